@@ -1,0 +1,256 @@
+/* store.h - everything that must outlive the process, behind one narrow door. Only this folder sees sqlite3.h.
+ *
+ * linkages.db holds the event log (the truth), packed family rows, mailboxes, dead letters and the disclosure ledger;
+ * state.db, the shared state store, holds plain tables that are filled from family rows in idle bites and can be
+ * rebuilt at any time. Settings as protocol.md, "SQLite".
+ *
+ * Calls between store_begin() and store_commit() are one transaction. Every call returns 0 (or a count) or a negative
+ * enum lk_fault with err filled; after any failure the caller rolls back and nothing of the batch is kept.
+ * Rows handed to a visitor are borrowed until it returns; a visitor that returns non-zero stops the walk, and the
+ * walk returns that number. Visitors may not write to the store.
+ * One thread. Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
+ */
+#ifndef LINKAGES_STORE_H
+#define LINKAGES_STORE_H
+
+#include <linkages/event.h>
+#include <linkages/notice.h>
+
+struct store;
+
+struct store_options {
+	const char *directory; /* of linkages.db and state.db; NULL: both in memory, for the simulator and tests */
+	bool read_only;
+};
+
+/* Opens, creates (synchronous=EXTRA while doing so) or migrates. Refuses by name: a newer file, a foreign file, a
+ * damaged one, one that another process holds. */
+int store_open(const struct store_options *options, struct store **out, struct lk_error *err) LK_MUST_CHECK;
+void store_close(struct store *store); /* NULL-safe; checkpoints */
+
+int store_begin(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+/* 0 means: on disk, synced. LK_ESYNC: the store is suspect, stop acknowledging and exit (protocol.md, "SQLite"). */
+int store_commit(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+void store_rollback(struct store *store);
+/* One bite (at most about 10 ms) of checkpointing and of filling state.db. 1: there is more to do; 0: idle. */
+int store_idle(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+
+/* A case named by its agency's number. */
+struct case_key {
+	int agency; /* lk_agency */
+	struct lk_text number;
+};
+
+/* ---- The event log ----------------------------------------------------------------------------------------------- */
+
+struct stored_event {
+	int64_t position; /* of arrival, from 1; given by the store */
+	int agency;
+	struct lk_text source, id, number; /* number: the case */
+	struct lk_text supersedes;         /* absent, or an id of the same source */
+	int type;                          /* lk_event_type, or -1: notice.answered */
+	lk_instant time_at, received_at;
+	bool has_sequence;
+	int64_t sequence;
+	bool has_outbox_seq;   /* came over intake (or a file): its place in the source's outbox */
+	int64_t outbox_seq;
+	uint8_t epoch[LK_DIGEST]; /* valid where has_outbox_seq */
+	bool ahead;            /* its time had not come when it was stored, and it has not been folded yet */
+	uint8_t digest[LK_DIGEST]; /* of the canonical form; checked against the body whenever a row is read */
+	const void *body;      /* canonical MessagePack */
+	size_t body_len;
+};
+typedef int stored_event_visitor(void *context, const struct stored_event *event);
+
+/* 1 and visit, or 0 where no such event is known. */
+int store_event_find(struct store *s, struct lk_text source, struct lk_text id, stored_event_visitor *visit,
+		     void *context, struct lk_error *err) LK_MUST_CHECK;
+int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
+		    struct lk_error *err) LK_MUST_CHECK;
+/* A known event came again over intake: remember its place in the outbox if it had none. */
+int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
+		      struct lk_error *err) LK_MUST_CHECK;
+/* All events of one case, in order of arrival. A row whose digest is wrong stops the walk with LK_ESTORE. */
+int store_case_events(struct store *s, struct case_key key, stored_event_visitor *visit, void *context,
+		      struct lk_error *err) LK_MUST_CHECK;
+/* Events kept for later whose time has come by `now`, earliest first, at most `limit`. */
+int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_visitor *visit, void *context,
+		       struct lk_error *err) LK_MUST_CHECK;
+int store_event_arrived(struct store *s, int64_t position, struct lk_error *err) LK_MUST_CHECK;
+/* The earliest time of an event kept for later; LK_NO_INSTANT where there is none. */
+int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
+/* 1 if any known event of the source names id in `supersedes`, else 0. */
+int store_is_superseded(struct store *s, struct lk_text source, struct lk_text id, struct lk_error *err) LK_MUST_CHECK;
+
+struct dead_letter {
+	int64_t number; /* given by the store, from 1 */
+	struct lk_text source; /* may be absent: the feed lane's first frame, or the publisher's name for the lane */
+	bool has_seq;
+	int64_t seq;
+	uint8_t epoch[LK_DIGEST];
+	lk_instant received_at;
+	enum lk_refusal reason;
+	struct lk_text field, detail;
+	const void *body; /* as it came, cut at 64 KiB */
+	size_t body_len;
+};
+typedef int dead_letter_visitor(void *context, const struct dead_letter *letter);
+int store_dead_letter_add(struct store *s, const struct dead_letter *letter, struct lk_error *err) LK_MUST_CHECK;
+int store_dead_letters(struct store *s, int64_t after, int limit, dead_letter_visitor *visit, void *context,
+		       struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Streams: how far each outbox has come ----------------------------------------------------------------------- */
+
+struct stored_stream {
+	struct lk_text source;
+	uint8_t epoch[LK_DIGEST];
+	int64_t next; /* lowest seq not yet stored, from 1 */
+	int64_t safe; /* the publisher may forget up to here */
+};
+/* 1 and *out (whose source is the caller's), or 0: not seen before. */
+int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,
+		     struct lk_error *err) LK_MUST_CHECK;
+int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err) LK_MUST_CHECK;
+/* What became of one seq: 1 and *digest (of the canonical form; of the raw bytes for a dead letter) and, where it was
+ * refused, *refused with its reason; 0: not known. */
+struct stream_verdict {
+	uint8_t digest[LK_DIGEST];
+	bool was_refused;
+	struct lk_refused refused;
+};
+int store_stream_verdict(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t seq,
+			 struct stream_verdict *out, struct lk_error *err) LK_MUST_CHECK;
+/* Dead letters of one stream with after < seq < before, by seq. */
+int store_stream_refusals(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t after,
+			  int64_t before, dead_letter_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* When a source was last heard of, for silence: kept across restarts. */
+int store_heard_put(struct store *s, struct lk_text source, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
+int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Families ---------------------------------------------------------------------------------------------------- */
+
+struct stored_family {
+	uint8_t id[LK_DIGEST];
+	lk_instant wake_at;           /* LK_NO_INSTANT: nothing to come */
+	uint8_t policy[LK_DIGEST];    /* revision it was derived under */
+	const void *state;            /* packed by the engine; a cache of the log */
+	size_t state_len;
+	const void *told;             /* packed by the engine; what was issued: a truth of its own */
+	size_t told_len;
+};
+typedef int stored_family_visitor(void *context, const struct stored_family *family);
+/* 1 and visit, or 0. */
+int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit, void *context,
+		     struct lk_error *err) LK_MUST_CHECK;
+int store_family_put(struct store *s, const struct stored_family *family, struct lk_error *err) LK_MUST_CHECK;
+int store_family_drop(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+/* The family a case belongs to: 1 and id, or 0. */
+int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+typedef int case_visitor(void *context, struct case_key key);
+int store_family_cases(struct store *s, const uint8_t id[LK_DIGEST], case_visitor *visit, void *context,
+		       struct lk_error *err) LK_MUST_CHECK;
+/* Ids of families with wake_at <= now, earliest first; of families derived under another policy. At most `limit`. */
+typedef int family_id_visitor(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at);
+int store_families_due(struct store *s, lk_instant now, int limit, family_id_visitor *visit, void *context,
+		       struct lk_error *err) LK_MUST_CHECK;
+int store_families_behind(struct store *s, const uint8_t policy[LK_DIGEST], int limit, family_id_visitor *visit,
+			  void *context, struct lk_error *err) LK_MUST_CHECK;
+int store_next_wake(struct store *s, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
+
+/* Links that hold now, for finding who belongs together. */
+int store_link_put(struct store *s, struct case_key a, struct case_key b, lk_instant since, struct lk_error *err) LK_MUST_CHECK;
+int store_link_drop(struct store *s, struct case_key a, struct case_key b, struct lk_error *err) LK_MUST_CHECK;
+int store_links_of(struct store *s, struct case_key key,
+		   int (*visit)(void *context, struct case_key other, lk_instant since), void *context,
+		   struct lk_error *err) LK_MUST_CHECK;
+
+/* Tokens of identity by case (protocol.md): replaces all that the case had. */
+struct stored_token {
+	int kind; /* lk_key_kind */
+	uint8_t token[LK_DIGEST];
+	lk_instant since;
+};
+int store_tokens_put(struct store *s, struct case_key key, const struct stored_token *tokens, size_t n,
+		     struct lk_error *err) LK_MUST_CHECK;
+/* Cases that carry the token. */
+int store_token_cases(struct store *s, int kind, const uint8_t token[LK_DIGEST],
+		      int (*visit)(void *context, struct case_key key, lk_instant since), void *context,
+		      struct lk_error *err) LK_MUST_CHECK;
+
+/* Workers' calendars across families: one row for each required worker of a meeting that is on the calendar. */
+struct calendar_entry {
+	struct lk_text worker, meeting, place; /* place may be absent */
+	lk_instant start, end, scheduled_at;
+	int agency; /* that said it */
+	int kind;   /* lk_meeting_kind */
+};
+int store_calendar_put(struct store *s, const uint8_t family[LK_DIGEST], const struct calendar_entry *entries, size_t n,
+		       struct lk_error *err) LK_MUST_CHECK;
+typedef int calendar_visitor(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry);
+/* Entries of a worker that end after `from`, by start. */
+int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from, calendar_visitor *visit, void *context,
+		      struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Mailboxes --------------------------------------------------------------------------------------------------- */
+
+struct stored_mailbox {
+	uint8_t id[LK_DIGEST]; /* random; new after a restore or rebuild */
+	int64_t first;         /* oldest seq kept */
+	int64_t next;          /* next to be given */
+	int64_t received;      /* highest seq a client has stored */
+};
+/* Makes the mailbox where there is none. */
+int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
+
+/* A telling, as told, with what the decision function needs to ask again at every hand-out. */
+struct stored_notice {
+	struct lk_text worker;
+	int64_t seq; /* given by the store: dense per worker, from 1 */
+	uint8_t id[LK_DIGEST];
+	int64_t rev;
+	int kind, state, level, topic; /* lk_notice_kind, lk_notice_state, lk_level, lk_topic or -1 */
+	int rule_class;                /* STANDING or MOMENT, engine/policy.h */
+	struct case_key own;           /* the recipient's side's case; number absent where there is none */
+	struct case_key other;         /* the case the facts are from; number absent where none crossed */
+	lk_instant cause_at;           /* of what it tells */
+	lk_instant told_at;
+	const void *body;              /* encoded struct lk_notice */
+	size_t body_len;
+	struct lk_text answered_by;    /* absent, or who acknowledged the notice (worker id), and when */
+	lk_instant answered_at;
+};
+typedef int stored_notice_visitor(void *context, const struct stored_notice *notice);
+int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq, struct lk_error *err) LK_MUST_CHECK;
+int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit, stored_notice_visitor *visit,
+			void *context, struct lk_error *err) LK_MUST_CHECK;
+/* The latest telling of a notice: 1 and visit, or 0. */
+int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit, void *context,
+		      struct lk_error *err) LK_MUST_CHECK;
+int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
+int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Disclosure ledger: append-only, each row chained to the one before by digest -------------------------------- */
+
+struct ledger_row {
+	lk_instant at;
+	struct lk_text worker;  /* or the auditor's client name */
+	struct lk_text session; /* absent: when the notice was made */
+	int64_t from, upto;     /* seq in the worker's mailbox; 0 where it was not a notice */
+	int level;              /* lk_level */
+	struct lk_text basis;   /* 'WIC 18961.5', 'consent SOURCE/ID', 'purpose: …' */
+};
+int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- The rest ---------------------------------------------------------------------------------------------------- */
+
+/* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */
+int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
+int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err) LK_MUST_CHECK;
+
+struct store_counts {
+	int64_t events, dead_letters, families, cases, workers, notices, ledger_rows, bytes, wal_bytes;
+};
+int store_counts(struct store *s, struct store_counts *out, struct lk_error *err) LK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,109 @@
+/* turn.h - the spine: a batch of admitted inputs, one transaction, answers after COMMIT.
+ *
+ * In: events, answers, receipts, the passing of time, another policy. Out: rows; and, after a commit only, what the
+ * sink is told. Promise: all of a batch is committed or none is; running it twice changes nothing.
+ * One thread; no call may be made from inside a sink function except those marked so.
+ */
+#ifndef LINKAGES_TURN_H
+#define LINKAGES_TURN_H
+
+#include "engine/policy.h"
+#include "store/store.h"
+#include <linkages/wire.h>
+
+struct turn;
+
+/* Told after COMMIT, never before. */
+struct turn_sink {
+	void *context;
+	/* A mailbox has grown up to and including seq; read it with turn_mailbox(). May be called once for several notices. */
+	void (*told)(void *context, struct lk_text worker, int64_t seq);
+	/* A person has acknowledged a notice. */
+	void (*answered)(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by, lk_instant at);
+	/* The next instant at which turn_pass() has something to do; LK_NO_INSTANT: none. */
+	void (*wake)(void *context, lk_instant at);
+};
+
+struct turn_source {
+	char name[65];
+	int agency; /* lk_agency */
+	bool watched; /* its silence is told of */
+};
+
+struct turn_options {
+	struct store *store;          /* borrowed */
+	const struct policy *policy;  /* borrowed until turn_policy() or turn_destroy() */
+	const struct turn_source *sources;
+	size_t sources_n;             /* copied */
+	struct turn_sink sink;
+};
+
+int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err) LK_MUST_CHECK;
+void turn_destroy(struct turn *turn); /* NULL-safe */
+/* The configured agency of a source, or -1. Usable as lk_agency_of with the turn as context. */
+int turn_agency_of(void *turn, struct lk_text source);
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+struct turn_event {
+	const void *bytes; /* one event in MessagePack, as it came; borrowed until turn_events() returns */
+	size_t len;
+	struct lk_text source;   /* the source its sender may speak for and named; another in the event is `forbidden` */
+	bool has_outbox_seq;     /* false on the feed lane */
+	uint8_t epoch[LK_DIGEST];
+	int64_t seq;
+};
+
+enum turn_outcome { TURN_APPLIED, TURN_REPEATED, TURN_REFUSED };
+
+struct turn_verdict {
+	enum turn_outcome outcome;
+	struct lk_refused refused; /* valid where TURN_REFUSED */
+};
+
+/* One batch, one transaction. 0: committed; verdicts[i] tells what became of events[i] (a refused event is a stored
+ * dead letter). Negative: nothing was kept, verdicts are void, err says why; LK_ESYNC means stop for good.
+ * For each (source, epoch) the seqs of a batch must be dense and start at the stream's `next`; seqs below are
+ * answered from the log. `now` never runs backwards from one call to the next; turn_events() moves it up if it does. */
+#define TURN_BATCH_MAX 2048
+int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n,
+		struct turn_verdict *verdicts, struct lk_error *err) LK_MUST_CHECK;
+
+/* What a publisher's hello is answered with. `refused` is visited for every dead letter in (acked, next). */
+int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t last,
+		   int64_t acked, struct stored_stream *out, dead_letter_visitor *refused, void *context,
+		   struct lk_error *err) LK_MUST_CHECK;
+/* A heartbeat or an event of a source was heard. Cheap; written with the next batch. */
+void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
+
+/* ---- Time and policy --------------------------------------------------------------------------------------------- */
+
+/* Everything that falls due by `now`, at most 256 families a call, each at its own instant, one transaction.
+ * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. */
+#define TURN_FAMILIES_MAX 256
+int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
+/* The next instant at which turn_pass() has something to do. */
+lk_instant turn_next_wake(const struct turn *t);
+/* From now on this policy. Families are re-derived by the following turn_pass() calls. */
+int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Workers ----------------------------------------------------------------------------------------------------- */
+
+int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
+/* Up to `limit` notices after `after`, as they may be shown now: the decision function is asked for each, a row that
+ * may not be shown is reduced, the ledger row of a catch-up is committed before the first visit.
+ * `session` is absent where the rows have just been told live. Returns the number visited, or negative. */
+typedef int turn_notice_visitor(void *context, int64_t seq, const void *body, size_t len);
+int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
+		 turn_notice_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
+/* A person answered. 1: stored (the sink tells); 0: was answered before; LK_ENOTFOUND: not this worker's notice. */
+int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
+		struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Questions (control lane) -------------------------------------------------------------------------------------- */
+
+/* The folded state of a case's family, what stands, and what comes next, as one MessagePack map. LK_ENOTFOUND. */
+int turn_family(struct turn *t, struct case_key key, lk_instant now, struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
+
+#endif
