@@ -165,4 +165,7 @@ struct policy {
 	char liaison[2][65];      /* worker ids, by lk_agency: `liaisons.cws`, `liaisons.calworks` */
 };
 
+/* The built-in default, without the zone (UTC, no name) and the revision (zeroes): policy_load() adds both. */
+void policy_default(struct policy *p);
+
 #endif
