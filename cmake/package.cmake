@@ -1,0 +1,12 @@
+# `./dev package`: one Debian package, its dependencies found from the binaries.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME linkages)
+set(CPACK_PACKAGE_CONTACT "Linkages maintainers <maintainers@linkages.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}/lib")
+set(CPACK_STRIP_FILES ON)
+include(CPack)
