@@ -1,0 +1,219 @@
+/* family.c - the container of a family's state: words, vectors, one packed row.
+ *
+ * In: records that fold.c adds. Out: the same records, and a row of bytes that holds them all.
+ * Promise: equal histories give equal bytes; a row of another layout is refused, never misread.
+ */
+#include "family.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROW_MAGIC 0x31464b4cu /* "LKF1" */
+
+#define NO_HOLES(record, plural) \
+	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0, "a packed record has no odd end: " #record);
+FAMILY_VECTORS(NO_HOLES)
+static_assert(sizeof(struct moment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
+static_assert(sizeof(struct assignment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
+
+void family_init(struct family *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->folded_at = LK_NO_INSTANT;
+	f->ticked_at = LK_NO_INSTANT;
+	f->last_source = f->last_id = (struct word){ NONE, 0 };
+	f->last_sequence = f->last_place = INT64_MAX;
+}
+
+void family_free(struct family *f)
+{
+	if (f == NULL)
+		return;
+	free(f->pool);
+#define FREE_VECTOR(record, plural) free(f->plural);
+	FAMILY_VECTORS(FREE_VECTOR)
+	family_init(f);
+}
+
+struct lk_text family_text(const struct family *f, struct word w)
+{
+	if (w.at == NONE)
+		return LK_NO_TEXT;
+	return (struct lk_text){ f->pool + w.at, w.len };
+}
+
+bool family_says(const struct family *f, struct word w, struct lk_text text)
+{
+	return w.at != NONE && text.at != NULL && lk_text_is(family_text(f, w), text);
+}
+
+/* Room for one more, doubling. A family is small; doubling from 4 keeps it so. */
+static void *grown(void *at, uint32_t n, uint32_t *room, size_t size)
+{
+	if (n < *room)
+		return at;
+	uint32_t more = *room == 0 ? 4 : *room * 2;
+	void *wider = realloc(at, more * size);
+	if (wider != NULL)
+		*room = more;
+	return wider;
+}
+
+/* Words repeat (a worker, a case number): look before adding. Pools are short, and length is compared first. */
+static bool pool_find(const struct family *f, struct lk_text text, uint32_t *at)
+{
+	if (f->pool_len < text.len || text.len == 0)
+		return false;
+	const char *end = f->pool + f->pool_len - text.len;
+	for (const char *p = f->pool; p <= end; p++) {
+		p = memchr(p, text.at[0], (size_t)(end - p) + 1);
+		if (p == NULL)
+			return false;
+		if (memcmp(p, text.at, text.len) == 0) {
+			*at = (uint32_t)(p - f->pool);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool pool_reserve(struct family *f, uint32_t more)
+{
+	if (f->pool_len + more <= f->pool_room)
+		return true;
+	uint32_t room = f->pool_room == 0 ? 256 : f->pool_room;
+	while (room < f->pool_len + more)
+		room *= 2;
+	char *wider = realloc(f->pool, room);
+	if (wider == NULL)
+		return false;
+	f->pool = wider;
+	f->pool_room = room;
+	return true;
+}
+
+struct word family_word(struct family *f, struct lk_text text)
+{
+	if (text.at == NULL)
+		return (struct word){ NONE, 0 };
+	struct word w = { f->pool_len, text.len };
+	if (pool_find(f, text, &w.at))
+		return w;
+	if (!pool_reserve(f, text.len)) {
+		f->failed = true;
+		return (struct word){ NONE, 0 };
+	}
+	if (text.len > 0)
+		memcpy(f->pool + f->pool_len, text.at, text.len);
+	f->pool_len += text.len;
+	return w;
+}
+
+#define DEFINE_ADD(record, plural) \
+	struct record *family_add_##record(struct family *f) \
+	{ \
+		static struct record scratch; \
+		void *wider = grown(f->plural, f->plural##_n, &f->plural##_room, sizeof(struct record)); \
+		if (wider == NULL) { \
+			f->failed = true; \
+			return &scratch; \
+		} \
+		f->plural = wider; \
+		memset(&f->plural[f->plural##_n], 0, sizeof(struct record)); \
+		return &f->plural[f->plural##_n++]; \
+	}
+FAMILY_VECTORS(DEFINE_ADD)
+
+uint32_t family_case(const struct family *f, int agency, struct lk_text number)
+{
+	for (uint32_t i = 0; i < f->cases_n; i++)
+		if (f->cases[i].agency == agency && family_says(f, f->cases[i].number, number))
+			return i;
+	return NONE;
+}
+
+/* ---- The row: a head of fixed size, the vectors in the order of the list, the pool ------------------------------- */
+
+#define COUNT_VECTOR(record, plural) +1
+enum { VECTORS = 0 FAMILY_VECTORS(COUNT_VECTOR) };
+
+struct row_head {
+	uint32_t magic, steps;
+	struct word last_source, last_id;
+	int64_t folded_at, ticked_at, last_sequence, last_place;
+	uint32_t pool_len;
+	uint32_t n[VECTORS];
+};
+
+void family_pack(const struct family *f, struct lk_bytes *out)
+{
+	struct row_head head;
+	memset(&head, 0, sizeof(head));
+	head.magic = ROW_MAGIC;
+	head.steps = f->steps;
+	head.last_source = f->last_source;
+	head.last_id = f->last_id;
+	head.folded_at = f->folded_at;
+	head.ticked_at = f->ticked_at;
+	head.last_sequence = f->last_sequence;
+	head.last_place = f->last_place;
+	head.pool_len = f->pool_len;
+	unsigned v = 0;
+#define PACK_COUNT(record, plural) head.n[v++] = f->plural##_n;
+	FAMILY_VECTORS(PACK_COUNT)
+	lk_bytes_add(out, &head, sizeof(head));
+#define PACK_VECTOR(record, plural) lk_bytes_add(out, f->plural, f->plural##_n * sizeof(struct record));
+	FAMILY_VECTORS(PACK_VECTOR)
+	lk_bytes_add(out, f->pool, f->pool_len);
+}
+
+static void *copied(const uint8_t **from, uint32_t n, size_t size)
+{
+	void *copy = malloc(n * size);
+	if (copy != NULL)
+		memcpy(copy, *from, n * size);
+	*from += n * size;
+	return copy;
+}
+
+static size_t row_length(const struct row_head *head)
+{
+	size_t len = sizeof(*head) + head->pool_len;
+	unsigned v = 0;
+#define ADD_LENGTH(record, plural) len += head->n[v++] * sizeof(struct record);
+	FAMILY_VECTORS(ADD_LENGTH)
+	return len;
+}
+
+int family_unpack(const void *row, size_t len, struct family *out, struct lk_error *err)
+{
+	struct row_head head;
+	family_init(out);
+	if (len < sizeof(head))
+		return lk_fail(err, LK_EWIRE, "family row of %zu bytes is too short", len);
+	memcpy(&head, row, sizeof(head));
+	if (head.magic != ROW_MAGIC || row_length(&head) != len)
+		return lk_fail(err, LK_EWIRE, "family row was written by another layout");
+	const uint8_t *from = (const uint8_t *)row + sizeof(head);
+	unsigned v = 0;
+#define UNPACK_VECTOR(record, plural) \
+	out->plural##_n = out->plural##_room = head.n[v++]; \
+	if (out->plural##_n > 0) \
+		out->failed |= (out->plural = copied(&from, out->plural##_n, sizeof(struct record))) == NULL;
+	FAMILY_VECTORS(UNPACK_VECTOR)
+	out->pool_len = out->pool_room = head.pool_len;
+	if (head.pool_len > 0)
+		out->failed |= (out->pool = copied(&from, head.pool_len, 1)) == NULL;
+	out->steps = head.steps;
+	out->last_source = head.last_source;
+	out->last_id = head.last_id;
+	out->folded_at = head.folded_at;
+	out->ticked_at = head.ticked_at;
+	out->last_sequence = head.last_sequence;
+	out->last_place = head.last_place;
+	if (!out->failed)
+		return 0;
+	family_free(out);
+	return lk_fail(err, LK_EMEMORY, "no memory for a family row of %zu bytes", len);
+}
