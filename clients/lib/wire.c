@@ -1,0 +1,701 @@
+/* wire.c - bytes to values and back, in MessagePack.
+ *
+ * In: bytes that nobody vouches for, and values to write. Out: spans into those same bytes; bytes in shortest form.
+ * Promise: bytes are walked once, by their heads, before anything believes them: depth, number, claimed lengths, exact
+ * end, kinds, ranges, UTF-8, unique keys. Nothing read is copied and nothing is allocated, but for a map of more
+ * than 64 unsorted keys.
+ *
+ * Writing is msgpack-c's. Reading is a cursor over scanned bytes and not msgpack-c's object tree: that tree allocates
+ * for every message, in proportion to what the bytes claim, while decoded values here borrow from the bytes anyway.
+ */
+#include "scan.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct lk_limits lk_event_limits = { .depth = 8, .items = 512, .bytes = LK_EVENT_MAX };
+const struct lk_limits lk_message_limits = { .depth = 10, .items = 8192, .bytes = LK_MESSAGE_MAX };
+/* A message that carries a notice or an event is deeper than either; 32 is far from any stack's end. */
+const struct lk_limits scan_any_limits = { .depth = 32, .items = UINT_MAX, .bytes = SIZE_MAX };
+
+/* ---- Heads --------------------------------------------------------------------------------------------------------
+ * Each value begins with a head: its kind, and its value or how much follows. */
+
+struct head {
+	enum span_kind kind;
+	size_t size;   /* bytes of the head itself */
+	uint64_t n;    /* items of an array, pairs of a map, bytes of a text */
+	int64_t value; /* of an integer; 0 or 1 of a boolean */
+	bool shortest;
+};
+
+/* The heads from 0xc0 to 0xdf: what they begin, and how wide the number behind them is. The rest (bin, ext, float, and
+ * one that means nothing) is not spoken here. */
+static const struct form {
+	enum span_kind kind;
+	uint8_t width;
+	bool is_signed;
+} forms[32] = {
+	[0x00] = { SPAN_NIL, 0, false },   [0x02] = { SPAN_BOOL, 0, false },  [0x03] = { SPAN_BOOL, 0, false },
+	[0x0c] = { SPAN_INT, 1, false },   [0x0d] = { SPAN_INT, 2, false },   [0x0e] = { SPAN_INT, 4, false },
+	[0x0f] = { SPAN_INT, 8, false },   [0x10] = { SPAN_INT, 1, true },    [0x11] = { SPAN_INT, 2, true },
+	[0x12] = { SPAN_INT, 4, true },    [0x13] = { SPAN_INT, 8, true },    [0x19] = { SPAN_TEXT, 1, false },
+	[0x1a] = { SPAN_TEXT, 2, false },  [0x1b] = { SPAN_TEXT, 4, false },  [0x1c] = { SPAN_ARRAY, 2, false },
+	[0x1d] = { SPAN_ARRAY, 4, false }, [0x1e] = { SPAN_MAP, 2, false },   [0x1f] = { SPAN_MAP, 4, false },
+};
+
+static uint64_t big_endian(const uint8_t *at, unsigned width)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+
+/* Two's complement of `width` bytes, without a shift that C leaves open. */
+static int64_t sign_extended(uint64_t value, unsigned width)
+{
+	uint64_t top = UINT64_C(1) << (8 * width - 1);
+
+	if ((value & top) == 0)
+		return (int64_t)value;
+	return -(int64_t)(~value & (top - 1)) - 1;
+}
+
+/* The largest number that a form one step narrower would have held. */
+static bool length_is_shortest(enum span_kind kind, uint64_t n, unsigned width)
+{
+	if (width == 1)
+		return n > 31;
+	if (width == 2)
+		return n > (kind == SPAN_TEXT ? UINT8_MAX : 15);
+	return n > UINT16_MAX;
+}
+
+static bool integer_is_shortest(const struct form *form, int64_t value)
+{
+	unsigned narrower = form->width / 2;
+
+	if (!form->is_signed)
+		return value > (narrower == 0 ? INT8_MAX : (INT64_C(1) << (8 * narrower)) - 1);
+	return value < (narrower == 0 ? -32 : -(INT64_C(1) << (8 * narrower - 1)));
+}
+
+static bool head_in_table(const uint8_t *at, size_t left, struct head *head)
+{
+	const struct form *form = &forms[*at - 0xc0];
+	uint64_t number;
+
+	if (form->kind == SPAN_NONE || left < 1u + form->width)
+		return false;
+	number = big_endian(at + 1, form->width);
+	*head = (struct head){ .kind = form->kind, .size = 1u + form->width, .shortest = true };
+	if (form->width == 0) {
+		head->value = *at & 1;
+	} else if (form->kind == SPAN_INT) {
+		if (!form->is_signed && number > INTEGER_MAX)
+			return false;
+		head->value = form->is_signed ? sign_extended(number, form->width) : (int64_t)number;
+		head->shortest = integer_is_shortest(form, head->value);
+	} else {
+		head->n = number;
+		head->shortest = length_is_shortest(form->kind, number, form->width);
+	}
+	return true;
+}
+
+/* False where the head is cut short or not of the subset. Says nothing yet about what follows it. */
+static bool head_read(const uint8_t *at, size_t left, struct head *head)
+{
+	if (left == 0)
+		return false;
+	if (*at >= 0xc0 && *at <= 0xdf)
+		return head_in_table(at, left, head);
+	*head = (struct head){ .size = 1, .shortest = true };
+	if (*at <= 0x7f || *at >= 0xe0) {
+		head->kind = SPAN_INT;
+		head->value = *at <= 0x7f ? *at : *at - 256;
+	} else if (*at <= 0x9f) {
+		head->kind = *at <= 0x8f ? SPAN_MAP : SPAN_ARRAY;
+		head->n = *at & 0x0f;
+	} else {
+		head->kind = SPAN_TEXT;
+		head->n = *at & 0x1f;
+	}
+	return true;
+}
+
+/* The least number of bytes that what follows the head must have. */
+static uint64_t head_claim(const struct head *head)
+{
+	return head->kind == SPAN_MAP ? 2 * head->n : head->n;
+}
+
+/* ---- Text -------------------------------------------------------------------------------------------------------- */
+
+/* The length of the well-formed sequence at `at`, or 0: no overlong form, no surrogate, nothing above U+10FFFF. */
+static size_t utf8_sequence(const uint8_t *at, size_t left)
+{
+	size_t len = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 :
+		     *at >= 0xf0 && *at < 0xf5 ? 4 : 0;
+
+	if (len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
+	    (*at == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static const char *text_fault(const uint8_t *at, size_t len)
+{
+	for (size_t i = 0, step; i < len; i += step) {
+		if (at[i] == 0)
+			return "a text holds a NUL";
+		step = utf8_sequence(at + i, len - i);
+		if (step == 0)
+			return "a text is not UTF-8";
+	}
+	return NULL;
+}
+
+uint32_t text_point(const char **at)
+{
+	const uint8_t *p = (const uint8_t *)*at;
+	unsigned len = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	uint32_t point = len == 1 ? *p : *p & (0x7fu >> len);
+
+	for (unsigned i = 1; i < len; i++)
+		point = point << 6 | (p[i] & 0x3f);
+	*at += len;
+	return point;
+}
+
+uint32_t text_characters(struct lk_text text)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < text.len; i++)
+		n += ((uint8_t)text.at[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* ---- The scan ---------------------------------------------------------------------------------------------------- */
+
+struct scanner {
+	const uint8_t *at, *end;
+	const struct lk_limits *limits;
+	unsigned items;
+	struct scan *scan;
+};
+
+static int scan_fail(struct scanner *s, enum scan_fault fault, const char *detail)
+{
+	s->scan->fault = fault;
+	s->scan->detail = detail;
+	return -1;
+}
+
+static int scan_head(struct scanner *s, struct head *head)
+{
+	size_t left = (size_t)(s->end - s->at);
+
+	if (left == 0)
+		return scan_fail(s, SCAN_BROKEN, "it ends too early");
+	if (!head_read(s->at, left, head))
+		return scan_fail(s, SCAN_BROKEN, "a value is cut short or of a kind that is not allowed");
+	if (head->kind == SPAN_INT && (head->value > INTEGER_MAX || head->value < -INTEGER_MAX))
+		return scan_fail(s, SCAN_BROKEN, "an integer is beyond 2^53-1");
+	if (head_claim(head) > left - head->size)
+		return scan_fail(s, SCAN_BROKEN, "a length is larger than what follows");
+	if (!head->shortest)
+		s->scan->canonical = false;
+	s->at += head->size;
+	return 0;
+}
+
+static int scan_text(struct scanner *s, const struct head *head, struct lk_text *text)
+{
+	const char *fault = text_fault(s->at, (size_t)head->n);
+
+	if (fault != NULL)
+		return scan_fail(s, SCAN_BROKEN, fault);
+	*text = (struct lk_text){ (const char *)s->at, (uint32_t)head->n };
+	s->at += head->n;
+	return 0;
+}
+
+static int text_compare(const void *a, const void *b)
+{
+	return lk_text_order(*(const struct lk_text *)a, *(const struct lk_text *)b);
+}
+
+#define FEW_KEYS 64
+
+/* Keys that did not come sorted: sorts them, so that a hostile map costs n log n and not n squared. */
+static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
+{
+	struct lk_text few[FEW_KEYS], *keys = few;
+	struct lk_span key, value;
+	size_t cursor = 0, i = 0;
+	bool unique = true;
+
+	if (n > FEW_KEYS)
+		keys = malloc(n * sizeof(*keys));
+	if (keys == NULL)
+		return scan_fail(s, SCAN_MEMORY, "out of memory");
+	while (i < n && lk_next(map, &cursor, &key, &value))
+		keys[i++] = lk_as_text(key);
+	qsort(keys, i, sizeof(*keys), text_compare);
+	for (i = 1; i < n && unique; i++)
+		unique = lk_text_order(keys[i - 1], keys[i]) != 0;
+	if (keys != few)
+		free(keys);
+	return unique ? 0 : scan_fail(s, SCAN_BROKEN, "a key is there twice");
+}
+
+static int scan_one(struct scanner *s, unsigned depth);
+
+static int scan_pairs(struct scanner *s, const struct head *map, unsigned depth)
+{
+	const uint8_t *start = s->at - map->size;
+	struct lk_text key, last = LK_NO_TEXT;
+	struct head head;
+	bool sorted = true;
+
+	for (uint64_t i = 0; i < map->n; i++, last = key) {
+		if (scan_head(s, &head) < 0)
+			return -1;
+		if (head.kind != SPAN_TEXT)
+			return scan_fail(s, SCAN_BROKEN, "a key is not a text");
+		if (scan_text(s, &head, &key) < 0)
+			return -1;
+		sorted = sorted && (i == 0 || lk_text_order(last, key) < 0);
+		if (scan_one(s, depth) < 0)
+			return -1;
+	}
+	if (sorted)
+		return 0;
+	s->scan->canonical = false;
+	return scan_unique(s, lk_span_of(start, (size_t)(s->at - start)), (size_t)map->n);
+}
+
+static int scan_one(struct scanner *s, unsigned depth)
+{
+	struct lk_text text;
+	struct head head;
+
+	if (++s->items > s->limits->items)
+		return scan_fail(s, SCAN_MANY, "it has too many values");
+	if (scan_head(s, &head) < 0)
+		return -1;
+	if (head.kind == SPAN_TEXT)
+		return scan_text(s, &head, &text);
+	if (head.kind != SPAN_MAP && head.kind != SPAN_ARRAY)
+		return 0;
+	if (depth == 0)
+		return scan_fail(s, SCAN_DEEP, "it is nested too deep");
+	if (head.kind == SPAN_MAP)
+		return scan_pairs(s, &head, depth - 1);
+	for (uint64_t i = 0; i < head.n; i++) {
+		if (scan_one(s, depth - 1) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
+{
+	struct scanner s = { .at = bytes, .end = (const uint8_t *)bytes + len, .limits = limits, .scan = out };
+
+	*out = (struct scan){ .fault = SCAN_FINE, .canonical = true };
+	if (len > limits->bytes)
+		return scan_fail(&s, SCAN_LONG, "it is too large");
+	if (len == 0)
+		return scan_fail(&s, SCAN_BROKEN, "it is empty");
+	if (scan_one(&s, limits->depth) < 0)
+		return -1;
+	if (s.at != s.end)
+		return scan_fail(&s, SCAN_BROKEN, "something follows its end");
+	return 0;
+}
+
+int scan_map(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
+{
+	if (scan_value(bytes, len, limits, out) < 0)
+		return -1;
+	if (span_kind(lk_span_of(bytes, len)) == SPAN_MAP)
+		return 0;
+	out->fault = SCAN_BROKEN;
+	out->detail = "it is not a map";
+	return -1;
+}
+
+int lk_wire_scan(const void *bytes, size_t len, const struct lk_limits *limits, struct lk_error *err)
+{
+	struct scan scan;
+
+	if (scan_map(bytes, len, limits, &scan) == 0)
+		return 0;
+	return lk_fail(err, LK_EWIRE, "%zu bytes that are not one bounded map: %s", len, scan.detail);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------- *
+ * The bytes have been scanned; the checks of lengths stay, so that a caller's mistake reads nothing beyond them. */
+
+struct lk_span lk_span_of(const void *bytes, size_t len)
+{
+	return (struct lk_span){ bytes, len };
+}
+
+static bool span_head(struct lk_span value, struct head *head)
+{
+	return value.at != NULL && head_read(value.at, value.len, head) && head_claim(head) <= value.len - head->size;
+}
+
+enum span_kind span_kind(struct lk_span value)
+{
+	struct head head;
+
+	return span_head(value, &head) ? head.kind : SPAN_NONE;
+}
+
+/* The bytes of the one value that begins at `at`; 0 where there is none. No recursion: what is still to come is a
+ * number. */
+static size_t value_size(const uint8_t *at, size_t left)
+{
+	uint64_t pending = 1;
+	size_t size = 0;
+	struct head head;
+
+	for (; pending > 0; pending--) {
+		if (!head_read(at + size, left - size, &head) || head_claim(&head) > left - size - head.size)
+			return 0;
+		size += head.size;
+		if (head.kind == SPAN_TEXT)
+			size += (size_t)head.n;
+		else
+			pending += head_claim(&head);
+	}
+	return size;
+}
+
+static bool value_take(struct lk_span container, size_t *cursor, struct lk_span *value)
+{
+	value->at = container.at + *cursor;
+	value->len = value_size(value->at, container.len - *cursor);
+	*cursor += value->len;
+	return value->len > 0;
+}
+
+bool lk_next(struct lk_span container, size_t *cursor, struct lk_span *key, struct lk_span *value)
+{
+	struct head head;
+
+	*key = (struct lk_span){ NULL, 0 };
+	*value = *key;
+	if (!span_head(container, &head) || (head.kind != SPAN_ARRAY && head.kind != SPAN_MAP))
+		return false;
+	if (*cursor == 0)
+		*cursor = head.size;
+	if (*cursor >= container.len)
+		return false;
+	if (head.kind == SPAN_MAP && !value_take(container, cursor, key))
+		return false;
+	return *cursor < container.len && value_take(container, cursor, value);
+}
+
+int64_t lk_count(struct lk_span container)
+{
+	struct head head;
+
+	if (!span_head(container, &head) || (head.kind != SPAN_ARRAY && head.kind != SPAN_MAP))
+		return -1;
+	return (int64_t)head.n;
+}
+
+static struct lk_span get_text(struct lk_span map, struct lk_text wanted)
+{
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	while (lk_next(map, &cursor, &key, &value)) {
+		if (key.at != NULL && lk_text_is(lk_as_text(key), wanted))
+			return value;
+	}
+	return (struct lk_span){ NULL, 0 };
+}
+
+struct lk_span lk_get(struct lk_span map, const char *key)
+{
+	return get_text(map, lk_text_of(key));
+}
+
+struct lk_span lk_get_path(struct lk_span map, const char *path)
+{
+	while (map.at != NULL) {
+		size_t len = strcspn(path, ".");
+
+		map = get_text(map, (struct lk_text){ path, (uint32_t)len });
+		if (path[len] == '\0')
+			break;
+		path += len + 1;
+	}
+	return map;
+}
+
+struct lk_text lk_as_text(struct lk_span value)
+{
+	struct head head;
+
+	if (!span_head(value, &head) || head.kind != SPAN_TEXT)
+		return LK_NO_TEXT;
+	return (struct lk_text){ (const char *)value.at + head.size, (uint32_t)head.n };
+}
+
+bool lk_as_int(struct lk_span value, int64_t *out)
+{
+	struct head head;
+
+	if (!span_head(value, &head) || head.kind != SPAN_INT)
+		return false;
+	*out = head.value;
+	return true;
+}
+
+bool lk_as_bool(struct lk_span value, bool *out)
+{
+	struct head head;
+
+	if (!span_head(value, &head) || head.kind != SPAN_BOOL)
+		return false;
+	*out = head.value != 0;
+	return true;
+}
+
+bool lk_is_nil(struct lk_span value)
+{
+	return span_kind(value) == SPAN_NIL;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+
+static int packer_write(void *out, const char *at, size_t len)
+{
+	struct lk_bytes *b = out;
+
+	lk_bytes_add(b, at, len);
+	return b->failed ? -1 : 0;
+}
+
+static msgpack_packer packer_of(struct lk_bytes *b)
+{
+	return (msgpack_packer){ .data = b, .callback = packer_write };
+}
+
+/* What msgpack-c returns repeats b->failed, which the caller asks once at the end. */
+void lk_put_map(struct lk_bytes *b, uint32_t n)
+{
+	msgpack_packer packer = packer_of(b);
+
+	msgpack_pack_map(&packer, n);
+}
+
+void lk_put_array(struct lk_bytes *b, uint32_t n)
+{
+	msgpack_packer packer = packer_of(b);
+
+	msgpack_pack_array(&packer, n);
+}
+
+void lk_put_text(struct lk_bytes *b, struct lk_text text)
+{
+	msgpack_packer packer = packer_of(b);
+
+	if (text.at == NULL) {
+		msgpack_pack_nil(&packer);
+		return;
+	}
+	msgpack_pack_str(&packer, text.len);
+	msgpack_pack_str_body(&packer, text.at, text.len);
+}
+
+void lk_put_word(struct lk_bytes *b, const char *string)
+{
+	lk_put_text(b, lk_text_of(string));
+}
+
+void lk_put_int(struct lk_bytes *b, int64_t value)
+{
+	msgpack_packer packer = packer_of(b);
+
+	msgpack_pack_int64(&packer, value);
+}
+
+void lk_put_bool(struct lk_bytes *b, bool value)
+{
+	msgpack_packer packer = packer_of(b);
+
+	if (value)
+		msgpack_pack_true(&packer);
+	else
+		msgpack_pack_false(&packer);
+}
+
+void lk_put_nil(struct lk_bytes *b)
+{
+	msgpack_packer packer = packer_of(b);
+
+	msgpack_pack_nil(&packer);
+}
+
+void lk_put_time(struct lk_bytes *b, struct lk_time time)
+{
+	char text[LK_TIME_TEXT];
+
+	lk_time_print(time, text);
+	lk_put_word(b, text);
+}
+
+void lk_put_date(struct lk_bytes *b, lk_date date)
+{
+	char text[LK_DATE_TEXT];
+
+	lk_date_print(date, text);
+	lk_put_word(b, text);
+}
+
+void lk_put_raw(struct lk_bytes *b, const void *value, size_t len)
+{
+	lk_bytes_add(b, value, len);
+}
+
+/* ---- The canonical form ------------------------------------------------------------------------------------------ */
+
+struct pair {
+	struct lk_text key;
+	struct lk_span value;
+};
+
+static int pair_compare(const void *a, const void *b)
+{
+	return lk_text_order(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+static void canonical_put(struct lk_span value, struct lk_bytes *out);
+
+static void canonical_map(struct lk_span map, uint32_t n, struct lk_bytes *out)
+{
+	struct pair *pairs = malloc((n + (size_t)1) * sizeof(*pairs));
+	struct lk_span key, value;
+	size_t cursor = 0, i = 0;
+
+	if (pairs == NULL) {
+		out->failed = true;
+		return;
+	}
+	while (i < n && lk_next(map, &cursor, &key, &value))
+		pairs[i++] = (struct pair){ lk_as_text(key), value };
+	qsort(pairs, i, sizeof(*pairs), pair_compare);
+	lk_put_map(out, (uint32_t)i);
+	for (size_t k = 0; k < i; k++) {
+		lk_put_text(out, pairs[k].key);
+		canonical_put(pairs[k].value, out);
+	}
+	free(pairs);
+}
+
+static void canonical_array(struct lk_span array, uint32_t n, struct lk_bytes *out)
+{
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	lk_put_array(out, n);
+	while (lk_next(array, &cursor, &key, &value))
+		canonical_put(value, out);
+}
+
+/* Depth was bounded by the scan. */
+static void canonical_put(struct lk_span value, struct lk_bytes *out)
+{
+	struct head head;
+
+	if (!span_head(value, &head))
+		return;
+	switch (head.kind) {
+	case SPAN_MAP:
+		canonical_map(value, (uint32_t)head.n, out);
+		return;
+	case SPAN_ARRAY:
+		canonical_array(value, (uint32_t)head.n, out);
+		return;
+	case SPAN_TEXT:
+		lk_put_text(out, lk_as_text(value));
+		return;
+	case SPAN_INT:
+		lk_put_int(out, head.value);
+		return;
+	case SPAN_NIL:
+	case SPAN_BOOL:
+		lk_put_raw(out, value.at, 1);
+		return;
+	case SPAN_NONE:
+		return;
+	}
+}
+
+/* 0 with *canonical told, LK_EWIRE or LK_EMEMORY. */
+static int canonical_scan(const void *bytes, size_t len, bool *canonical)
+{
+	struct scan scan;
+
+	if (scan_value(bytes, len, &scan_any_limits, &scan) < 0)
+		return scan.fault == SCAN_MEMORY ? LK_EMEMORY : LK_EWIRE;
+	*canonical = scan.canonical;
+	return 0;
+}
+
+int lk_wire_canonical(const void *bytes, size_t len, struct lk_bytes *out)
+{
+	size_t before = out->len;
+	bool canonical;
+	int result = canonical_scan(bytes, len, &canonical);
+
+	if (result < 0)
+		return result;
+	if (canonical)
+		lk_bytes_add(out, bytes, len);
+	else
+		canonical_put(lk_span_of(bytes, len), out);
+	if (!out->failed)
+		return 0;
+	out->len = before;
+	return LK_EMEMORY;
+}
+
+int lk_wire_digest(const void *bytes, size_t len, uint8_t out[LK_DIGEST])
+{
+	struct lk_bytes form = { 0 };
+	bool canonical;
+	int result = canonical_scan(bytes, len, &canonical);
+
+	if (result < 0)
+		return result;
+	if (canonical) {
+		lk_digest(bytes, len, NULL, out);
+		return 0;
+	}
+	result = lk_wire_canonical(bytes, len, &form);
+	if (result == 0)
+		lk_digest(form.at, form.len, NULL, out);
+	lk_bytes_free(&form);
+	return result;
+}
