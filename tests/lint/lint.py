@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""lint.py - rules about the sources that no compiler knows.
+
+usage: lint.py RULE [ROOT]     (rules: includes words functions openings dependencies)
+
+In: the tree at ROOT (default: this one). Out: one line an offence, exit status 1 if there is any.
+Without ROOT it also runs the rule over planted/RULE, a small tree with offences that must all be found: a gate that has
+never been seen red is decoration.
+"""
+import fnmatch
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FUNCTION_WALL = 40
+
+
+def files(root, *suffixes, under=("include", "clients", "daemon", "tests", "schemas")):
+    for top in under:
+        for folder, folders, names in os.walk(os.path.join(root, top)):
+            folders[:] = sorted(f for f in folders if f not in ("planted", "corpus", "__pycache__"))
+            for name in sorted(names):
+                if name.endswith(suffixes):
+                    yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def text(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def table(path):
+    """Rows of 'a b reason…', where reason is not optional."""
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        if line.strip() and not line.startswith("#"):
+            row = line.split(None, 2)
+            if len(row) != 3:
+                sys.exit(f"{path}:{number}: a row is 'who what reason', and the reason is not optional")
+            yield row[0], row[1], row[2].strip()
+
+
+# ---- includes: who may include whom -----------------------------------------------------------------------------------
+
+GOVERNED = re.compile(r"(linkages/|event2/|systemd/|(zmq|zmq_utils|msgpack|sqlite3|jansson|sodium|yaml|event)\.h)")
+
+
+def resolve(root, path, quote, name):
+    if quote == "<":
+        return "include/" + name if name.startswith("linkages/") else "<" + name + ">"
+    for base in (os.path.dirname(path), "daemon", "clients", "include"):
+        found = os.path.normpath(os.path.join(base, name))
+        if os.path.exists(os.path.join(root, found)):
+            return found
+    return "(generated) " + name
+
+
+def check_includes(root):
+    rows = [(a, b) for a, b, _ in table(os.path.join(HERE, "includes"))]
+    used = set()
+    for path in files(root, ".c", ".h", under=("include", "clients", "daemon")):
+        for number, line in enumerate(text(root, path).splitlines(), 1):
+            m = re.match(r'\s*#\s*include\s*([<"])([^">]+)[">]', line)
+            if not m or (m[1] == "<" and not GOVERNED.match(m[2])):
+                continue
+            target = resolve(root, path, m[1], m[2])
+            if os.path.splitext(path)[0] == os.path.splitext(target)[0]:
+                continue
+            fits = [r for r in rows if fnmatch.fnmatchcase(path, r[0]) and fnmatch.fnmatchcase(target, r[1])]
+            used.update(fits)
+            if not fits:
+                yield f"{path}:{number}: may not include {target}: a new edge needs a line and a reason in tests/lint/includes"
+    if root == TREE:
+        for a, b in rows:
+            if (a, b) not in used:
+                yield f"tests/lint/includes: '{a} {b}' allows what nobody does: take it out"
+
+
+# ---- words: promises to oneself, and calls that are never right ------------------------------------------------------------
+
+WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\bfor now\b", re.I)
+CALLS = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|rand|system|popen|alloca)\s*\(")
+
+
+def check_words(root):
+    for path in files(root, ".c", ".h", ".py", ".sh", ".sql", ".yaml", ".txt", ".md"):
+        if path.endswith("lint.py"):
+            continue
+        for number, line in enumerate(text(root, path).splitlines(), 1):
+            if WORDS.search(line):
+                yield f"{path}:{number}: '{WORDS.search(line)[0]}': do it, or say in the issue that it is not done"
+            if path.endswith((".c", ".h")) and CALLS.search(line):
+                yield f"{path}:{number}: '{CALLS.search(line)[1]}()' is not used here"
+            if "env python3" in line:
+                yield f"{path}:{number}: /usr/bin/python3, for that one has Debian's zmq and msgpack"
+
+
+# ---- functions: forty lines are a wall ---------------------------------------------------------------------------------
+
+def functions(source):
+    """(name, line, length of the body) of each function: its braces stand in the first column."""
+    lines = source.splitlines()
+    start = None
+    for i, line in enumerate(lines):
+        if line == "{":
+            start = i
+        elif line.startswith("}") and start is not None:
+            head = " ".join(lines[max(0, start - 6):start])
+            name = (re.findall(r"(\w+)\s*\(", re.split(r"[;}]", head)[-1]) or ["?"])[0]
+            yield name, start, i - start - 1
+            start = None
+
+
+def check_functions(root):
+    allowed = {(a, b) for a, b, _ in table(os.path.join(HERE, "long-functions"))}
+    used = set()
+    for path in files(root, ".c"):
+        for name, line, length in functions(text(root, path)):
+            if length <= FUNCTION_WALL:
+                continue
+            used.add((path, name))
+            if (path, name) not in allowed:
+                yield f"{path}:{line}: {name}() has {length} lines; the wall is {FUNCTION_WALL}"
+    if root == TREE:
+        for path, name in allowed - used:
+            yield f"tests/lint/long-functions: {path} {name} is not long any more: take it out"
+
+
+# ---- openings: a file says first what it is for ----------------------------------------------------------------------------
+
+def check_openings(root):
+    for path in files(root, ".c", ".h"):
+        if not text(root, path).startswith(f"/* {os.path.basename(path)} - "):
+            yield f"{path}:1: opens with '/* {os.path.basename(path)} - what it is for'"
+
+
+# ---- dependencies: what ./dev installs is what README explains ------------------------------------------------------------
+
+def check_dependencies(root):
+    listed = re.search(r"^packages='\n(.*?)'", text(root, "dev"), re.S | re.M)[1].splitlines()
+    in_dev = {line.split()[0] for line in listed}
+    for line in listed:
+        if len(line.split()) < 2:
+            yield f"dev: {line}: no reason given"
+    in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", text(root, "README.md"), re.M))
+    for package in sorted(in_dev ^ in_readme):
+        yield f"{package} is in {'./dev' if package in in_dev else 'README.md'} only"
+
+
+RULES = {name[6:]: rule for name, rule in list(globals().items()) if name.startswith("check_")}
+TREE = os.path.dirname(os.path.dirname(HERE))
+
+
+def planted(rule):
+    """Each line of planted/RULE/expected must be the beginning of one offence found there, and nothing else be found."""
+    root = os.path.join(HERE, "planted", rule)
+    want = open(os.path.join(root, "expected"), encoding="utf-8").read().splitlines()
+    got = list(RULES[rule](root))
+    missed = [w for w in want if not any(g.startswith(w) for g in got)]
+    return [f"planted/{rule}: not found: {w}" for w in missed] + [
+        f"planted/{rule}: found what was not planted: {g}" for g in got if not any(g.startswith(w) for w in want)]
+
+
+def main():
+    if len(sys.argv) not in (2, 3) or sys.argv[1] not in RULES:
+        sys.exit(__doc__)
+    rule = sys.argv[1]
+    bad = list(RULES[rule](sys.argv[2] if len(sys.argv) == 3 else TREE))
+    if len(sys.argv) == 2:
+        bad += planted(rule)
+    for line in bad:
+        print(line)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+/* long.c - planted: one function at the wall, one beyond it. */
+static int lines_40(int x)
+{
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	return x;
+}
+static int lines_41(int x)
+{
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	x++;
+	return x;
+}

@@ -1,0 +1,4 @@
+/* derive.c - planted: the engine reaches for the store and for SQL. */
+#include "../store/store.h"
+#include <sqlite3.h>
+#include <string.h>

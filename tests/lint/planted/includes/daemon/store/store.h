@@ -1,0 +1,1 @@
+/* store.h - planted: something to reach for. */

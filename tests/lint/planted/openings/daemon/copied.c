@@ -1,0 +1,1 @@
+/* other.c - a copied opening. */
