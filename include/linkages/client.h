@@ -86,8 +86,8 @@ void lk_outbox_state(const struct lk_outbox *outbox, struct lk_outbox_state *out
  * source; `why` (may be NULL) says which. Whether the event makes sense is for the daemon to say. */
 int lk_outbox_append(struct lk_outbox *outbox, const void *event, size_t len, int64_t *seq, struct lk_refused *why,
 		     struct lk_error *err) LK_MUST_CHECK;
-/* Many appends, one sync. Between the two nothing may be sent: lk_publisher_process() answers LK_ESTATE. A failed
- * commit or a rollback forgets every append since begin. */
+/* Many appends, one sync. Between the two nothing may be sent: lk_publisher_process() answers LK_ESTATE. A rollback, a
+ * failed commit, and an append that the disk failed end the batch and forget every append since begin. */
 int lk_outbox_begin(struct lk_outbox *outbox, struct lk_error *err) LK_MUST_CHECK;
 int lk_outbox_commit(struct lk_outbox *outbox, struct lk_error *err) LK_MUST_CHECK;
 void lk_outbox_rollback(struct lk_outbox *outbox);
