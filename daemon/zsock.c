@@ -1,0 +1,363 @@
+/* zsock.c - a ZeroMQ socket in a libevent loop.
+ *
+ * In: readiness. Out: whole messages, one call each, and after each bite one call more, so that an owner can commit
+ * what came together. Promise: what is measured of libzmq 4.3.4 is guarded here (protocol.md, "Identity and access",
+ * "ZeroMQ in a libevent loop"): limits before bind, a ZAP domain that is enforced, mandatory routing, no handover,
+ * bounded linger, bounded bites.
+ */
+#include "zsock.h"
+
+#include "keys.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+/* zmq.h of 4.3.4 hides the name behind ZMQ_BUILD_DRAFT_API; the option itself is in the library. */
+#define ZAP_ENFORCE_DOMAIN 93
+
+#define MESSAGE_MAX (256 * 1024)
+#define HANDSHAKE_MS 3000
+#define HEARTBEAT_MS 5000
+#define HEARTBEAT_TIMEOUT_MS 15000
+#define LINGER_MS 1000
+#define BACKLOG 1024
+/* Messages a connection may have waiting. Receiving: what one batch can take. Sending: enough to keep a network busy;
+ * more would be buffering in memory what is better left on disk. */
+#define RECEIVE_HWM 2048
+#define SEND_HWM 1000
+
+struct zsock_context {
+	void *raw;
+};
+
+struct zsock {
+	void *socket;
+	struct loop_watch *watch;
+	struct loop_timer *again;
+	struct zsock_options options;
+	char endpoint[512];
+	bool paused;
+};
+
+/* ---- Context ---- */
+
+int zsock_begin(struct zsock_context **out, struct lk_error *err)
+{
+	struct zsock_context *context = calloc(1, sizeof(*context));
+	unsigned seed;
+
+	if (context == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for ZeroMQ");
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		free(context);
+		return lk_fail(err, LK_ENET, "the kernel gives no random numbers");
+	}
+	context->raw = zmq_ctx_new();
+	if (context->raw == NULL) {
+		free(context);
+		return lk_fail(err, LK_ENET, "no ZeroMQ context: %s", zmq_strerror(zmq_errno()));
+	}
+	srand(seed);
+	*out = context;
+	return 0;
+}
+
+void zsock_end(struct zsock_context *context)
+{
+	if (context == NULL)
+		return;
+	while (zmq_ctx_term(context->raw) != 0 && zmq_errno() == EINTR)
+		;
+	free(context);
+}
+
+void *zsock_raw(struct zsock_context *context)
+{
+	return context->raw;
+}
+
+/* libzmq starts its threads with the first socket; they inherit the mask, and signals stay with the loop. */
+static void *open_deaf(struct zsock_context *context, enum zsock_kind kind)
+{
+	static const int types[] = { [ZSOCK_ROUTER] = ZMQ_ROUTER, [ZSOCK_SUB] = ZMQ_SUB };
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	void *socket = zmq_socket(context->raw, types[kind]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return socket;
+}
+
+/* ---- Options: rows, so that none is forgotten ---- */
+
+struct int_option {
+	int name;
+	int value;
+	const char *what;
+};
+
+static const struct int_option every_option[] = {
+	{ ZMQ_LINGER, LINGER_MS, "ZMQ_LINGER" },
+	{ ZMQ_RCVHWM, RECEIVE_HWM, "ZMQ_RCVHWM" },
+	{ ZMQ_SNDHWM, SEND_HWM, "ZMQ_SNDHWM" },
+	{ ZMQ_IPV6, 1, "ZMQ_IPV6" },
+};
+
+static const struct int_option lane_option[] = {
+	{ ZMQ_CURVE_SERVER, 1, "ZMQ_CURVE_SERVER" },
+	{ ZAP_ENFORCE_DOMAIN, 1, "ZMQ_ZAP_ENFORCE_DOMAIN" },
+	{ ZMQ_BACKLOG, BACKLOG, "ZMQ_BACKLOG" },
+	{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS, "ZMQ_HANDSHAKE_IVL" },
+	{ ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS, "ZMQ_HEARTBEAT_IVL" },
+	{ ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS, "ZMQ_HEARTBEAT_TIMEOUT" },
+	{ ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS, "ZMQ_HEARTBEAT_TTL" },
+};
+
+static const struct int_option router_option[] = {
+	{ ZMQ_ROUTER_MANDATORY, 1, "ZMQ_ROUTER_MANDATORY" },
+	{ ZMQ_ROUTER_HANDOVER, 0, "ZMQ_ROUTER_HANDOVER" },
+};
+
+static int set_all(void *socket, const struct int_option *rows, size_t n, struct lk_error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (zmq_setsockopt(socket, rows[i].name, &rows[i].value, sizeof(int)) != 0)
+			return lk_fail(err, LK_ENET, "%s: %s", rows[i].what, zmq_strerror(zmq_errno()));
+	return 0;
+}
+
+static int set_lane(void *socket, const struct key_pair *keys, struct lk_error *err)
+{
+	const int64_t message_max = MESSAGE_MAX;
+
+	if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZSOCK_DOMAIN, strlen(ZSOCK_DOMAIN)) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, KEY_TEXT) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) != 0)
+		return lk_fail(err, LK_ENET, "the lane cannot be secured: %s", zmq_strerror(zmq_errno()));
+	return set_all(socket, lane_option, sizeof(lane_option) / sizeof(*lane_option), err);
+}
+
+static int set_options(struct zsock *zsock, struct lk_error *err)
+{
+	const struct zsock_options *options = &zsock->options;
+	int rc = set_all(zsock->socket, every_option, sizeof(every_option) / sizeof(*every_option), err);
+
+	if (rc == 0 && options->kind == ZSOCK_ROUTER)
+		rc = set_all(zsock->socket, router_option, sizeof(router_option) / sizeof(*router_option), err);
+	if (rc == 0 && options->kind == ZSOCK_SUB && zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
+		rc = lk_fail(err, LK_ENET, "ZMQ_SUBSCRIBE: %s", zmq_strerror(zmq_errno()));
+	if (rc == 0 && options->keys != NULL)
+		rc = set_lane(zsock->socket, options->keys, err);
+	return rc;
+}
+
+/* ---- Receiving ---- */
+
+static void close_parts(zmq_msg_t *parts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		zmq_msg_close(&parts[i]);
+}
+
+/* Takes one message of any number of parts; those beyond the room are counted and thrown away. False: none waits. */
+static bool take(void *socket, zmq_msg_t *parts, size_t *n)
+{
+	bool more = true;
+	zmq_msg_t part;
+
+	for (*n = 0; more; (*n)++) {
+		zmq_msg_init(&part);
+		if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0) {
+			zmq_msg_close(&part);
+			if (*n == 0)
+				return false;
+			break; /* the parts of a message come together; this is the context going down */
+		}
+		more = zmq_msg_more(&part) != 0;
+		if (*n < ZSOCK_PARTS_MAX) {
+			zmq_msg_init(&parts[*n]);
+			zmq_msg_move(&parts[*n], &part);
+		}
+		zmq_msg_close(&part);
+	}
+	return true;
+}
+
+static bool hand_over(struct zsock *zsock, zmq_msg_t *parts, size_t n)
+{
+	struct zsock_message message = { .n = n };
+
+	for (size_t i = 0; i < n; i++)
+		message.part[i] = (struct zsock_part){ zmq_msg_data(&parts[i]), zmq_msg_size(&parts[i]) };
+	/* The body's frame: the routing id's loses its metadata once ZMQ_EVENTS was asked. */
+	message.user = zmq_msg_gets(&parts[n - 1], "User-Id");
+	return zsock->options.receive(zsock->options.owner, &message);
+}
+
+void zsock_look(struct zsock *zsock)
+{
+	zmq_msg_t parts[ZSOCK_PARTS_MAX];
+	size_t taken = 0, n;
+	bool go_on = true, empty = false;
+
+	while (!zsock->paused && go_on && taken < zsock->options.bite) {
+		empty = !take(zsock->socket, parts, &n);
+		if (empty)
+			break;
+		taken++;
+		if (n == zsock->options.parts)
+			go_on = hand_over(zsock, parts, n);
+		else
+			metric_add(METRIC_SHAPE_DROPPED, 1);
+		close_parts(parts, n < ZSOCK_PARTS_MAX ? n : ZSOCK_PARTS_MAX);
+	}
+	if (!empty && !zsock->paused)
+		loop_timer_in(zsock->again, 0);
+	if (taken > 0 && zsock->options.bitten != NULL)
+		zsock->options.bitten(zsock->options.owner);
+}
+
+static void looked_at(void *context)
+{
+	zsock_look(context);
+}
+
+void zsock_pause(struct zsock *zsock)
+{
+	if (zsock->paused)
+		return;
+	zsock->paused = true;
+	loop_watch_pause(zsock->watch);
+	loop_timer_cancel(zsock->again);
+}
+
+/* Whatever came meanwhile has spent its edge: look. */
+void zsock_resume(struct zsock *zsock)
+{
+	if (!zsock->paused)
+		return;
+	zsock->paused = false;
+	loop_watch_resume(zsock->watch);
+	loop_timer_in(zsock->again, 0);
+}
+
+bool zsock_paused(const struct zsock *zsock)
+{
+	return zsock->paused;
+}
+
+/* ---- Sending ---- */
+
+static int send_fault(int error)
+{
+	static const struct {
+		int error, fault;
+	} faults[] = { { EHOSTUNREACH, LK_ENOTFOUND }, { EAGAIN, LK_ESTATE } };
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		if (faults[i].error == error)
+			return faults[i].fault;
+	return LK_ENET;
+}
+
+int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		int flags = ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0);
+		if (zmq_send(zsock->socket, parts[i].at, parts[i].len, flags) < 0)
+			rc = send_fault(zmq_errno());
+	}
+	/* A send can swallow the edge that tells of a message. */
+	if (!zsock->paused)
+		loop_timer_in(zsock->again, 0);
+	return rc;
+}
+
+/* ---- Life ---- */
+
+/* An ipc socket is for the owner and the group: the creation mask decides, so that it is so from the first moment. */
+static int bind_endpoint(struct zsock *zsock, struct lk_error *err)
+{
+	size_t room = sizeof(zsock->endpoint);
+	mode_t before = umask(0117);
+	int rc = zmq_bind(zsock->socket, zsock->options.endpoint);
+
+	umask(before);
+	if (rc != 0)
+		return lk_fail(err, LK_ENET, "cannot bind %s to %s: %s", zsock->options.name, zsock->options.endpoint,
+			       zmq_strerror(zmq_errno()));
+	if (zmq_getsockopt(zsock->socket, ZMQ_LAST_ENDPOINT, zsock->endpoint, &room) != 0)
+		return lk_fail(err, LK_ENET, "%s has no endpoint: %s", zsock->options.name,
+			       zmq_strerror(zmq_errno()));
+	return 0;
+}
+
+static int join_loop(struct zsock *zsock, struct lk_error *err)
+{
+	int fd = -1;
+	size_t size = sizeof(fd);
+	int rc;
+
+	if (zmq_getsockopt(zsock->socket, ZMQ_FD, &fd, &size) != 0)
+		return lk_fail(err, LK_ENET, "ZMQ_FD: %s", zmq_strerror(zmq_errno()));
+	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, looked_at, zsock, &zsock->again, err);
+	if (rc == 0)
+		rc = loop_watch_create(zsock->options.loop, fd, looked_at, zsock, &zsock->watch, err);
+	if (rc == 0)
+		loop_timer_in(zsock->again, 0);
+	return rc;
+}
+
+int zsock_create(const struct zsock_options *options, struct zsock **out, struct lk_error *err)
+{
+	struct zsock *zsock = calloc(1, sizeof(*zsock));
+	int rc;
+
+	if (zsock == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a socket");
+	zsock->options = *options;
+	zsock->socket = open_deaf(options->context, options->kind);
+	if (zsock->socket == NULL)
+		rc = lk_fail(err, LK_ENET, "no socket for %s: %s", options->name, zmq_strerror(zmq_errno()));
+	else
+		rc = set_options(zsock, err);
+	if (rc == 0)
+		rc = bind_endpoint(zsock, err);
+	if (rc == 0)
+		rc = join_loop(zsock, err);
+	if (rc < 0) {
+		zsock_destroy(zsock);
+		return rc;
+	}
+	*out = zsock;
+	return 0;
+}
+
+void zsock_destroy(struct zsock *zsock)
+{
+	if (zsock == NULL)
+		return;
+	loop_watch_destroy(zsock->watch);
+	loop_timer_destroy(zsock->again);
+	if (zsock->socket != NULL)
+		zmq_close(zsock->socket);
+	free(zsock);
+}
+
+const char *zsock_endpoint(const struct zsock *zsock)
+{
+	return zsock->endpoint;
+}
