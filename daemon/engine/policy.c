@@ -37,8 +37,14 @@ static struct dated since(struct dated before, lk_date from, struct dated then)
 
 static const struct rule_policy default_rules[lk_notice_kind_count] = {
 #define RULE(kind, class, slots, most, about, haste, is_blind, source) \
-	[kind] = { .enabled = true, .rule_class = class, .to = slots, .level = most, .topic = about, \
-		   .urgency = haste, .blind = is_blind, .cites = source },
+	[kind] = { .enabled = true, \
+		   .rule_class = class, \
+		   .to = slots, \
+		   .level = most, \
+		   .topic = about, \
+		   .urgency = haste, \
+		   .blind = is_blind, \
+		   .cites = source },
 	POLICY_RULES(RULE)
 };
 
