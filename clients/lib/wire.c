@@ -2,8 +2,8 @@
  *
  * In: bytes that nobody vouches for, and values to write. Out: spans into those same bytes; bytes in shortest form.
  * Promise: bytes are walked once, by their heads, before anything believes them: depth, number, claimed lengths, exact
- * end, kinds, ranges, UTF-8, unique keys. Nothing read is copied and nothing is allocated, but for a map of more
- * than 64 unsorted keys.
+ * end, kinds, ranges, UTF-8, unique keys. Nothing read is copied, and nothing is allocated but for a map of more
+ * than 512 unsorted keys.
  *
  * Writing is msgpack-c's. Reading is a cursor over scanned bytes and not msgpack-c's object tree: that tree allocates
  * for every message, in proportion to what the bytes claim, while decoded values here borrow from the bytes anyway.
@@ -238,7 +238,7 @@ static int text_compare(const void *a, const void *b)
 	return lk_text_order(*(const struct lk_text *)a, *(const struct lk_text *)b);
 }
 
-#define FEW_KEYS 64
+#define FEW_KEYS 512 /* every map of an event: deciding about one never needs memory */
 
 /* Keys that did not come sorted: sorts them, so that a hostile map costs n log n and not n squared. */
 static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
