@@ -4,8 +4,8 @@
  * Promise: an event that was appended is on disk, synced; numbers are dense within an epoch and never mean another
  * event; nothing is deleted that the daemon may ask for again; a damaged event is noticed when it is read, not sent.
  */
+#include "outbox.h"
 #include "sqlfile.h"
-#include <linkages/client.h>
 
 #include <sodium.h>
 #include <stdio.h>
@@ -194,6 +194,11 @@ void lk_outbox_close(struct lk_outbox *o)
 	sqlfile_finalize(o->stmt, outbox_statements_n);
 	sqlite3_close(o->db);
 	free(o);
+}
+
+bool outbox_in_batch(const struct lk_outbox *o)
+{
+	return o->in_batch;
 }
 
 void lk_outbox_state(const struct lk_outbox *o, struct lk_outbox_state *out)

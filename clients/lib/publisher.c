@@ -1,0 +1,363 @@
+/* publisher.c - an outbox's way to the daemon: protocol.md, "intake".
+ *
+ * In: an outbox, and the daemon's word on what it has. Out: events, from where the daemon wants them, within its credit.
+ * Promise: sends only what is on disk; records every verdict before it tells of it; deletes only what the daemon says
+ * it needs no more; whatever is lost on the way, the next greeting finds out.
+ */
+#include "lane.h"
+#include "outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* So much in one call of process, then the caller's loop turns. */
+#define FRAMES_A_BITE 64
+#define EVENTS_A_BITE 512
+
+struct lk_publisher {
+	struct lane *lane;
+	struct lk_outbox *outbox;
+	void *context;
+	void (*settled)(void *context, int64_t upto);
+	void (*renewed)(void *context);
+	int64_t cursor;     /* next seq to send */
+	int64_t limit;      /* highest seq that may be sent */
+	bool just_renewed;  /* the hello that was answered last was of an epoch made for this connection */
+	struct lk_message in; /* the message at hand; borrows from the lane's frame */
+};
+
+static struct lk_outbox_state state_of(const struct lk_publisher *p)
+{
+	struct lk_outbox_state state;
+
+	lk_outbox_state(p->outbox, &state);
+	return state;
+}
+
+int lk_publisher_create(const struct lk_publisher_options *options, struct lk_publisher **out, struct lk_error *err)
+{
+	struct lk_publisher *p = calloc(1, sizeof(*p));
+	int code;
+
+	*out = NULL;
+	if (p == NULL)
+		return lk_fail(err, LK_EMEMORY, "out of memory");
+	p->outbox = options->outbox;
+	p->context = options->context;
+	p->settled = options->settled;
+	p->renewed = options->renewed;
+	code = lane_create(&options->peer, &p->lane, err);
+	if (code < 0) {
+		free(p);
+		return code;
+	}
+	*out = p;
+	return 0;
+}
+
+void lk_publisher_destroy(struct lk_publisher *p)
+{
+	if (p == NULL)
+		return;
+	lane_destroy(p->lane);
+	free(p);
+}
+
+int lk_publisher_fd(const struct lk_publisher *p)
+{
+	return lane_fd(p->lane);
+}
+
+void lk_publisher_state(const struct lk_publisher *p, struct lk_session_state *out)
+{
+	lane_state(p->lane, out);
+}
+
+/* ---- What we say --------------------------------------------------------------------------------------------------- */
+
+static void say(struct lk_publisher *p, const struct lk_message *message)
+{
+	if (!lane_say(p->lane, message))
+		lane_drop(p->lane, "the connection takes no more messages; connecting again");
+}
+
+static void say_hello(struct lk_publisher *p)
+{
+	struct lk_outbox_state state = state_of(p);
+	struct lk_message hello = { .type = LK_MSG_PUB_HELLO };
+
+	hello.pub_hello.v = LK_PROTOCOL_VERSION;
+	hello.pub_hello.source = lk_text_of(state.source);
+	hello.pub_hello.epoch = lk_text_of(state.epoch);
+	hello.pub_hello.first = state.first;
+	hello.pub_hello.last = state.last;
+	hello.pub_hello.acked = state.acked;
+	say(p, &hello);
+}
+
+static void say_last(struct lk_publisher *p, enum lk_message_type type)
+{
+	struct lk_message message = { .type = type };
+
+	if (type == LK_MSG_PING)
+		message.ping.last = state_of(p).last;
+	else
+		message.pong.last = state_of(p).last;
+	say(p, &message);
+}
+
+/* Non-zero stops: the queue is full, and the lane turns readable when it is not. */
+static int send_one(void *context, int64_t seq, const void *event, size_t len)
+{
+	struct lk_publisher *p = context;
+	struct lk_outbox_state state = state_of(p);
+	struct lk_message message = { .type = LK_MSG_EVENT };
+
+	message.event_sent.epoch = lk_text_of(state.epoch);
+	message.event_sent.seq = seq;
+	message.event_sent.event = lk_span_of(event, len);
+	if (!lane_say(p->lane, &message))
+		return 1;
+	p->cursor = seq + 1;
+	return 0;
+}
+
+static int send_events(struct lk_publisher *p, struct lk_error *err)
+{
+	int64_t last = state_of(p).last;
+	int64_t upto = p->limit < last ? p->limit : last;
+	int64_t n = upto - p->cursor + 1;
+	int code;
+
+	if (!lane_connected(p->lane) || n <= 0)
+		return 0;
+	code = lk_outbox_read(p->outbox, p->cursor, (int)(n < EVENTS_A_BITE ? n : EVENTS_A_BITE), send_one, p, err);
+	if (code > 0 && n > EVENTS_A_BITE)
+		lane_again(p->lane);
+	return code < 0 ? code : 0;
+}
+
+/* ---- What the daemon says ------------------------------------------------------------------------------------------- */
+
+static int refused_read(struct lk_span list, struct lk_msg_refused_item **out, size_t *n, struct lk_error *err)
+{
+	int64_t count = lk_count(list);
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	*n = 0;
+	*out = NULL;
+	if (count <= 0)
+		return 0;
+	*out = calloc((size_t)count, sizeof(**out));
+	if (*out == NULL)
+		return lk_fail(err, LK_EMEMORY, "out of memory");
+	while (lk_next(list, &cursor, &key, &value)) {
+		if (lk_refused_item_decode(value, &(*out)[*n], err) < 0)
+			return LK_EWIRE;
+		(*n)++;
+	}
+	return 0;
+}
+
+/* Verdicts are on disk before anybody hears of them. */
+static int settle(struct lk_publisher *p, int64_t upto, int64_t safe, struct lk_span list, struct lk_error *err)
+{
+	struct lk_msg_refused_item *refused;
+	size_t n;
+	int code = refused_read(list, &refused, &n, err);
+
+	if (code == 0)
+		code = lk_outbox_settle(p->outbox, upto, safe, refused, n, err);
+	free(refused);
+	if (code == 0 && p->settled != NULL)
+		p->settled(p->context, upto);
+	return code;
+}
+
+/* The daemon has seen numbers that this file has not: it is an old copy, and its next numbers were used before. */
+static int renew(struct lk_publisher *p, struct lk_error *err)
+{
+	int code;
+
+	if (p->just_renewed) {
+		lane_drop(p->lane, "the daemon claims to know events of an outbox made a moment ago; connecting again");
+		return 0;
+	}
+	code = lk_outbox_renew(p->outbox, err);
+	if (code < 0)
+		return code;
+	p->just_renewed = true;
+	if (p->renewed != NULL)
+		p->renewed(p->context);
+	say_hello(p);
+	return 0;
+}
+
+static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
+{
+	const struct lk_msg_subscribe *s = &p->in.subscribe;
+	struct lk_outbox_state state = state_of(p);
+	int code;
+
+	if (!lk_text_says(s->epoch, state.epoch))
+		return 0;
+	if (s->next > state.last + 1)
+		return renew(p, err);
+	if (s->next < state.first) {
+		lane_drop(p->lane, "the daemon asks for events that it had let this outbox delete; connecting again");
+		return 0;
+	}
+	code = settle(p, s->next - 1, s->safe, s->refused, err);
+	if (code < 0)
+		return code;
+	p->cursor = s->next;
+	p->limit = s->next - 1 + s->credit;
+	p->just_renewed = false;
+	lane_greeted(p->lane);
+	return 0;
+}
+
+static int take_ack(struct lk_publisher *p, struct lk_error *err)
+{
+	const struct lk_msg_ack *a = &p->in.ack;
+	struct lk_outbox_state state = state_of(p);
+	int code;
+
+	if (!lane_connected(p->lane) || !lk_text_says(a->epoch, state.epoch))
+		return 0;
+	if (a->upto > state.last) {
+		lane_drop(p->lane, "the daemon acknowledged an event that was never made; connecting again");
+		return 0;
+	}
+	/* Events of the connection before may be committed after our greeting was answered: then it is ahead of us. */
+	if (a->upto >= p->cursor)
+		p->cursor = a->upto + 1;
+	p->limit = a->upto + a->credit;
+	code = settle(p, a->upto > state.acked ? a->upto : state.acked, a->safe, a->refused, err);
+	return code;
+}
+
+static int take_nak(struct lk_publisher *p, struct lk_error *err)
+{
+	const struct lk_msg_nak *n = &p->in.nak;
+	struct lk_outbox_state state = state_of(p);
+
+	(void)err;
+	if (!lane_connected(p->lane) || !lk_text_says(n->epoch, state.epoch))
+		return 0;
+	if (n->want < state.first)
+		lane_drop(p->lane, "the daemon asks for events that it had let this outbox delete; connecting again");
+	else if (n->want < p->cursor)
+		p->cursor = n->want;
+	return 0;
+}
+
+static int take_ping(struct lk_publisher *p, struct lk_error *err)
+{
+	(void)err;
+	say_last(p, LK_MSG_PONG);
+	return 0;
+}
+
+static int take_pong(struct lk_publisher *p, struct lk_error *err)
+{
+	(void)p;
+	(void)err;
+	return 0; /* that it came is all it says, and the lane has noticed */
+}
+
+static int take_error(struct lk_publisher *p, struct lk_error *err)
+{
+	return lane_refused(p->lane, &p->in.error, err);
+}
+
+static const struct {
+	enum lk_message_type type;
+	int (*take)(struct lk_publisher *p, struct lk_error *err);
+} takes[] = {
+	{ LK_MSG_SUBSCRIBE, take_subscribe }, { LK_MSG_ACK, take_ack },   { LK_MSG_NAK, take_nak },
+	{ LK_MSG_PING, take_ping },           { LK_MSG_PONG, take_pong }, { LK_MSG_ERROR, take_error },
+};
+
+static int take_frame(struct lk_publisher *p, struct lk_span frame, struct lk_error *err)
+{
+	struct lk_error why;
+	int code = 0;
+
+	if (lk_message_decode(frame.at, frame.len, LK_PUBLISHER_TAKES, &p->in, &why) < 0) {
+		lane_drop(p->lane, "the daemon said something unreadable: %.200s", why.text);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++)
+		if (takes[i].type == p->in.type)
+			code = takes[i].take(p, err);
+	if (code == LK_EWIRE) {
+		lane_drop(p->lane, "the daemon said something unreadable in a list of refusals");
+		return 0;
+	}
+	return code;
+}
+
+/* ---- One bite -------------------------------------------------------------------------------------------------------- */
+
+static int take_news(struct lk_publisher *p, struct lk_error *err)
+{
+	struct lk_span frame = { NULL, 0 };
+	enum lane_news news = LANE_NOTHING;
+	int code = 0;
+
+	for (int n = 0; n < FRAMES_A_BITE && code == 0; n++) {
+		news = lane_next(p->lane, &frame);
+		if (news == LANE_NOTHING)
+			return 0;
+		if (news == LANE_UP)
+			say_hello(p);
+		else if (news == LANE_IDLE)
+			say_last(p, LK_MSG_PING);
+		else
+			code = take_frame(p, frame, err);
+	}
+	lane_again(p->lane);
+	return code;
+}
+
+int lk_publisher_process(struct lk_publisher *p, struct lk_error *err)
+{
+	int code;
+
+	if (outbox_in_batch(p->outbox))
+		return lk_fail(err, LK_ESTATE, "commit the outbox before sending from it");
+	code = take_news(p, err);
+	if (code == 0)
+		code = send_events(p, err);
+	lane_arm(p->lane);
+	return code;
+}
+
+static bool all_acknowledged(const struct lk_publisher *p)
+{
+	struct lk_outbox_state state = state_of(p);
+
+	return lane_connected(p->lane) && state.acked == state.last;
+}
+
+int lk_publisher_wait(struct lk_publisher *p, int timeout_ms, struct lk_error *err)
+{
+	lk_instant until = lane_now() + (lk_instant)timeout_ms * 1000;
+
+	for (;;) {
+		lk_instant left = until - lane_now();
+		int code = lk_publisher_process(p, err);
+
+		if (code < 0)
+			return code;
+		if (all_acknowledged(p))
+			return 1;
+		if (timeout_ms >= 0 && left <= 0)
+			return 0;
+		code = lane_wait(p->lane, timeout_ms < 0 ? -1 : (int)(left / 1000) + 1, err);
+		if (code < 0)
+			return code;
+	}
+}
