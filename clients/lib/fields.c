@@ -20,15 +20,21 @@ int refuse(struct lk_refused *why, enum lk_refusal reason, const char *detail)
 	return LK_EREFUSED;
 }
 
-/* A path grows from its end, so that reading well costs nothing for it. What is too long loses its end. */
+/* A path grows from its end, so that reading well costs nothing for it. What is too long loses its end, never half a
+ * character: members that are not ours have any name. */
 static int refuse_before(struct lk_refused *why, const char *part)
 {
-	char path[2 * sizeof(why->field)];
+	char path[2 * sizeof(why->field) + 2];
 	const char *dot = why->field[0] == '\0' || why->field[0] == '[' ? "" : ".";
+	size_t end = sizeof(why->field) - 1;
 
 	snprintf(path, sizeof(path), "%s%s%s", part, dot, why->field);
-	path[sizeof(why->field) - 1] = '\0';
-	memcpy(why->field, path, sizeof(why->field));
+	if (strlen(path) > end) {
+		while (((unsigned char)path[end] & 0xc0) == 0x80)
+			end--;
+		path[end] = '\0';
+	}
+	memcpy(why->field, path, strlen(path) + 1);
 	return LK_EREFUSED;
 }
 
