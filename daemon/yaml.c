@@ -136,6 +136,11 @@ static const yaml_node_t *node_of(const struct yaml_value *value)
 	return value->node == 0 ? NULL : &value->file->document.nodes.start[value->node - 1];
 }
 
+const char *yaml_name(const struct yaml_file *file)
+{
+	return file->name;
+}
+
 struct yaml_value yaml_root(const struct yaml_file *file)
 {
 	struct yaml_value root = { .file = file };

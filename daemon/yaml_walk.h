@@ -29,6 +29,7 @@ int yaml_parse(const char *name, const char *text, size_t len, struct yaml_file 
 	       struct lk_error *err) LK_MUST_CHECK;
 void yaml_close(struct yaml_file *file); /* NULL-safe */
 
+const char *yaml_name(const struct yaml_file *file); /* as it was opened; borrowed */
 struct yaml_value yaml_root(const struct yaml_file *file);
 /* The value of a path of keys, as yaml_walk() would find it; the root where there is none: a place to complain of. */
 struct yaml_value yaml_find(const struct yaml_file *file, const char *path);
