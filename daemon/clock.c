@@ -18,7 +18,7 @@ static lk_instant read_clock(clockid_t id)
 void clock_start(struct clock *clock, bool manual, lk_instant since)
 {
 	clock->manual = manual;
-	clock->now = since;
+	clock->now = since < CLOCK_UNSET ? CLOCK_UNSET : since;
 }
 
 lk_instant clock_now(struct clock *clock)

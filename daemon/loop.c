@@ -29,6 +29,8 @@ struct loop {
 	size_t signals_n;
 	struct loop_timer *watchdog;
 	int64_t watchdog_us; /* 0: systemd does not ask for it */
+	bool stopped;
+	int status;
 };
 
 struct loop_timer {
@@ -74,11 +76,14 @@ int loop_run(struct loop *loop, struct lk_error *err)
 {
 	if (event_base_dispatch(loop->base) < 0)
 		return lk_fail(err, LK_ENET, "the event loop failed");
-	return 0;
+	return loop->status;
 }
 
-void loop_stop(struct loop *loop)
+void loop_stop(struct loop *loop, int status)
 {
+	if (!loop->stopped)
+		loop->status = status;
+	loop->stopped = true;
 	event_base_loopbreak(loop->base);
 }
 

@@ -15,9 +15,10 @@ typedef void loop_call(void *context);
 
 int loop_create(struct loop **out, struct lk_error *err) LK_MUST_CHECK;
 void loop_destroy(struct loop *loop); /* NULL-safe */
-/* Runs until loop_stop(). 0, or LK_ENET where the loop itself failed. */
+/* Runs until loop_stop(). The status given there, or LK_ENET where the loop itself failed. */
 int loop_run(struct loop *loop, struct lk_error *err) LK_MUST_CHECK;
-void loop_stop(struct loop *loop);
+/* Ends the run after the present callback. The first status stays: 0, or one of sysexits.h. */
+void loop_stop(struct loop *loop, int status);
 
 /* A timer fires once for each loop_timer_in(). An IDLE one fires only in a turn that has nothing else to do. */
 enum loop_class { LOOP_PROMPT, LOOP_IDLE };

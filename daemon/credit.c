@@ -1,0 +1,48 @@
+/* credit.c - back-pressure as numbers.
+ *
+ * In: what commits take, what the disk has left. Out: how much more may come. Promise: whatever is granted is never
+ * taken back, and the offer reaches zero while there is still room to finish what was granted.
+ */
+#include "credit.h"
+
+#define AVERAGE_OVER 8
+
+void credit_start(struct credit *credit, int64_t most)
+{
+	*credit = (struct credit){ .most = most, .commit_us = 0, .free_bytes = INT64_MAX };
+}
+
+void credit_learn(struct credit *credit, int64_t commit_us)
+{
+	credit->commit_us += (commit_us - credit->commit_us) / AVERAGE_OVER;
+}
+
+static int64_t at_least(int64_t value, int64_t floor)
+{
+	return value < floor ? floor : value;
+}
+
+int64_t credit_offer(const struct credit *credit)
+{
+	int64_t offer = credit->most, floor = credit->most < CREDIT_FLOOR ? credit->most : CREDIT_FLOOR;
+
+	if (credit->free_bytes <= CREDIT_DISK_STOP)
+		return 0;
+	if (credit->commit_us > CREDIT_COMMIT_US)
+		offer = at_least(offer * CREDIT_COMMIT_US / credit->commit_us, floor);
+	if (credit->free_bytes < CREDIT_DISK_FULL) {
+		int64_t part = (credit->free_bytes - CREDIT_DISK_STOP) / 1024;
+		offer = at_least(offer * part / ((CREDIT_DISK_FULL - CREDIT_DISK_STOP) / 1024), 1);
+	}
+	return offer;
+}
+
+int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer)
+{
+	return upto + offer > limit ? upto + offer : limit;
+}
+
+int64_t credit_add(int64_t have, int64_t n)
+{
+	return n >= CREDIT_NOTICES_MAX - have ? CREDIT_NOTICES_MAX : have + n;
+}

@@ -1,0 +1,357 @@
+/* lane.c - the common half of the ROUTER lanes.
+ *
+ * In: two frames, a routing id and a body. Out: a decoded message from a known client, or a count of what was dropped.
+ * Promise: nobody is believed beyond the key; nothing a peer wrote is repeated to anyone; a session that is over is
+ * gone from every list before its memory is.
+ */
+#include "lane.h"
+
+#include "access.h"
+#include "clock.h"
+#include "keys.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "zsock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 4096 /* a power of two; the numbers are random, so that their low bits spread */
+#define ROUTE_LEN 5
+
+enum lane_frame { FRAME_ROUTE, FRAME_BODY, LANE_FRAMES };
+
+struct lane {
+	struct lane_options options;
+	struct zsock *socket;
+	struct loop_timer *tick;
+	int64_t ticked_us;
+	struct lane_session *bucket[BUCKETS];
+	size_t n;
+	struct lk_bytes out; /* reused for each message sent */
+};
+
+int lane_route_parse(const void *id, size_t len, lane_route *out)
+{
+	const uint8_t *at = id;
+
+	if (len != ROUTE_LEN || at[0] != 0)
+		return -1;
+	memcpy(out, at + 1, sizeof(*out));
+	return 0;
+}
+
+enum lane_liveness lane_liveness(const struct lane_session *session, int64_t now_us)
+{
+	if (now_us - session->heard_us >= LANE_SILENCE_US)
+		return LANE_GONE;
+	return now_us - session->spoke_us >= LANE_PING_US ? LANE_PING_DUE : LANE_FINE;
+}
+
+/* ---- Sessions ---- */
+
+static struct lane_session *find(struct lane *lane, lane_route route)
+{
+	struct lane_session *session = lane->bucket[route % BUCKETS];
+
+	while (session != NULL && session->route != route)
+		session = session->next;
+	return session;
+}
+
+void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_session *session)
+{
+	struct lane_session **bucket = &lane->bucket[from->route % BUCKETS];
+
+	session->route = from->route;
+	memcpy(session->key, from->client->key, ROSTER_KEY);
+	session->heard_us = session->spoke_us = clock_ticks();
+	session->next = *bucket;
+	*bucket = session;
+	lane->n++;
+	metric_add(METRIC_SESSIONS_OPENED, 1);
+}
+
+void lane_end(struct lane *lane, struct lane_session *session)
+{
+	struct lane_session **at = &lane->bucket[session->route % BUCKETS];
+
+	while (*at != session)
+		at = &(*at)->next;
+	*at = session->next;
+	lane->n--;
+	lane->options.ended(lane->options.owner, session);
+}
+
+void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session), void *context)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct lane_session *s = lane->bucket[i], *next; s != NULL; s = next) {
+			next = s->next;
+			visit(context, s);
+		}
+}
+
+size_t lane_count(const struct lane *lane)
+{
+	return lane->n;
+}
+
+/* ---- Sending ---- */
+
+int lane_send(struct lane *lane, lane_route route, const struct lk_message *message)
+{
+	uint8_t id[ROUTE_LEN] = { 0 };
+
+	memcpy(id + 1, &route, sizeof(route));
+	lk_bytes_clear(&lane->out);
+	lk_message_encode(message, &lane->out);
+	if (lane->out.failed)
+		return LK_EMEMORY;
+	const struct zsock_part parts[] = { { id, sizeof(id) }, { lane->out.at, lane->out.len } };
+	int rc = zsock_send(lane->socket, parts, LANE_FRAMES);
+	if (rc == LK_ESTATE)
+		metric_add(METRIC_SENDS_BLOCKED, 1);
+	struct lane_session *session = lane->n > 0 ? find(lane, route) : NULL;
+	if (session == NULL)
+		return rc;
+	if (rc == 0)
+		session->spoke_us = clock_ticks();
+	if (rc == LK_ENOTFOUND)
+		session->heard_us = session->spoke_us - LANE_SILENCE_US; /* the next tick takes it away */
+	return rc;
+}
+
+void lane_tell(struct lane *lane, lane_route route, const struct lk_message *message)
+{
+	int rc = lane_send(lane, route, message);
+
+	if (rc < 0 && rc != LK_ENOTFOUND)
+		log_line(LOG_DETAIL, "send lane=%s outcome=unsent fault=%d", lane->options.name, rc);
+}
+
+static const char *error_word(enum lane_error code)
+{
+#define LANE_ERROR_WORD(name, word) [name] = word,
+	static const char *const words[] = { LANE_ERRORS(LANE_ERROR_WORD) };
+	return words[code];
+}
+
+static void send_error(struct lane *lane, lane_route route, enum lane_error code, const char *detail)
+{
+	struct lk_message message = { .type = LK_MSG_ERROR };
+	struct lk_bytes text = { 0 };
+
+	lk_put_word(&text, detail);
+	message.error.code = lk_text_of(error_word(code));
+	if (!text.failed)
+		message.error.detail = lk_span_of(text.at, text.len);
+	lane_tell(lane, route, &message);
+	lk_bytes_free(&text);
+	metric_add(METRIC_ERRORS_SENT, 1);
+}
+
+void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code, const char *detail)
+{
+	log_line(LOG_NOTE, "error lane=%s client=%s code=%s detail=\"%s\"", lane->options.name, from->client->name,
+		 error_word(code), detail);
+	send_error(lane, from->route, code, detail);
+	if (from->session != NULL)
+		lane_end(lane, from->session);
+}
+
+/* ---- Receiving ---- */
+
+/* Key and routing id have parted: somebody else speaks under the id now, and shall not inherit. */
+static struct lane_session *session_of(struct lane *lane, lane_route route, const struct roster_client *client)
+{
+	struct lane_session *session = lane->n > 0 ? find(lane, route) : NULL;
+
+	if (session == NULL || memcmp(session->key, client->key, ROSTER_KEY) == 0)
+		return session;
+	lane_end(lane, session);
+	return NULL;
+}
+
+static bool answer_ping(struct lane *lane, const struct lane_sender *from)
+{
+	const struct lk_message pong = { .type = LK_MSG_PONG, .pong = { .last = INT64_MIN } };
+
+	lane_tell(lane, from->route, &pong);
+	return true;
+}
+
+static bool received(void *owner, const struct zsock_message *m)
+{
+	struct lane *lane = owner;
+	struct lane_sender from = { 0 };
+	struct lk_message message;
+
+	if (lane_route_parse(m->part[FRAME_ROUTE].at, m->part[FRAME_ROUTE].len, &from.route) < 0) {
+		metric_add(METRIC_FOREIGN_ROUTE, 1);
+		return true;
+	}
+	from.client = access_who(lane->options.access, m->user);
+	if (from.client == NULL) {
+		metric_add(METRIC_UNPROVEN, 1);
+		return true;
+	}
+	from.session = session_of(lane, from.route, from.client);
+	if (lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len, lane->options.takes, &message, NULL) <
+	    0) {
+		metric_add(METRIC_MALFORMED, 1);
+		lane_error(lane, &from, LANE_MALFORMED, "not a message of this lane");
+		return true;
+	}
+	if (from.session != NULL)
+		from.session->heard_us = clock_ticks();
+	if (message.type == LK_MSG_PING && from.session != NULL)
+		answer_ping(lane, &from);
+	return lane->options.handle(lane->options.owner, &from, &message);
+}
+
+static void bitten(void *owner)
+{
+	struct lane *lane = owner;
+
+	if (lane->options.bitten != NULL)
+		lane->options.bitten(lane->options.owner);
+}
+
+/* ---- Liveness ---- */
+
+static void check_one(void *context, struct lane_session *session)
+{
+	struct lane *lane = context;
+	const struct lk_message ping = { .type = LK_MSG_PING, .ping = { .last = INT64_MIN } };
+
+	switch (lane_liveness(session, clock_ticks())) {
+	case LANE_FINE:
+		return;
+	case LANE_PING_DUE:
+		lane_tell(lane, session->route, &ping);
+		return;
+	case LANE_GONE:
+		metric_add(METRIC_SESSIONS_SILENT, 1);
+		lane_end(lane, session);
+		return;
+	}
+}
+
+/* Whoever has not listened cannot say who was silent: a long turn of our own counts for nobody. */
+static bool has_listened(struct lane *lane)
+{
+	int64_t now = clock_ticks(), since = lane->ticked_us;
+
+	lane->ticked_us = now;
+	return now - since < 3 * LK_SECOND && !zsock_paused(lane->socket);
+}
+
+static void hear_one(void *context, struct lane_session *session)
+{
+	session->heard_us = *(const int64_t *)context;
+}
+
+static void ticked(void *context)
+{
+	struct lane *lane = context;
+	bool listened = has_listened(lane);
+
+	loop_timer_in(lane->tick, LK_SECOND);
+	lane_each(lane, listened ? check_one : hear_one, listened ? (void *)lane : &lane->ticked_us);
+	if (lane->options.ticked != NULL)
+		lane->options.ticked(lane->options.owner);
+}
+
+static void recheck_one(void *context, struct lane_session *session)
+{
+	struct lane *lane = context;
+
+	if (access_holder(lane->options.access, session->key) == NULL) {
+		send_error(lane, session->route, LANE_FORBIDDEN, "this key is not enrolled any more");
+		lane_end(lane, session);
+	}
+}
+
+void lane_recheck(struct lane *lane)
+{
+	lane_each(lane, recheck_one, lane);
+}
+
+void lane_pause(struct lane *lane)
+{
+	zsock_pause(lane->socket);
+}
+
+void lane_resume(struct lane *lane)
+{
+	int64_t now = clock_ticks();
+
+	lane_each(lane, hear_one, &now);
+	zsock_resume(lane->socket);
+}
+
+static void drain_one(void *context, struct lane_session *session)
+{
+	struct lane *lane = context;
+
+	send_error(lane, session->route, LANE_DRAINING, "the daemon is going down; come back in a while");
+	lane_end(lane, session);
+}
+
+void lane_drain(struct lane *lane)
+{
+	zsock_pause(lane->socket);
+	loop_timer_cancel(lane->tick);
+	lane_each(lane, drain_one, lane);
+}
+
+/* ---- Life ---- */
+
+int lane_create(const struct lane_options *options, struct lane **out, struct lk_error *err)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+	struct zsock_options socket = {
+		.loop = options->loop, .context = options->context, .name = options->name,
+		.endpoint = options->endpoint, .kind = ZSOCK_ROUTER, .keys = options->keys, .parts = LANE_FRAMES,
+		.bite = options->bite, .receive = received, .bitten = bitten, .owner = lane,
+	};
+	int rc;
+
+	if (lane == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a lane");
+	lane->options = *options;
+	rc = loop_timer_create(options->loop, LOOP_PROMPT, ticked, lane, &lane->tick, err);
+	if (rc == 0)
+		rc = zsock_create(&socket, &lane->socket, err);
+	if (rc < 0) {
+		lane_destroy(lane);
+		return rc;
+	}
+	loop_timer_in(lane->tick, LK_SECOND);
+	*out = lane;
+	return 0;
+}
+
+static void end_one(void *context, struct lane_session *session)
+{
+	lane_end(context, session);
+}
+
+void lane_destroy(struct lane *lane)
+{
+	if (lane == NULL)
+		return;
+	lane_each(lane, end_one, lane);
+	zsock_destroy(lane->socket);
+	loop_timer_destroy(lane->tick);
+	lk_bytes_free(&lane->out);
+	free(lane);
+}
+
+struct zsock *lane_socket(struct lane *lane)
+{
+	return lane->socket;
+}

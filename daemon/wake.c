@@ -1,0 +1,192 @@
+/* wake.c - the passing of time.
+ *
+ * In: the next instant at which anything falls due. Out: turns. Promise: what falls due while the daemon sleeps, is
+ * down, or is moved by hand fires at its own instant; between two bites the sockets are looked at.
+ */
+#include "wake.h"
+
+#include "clock.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "turn.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+/* The machine's clock may be set, and timers run on another one: look again at least this often. */
+#define LOOK_AGAIN_US (60 * LK_SECOND)
+#define RETRY_FIRST_US LK_SECOND
+#define RETRY_MOST_US (60 * LK_SECOND)
+/* After a pass that left its own cause standing; ours to mend, but no reason to spin. */
+#define BREATH_US (LK_SECOND / 10)
+
+struct wake {
+	struct loop *loop;
+	struct clock *clock;
+	struct turn *turn;
+	struct loop_timer *timer;
+	lk_instant at;
+	int64_t retry_us;
+	lk_instant target; /* LK_NO_INSTANT: the clock is not being moved */
+	void (*reached)(void *context);
+	void *reached_context;
+};
+
+static void set_timer(struct wake *wake)
+{
+	if (wake->at == LK_NO_INSTANT) {
+		loop_timer_cancel(wake->timer);
+		return;
+	}
+	int64_t us = wake->at - clock_now(wake->clock);
+	if (us > 0 && wake->clock->manual) {
+		loop_timer_cancel(wake->timer);
+		return;
+	}
+	loop_timer_in(wake->timer, us < 0 ? 0 : us > LOOK_AGAIN_US ? LOOK_AGAIN_US : us);
+}
+
+void wake_at(struct wake *wake, lk_instant at)
+{
+	wake->at = at;
+	if (wake->target == LK_NO_INSTANT)
+		set_timer(wake);
+}
+
+void wake_now(struct wake *wake)
+{
+	loop_timer_in(wake->timer, 0);
+}
+
+static bool is_due(struct wake *wake, lk_instant now)
+{
+	lk_instant next = turn_next_wake(wake->turn);
+
+	return next != LK_NO_INSTANT && next <= now;
+}
+
+static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
+{
+	int rc = turn_pass(wake->turn, now, err);
+
+	metric_add(rc < 0 ? METRIC_PASSES_FAILED : METRIC_PASSES, 1);
+	return rc;
+}
+
+/* Nothing was kept, nothing was told: the same again later is safe. */
+static void failed(struct wake *wake, const struct lk_error *err)
+{
+	log_line(LOG_ERROR, "pass outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
+	if (err->code == LK_ESYNC) {
+		loop_stop(wake->loop, EX_TEMPFAIL);
+		return;
+	}
+	loop_timer_in(wake->timer, wake->retry_us);
+	wake->retry_us = wake->retry_us * 2 > RETRY_MOST_US ? RETRY_MOST_US : wake->retry_us * 2;
+}
+
+static void arrive(struct wake *wake)
+{
+	void (*reached)(void *) = wake->reached;
+
+	if (clock_move(wake->clock, wake->target, NULL) < 0)
+		log_line(LOG_ERROR, "clock outcome=stuck");
+	wake->target = LK_NO_INSTANT;
+	wake->reached = NULL;
+	reached(wake->reached_context);
+}
+
+static void fired(void *context)
+{
+	struct wake *wake = context;
+	struct lk_error err = { 0 };
+	bool advancing = wake->target != LK_NO_INSTANT;
+	int rc = pass(wake, advancing ? wake->target : clock_now(wake->clock), &err);
+
+	if (rc < 0) {
+		failed(wake, &err);
+		return;
+	}
+	wake->retry_us = RETRY_FIRST_US;
+	if (rc > 0) {
+		loop_timer_in(wake->timer, 0);
+		return;
+	}
+	if (advancing)
+		arrive(wake);
+	wake->at = turn_next_wake(wake->turn);
+	set_timer(wake);
+	if (is_due(wake, clock_now(wake->clock)))
+		loop_timer_in(wake->timer, BREATH_US);
+}
+
+int wake_reach(struct wake *wake, lk_instant to, struct lk_error *err)
+{
+	int rc = 0;
+
+	if (!wake->clock->manual)
+		return lk_fail(err, LK_ESTATE, "the clock is the machine's");
+	if (is_due(wake, to))
+		do
+			rc = pass(wake, to, err);
+		while (rc > 0);
+	return rc < 0 ? rc : clock_move(wake->clock, to, err);
+}
+
+int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context, struct lk_error *err)
+{
+	if (!wake->clock->manual)
+		return lk_fail(err, LK_ESTATE, "the clock is the machine's; only `clock: manual` can be moved");
+	if (wake->target != LK_NO_INSTANT)
+		return lk_fail(err, LK_ESTATE, "the clock is being moved already");
+	if (to < clock_now(wake->clock))
+		return lk_fail(err, LK_EREFUSED, "the clock never runs backwards");
+	wake->target = to;
+	wake->reached = reached;
+	wake->reached_context = context;
+	loop_timer_in(wake->timer, 0);
+	return 0;
+}
+
+bool wake_is_advancing(const struct wake *wake)
+{
+	return wake->target != LK_NO_INSTANT;
+}
+
+lk_instant wake_next(const struct wake *wake)
+{
+	return wake->at;
+}
+
+int wake_create(struct loop *loop, struct clock *clock, struct wake **out, struct lk_error *err)
+{
+	struct wake *wake = calloc(1, sizeof(*wake));
+
+	if (wake == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for the wake timer");
+	*wake = (struct wake){ .loop = loop, .clock = clock, .at = LK_NO_INSTANT, .retry_us = RETRY_FIRST_US,
+			       .target = LK_NO_INSTANT };
+	int rc = loop_timer_create(loop, LOOP_PROMPT, fired, wake, &wake->timer, err);
+	if (rc < 0) {
+		free(wake);
+		return rc;
+	}
+	*out = wake;
+	return 0;
+}
+
+void wake_begin(struct wake *wake, struct turn *turn)
+{
+	wake->turn = turn;
+	wake_now(wake);
+}
+
+void wake_destroy(struct wake *wake)
+{
+	if (wake == NULL)
+		return;
+	loop_timer_destroy(wake->timer);
+	free(wake);
+}
