@@ -17,7 +17,8 @@
 int lk_keypair_make(struct lk_keypair *out, struct lk_error *err)
 {
 	if (sodium_init() < 0 || zmq_curve_keypair(out->public_key, out->secret_key) < 0)
-		return lk_fail(err, LK_EMEMORY, "no keys can be made: the system gives no randomness");
+		return lk_fail(err, LK_EMEMORY,
+			       "no keys can be made: the system gives no randomness");
 	return 0;
 }
 
@@ -27,10 +28,12 @@ static int file_open_private(const char *path, struct lk_error *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path, strerror(errno));
+		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path,
+			       strerror(errno));
 	if (fstat(fd, &st) < 0 || (st.st_mode & S_IRWXO) != 0) {
 		close(fd);
-		return lk_fail(err, LK_ECONFIG, "%s: others may read this secret; run: chmod 600 %s", path, path);
+		return lk_fail(err, LK_ECONFIG,
+			       "%s: others may read this secret; run: chmod 600 %s", path, path);
 	}
 	return fd;
 }
@@ -74,7 +77,8 @@ static bool keys_match(const struct lk_keypair *keys)
 {
 	char derived[LK_Z85];
 
-	return zmq_curve_public(derived, keys->secret_key) == 0 && strcmp(derived, keys->public_key) == 0;
+	return zmq_curve_public(derived, keys->secret_key) == 0 &&
+	       strcmp(derived, keys->public_key) == 0;
 }
 
 int lk_keypair_read(const char *path, struct lk_keypair *out, struct lk_error *err)
@@ -91,10 +95,11 @@ int lk_keypair_read(const char *path, struct lk_keypair *out, struct lk_error *e
 		rest = z85_take(rest, out->secret_key);
 	sodium_memzero(text, sizeof(text));
 	if (rest == NULL || !keys_match(out))
-		return lk_fail(err, LK_ECONFIG,
-			       "%s is no key file (public key, then secret key, one a line); linkages-ctl keygen makes "
-			       "one",
-			       path);
+		return lk_fail(
+			err, LK_ECONFIG,
+			"%s is no key file (public key, then secret key, one a line); linkages-ctl keygen makes "
+			"one",
+			path);
 	return 0;
 }
 
@@ -105,10 +110,12 @@ int lk_public_key_read(const char *path, char out[LK_Z85], struct lk_error *err)
 	int code;
 
 	if (fd < 0)
-		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path, strerror(errno));
+		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path,
+			       strerror(errno));
 	code = file_read(fd, path, text, sizeof(text), err);
 	if (code == 0 && z85_take(text, out) == NULL)
-		code = lk_fail(err, LK_ECONFIG, "%s holds no public key (40 characters of Z85 on line 1)", path);
+		code = lk_fail(err, LK_ECONFIG,
+			       "%s holds no public key (40 characters of Z85 on line 1)", path);
 	sodium_memzero(text, sizeof(text));
 	return code;
 }
@@ -121,7 +128,8 @@ static int file_write(const char *path, mode_t mode, const char *text, struct lk
 
 	if (fd < 0)
 		return lk_fail(err, errno == EEXIST ? LK_ESTATE : LK_ECONFIG, "%s: %s", path,
-			       errno == EEXIST ? "is there already; move it away first" : strerror(errno));
+			       errno == EEXIST ? "is there already; move it away first"
+					       : strerror(errno));
 	written = write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
 	close(fd);
 	if (!written)

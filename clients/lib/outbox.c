@@ -18,8 +18,8 @@ static const struct sqlfile_kind outbox_kind = {
 	.version = 1,
 	.schema =
 		"CREATE TABLE outbox (one INTEGER PRIMARY KEY CHECK (one = 1)," /* a file is one outbox */
-		" source TEXT NOT NULL," /* whose events */
-		" epoch TEXT NOT NULL,"  /* 32 hex digits: in which these numbers mean something */
+		" source TEXT NOT NULL,"                                        /* whose events */
+		" epoch TEXT NOT NULL,"   /* 32 hex digits: in which these numbers mean something */
 		" last INTEGER NOT NULL," /* highest number given, also when nothing is kept */
 		" acked INTEGER NOT NULL" /* committed by the daemon up to here */
 		") STRICT;"
@@ -36,14 +36,17 @@ static const struct sqlfile_kind outbox_kind = {
 
 #define OUTBOX_STATEMENTS(S) \
 	S(MAKE, "INSERT INTO outbox VALUES (1, ?, ?, 0, 0)") \
-	S(LOAD, "SELECT source, epoch, last, acked, coalesce((SELECT min(seq) FROM event), last + 1)," \
-		" (SELECT count(*) FROM refusal) FROM outbox") \
+	S(LOAD, \
+	  "SELECT source, epoch, last, acked, coalesce((SELECT min(seq) FROM event), last + 1)," \
+	  " (SELECT count(*) FROM refusal) FROM outbox") \
 	S(FIND, "SELECT seq FROM event WHERE digest = ?") \
 	S(APPEND, "INSERT INTO event (seq, digest, body) VALUES (?, ?, ?)") \
 	S(LAST, "UPDATE outbox SET last = ?") \
 	S(READ, "SELECT seq, digest, body FROM event WHERE seq >= ? ORDER BY seq LIMIT ?") \
-	S(REFUSE, "INSERT OR REPLACE INTO refusal (seq, id, reason, field, detail) VALUES (?, ?, ?, ?, ?)") \
-	S(REFUSALS, "SELECT seq, id, reason, field, detail FROM refusal WHERE seq > ? ORDER BY seq") \
+	S(REFUSE, \
+	  "INSERT OR REPLACE INTO refusal (seq, id, reason, field, detail) VALUES (?, ?, ?, ?, ?)") \
+	S(REFUSALS, \
+	  "SELECT seq, id, reason, field, detail FROM refusal WHERE seq > ? ORDER BY seq") \
 	S(ACKED, "UPDATE outbox SET acked = ?") \
 	S(DELETE, "DELETE FROM event WHERE seq <= ?") \
 	S(RENUMBER, "UPDATE event SET seq = seq - ?") \
@@ -80,8 +83,10 @@ static int outbox_load(struct lk_outbox *o, struct lk_error *err)
 
 	if (found <= 0)
 		return found < 0 ? found : lk_fail(err, LK_ENOTFOUND, "the outbox file is empty");
-	(void)snprintf(o->state.source, sizeof(o->state.source), "%s", (const char *)sqlite3_column_text(load, 0));
-	(void)snprintf(o->state.epoch, sizeof(o->state.epoch), "%s", (const char *)sqlite3_column_text(load, 1));
+	(void)snprintf(o->state.source, sizeof(o->state.source), "%s",
+		       (const char *)sqlite3_column_text(load, 0));
+	(void)snprintf(o->state.epoch, sizeof(o->state.epoch), "%s",
+		       (const char *)sqlite3_column_text(load, 1));
 	o->state.last = sqlite3_column_int64(load, 2);
 	o->state.acked = sqlite3_column_int64(load, 3);
 	o->state.first = sqlite3_column_int64(load, 4);
@@ -142,7 +147,8 @@ void lk_outbox_rollback(struct lk_outbox *o)
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------- */
 
-static int outbox_claim(struct lk_outbox *o, const char *path, const char *source, struct lk_error *err)
+static int outbox_claim(struct lk_outbox *o, const char *path, const char *source,
+			struct lk_error *err)
 {
 	char epoch[LK_DIGEST_HEX];
 	int code = outbox_load(o, err);
@@ -156,12 +162,14 @@ static int outbox_claim(struct lk_outbox *o, const char *path, const char *sourc
 	if (code < 0)
 		return code;
 	if (source != NULL && strcmp(source, o->state.source) != 0)
-		return lk_fail(err, LK_ECONFIG, "%s is the outbox of source %s, not of %s; name another file", path,
+		return lk_fail(err, LK_ECONFIG,
+			       "%s is the outbox of source %s, not of %s; name another file", path,
 			       o->state.source, source);
 	return 0;
 }
 
-int lk_outbox_open(const char *path, const char *source, struct lk_outbox **out, struct lk_error *err)
+int lk_outbox_open(const char *path, const char *source, struct lk_outbox **out,
+		   struct lk_error *err)
 {
 	struct lk_outbox *o;
 	int code;
@@ -208,7 +216,8 @@ void lk_outbox_state(const struct lk_outbox *o, struct lk_outbox_state *out)
 
 /* ---- Appending ----------------------------------------------------------------------------------------------------- */
 
-static int refuse(struct lk_refused *why, enum lk_refusal reason, const char *field, const char *detail)
+static int refuse(struct lk_refused *why, enum lk_refusal reason, const char *field,
+		  const char *detail)
 {
 	if (why != NULL) {
 		why->reason = reason;
@@ -219,8 +228,8 @@ static int refuse(struct lk_refused *why, enum lk_refusal reason, const char *fi
 }
 
 /* An event that names no source goes on: the daemon keeps it as a dead letter of this one. */
-static int event_accept(const struct lk_outbox *o, const void *event, size_t len, struct lk_refused *why,
-			struct lk_error *err)
+static int event_accept(const struct lk_outbox *o, const void *event, size_t len,
+			struct lk_refused *why, struct lk_error *err)
 {
 	struct lk_text source;
 
@@ -240,7 +249,8 @@ static int event_accept(const struct lk_outbox *o, const void *event, size_t len
 	return 0;
 }
 
-static int outbox_keep(struct lk_outbox *o, const struct lk_bytes *body, int64_t *seq, struct lk_error *err)
+static int outbox_keep(struct lk_outbox *o, const struct lk_bytes *body, int64_t *seq,
+		       struct lk_error *err)
 {
 	uint8_t digest[LK_DIGEST];
 	sqlite3_stmt *find = o->stmt[OUTBOX_FIND];
@@ -257,16 +267,16 @@ static int outbox_keep(struct lk_outbox *o, const struct lk_bytes *body, int64_t
 	if (code < 0)
 		return code;
 	*seq = o->appended + 1;
-	sqlfile_bind(o->stmt[OUTBOX_APPEND], "ibb", *seq, (const void *)digest, sizeof(digest), (const void *)body->at,
-		     body->len);
+	sqlfile_bind(o->stmt[OUTBOX_APPEND], "ibb", *seq, (const void *)digest, sizeof(digest),
+		     (const void *)body->at, body->len);
 	code = sqlfile_exec(o->stmt[OUTBOX_APPEND], err);
 	if (code == 0)
 		o->appended = *seq;
 	return code;
 }
 
-int lk_outbox_append(struct lk_outbox *o, const void *event, size_t len, int64_t *seq, struct lk_refused *why,
-		     struct lk_error *err)
+int lk_outbox_append(struct lk_outbox *o, const void *event, size_t len, int64_t *seq,
+		     struct lk_refused *why, struct lk_error *err)
 {
 	struct lk_bytes body = { 0 };
 	bool alone = !o->in_batch;
@@ -296,7 +306,8 @@ int lk_outbox_append(struct lk_outbox *o, const void *event, size_t len, int64_t
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------- */
 
-static int event_hand(sqlite3_stmt *read, lk_outbox_visitor *visit, void *context, struct lk_error *err)
+static int event_hand(sqlite3_stmt *read, lk_outbox_visitor *visit, void *context,
+		      struct lk_error *err)
 {
 	int64_t seq = sqlite3_column_int64(read, 0);
 	const void *body = sqlite3_column_blob(read, 2);
@@ -304,14 +315,16 @@ static int event_hand(sqlite3_stmt *read, lk_outbox_visitor *visit, void *contex
 	uint8_t digest[LK_DIGEST];
 
 	lk_digest(body, len, NULL, digest);
-	if (sqlite3_column_bytes(read, 1) != LK_DIGEST || memcmp(digest, sqlite3_column_blob(read, 1), LK_DIGEST) != 0)
-		return lk_fail(err, LK_ESTORE, "event %lld of the outbox is damaged on disk; restore the file",
+	if (sqlite3_column_bytes(read, 1) != LK_DIGEST ||
+	    memcmp(digest, sqlite3_column_blob(read, 1), LK_DIGEST) != 0)
+		return lk_fail(err, LK_ESTORE,
+			       "event %lld of the outbox is damaged on disk; restore the file",
 			       (long long)seq);
 	return visit(context, seq, body, len);
 }
 
-int lk_outbox_read(struct lk_outbox *o, int64_t from, int limit, lk_outbox_visitor *visit, void *context,
-		   struct lk_error *err)
+int lk_outbox_read(struct lk_outbox *o, int64_t from, int limit, lk_outbox_visitor *visit,
+		   void *context, struct lk_error *err)
 {
 	sqlite3_stmt *read = o->stmt[OUTBOX_READ];
 	int n = 0, code;
@@ -375,7 +388,8 @@ static int refusal_write(void *context, int64_t seq, const void *event, size_t l
 }
 
 /* Records one refusal with the event's own id, for as long as the event is here to be asked. */
-static int outbox_refuse(struct lk_outbox *o, const struct lk_msg_refused_item *item, struct lk_error *err)
+static int outbox_refuse(struct lk_outbox *o, const struct lk_msg_refused_item *item,
+			 struct lk_error *err)
 {
 	struct refusal_write w = { o, item, err };
 	int code;
@@ -388,8 +402,9 @@ static int outbox_refuse(struct lk_outbox *o, const struct lk_msg_refused_item *
 	return code < 0 ? code : 0;
 }
 
-static int outbox_settle_in(struct lk_outbox *o, int64_t upto, int64_t safe, const struct lk_msg_refused_item *refused,
-			    size_t refused_n, struct lk_error *err)
+static int outbox_settle_in(struct lk_outbox *o, int64_t upto, int64_t safe,
+			    const struct lk_msg_refused_item *refused, size_t refused_n,
+			    struct lk_error *err)
 {
 	int code = 0;
 
@@ -406,16 +421,19 @@ static int outbox_settle_in(struct lk_outbox *o, int64_t upto, int64_t safe, con
 	return code;
 }
 
-int lk_outbox_settle(struct lk_outbox *o, int64_t upto, int64_t safe, const struct lk_msg_refused_item *refused,
-		     size_t refused_n, struct lk_error *err)
+int lk_outbox_settle(struct lk_outbox *o, int64_t upto, int64_t safe,
+		     const struct lk_msg_refused_item *refused, size_t refused_n,
+		     struct lk_error *err)
 {
 	int code;
 
 	if (o->in_batch)
 		return lk_fail(err, LK_ESTATE, "the outbox is in a batch");
 	if (upto < 0 || upto > o->state.last)
-		return lk_fail(err, LK_ESTATE, "the outbox has nothing above %lld", (long long)o->state.last);
-	if (upto == o->state.acked && refused_n == 0 && (safe < o->state.first || upto < o->state.first))
+		return lk_fail(err, LK_ESTATE, "the outbox has nothing above %lld",
+			       (long long)o->state.last);
+	if (upto == o->state.acked && refused_n == 0 &&
+	    (safe < o->state.first || upto < o->state.first))
 		return 0;
 	code = sqlfile_run(o->db, "BEGIN IMMEDIATE", err);
 	if (code < 0)

@@ -4,7 +4,7 @@
  * Promise: sends only what is on disk; records every verdict before it tells of it; deletes only what the daemon says
  * it needs no more; whatever is lost on the way, the next greeting finds out.
  */
-#include "lane.h"
+#include "dealer.h"
 #include "outbox.h"
 
 #include <stdlib.h>
@@ -15,15 +15,15 @@
 #define EVENTS_A_BITE 512
 
 struct lk_publisher {
-	struct lane *lane;
+	struct dealer *dealer;
 	struct lk_outbox *outbox;
 	void *context;
 	void (*settled)(void *context, int64_t upto);
 	void (*renewed)(void *context);
-	int64_t cursor;     /* next seq to send */
-	int64_t limit;      /* highest seq that may be sent */
-	bool just_renewed;  /* the hello that was answered last was of an epoch made for this connection */
-	struct lk_message in; /* the message at hand; borrows from the lane's frame */
+	int64_t cursor; /* next seq to send */
+	int64_t limit;  /* highest seq that may be sent */
+	bool just_renewed; /* the hello that was answered last was of an epoch made for this connection */
+	struct lk_message in; /* the message at hand; borrows from the dealer's frame */
 };
 
 static struct lk_outbox_state state_of(const struct lk_publisher *p)
@@ -34,7 +34,8 @@ static struct lk_outbox_state state_of(const struct lk_publisher *p)
 	return state;
 }
 
-int lk_publisher_create(const struct lk_publisher_options *options, struct lk_publisher **out, struct lk_error *err)
+int lk_publisher_create(const struct lk_publisher_options *options, struct lk_publisher **out,
+			struct lk_error *err)
 {
 	struct lk_publisher *p = calloc(1, sizeof(*p));
 	int code;
@@ -46,7 +47,7 @@ int lk_publisher_create(const struct lk_publisher_options *options, struct lk_pu
 	p->context = options->context;
 	p->settled = options->settled;
 	p->renewed = options->renewed;
-	code = lane_create(&options->peer, &p->lane, err);
+	code = dealer_create(&options->peer, &p->dealer, err);
 	if (code < 0) {
 		free(p);
 		return code;
@@ -59,26 +60,26 @@ void lk_publisher_destroy(struct lk_publisher *p)
 {
 	if (p == NULL)
 		return;
-	lane_destroy(p->lane);
+	dealer_destroy(p->dealer);
 	free(p);
 }
 
 int lk_publisher_fd(const struct lk_publisher *p)
 {
-	return lane_fd(p->lane);
+	return dealer_fd(p->dealer);
 }
 
 void lk_publisher_state(const struct lk_publisher *p, struct lk_session_state *out)
 {
-	lane_state(p->lane, out);
+	dealer_state(p->dealer, out);
 }
 
 /* ---- What we say --------------------------------------------------------------------------------------------------- */
 
 static void say(struct lk_publisher *p, const struct lk_message *message)
 {
-	if (!lane_say(p->lane, message))
-		lane_drop(p->lane, "the connection takes no more messages; connecting again");
+	if (!dealer_say(p->dealer, message))
+		dealer_drop(p->dealer, "the connection takes no more messages; connecting again");
 }
 
 static void say_hello(struct lk_publisher *p)
@@ -106,7 +107,7 @@ static void say_last(struct lk_publisher *p, enum lk_message_type type)
 	say(p, &message);
 }
 
-/* Non-zero stops: the queue is full, and the lane turns readable when it is not. */
+/* Non-zero stops: the queue is full, and the dealer turns readable when it is not. */
 static int send_one(void *context, int64_t seq, const void *event, size_t len)
 {
 	struct lk_publisher *p = context;
@@ -116,7 +117,7 @@ static int send_one(void *context, int64_t seq, const void *event, size_t len)
 	message.event_sent.epoch = lk_text_of(state.epoch);
 	message.event_sent.seq = seq;
 	message.event_sent.event = lk_span_of(event, len);
-	if (!lane_say(p->lane, &message))
+	if (!dealer_say(p->dealer, &message))
 		return 1;
 	p->cursor = seq + 1;
 	return 0;
@@ -129,17 +130,19 @@ static int send_events(struct lk_publisher *p, struct lk_error *err)
 	int64_t n = upto - p->cursor + 1;
 	int code;
 
-	if (!lane_connected(p->lane) || n <= 0)
+	if (!dealer_connected(p->dealer) || n <= 0)
 		return 0;
-	code = lk_outbox_read(p->outbox, p->cursor, (int)(n < EVENTS_A_BITE ? n : EVENTS_A_BITE), send_one, p, err);
+	code = lk_outbox_read(p->outbox, p->cursor, (int)(n < EVENTS_A_BITE ? n : EVENTS_A_BITE),
+			      send_one, p, err);
 	if (code > 0 && n > EVENTS_A_BITE)
-		lane_again(p->lane);
+		dealer_again(p->dealer);
 	return code < 0 ? code : 0;
 }
 
 /* ---- What the daemon says ------------------------------------------------------------------------------------------- */
 
-static int refused_read(struct lk_span list, struct lk_msg_refused_item **out, size_t *n, struct lk_error *err)
+static int refused_read(struct lk_span list, struct lk_msg_refused_item **out, size_t *n,
+			struct lk_error *err)
 {
 	int64_t count = lk_count(list);
 	struct lk_span key, value;
@@ -161,7 +164,8 @@ static int refused_read(struct lk_span list, struct lk_msg_refused_item **out, s
 }
 
 /* Verdicts are on disk before anybody hears of them. */
-static int settle(struct lk_publisher *p, int64_t upto, int64_t safe, struct lk_span list, struct lk_error *err)
+static int settle(struct lk_publisher *p, int64_t upto, int64_t safe, struct lk_span list,
+		  struct lk_error *err)
 {
 	struct lk_msg_refused_item *refused;
 	size_t n;
@@ -181,7 +185,9 @@ static int renew(struct lk_publisher *p, struct lk_error *err)
 	int code;
 
 	if (p->just_renewed) {
-		lane_drop(p->lane, "the daemon claims to know events of an outbox made a moment ago; connecting again");
+		dealer_drop(
+			p->dealer,
+			"the daemon claims to know events of an outbox made a moment ago; connecting again");
 		return 0;
 	}
 	code = lk_outbox_renew(p->outbox, err);
@@ -205,7 +211,9 @@ static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
 	if (s->next > state.last + 1)
 		return renew(p, err);
 	if (s->next < state.first) {
-		lane_drop(p->lane, "the daemon asks for events that it had let this outbox delete; connecting again");
+		dealer_drop(
+			p->dealer,
+			"the daemon asks for events that it had let this outbox delete; connecting again");
 		return 0;
 	}
 	code = settle(p, s->next - 1, s->safe, s->refused, err);
@@ -214,7 +222,7 @@ static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
 	p->cursor = s->next;
 	p->limit = s->next - 1 + s->credit;
 	p->just_renewed = false;
-	lane_greeted(p->lane);
+	dealer_greeted(p->dealer);
 	return 0;
 }
 
@@ -224,10 +232,12 @@ static int take_ack(struct lk_publisher *p, struct lk_error *err)
 	struct lk_outbox_state state = state_of(p);
 	int code;
 
-	if (!lane_connected(p->lane) || !lk_text_says(a->epoch, state.epoch))
+	if (!dealer_connected(p->dealer) || !lk_text_says(a->epoch, state.epoch))
 		return 0;
 	if (a->upto > state.last) {
-		lane_drop(p->lane, "the daemon acknowledged an event that was never made; connecting again");
+		dealer_drop(
+			p->dealer,
+			"the daemon acknowledged an event that was never made; connecting again");
 		return 0;
 	}
 	/* Events of the connection before may be committed after our greeting was answered: then it is ahead of us. */
@@ -244,10 +254,12 @@ static int take_nak(struct lk_publisher *p, struct lk_error *err)
 	struct lk_outbox_state state = state_of(p);
 
 	(void)err;
-	if (!lane_connected(p->lane) || !lk_text_says(n->epoch, state.epoch))
+	if (!dealer_connected(p->dealer) || !lk_text_says(n->epoch, state.epoch))
 		return 0;
 	if (n->want < state.first)
-		lane_drop(p->lane, "the daemon asks for events that it had let this outbox delete; connecting again");
+		dealer_drop(
+			p->dealer,
+			"the daemon asks for events that it had let this outbox delete; connecting again");
 	else if (n->want < p->cursor)
 		p->cursor = n->want;
 	return 0;
@@ -264,20 +276,24 @@ static int take_pong(struct lk_publisher *p, struct lk_error *err)
 {
 	(void)p;
 	(void)err;
-	return 0; /* that it came is all it says, and the lane has noticed */
+	return 0; /* that it came is all it says, and the dealer has noticed */
 }
 
 static int take_error(struct lk_publisher *p, struct lk_error *err)
 {
-	return lane_refused(p->lane, &p->in.error, err);
+	return dealer_refused(p->dealer, &p->in.error, err);
 }
 
 static const struct {
 	enum lk_message_type type;
 	int (*take)(struct lk_publisher *p, struct lk_error *err);
 } takes[] = {
-	{ LK_MSG_SUBSCRIBE, take_subscribe }, { LK_MSG_ACK, take_ack },   { LK_MSG_NAK, take_nak },
-	{ LK_MSG_PING, take_ping },           { LK_MSG_PONG, take_pong }, { LK_MSG_ERROR, take_error },
+	{ LK_MSG_SUBSCRIBE, take_subscribe },
+	{ LK_MSG_ACK, take_ack },
+	{ LK_MSG_NAK, take_nak },
+	{ LK_MSG_PING, take_ping },
+	{ LK_MSG_PONG, take_pong },
+	{ LK_MSG_ERROR, take_error },
 };
 
 static int take_frame(struct lk_publisher *p, struct lk_span frame, struct lk_error *err)
@@ -286,14 +302,15 @@ static int take_frame(struct lk_publisher *p, struct lk_span frame, struct lk_er
 	int code = 0;
 
 	if (lk_message_decode(frame.at, frame.len, LK_PUBLISHER_TAKES, &p->in, &why) < 0) {
-		lane_drop(p->lane, "the daemon said something unreadable: %.200s", why.text);
+		dealer_drop(p->dealer, "the daemon said something unreadable: %.200s", why.text);
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++)
 		if (takes[i].type == p->in.type)
 			code = takes[i].take(p, err);
 	if (code == LK_EWIRE) {
-		lane_drop(p->lane, "the daemon said something unreadable in a list of refusals");
+		dealer_drop(p->dealer,
+			    "the daemon said something unreadable in a list of refusals");
 		return 0;
 	}
 	return code;
@@ -304,21 +321,21 @@ static int take_frame(struct lk_publisher *p, struct lk_span frame, struct lk_er
 static int take_news(struct lk_publisher *p, struct lk_error *err)
 {
 	struct lk_span frame = { NULL, 0 };
-	enum lane_news news = LANE_NOTHING;
+	enum dealer_news news = DEALER_NOTHING;
 	int code = 0;
 
 	for (int n = 0; n < FRAMES_A_BITE && code == 0; n++) {
-		news = lane_next(p->lane, &frame);
-		if (news == LANE_NOTHING)
+		news = dealer_next(p->dealer, &frame);
+		if (news == DEALER_NOTHING)
 			return 0;
-		if (news == LANE_UP)
+		if (news == DEALER_UP)
 			say_hello(p);
-		else if (news == LANE_IDLE)
+		else if (news == DEALER_IDLE)
 			say_last(p, LK_MSG_PING);
 		else
 			code = take_frame(p, frame, err);
 	}
-	lane_again(p->lane);
+	dealer_again(p->dealer);
 	return code;
 }
 
@@ -331,7 +348,7 @@ int lk_publisher_process(struct lk_publisher *p, struct lk_error *err)
 	code = take_news(p, err);
 	if (code == 0)
 		code = send_events(p, err);
-	lane_arm(p->lane);
+	dealer_arm(p->dealer);
 	return code;
 }
 
@@ -339,15 +356,15 @@ static bool all_acknowledged(const struct lk_publisher *p)
 {
 	struct lk_outbox_state state = state_of(p);
 
-	return lane_connected(p->lane) && state.acked == state.last;
+	return dealer_connected(p->dealer) && state.acked == state.last;
 }
 
 int lk_publisher_wait(struct lk_publisher *p, int timeout_ms, struct lk_error *err)
 {
-	lk_instant until = lane_now() + (lk_instant)timeout_ms * 1000;
+	lk_instant until = dealer_now() + (lk_instant)timeout_ms * 1000;
 
 	for (;;) {
-		lk_instant left = until - lane_now();
+		lk_instant left = until - dealer_now();
 		int code = lk_publisher_process(p, err);
 
 		if (code < 0)
@@ -356,7 +373,7 @@ int lk_publisher_wait(struct lk_publisher *p, int timeout_ms, struct lk_error *e
 			return 1;
 		if (timeout_ms >= 0 && left <= 0)
 			return 0;
-		code = lane_wait(p->lane, timeout_ms < 0 ? -1 : (int)(left / 1000) + 1, err);
+		code = dealer_wait(p->dealer, timeout_ms < 0 ? -1 : (int)(left / 1000) + 1, err);
 		if (code < 0)
 			return code;
 	}

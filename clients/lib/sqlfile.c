@@ -20,9 +20,9 @@ static int fault_of(int rc)
 	static const struct {
 		int rc, code;
 	} faults[] = {
-		{ SQLITE_IOERR_FSYNC, LK_ESYNC },    { SQLITE_IOERR_DIR_FSYNC, LK_ESYNC },
-		{ SQLITE_FULL, LK_EFULL },           { SQLITE_NOMEM, LK_EMEMORY },
-		{ SQLITE_IOERR_NOMEM, LK_EMEMORY },  { SQLITE_NOTADB, LK_ECONFIG },
+		{ SQLITE_IOERR_FSYNC, LK_ESYNC },   { SQLITE_IOERR_DIR_FSYNC, LK_ESYNC },
+		{ SQLITE_FULL, LK_EFULL },          { SQLITE_NOMEM, LK_EMEMORY },
+		{ SQLITE_IOERR_NOMEM, LK_EMEMORY }, { SQLITE_NOTADB, LK_ECONFIG },
 	};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
@@ -39,7 +39,8 @@ int sqlfile_fail(sqlite3 *db, struct lk_error *err, const char *doing)
 	if (path == NULL || *path == '\0')
 		path = "a store in memory";
 	if (code == LK_ESTATE)
-		return lk_fail(err, code, "%s: another process is using this file; end it first", path);
+		return lk_fail(err, code, "%s: another process is using this file; end it first",
+			       path);
 	return lk_fail(err, code, "%s: %s: %s", path, doing, sqlite3_errmsg(db));
 }
 
@@ -54,7 +55,8 @@ static int sqlfile_number(sqlite3 *db, const char *sql, int64_t *out, struct lk_
 {
 	sqlite3_stmt *stmt = NULL;
 
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW) {
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW) {
 		int code = sqlfile_fail(db, err, "cannot read it");
 		sqlite3_finalize(stmt);
 		return code;
@@ -77,7 +79,9 @@ static int directory_sync(const char *path, struct lk_error *err)
 	failed = fd < 0 || fsync(fd) < 0;
 	if (fd >= 0)
 		close(fd);
-	return failed ? lk_fail(err, LK_ESYNC, "%s: cannot sync its folder: %s", path, strerror(errno)) : 0;
+	return failed ? lk_fail(err, LK_ESYNC, "%s: cannot sync its folder: %s", path,
+				strerror(errno))
+		      : 0;
 }
 
 /* O_EXCL: closing a descriptor of a file that a connection of this process has open would drop SQLite's locks on it;
@@ -89,8 +93,8 @@ static int touch_private(const char *path, struct lk_error *err)
 	if (fd < 0 && errno == EEXIST)
 		return 0;
 	if (fd < 0)
-		return lk_fail(err, errno == ENOSPC ? LK_EFULL : LK_ESTORE, "%s: cannot make it: %s", path,
-			       strerror(errno));
+		return lk_fail(err, errno == ENOSPC ? LK_EFULL : LK_ESTORE,
+			       "%s: cannot make it: %s", path, strerror(errno));
 	close(fd);
 	return directory_sync(path, err);
 }
@@ -126,28 +130,33 @@ static int schema_check(sqlite3 *db, const struct sqlfile_kind *kind, struct lk_
 	if (id == 0 && version == 0 && tables == 0)
 		return 0;
 	if (id != kind->application_id)
-		return lk_fail(err, LK_ECONFIG, "%s is not an %s file; name another", path, kind->what);
+		return lk_fail(err, LK_ECONFIG, "%s is not an %s file; name another", path,
+			       kind->what);
 	if (version > kind->version)
-		return lk_fail(err, LK_ECONFIG, "%s was made by a newer version (%lld); use that one", path,
+		return lk_fail(err, LK_ECONFIG,
+			       "%s was made by a newer version (%lld); use that one", path,
 			       (long long)version);
 	return 1;
 }
 
-static int sqlfile_settle_in(sqlite3 *db, const char *path, const struct sqlfile_kind *kind, bool create,
-			     struct lk_error *err)
+static int sqlfile_settle_in(sqlite3 *db, const char *path, const struct sqlfile_kind *kind,
+			     bool create, struct lk_error *err)
 {
 	int found;
 
 	/* The first statement that touches the file takes the lock, and EXCLUSIVE keeps it. */
-	if (sqlfile_run(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF",
-			err) < 0 ||
+	if (sqlfile_run(
+		    db,
+		    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF",
+		    err) < 0 ||
 	    sqlfile_run(db, "BEGIN IMMEDIATE; COMMIT", err) < 0)
 		return fault_of(sqlite3_extended_errcode(db));
 	found = schema_check(db, kind, err);
 	if (found < 0)
 		return found;
 	if (found == 0 && !create)
-		return lk_fail(err, LK_ENOTFOUND, "%s: there is no %s in this file", path, kind->what);
+		return lk_fail(err, LK_ENOTFOUND, "%s: there is no %s in this file", path,
+			       kind->what);
 	if (sqlfile_run(db, "PRAGMA journal_mode=WAL", err) < 0)
 		return fault_of(sqlite3_extended_errcode(db));
 	if (found == 0) {
@@ -158,7 +167,8 @@ static int sqlfile_settle_in(sqlite3 *db, const char *path, const struct sqlfile
 	return sqlfile_run(db, "PRAGMA synchronous=FULL", err);
 }
 
-int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create, sqlite3 **out, struct lk_error *err)
+int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create, sqlite3 **out,
+		 struct lk_error *err)
 {
 	sqlite3 *db = NULL;
 	int code = 0;
@@ -170,8 +180,8 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 		code = touch_private(path, err);
 	if (code < 0)
 		return code;
-	if (sqlite3_open_v2(path != NULL ? path : ":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE,
-			    NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path != NULL ? path : ":memory:", &db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK)
 		code = sqlfile_fail(db, err, "cannot open it");
 	if (code == 0)
 		code = sqlfile_settle_in(db, path, kind, create, err);
@@ -183,12 +193,14 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 	return 0;
 }
 
-int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out, struct lk_error *err)
+int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out,
+		    struct lk_error *err)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = NULL;
 	for (size_t i = 0; i < n; i++) {
-		if (sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &out[i], NULL) != SQLITE_OK) {
+		if (sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &out[i], NULL) !=
+		    SQLITE_OK) {
 			int code = sqlfile_fail(db, err, "cannot prepare a statement");
 			sqlfile_finalize(out, n);
 			return code;
@@ -252,5 +264,6 @@ struct lk_text sqlfile_text(sqlite3_stmt *stmt, int column)
 {
 	const char *at = (const char *)sqlite3_column_text(stmt, column);
 
-	return (struct lk_text){ at, at != NULL ? (uint32_t)sqlite3_column_bytes(stmt, column) : 0 };
+	return (struct lk_text){ at,
+				 at != NULL ? (uint32_t)sqlite3_column_bytes(stmt, column) : 0 };
 }

@@ -24,8 +24,8 @@ int sqlfile_fail(sqlite3 *db, struct lk_error *err, const char *doing);
 /* Statements that give no rows. */
 int sqlfile_run(sqlite3 *db, const char *sql, struct lk_error *err) LK_MUST_CHECK;
 /* Prepares sql[0..n); those made before a failure are finalized. */
-int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out, struct lk_error *err)
-	LK_MUST_CHECK;
+int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out,
+		    struct lk_error *err) LK_MUST_CHECK;
 void sqlfile_finalize(sqlite3_stmt **stmt, size_t n);
 
 /* Binds by a word of letters, one for each parameter: i int64_t, t struct lk_text, b const void * and size_t. Bytes

@@ -1,10 +1,10 @@
-/* lane.c - one CURVE connection to one lane of the daemon, made again whenever it ends.
+/* dealer.c - one CURVE connection to one lane of the daemon, made again whenever it ends.
  *
  * In: an address and keys. Out: frames, and the news that a connection came up.
  * Promise: never blocks; 15 s of silence end a connection; pauses grow from 1 s to 60 s, scattered by half, so that a
  * thousand clients do not return in one instant; frames of more than one part are dropped whole.
  */
-#include "lane.h"
+#include "dealer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -26,27 +26,28 @@
 #define PAUSE_MAX (60 * LK_SECOND)
 #define QUEUE_MAX 8192 /* frames on either side; credit keeps both lanes below it */
 
-enum lane_phase { PAUSING, DIALLING, OPEN };
+enum dealer_phase { PAUSING, DIALLING, OPEN };
 
-struct lane {
+struct dealer {
 	void *context, *socket, *monitor;
 	zmq_msg_t frame;
 	int epoll_fd, timer_fd;
 	char address[256];
 	char server_key[LK_Z85];
 	struct lk_keypair keys;
-	enum lane_phase phase;
-	bool reached;   /* TCP or ipc connected; the handshake not yet */
+	enum dealer_phase phase;
+	bool reached; /* TCP or ipc connected; the handshake not yet */
 	bool greeted;
-	bool again;     /* more to do than was done */
-	bool blocked;   /* the last send found the queue full */
-	unsigned dials, failures;
+	bool again;   /* more to do than was done */
+	bool blocked; /* the last send found the queue full */
+	unsigned dials, drops;
+	unsigned failures; /* in a row */
 	lk_instant due_at; /* pausing: dial; dialling: give up */
 	lk_instant heard_at, sent_at;
 	char trouble[400];
 };
 
-lk_instant lane_now(void)
+lk_instant dealer_now(void)
 {
 	struct timespec now;
 
@@ -56,7 +57,7 @@ lk_instant lane_now(void)
 
 /* ---- The socket ---------------------------------------------------------------------------------------------------- */
 
-static int watch(struct lane *l, void *socket, int operation)
+static int watch(struct dealer *l, void *socket, int operation)
 {
 	struct epoll_event readable = { .events = EPOLLIN };
 	int fd;
@@ -67,7 +68,7 @@ static int watch(struct lane *l, void *socket, int operation)
 	return epoll_ctl(l->epoll_fd, operation, fd, &readable);
 }
 
-static void hang_up(struct lane *l, int linger_ms)
+static void hang_up(struct dealer *l, int linger_ms)
 {
 	if (l->monitor != NULL) {
 		(void)watch(l, l->monitor, EPOLL_CTL_DEL);
@@ -88,14 +89,20 @@ static int set_number(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
-static int set_options(struct lane *l)
+static int set_options(struct dealer *l)
 {
 	static const struct {
 		int option, value;
 	} numbers[] = {
-		{ ZMQ_RECONNECT_IVL, -1 },      { ZMQ_CONNECT_TIMEOUT, 5000 }, { ZMQ_HANDSHAKE_IVL, 5000 },
-		{ ZMQ_SNDHWM, QUEUE_MAX },      { ZMQ_RCVHWM, QUEUE_MAX },     { ZMQ_LINGER, 0 },
-		{ ZMQ_HEARTBEAT_IVL, 5000 },    { ZMQ_HEARTBEAT_TIMEOUT, 15000 }, { ZMQ_IPV6, 1 },
+		{ ZMQ_RECONNECT_IVL, -1 },
+		{ ZMQ_CONNECT_TIMEOUT, 5000 },
+		{ ZMQ_HANDSHAKE_IVL, 5000 },
+		{ ZMQ_SNDHWM, QUEUE_MAX },
+		{ ZMQ_RCVHWM, QUEUE_MAX },
+		{ ZMQ_LINGER, 0 },
+		{ ZMQ_HEARTBEAT_IVL, 5000 },
+		{ ZMQ_HEARTBEAT_TIMEOUT, 15000 },
+		{ ZMQ_IPV6, 1 },
 	};
 	int64_t largest = LK_MESSAGE_MAX;
 	int failed = zmq_setsockopt(l->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
@@ -108,14 +115,14 @@ static int set_options(struct lane *l)
 	return failed;
 }
 
-static int set_monitor(struct lane *l)
+static int set_monitor(struct dealer *l)
 {
 	char name[48];
 	int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
 		     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
 		     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
-	(void)snprintf(name, sizeof(name), "inproc://lane-%u", l->dials);
+	(void)snprintf(name, sizeof(name), "inproc://dealer-%u", l->dials);
 	if (zmq_socket_monitor(l->socket, name, events) < 0)
 		return -1;
 	l->monitor = zmq_socket(l->context, ZMQ_PAIR);
@@ -125,17 +132,17 @@ static int set_monitor(struct lane *l)
 }
 
 /* errno of libzmq tells; 0 on success. */
-static int dial(struct lane *l)
+static int dial(struct dealer *l)
 {
 	l->dials++;
 	l->phase = DIALLING;
-	l->due_at = lane_now() + DIAL_MAX;
+	l->due_at = dealer_now() + DIAL_MAX;
 	l->socket = zmq_socket(l->context, ZMQ_DEALER);
 	if (l->socket == NULL || set_options(l) != 0 || set_monitor(l) < 0 ||
 	    watch(l, l->socket, EPOLL_CTL_ADD) < 0 || watch(l, l->monitor, EPOLL_CTL_ADD) < 0 ||
 	    zmq_connect(l->socket, l->address) < 0)
 		return errno != 0 ? errno : EINVAL;
-	lane_again(l);
+	dealer_again(l);
 	return 0;
 }
 
@@ -148,7 +155,7 @@ static lk_instant pause_length(unsigned failures)
 	return pause / 2 + (lk_instant)randombytes_uniform((uint32_t)pause);
 }
 
-void lane_drop(struct lane *l, const char *format, ...)
+void dealer_drop(struct dealer *l, const char *format, ...)
 {
 	va_list values;
 
@@ -157,28 +164,30 @@ void lane_drop(struct lane *l, const char *format, ...)
 	va_end(values);
 	hang_up(l, 0);
 	l->phase = PAUSING;
-	l->due_at = lane_now() + pause_length(l->failures);
+	l->drops++;
+	l->due_at = dealer_now() + pause_length(l->failures);
 	if (l->failures < 6)
 		l->failures++;
 }
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------- */
 
-static int descriptors_make(struct lane *l, struct lk_error *err)
+static int descriptors_make(struct dealer *l, struct lk_error *err)
 {
 	struct epoll_event readable = { .events = EPOLLIN };
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->epoll_fd < 0 || l->timer_fd < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->timer_fd, &readable) < 0)
+	if (l->epoll_fd < 0 || l->timer_fd < 0 ||
+	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->timer_fd, &readable) < 0)
 		return lk_fail(err, LK_ENET, "no descriptors left: %s", strerror(errno));
 	l->context = zmq_ctx_new();
 	return l->context != NULL ? 0 : lk_fail(err, LK_ENET, "no socket: %s", zmq_strerror(errno));
 }
 
-int lane_create(const struct lk_peer *peer, struct lane **out, struct lk_error *err)
+int dealer_create(const struct lk_peer *peer, struct dealer **out, struct lk_error *err)
 {
-	struct lane *l;
+	struct dealer *l;
 	int code, failed;
 
 	*out = NULL;
@@ -193,19 +202,19 @@ int lane_create(const struct lk_peer *peer, struct lane **out, struct lk_error *
 	l->keys = peer->keys;
 	code = descriptors_make(l, err);
 	if (code == 0 && (failed = dial(l)) != 0)
-		code = lk_fail(err, LK_ECONFIG, "%s: %s; an address is like tcp://127.0.0.1:5562", l->address,
-			       zmq_strerror(failed));
+		code = lk_fail(err, LK_ECONFIG, "%s: %s; an address is like tcp://127.0.0.1:5562",
+			       l->address, zmq_strerror(failed));
 	if (code == 0)
-		lane_arm(l);
+		dealer_arm(l);
 	if (code < 0) {
-		lane_destroy(l);
+		dealer_destroy(l);
 		return code;
 	}
 	*out = l;
 	return 0;
 }
 
-void lane_destroy(struct lane *l)
+void dealer_destroy(struct dealer *l)
 {
 	if (l == NULL)
 		return;
@@ -221,60 +230,64 @@ void lane_destroy(struct lane *l)
 	free(l);
 }
 
-int lane_fd(const struct lane *l)
+int dealer_fd(const struct dealer *l)
 {
 	return l->epoll_fd;
 }
 
 /* ---- What the monitor says ------------------------------------------------------------------------------------------ */
 
-static enum lane_news came_up(struct lane *l, uint32_t value)
+static enum dealer_news came_up(struct dealer *l, uint32_t value)
 {
 	(void)value;
 	l->phase = OPEN;
-	l->heard_at = l->sent_at = lane_now();
-	return LANE_UP;
+	l->heard_at = l->sent_at = dealer_now();
+	return DEALER_UP;
 }
 
-static enum lane_news came_near(struct lane *l, uint32_t value)
+static enum dealer_news came_near(struct dealer *l, uint32_t value)
 {
 	(void)value;
 	l->reached = true;
-	return LANE_NOTHING;
+	return DEALER_NOTHING;
 }
 
-static enum lane_news went_away(struct lane *l, uint32_t value)
+static enum dealer_news went_away(struct dealer *l, uint32_t value)
 {
 	(void)value;
 	if (l->phase == OPEN)
-		lane_drop(l, "%s: the daemon closed the connection", l->address);
+		dealer_drop(l, "%s: the daemon closed the connection", l->address);
 	else if (l->reached)
-		lane_drop(l,
-			  "%s: the daemon lets nobody in with this key: is it in its table of clients, and is the "
-			  "server key the right one?",
-			  l->address);
+		dealer_drop(
+			l,
+			"%s: the daemon lets nobody in with this key: is it in its table of clients, and is the "
+			"server key the right one?",
+			l->address);
 	else
-		lane_drop(l, "%s: nobody answers: is the daemon running?", l->address);
-	return LANE_NOTHING;
+		dealer_drop(l, "%s: nobody answers: is the daemon running?", l->address);
+	return DEALER_NOTHING;
 }
 
-static enum lane_news was_refused(struct lane *l, uint32_t value)
+static enum dealer_news was_refused(struct dealer *l, uint32_t value)
 {
-	lane_drop(l, "%s: the daemon refuses this key (%u): ask for it to be enrolled", l->address, (unsigned)value);
-	return LANE_NOTHING;
+	dealer_drop(l, "%s: the daemon refuses this key (%u): ask for it to be enrolled",
+		    l->address, (unsigned)value);
+	return DEALER_NOTHING;
 }
 
-static enum lane_news spoke_oddly(struct lane *l, uint32_t value)
+static enum dealer_news spoke_oddly(struct dealer *l, uint32_t value)
 {
 	(void)value;
-	lane_drop(l, "%s: no CURVE handshake: is this a lane of Linkages, and is the server key the right one?",
-		  l->address);
-	return LANE_NOTHING;
+	dealer_drop(
+		l,
+		"%s: no CURVE handshake: is this a lane of Linkages, and is the server key the right one?",
+		l->address);
+	return DEALER_NOTHING;
 }
 
 static const struct {
 	uint16_t event;
-	enum lane_news (*take)(struct lane *l, uint32_t value);
+	enum dealer_news (*take)(struct dealer *l, uint32_t value);
 } monitored[] = {
 	{ ZMQ_EVENT_CONNECTED, came_near },
 	{ ZMQ_EVENT_HANDSHAKE_SUCCEEDED, came_up },
@@ -286,14 +299,15 @@ static const struct {
 };
 
 /* A monitor message: six bytes (event, value), then the address, which we know. */
-static enum lane_news monitor_take(struct lane *l)
+static enum dealer_news monitor_take(struct dealer *l)
 {
 	uint8_t head[6];
 	uint16_t event;
 	uint32_t value;
 
-	while (l->monitor != NULL && zmq_recv(l->monitor, head, sizeof(head), ZMQ_DONTWAIT) == (int)sizeof(head)) {
-		enum lane_news news = LANE_NOTHING;
+	while (l->monitor != NULL &&
+	       zmq_recv(l->monitor, head, sizeof(head), ZMQ_DONTWAIT) == (int)sizeof(head)) {
+		enum dealer_news news = DEALER_NOTHING;
 
 		(void)zmq_recv(l->monitor, NULL, 0, ZMQ_DONTWAIT);
 		memcpy(&event, head, sizeof(event));
@@ -301,20 +315,20 @@ static enum lane_news monitor_take(struct lane *l)
 		for (size_t i = 0; i < sizeof(monitored) / sizeof(monitored[0]); i++)
 			if (monitored[i].event == event)
 				news = monitored[i].take(l, value);
-		if (news != LANE_NOTHING)
+		if (news != DEALER_NOTHING)
 			return news;
 	}
-	return LANE_NOTHING;
+	return DEALER_NOTHING;
 }
 
 /* ---- Frames -------------------------------------------------------------------------------------------------------- */
 
-static bool frame_take(struct lane *l, struct lk_span *frame)
+static bool frame_take(struct dealer *l, struct lk_span *frame)
 {
 	while (l->socket != NULL && zmq_msg_recv(&l->frame, l->socket, ZMQ_DONTWAIT) >= 0) {
 		bool whole = zmq_msg_more(&l->frame) == 0;
 
-		l->heard_at = lane_now();
+		l->heard_at = dealer_now();
 		while (zmq_msg_more(&l->frame) != 0)
 			if (zmq_msg_recv(&l->frame, l->socket, ZMQ_DONTWAIT) < 0)
 				return false;
@@ -326,41 +340,42 @@ static bool frame_take(struct lane *l, struct lk_span *frame)
 	return false;
 }
 
-static enum lane_news time_take(struct lane *l)
+static enum dealer_news time_take(struct dealer *l)
 {
-	lk_instant now = lane_now();
+	lk_instant now = dealer_now();
 
 	if (l->phase == PAUSING && now >= l->due_at) {
 		int failed = dial(l);
 		if (failed != 0)
-			lane_drop(l, "%s: %s", l->address, zmq_strerror(failed));
+			dealer_drop(l, "%s: %s", l->address, zmq_strerror(failed));
 	} else if (l->phase == DIALLING && now >= l->due_at) {
-		lane_drop(l, "%s: no answer within %d s", l->address, (int)(DIAL_MAX / LK_SECOND));
+		dealer_drop(l, "%s: no answer within %d s", l->address,
+			    (int)(DIAL_MAX / LK_SECOND));
 	} else if (l->phase == OPEN && now - l->heard_at >= SILENCE_MAX) {
-		lane_drop(l, "%s: the daemon has said nothing for 15 s", l->address);
+		dealer_drop(l, "%s: the daemon has said nothing for 15 s", l->address);
 	} else if (l->phase == OPEN && now - l->sent_at >= PING_AFTER) {
 		l->sent_at = now;
-		return LANE_IDLE;
+		return DEALER_IDLE;
 	}
-	return LANE_NOTHING;
+	return DEALER_NOTHING;
 }
 
-enum lane_news lane_next(struct lane *l, struct lk_span *frame)
+enum dealer_news dealer_next(struct dealer *l, struct lk_span *frame)
 {
 	uint64_t expirations;
-	enum lane_news news;
+	enum dealer_news news;
 
 	if (frame_take(l, frame))
-		return LANE_MESSAGE;
+		return DEALER_MESSAGE;
 	news = monitor_take(l);
-	if (news != LANE_NOTHING)
+	if (news != DEALER_NOTHING)
 		return news;
 	if (read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
 		expirations = 0; /* not a deadline yet: somebody called early */
 	return time_take(l);
 }
 
-bool lane_send(struct lane *l, const struct lk_bytes *body)
+bool dealer_send(struct dealer *l, const struct lk_bytes *body)
 {
 	if (l->phase != OPEN || body->failed)
 		return false;
@@ -369,22 +384,22 @@ bool lane_send(struct lane *l, const struct lk_bytes *body)
 		return false;
 	}
 	l->blocked = false;
-	l->sent_at = lane_now();
+	l->sent_at = dealer_now();
 	return true;
 }
 
-bool lane_say(struct lane *l, const struct lk_message *message)
+bool dealer_say(struct dealer *l, const struct lk_message *message)
 {
 	struct lk_bytes body = { 0 };
 	bool sent;
 
 	lk_message_encode(message, &body);
-	sent = lane_send(l, &body);
+	sent = dealer_send(l, &body);
 	lk_bytes_free(&body);
 	return sent;
 }
 
-void lane_greeted(struct lane *l)
+void dealer_greeted(struct dealer *l)
 {
 	l->greeted = true;
 	l->failures = 0;
@@ -393,12 +408,12 @@ void lane_greeted(struct lane *l)
 
 /* ---- Waiting -------------------------------------------------------------------------------------------------------- */
 
-void lane_again(struct lane *l)
+void dealer_again(struct dealer *l)
 {
 	l->again = true;
 }
 
-static lk_instant lane_due(const struct lane *l)
+static lk_instant dealer_due(const struct dealer *l)
 {
 	lk_instant silence = l->heard_at + SILENCE_MAX, ping = l->sent_at + PING_AFTER;
 
@@ -408,7 +423,7 @@ static lk_instant lane_due(const struct lane *l)
 }
 
 /* libzmq's descriptors tell of changes, not of states, and a send may swallow one: ask the sockets themselves. */
-static bool lane_pending(const struct lane *l)
+static bool dealer_pending(const struct dealer *l)
 {
 	int events = 0;
 	size_t size = sizeof(events);
@@ -418,15 +433,16 @@ static bool lane_pending(const struct lane *l)
 	if (zmq_getsockopt(l->socket, ZMQ_EVENTS, &events, &size) == 0 &&
 	    ((events & ZMQ_POLLIN) != 0 || (l->blocked && (events & ZMQ_POLLOUT) != 0)))
 		return true;
-	return zmq_getsockopt(l->monitor, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
+	return zmq_getsockopt(l->monitor, ZMQ_EVENTS, &events, &size) == 0 &&
+	       (events & ZMQ_POLLIN) != 0;
 }
 
-void lane_arm(struct lane *l)
+void dealer_arm(struct dealer *l)
 {
-	lk_instant left = lane_due(l) - lane_now();
+	lk_instant left = dealer_due(l) - dealer_now();
 	struct itimerspec at = { 0 };
 
-	if (l->again || left < 1 || lane_pending(l))
+	if (l->again || left < 1 || dealer_pending(l))
 		left = 1;
 	l->again = false;
 	at.it_value.tv_sec = left / LK_SECOND;
@@ -434,7 +450,7 @@ void lane_arm(struct lane *l)
 	(void)timerfd_settime(l->timer_fd, 0, &at, NULL);
 }
 
-int lane_wait(struct lane *l, int timeout_ms, struct lk_error *err)
+int dealer_wait(struct dealer *l, int timeout_ms, struct lk_error *err)
 {
 	struct pollfd readable = { .fd = l->epoll_fd, .events = POLLIN };
 	int n = poll(&readable, 1, timeout_ms);
@@ -444,12 +460,17 @@ int lane_wait(struct lane *l, int timeout_ms, struct lk_error *err)
 	return n < 0 ? lk_fail(err, LK_ENET, "cannot wait: %s", strerror(errno)) : n;
 }
 
-bool lane_connected(const struct lane *l)
+unsigned dealer_drops(const struct dealer *l)
+{
+	return l->drops;
+}
+
+bool dealer_connected(const struct dealer *l)
 {
 	return l->greeted;
 }
 
-void lane_state(const struct lane *l, struct lk_session_state *out)
+void dealer_state(const struct dealer *l, struct lk_session_state *out)
 {
 	out->connected = l->greeted;
 	out->clock_manual = false;
@@ -463,9 +484,12 @@ static const struct {
 	bool final; /* trying again does not help */
 	const char *advice;
 } refusals[] = {
-	{ "version", true, "the daemon speaks another version of the protocol; use the tools of its version" },
-	{ "forbidden", true, "this key may not do that; ask for the right in the daemon's table of clients" },
-	{ "malformed", false, "the daemon could not read what we said; are the two of one version?" },
+	{ "version", true,
+	  "the daemon speaks another version of the protocol; use the tools of its version" },
+	{ "forbidden", true,
+	  "this key may not do that; ask for the right in the daemon's table of clients" },
+	{ "malformed", false,
+	  "the daemon could not read what we said; are the two of one version?" },
 	{ "unknown_source", false, "the daemon knows no such source; add it to its configuration" },
 	{ "unknown_worker", false, "the daemon knows no such worker" },
 	{ "no_session", false, "the daemon had ended the session; connecting again" },
@@ -474,7 +498,7 @@ static const struct {
 	{ "draining", false, "the daemon is shutting down; trying again" },
 };
 
-int lane_refused(struct lane *l, const struct lk_msg_error *error, struct lk_error *err)
+int dealer_refused(struct dealer *l, const struct lk_msg_error *error, struct lk_error *err)
 {
 	struct lk_text detail = lk_as_text(error->detail);
 	const char *advice = "an error that this version does not know";
@@ -486,7 +510,7 @@ int lane_refused(struct lane *l, const struct lk_msg_error *error, struct lk_err
 			final = refusals[i].final;
 		}
 	}
-	lane_drop(l, "%s: %s (%.*s%s%.*s)", l->address, advice, LK_PRINT(error->code),
-		  lk_text_given(detail) ? ": " : "", LK_PRINT(detail));
+	dealer_drop(l, "%s: %s (%.*s%s%.*s)", l->address, advice, LK_PRINT(error->code),
+		    lk_text_given(detail) ? ": " : "", LK_PRINT(detail));
 	return final ? lk_fail(err, LK_EAUTH, "%s", l->trouble) : 0;
 }
