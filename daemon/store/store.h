@@ -32,7 +32,7 @@ int store_begin(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 /* 0 means: on disk, synced. LK_ESYNC: the store is suspect, stop acknowledging and exit (protocol.md, "SQLite"). */
 int store_commit(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 void store_rollback(struct store *store);
-/* One bite (at most about 10 ms) of checkpointing and of filling state.db. 1: there is more to do; 0: idle. */
+/* One bite (at most about 10 ms) of checkpointing. 1: there is more to do; 0: idle. Not within a transaction. */
 int store_idle(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 
 /* A case named by its agency's number. */
@@ -157,6 +157,9 @@ int store_families_due(struct store *s, lk_instant now, int limit, family_id_vis
 int store_families_behind(struct store *s, const uint8_t policy[LK_DIGEST], int limit, family_id_visitor *visit,
 			  void *context, struct lk_error *err) LK_MUST_CHECK;
 int store_next_wake(struct store *s, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
+/* Families whose rows in state.db are older than they are, longest waiting first; wake_at says nothing here. */
+int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, void *context,
+			 struct lk_error *err) LK_MUST_CHECK;
 
 /* Links that hold now, for finding who belongs together. */
 int store_link_put(struct store *s, struct case_key a, struct case_key b, lk_instant since, struct lk_error *err) LK_MUST_CHECK;

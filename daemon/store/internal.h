@@ -1,0 +1,156 @@
+/* internal.h - what the files of this folder share; nobody else includes it.
+ *
+ * A query is one run of a prepared statement: begin, bind from left to right, step, read columns from left to right,
+ * end. The first thing that goes wrong is remembered and told by the next step, so that binding needs no checks.
+ */
+#ifndef LINKAGES_STORE_INTERNAL_H
+#define LINKAGES_STORE_INTERNAL_H
+
+#include "store.h"
+#include "store_sql.h"
+#include <sqlite3.h>
+
+#define STATEMENT_ENUMERATOR(name, sql) SQL_##name,
+enum statement {
+	SQL_STATEMENTS(STATEMENT_ENUMERATOR) STATEMENT_COUNT,
+};
+
+/* ---- Names that are interned ---------------------------------------------------------------- */
+
+enum name_kind { NAME_SOURCE, NAME_WORKER, NAME_CASE, NAME_STREAM, NAME_POLICY };
+
+struct name {
+	enum name_kind kind;
+	int64_t of; /* agency of a case, source of a stream; 0 for the others */
+	const void *at;
+	size_t len;
+};
+
+/* One direct-mapped cache for all kinds. A slot is believed only within its generation; a rollback that may have taken
+ * names back begins a new one. Names that do not fit are looked up each time. */
+#define NAME_SLOTS 65536u
+#define NAME_ROOM 67
+struct name_slot {
+	int64_t ref;
+	uint32_t generation;
+	uint8_t len; /* of the key; 0: empty */
+	uint8_t key[NAME_ROOM];
+};
+
+/* ---- The store ------------------------------------------------------------------------------ */
+
+/* Ends of the two logs, kept so that the hot path does not ask for them. */
+struct tips {
+	int64_t position;         /* last event */
+	int64_t ledger;           /* last row of the ledger */
+	uint8_t chain[LK_DIGEST]; /* and its link of the chain */
+};
+
+/* How many frames wait in a write-ahead log, and how many make one bite of at most 10 ms. */
+struct wal {
+	sqlite3 *db;
+	int frames, bite;
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statement[STATEMENT_COUNT];
+	char *directory; /* NULL: in memory */
+	bool read_only;
+	bool open_since_begin; /* between store_begin() and its commit or rollback */
+	bool lost;             /* SQLite rolled the transaction back by itself */
+	bool suspect;          /* a sync failed: what is on the disk is not known any more */
+	bool named;            /* a name was interned in this transaction */
+	uint8_t identity[LK_DIGEST];
+	struct tips tips, committed;
+	struct wal wal;
+	uint32_t generation;
+	struct name_slot *names;
+	struct lk_bytes scratch; /* what a row says, for its sum */
+};
+
+/* ---- query.c -------------------------------------------------------------------------------- */
+
+struct query {
+	struct store *store;
+	sqlite3_stmt *statement;
+	int bound, column;
+	int rc;
+};
+
+struct query query_begin(struct store *s, enum statement which);
+void bind_int(struct query *q, int64_t value);
+void bind_null(struct query *q);
+void bind_instant(struct query *q, lk_instant at); /* LK_NO_INSTANT: null */
+void bind_text(struct query *q, struct lk_text text); /* absent: null. Borrowed until query_end(). */
+void bind_blob(struct query *q, const void *at, size_t len); /* borrowed likewise */
+void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST]);
+/* 1: there is a row; 0: there is none (any more); negative: err says why. */
+int query_step(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+void query_end(struct query *q);
+/* Steps to the end and ends: 0 or negative. */
+int query_run(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+/* The one number of the one row, and ends: 1, 0 where there is no row or it is null, negative. */
+int query_number(struct query *q, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
+
+bool column_is_null(const struct query *q);
+int64_t column_int(struct query *q);
+int column_code(struct query *q);
+lk_instant column_instant(struct query *q); /* null: LK_NO_INSTANT */
+struct lk_text column_text(struct query *q); /* valid until the next step */
+const void *column_blob(struct query *q, size_t *len);
+bool column_digest(struct query *q, uint8_t out[LK_DIGEST]); /* false and zeroes: not 16 bytes */
+
+/* Fills err from what SQLite says of a connection, and remembers what that means for the transaction. */
+int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err);
+
+/* Sums: everything that a row says is told to the sum in a fixed order. */
+void sum_begin(struct store *s);
+void sum_int(struct store *s, int64_t value);
+void sum_text(struct store *s, struct lk_text text);
+void sum_blob(struct store *s, const void *at, size_t len);
+int sum_end(struct store *s, int64_t *sum, struct lk_error *err) LK_MUST_CHECK;
+/* 0, or LK_ESTORE naming the row where the stored sum is another. */
+int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
+	      struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- names.c -------------------------------------------------------------------------------- */
+
+/* 1 and *ref, or 0 where the name has never been heard. */
+int name_seek(struct store *s, struct name name, int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
+/* 0 and *ref, given now if it had none. */
+int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
+void names_forget(struct store *s);
+
+struct name name_of_source(struct lk_text source);
+struct name name_of_worker(struct lk_text worker);
+struct name name_of_case(struct case_key key);
+struct name name_of_stream(int64_t source, const uint8_t epoch[LK_DIGEST]);
+struct name name_of_policy(const uint8_t revision[LK_DIGEST]);
+/* The stream of an outbox: as name_seek() and name_intern(). */
+int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
+		struct lk_error *err) LK_MUST_CHECK;
+int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
+		  struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- families.c ----------------------------------------------------------------------------- */
+
+int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- migrate.c ------------------------------------------------------------------------------ */
+
+/* What a kind of file is: its name, its mark, and how to come from each version to the next. */
+struct file_kind {
+	const char *name;
+	int32_t application_id;
+	unsigned mode;
+	const char *locking;         /* pragma value */
+	const char *const *const *version; /* [n]: NULL-ended pieces that make n + 1 of n */
+	int versions;
+};
+extern const struct file_kind linkages_file;
+
+/* Opens, creates or migrates one file of the store. */
+int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err) LK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,352 @@
+/* log.c - the event log, which is the truth, and the dead letters beside it.
+ *
+ * In: events that were admitted, with their canonical bytes; inputs that made no sense, as they came. Out: the same,
+ * in order of arrival. Promise: what is shown is what was stored; a row that the disk has changed stops the walk.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#define LETTER_MAX (64u * 1024)
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+static void event_sum(struct store *s, const struct stored_event *e)
+{
+	sum_begin(s);
+	sum_int(s, e->agency);
+	sum_text(s, e->source);
+	sum_text(s, e->id);
+	sum_text(s, e->number);
+	sum_text(s, e->supersedes);
+	sum_int(s, e->type);
+	sum_int(s, e->time_at);
+	sum_int(s, e->received_at);
+	sum_int(s, e->has_sequence);
+	sum_int(s, e->has_sequence ? e->sequence : 0);
+	sum_blob(s, e->digest, LK_DIGEST);
+}
+
+struct event_refs {
+	int64_t source, kase, stream;
+};
+
+static int event_names(struct store *s, const struct stored_event *e, struct event_refs *refs,
+		       struct lk_error *err)
+{
+	struct case_key key = { e->agency, e->number };
+	int rc = name_intern(s, name_of_source(e->source), &refs->source, err);
+
+	if (rc == 0)
+		rc = name_intern(s, name_of_case(key), &refs->kase, err);
+	if (rc == 0 && e->has_outbox_seq)
+		rc = name_intern(s, name_of_stream(refs->source, e->epoch), &refs->stream, err);
+	return rc;
+}
+
+static void bind_if(struct query *q, bool given, int64_t value)
+{
+	if (given)
+		bind_int(q, value);
+	else
+		bind_null(q);
+}
+
+static struct query event_query(struct store *s, const struct stored_event *e,
+				const struct event_refs *refs, int64_t sum)
+{
+	struct query q = query_begin(s, SQL_event_add);
+
+	bind_int(&q, refs->source);
+	bind_text(&q, e->id);
+	bind_int(&q, refs->kase);
+	bind_int(&q, e->type);
+	bind_text(&q, e->supersedes);
+	bind_int(&q, e->time_at);
+	bind_int(&q, e->received_at);
+	bind_if(&q, e->has_sequence, e->sequence);
+	bind_if(&q, e->has_outbox_seq, refs->stream);
+	bind_if(&q, e->has_outbox_seq, e->outbox_seq);
+	bind_int(&q, e->ahead);
+	bind_digest(&q, e->digest);
+	bind_int(&q, sum);
+	bind_blob(&q, e->body, e->body_len);
+	return q;
+}
+
+int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
+		    struct lk_error *err)
+{
+	struct event_refs refs = { 0 };
+	struct query q;
+	int64_t sum;
+	int rc = event_names(s, event, &refs, err);
+
+	if (rc < 0)
+		return rc;
+	event_sum(s, event);
+	if ((rc = sum_end(s, &sum, err)) < 0)
+		return rc;
+	q = event_query(s, event, &refs, sum);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	*position = s->tips.position = sqlite3_last_insert_rowid(s->db);
+	return 0;
+}
+
+static int event_check(struct store *s, const struct stored_event *e, int64_t sum, struct lk_error *err)
+{
+	uint8_t digest[LK_DIGEST];
+
+	lk_digest(e->body, e->body_len, NULL, digest);
+	if (memcmp(digest, e->digest, LK_DIGEST) != 0)
+		return lk_fail(err, LK_ESTORE, "store: event %lld is damaged: its digest is wrong",
+			       (long long)e->position);
+	event_sum(s, e);
+	return sum_check(s, sum, "event", e->position, err);
+}
+
+static int event_read(struct query *q, struct stored_event *e, struct lk_error *err)
+{
+	int64_t sum;
+
+	e->position = column_int(q);
+	e->agency = column_code(q);
+	e->source = column_text(q);
+	e->id = column_text(q);
+	e->number = column_text(q);
+	e->supersedes = column_text(q);
+	e->type = column_code(q);
+	e->time_at = column_int(q);
+	e->received_at = column_int(q);
+	e->has_sequence = !column_is_null(q);
+	e->sequence = column_int(q);
+	e->has_outbox_seq = !column_is_null(q);
+	e->outbox_seq = column_int(q);
+	(void)column_digest(q, e->epoch);
+	e->ahead = column_int(q) != 0;
+	(void)column_digest(q, e->digest); /* one of another length is a wrong one */
+	sum = column_int(q);
+	e->body = column_blob(q, &e->body_len);
+	return event_check(q->store, e, sum, err);
+}
+
+/* Visits the rows of a query that is bound; the number of visits goes to *n. */
+static int events_walk(struct query *q, stored_event_visitor *visit, void *context, int *n,
+		       struct lk_error *err)
+{
+	struct stored_event event;
+	int rc;
+
+	*n = 0;
+	while ((rc = query_step(q, err)) == 1) {
+		if ((rc = event_read(q, &event, err)) < 0)
+			break;
+		++*n;
+		if ((rc = visit(context, &event)) != 0)
+			break;
+	}
+	query_end(q);
+	return rc;
+}
+
+int store_event_find(struct store *s, struct lk_text source, struct lk_text id,
+		     stored_event_visitor *visit, void *context, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int n, rc = name_seek(s, name_of_source(source), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_event_find);
+	bind_int(&q, ref);
+	bind_text(&q, id);
+	rc = events_walk(&q, visit, context, &n, err);
+	return rc != 0 ? rc : n;
+}
+
+int store_case_events(struct store *s, struct case_key key, stored_event_visitor *visit,
+		      void *context, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int n, rc = name_seek(s, name_of_case(key), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_event_of_case);
+	bind_int(&q, ref);
+	return events_walk(&q, visit, context, &n, err);
+}
+
+int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_visitor *visit,
+		       void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_due);
+	int n;
+
+	bind_int(&q, now);
+	bind_int(&q, limit);
+	return events_walk(&q, visit, context, &n, err);
+}
+
+int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
+		      struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_source);
+	int64_t source, stream;
+	int rc;
+
+	bind_int(&q, position);
+	if ((rc = query_number(&q, &source, err)) < 0)
+		return rc;
+	if (rc == 0)
+		return lk_fail(err, LK_ENOTFOUND, "store: there is no event %lld", (long long)position);
+	if ((rc = name_intern(s, name_of_stream(source, epoch), &stream, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_event_place);
+	bind_int(&q, position);
+	bind_int(&q, stream);
+	bind_int(&q, seq);
+	return query_run(&q, err);
+}
+
+int store_event_arrived(struct store *s, int64_t position, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_arrived);
+
+	bind_int(&q, position);
+	return query_run(&q, err);
+}
+
+int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_next_ahead);
+	int rc;
+
+	*at = LK_NO_INSTANT;
+	rc = query_number(&q, at, err);
+	return rc < 0 ? rc : 0;
+}
+
+int store_is_superseded(struct store *s, struct lk_text source, struct lk_text id, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref, one;
+	int rc = name_seek(s, name_of_source(source), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_event_superseded);
+	bind_int(&q, ref);
+	bind_text(&q, id);
+	return query_number(&q, &one, err);
+}
+
+/* ---- Dead letters ---------------------------------------------------------------------------- */
+
+static void letter_sum(struct store *s, const struct dead_letter *l, size_t kept)
+{
+	sum_begin(s);
+	sum_text(s, l->source);
+	sum_int(s, l->has_seq);
+	sum_int(s, l->has_seq ? l->seq : 0);
+	sum_int(s, l->received_at);
+	sum_int(s, (int64_t)l->reason);
+	sum_text(s, l->field);
+	sum_text(s, l->detail);
+	sum_blob(s, l->body, kept);
+}
+
+int store_dead_letter_add(struct store *s, const struct dead_letter *letter, struct lk_error *err)
+{
+	size_t kept = letter->body_len < LETTER_MAX ? letter->body_len : LETTER_MAX;
+	uint8_t digest[LK_DIGEST];
+	int64_t sum, stream = 0;
+	struct query q;
+	int rc = 0;
+
+	if (letter->has_seq)
+		rc = stream_intern(s, letter->source, letter->epoch, &stream, err);
+	if (rc < 0)
+		return rc;
+	lk_digest(letter->body, letter->body_len, NULL, digest);
+	letter_sum(s, letter, kept);
+	if ((rc = sum_end(s, &sum, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_letter_add);
+	bind_text(&q, letter->source);
+	bind_if(&q, letter->has_seq, stream);
+	bind_if(&q, letter->has_seq, letter->seq);
+	bind_int(&q, letter->received_at);
+	bind_int(&q, (int64_t)letter->reason);
+	bind_text(&q, letter->field);
+	bind_text(&q, letter->detail);
+	bind_digest(&q, digest);
+	bind_int(&q, sum);
+	bind_blob(&q, letter->body, kept);
+	return query_run(&q, err);
+}
+
+static int letter_read(struct query *q, struct dead_letter *l, struct lk_error *err)
+{
+	int64_t sum;
+
+	l->number = column_int(q);
+	l->source = column_text(q);
+	l->has_seq = !column_is_null(q);
+	l->seq = column_int(q);
+	(void)column_digest(q, l->epoch);
+	l->received_at = column_int(q);
+	l->reason = (enum lk_refusal)column_code(q);
+	l->field = column_text(q);
+	l->detail = column_text(q);
+	sum = column_int(q);
+	l->body = column_blob(q, &l->body_len);
+	letter_sum(q->store, l, l->body_len);
+	return sum_check(q->store, sum, "dead letter", l->number, err);
+}
+
+static int letters_walk(struct query *q, dead_letter_visitor *visit, void *context,
+			struct lk_error *err)
+{
+	struct dead_letter letter;
+	int rc;
+
+	while ((rc = query_step(q, err)) == 1) {
+		if ((rc = letter_read(q, &letter, err)) < 0)
+			break;
+		if ((rc = visit(context, &letter)) != 0)
+			break;
+	}
+	query_end(q);
+	return rc;
+}
+
+int store_dead_letters(struct store *s, int64_t after, int limit, dead_letter_visitor *visit,
+		       void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_letter_after);
+
+	bind_int(&q, after);
+	bind_int(&q, limit);
+	return letters_walk(&q, visit, context, err);
+}
+
+int store_stream_refusals(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+			  int64_t after, int64_t before, dead_letter_visitor *visit, void *context,
+			  struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = stream_seek(s, source, epoch, &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_letter_of_stream);
+	bind_int(&q, ref);
+	bind_int(&q, after);
+	bind_int(&q, before);
+	return letters_walk(&q, visit, context, err);
+}

@@ -1,0 +1,266 @@
+/* mailbox.c - what each worker was told, as told, in the order of telling; receipts and answers.
+ *
+ * In: notices, encoded. Out: the same bytes, by worker and place. Promise: places are dense per worker, given in the
+ * transaction that makes the notice; a telling is never rewritten; a damaged one is never shown, to anybody.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+/* A mailbox's id follows from the store's own random identity, so that a store in memory, which has none, is the same
+ * each time it is played. */
+static void mailbox_name(const struct store *s, struct lk_text worker, uint8_t id[LK_DIGEST])
+{
+	uint8_t key[2 * LK_DIGEST];
+
+	memcpy(key, s->identity, LK_DIGEST);
+	memset(key + LK_DIGEST, 'm', LK_DIGEST);
+	lk_digest(worker.at, worker.len, key, id);
+}
+
+static int mailbox_make(struct store *s, struct lk_text worker, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	struct query q;
+	int64_t ref;
+	int rc = name_intern(s, name_of_worker(worker), &ref, err);
+
+	if (rc < 0)
+		return rc;
+	mailbox_name(s, worker, id);
+	q = query_begin(s, SQL_mailbox_make);
+	bind_int(&q, ref);
+	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
+static int mailbox_get(struct store *s, struct lk_text worker, struct stored_mailbox *out,
+		       struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_mailbox_get);
+	bind_int(&q, ref);
+	if ((rc = query_step(&q, err)) == 1) {
+		(void)column_digest(&q, out->id);
+		out->first = column_int(&q);
+		out->next = column_int(&q);
+		out->received = column_int(&q);
+	}
+	query_end(&q);
+	return rc;
+}
+
+int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out,
+		       struct lk_error *err)
+{
+	int rc = mailbox_get(s, worker, out, err);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if ((rc = mailbox_make(s, worker, err)) < 0)
+		return rc;
+	rc = mailbox_get(s, worker, out, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- Tellings -------------------------------------------------------------------------------- */
+
+static void notice_sum(struct store *s, const struct stored_notice *n, int64_t seq)
+{
+	sum_begin(s);
+	sum_text(s, n->worker);
+	sum_int(s, seq);
+	sum_blob(s, n->id, LK_DIGEST);
+	sum_int(s, n->rev);
+	sum_int(s, n->kind);
+	sum_int(s, n->state);
+	sum_int(s, n->level);
+	sum_int(s, n->topic);
+	sum_int(s, n->rule_class);
+	sum_int(s, n->own.agency);
+	sum_text(s, n->own.number);
+	sum_int(s, n->other.agency);
+	sum_text(s, n->other.number);
+	sum_int(s, n->cause_at);
+	sum_int(s, n->told_at);
+	sum_blob(s, n->body, n->body_len);
+}
+
+/* The next place in the worker's mailbox, which grows by one. */
+static int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *seq,
+			struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mailbox_grow);
+	uint8_t id[LK_DIGEST];
+
+	mailbox_name(s, worker, id);
+	bind_int(&q, ref);
+	bind_digest(&q, id);
+	return query_number(&q, seq, err);
+}
+
+static int bind_case(struct store *s, struct query *q, struct case_key key, struct lk_error *err)
+{
+	int64_t ref;
+	int rc;
+
+	bind_int(q, key.agency);
+	if (!lk_text_given(key.number)) {
+		bind_null(q);
+		return 0;
+	}
+	if ((rc = name_intern(s, name_of_case(key), &ref, err)) == 0)
+		bind_int(q, ref);
+	return rc;
+}
+
+static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker, int64_t seq,
+			 int64_t sum, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_add);
+	int rc;
+
+	bind_int(&q, worker);
+	bind_int(&q, seq);
+	bind_digest(&q, n->id);
+	bind_int(&q, n->rev);
+	bind_int(&q, n->kind);
+	bind_int(&q, n->state);
+	bind_int(&q, n->level);
+	bind_int(&q, n->topic);
+	bind_int(&q, n->rule_class);
+	if ((rc = bind_case(s, &q, n->own, err)) < 0 || (rc = bind_case(s, &q, n->other, err)) < 0) {
+		query_end(&q);
+		return rc;
+	}
+	bind_int(&q, n->cause_at);
+	bind_int(&q, n->told_at);
+	bind_int(&q, sum);
+	bind_blob(&q, n->body, n->body_len);
+	return query_run(&q, err);
+}
+
+int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq,
+		     struct lk_error *err)
+{
+	int64_t worker, sum;
+	int rc = name_intern(s, name_of_worker(notice->worker), &worker, err);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = mailbox_grow(s, notice->worker, worker, seq, err)) < 0)
+		return rc;
+	notice_sum(s, notice, *seq);
+	if ((rc = sum_end(s, &sum, err)) < 0)
+		return rc;
+	return notice_insert(s, notice, worker, *seq, sum, err);
+}
+
+static int notice_read(struct query *q, struct stored_notice *n, struct lk_error *err)
+{
+	int64_t sum;
+
+	n->worker = column_text(q);
+	n->seq = column_int(q);
+	(void)column_digest(q, n->id);
+	n->rev = column_int(q);
+	n->kind = column_code(q);
+	n->state = column_code(q);
+	n->level = column_code(q);
+	n->topic = column_code(q);
+	n->rule_class = column_code(q);
+	n->own.agency = column_code(q);
+	n->own.number = column_text(q);
+	n->other.agency = column_code(q);
+	n->other.number = column_text(q);
+	n->cause_at = column_int(q);
+	n->told_at = column_int(q);
+	sum = column_int(q);
+	n->body = column_blob(q, &n->body_len);
+	n->answered_by = column_text(q);
+	n->answered_at = column_instant(q);
+	notice_sum(q->store, n, n->seq);
+	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
+}
+
+static int notices_walk(struct query *q, stored_notice_visitor *visit, void *context, int *n,
+			struct lk_error *err)
+{
+	struct stored_notice notice;
+	int rc;
+
+	*n = 0;
+	while ((rc = query_step(q, err)) == 1) {
+		if ((rc = notice_read(q, &notice, err)) < 0)
+			break;
+		++*n;
+		if ((rc = visit(context, &notice)) != 0)
+			break;
+	}
+	query_end(q);
+	return rc;
+}
+
+int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
+			stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int n, rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_notice_after);
+	bind_int(&q, ref);
+	bind_int(&q, after);
+	bind_int(&q, limit);
+	return notices_walk(&q, visit, context, &n, err);
+}
+
+int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
+		      void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_find);
+	int n, rc;
+
+	bind_digest(&q, id);
+	rc = notices_walk(&q, visit, context, &n, err);
+	return rc != 0 ? rc : n;
+}
+
+/* ---- Receipts and answers -------------------------------------------------------------------- */
+
+int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = name_intern(s, name_of_worker(worker), &ref, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mailbox_receive);
+	bind_int(&q, ref);
+	bind_int(&q, upto);
+	return query_run(&q, err);
+}
+
+int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at,
+		 struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = name_intern(s, name_of_worker(by), &ref, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_answer_add);
+	bind_digest(&q, id);
+	bind_int(&q, ref);
+	bind_int(&q, at);
+	return query_run(&q, err);
+}

@@ -1,0 +1,287 @@
+/* migrate.c - the files of the store: made whole or not at all, brought from version to version, refused by name.
+ *
+ * In: a directory, and what kind of file is meant. Out: an open connection to a file of the present version.
+ * Promise: a file appears under its name only when it is complete and synced; what is newer, foreign, damaged, empty
+ * or held by somebody else is refused with a sentence that says so, and is not touched.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE(name, sql) sql,
+static const char *const linkages_1[] = { SQL_LINKAGES_1(PIECE) NULL };
+
+/* Appended to, never changed: [n] makes version n + 1 of version n. */
+static const char *const *const linkages_versions[] = { linkages_1 };
+
+const struct file_kind linkages_file = {
+	.name = "linkages.db",
+	.application_id = 0x4c4b4442, /* 'LKDB' */
+	.mode = 0600,
+	.locking = "EXCLUSIVE",
+	.version = linkages_versions,
+	.versions = sizeof(linkages_versions) / sizeof(linkages_versions[0]),
+};
+
+struct path {
+	char at[4096];
+};
+
+static int path_of(const struct store *s, const struct file_kind *kind, const char *suffix,
+		   struct path *path, struct lk_error *err)
+{
+	int n = snprintf(path->at, sizeof(path->at), "%s/%s%s", s->directory, kind->name, suffix);
+
+	if (n < 0 || (size_t)n >= sizeof(path->at))
+		return lk_fail(err, LK_ESTORE, "store: the path of the directory is too long");
+	return 0;
+}
+
+/* ---- Asking SQLite ----------------------------------------------------------------------------- */
+
+static int pragma_number(sqlite3 *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int pragma_set(sqlite3 *db, const char *name, int64_t value)
+{
+	char sql[80];
+
+	(void)snprintf(sql, sizeof(sql), "PRAGMA %s = %lld", name, (long long)value);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* What keeps a file from being used, said by name. */
+static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *db, int rc,
+			struct lk_error *err)
+{
+	switch (rc & 0xff) {
+	case SQLITE_NOTADB:
+		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database", kind->name);
+	case SQLITE_CORRUPT:
+		return lk_fail(err, LK_ESTORE, "%s is damaged: %s", kind->name, sqlite3_errmsg(db));
+	case SQLITE_BUSY:
+		return lk_fail(err, LK_ESTATE, "%s is held by another process", kind->name);
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+		return lk_fail(err, LK_ESTORE, "%s cannot be opened: %s", kind->name,
+			       strerror(sqlite3_system_errno(db)));
+	}
+	return store_fault(s, db, rc, kind->name, err);
+}
+
+/* ---- Versions -------------------------------------------------------------------------------- */
+
+static int version_make(sqlite3 *db, const struct file_kind *kind, int version)
+{
+	const char *const *piece = kind->version[version];
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	for (; rc == SQLITE_OK && *piece != NULL; piece++)
+		rc = sqlite3_exec(db, *piece, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = pragma_set(db, "application_id", kind->application_id);
+	if (rc == SQLITE_OK)
+		rc = pragma_set(db, "user_version", version + 1);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	return rc;
+}
+
+/* EXTRA: while a file is being made, the removal of its rollback journal is synced too. */
+static int versions_make(sqlite3 *db, const struct file_kind *kind, int from)
+{
+	int rc = sqlite3_exec(db, "PRAGMA synchronous = EXTRA", NULL, NULL, NULL);
+
+	for (int version = from; rc == SQLITE_OK && version < kind->versions; version++)
+		rc = version_make(db, kind, version);
+	return rc;
+}
+
+static int version_check(struct store *s, sqlite3 *db, const struct file_kind *kind, int *version,
+			 struct lk_error *err)
+{
+	int64_t application_id = 0, user_version = 0;
+	int rc = pragma_number(db, "PRAGMA application_id", &application_id);
+
+	if (rc == SQLITE_OK)
+		rc = pragma_number(db, "PRAGMA user_version", &user_version);
+	if (rc != SQLITE_OK)
+		return file_refused(s, kind, db, rc, err);
+	if (application_id != kind->application_id)
+		return lk_fail(err, LK_ESTORE, "%s is foreign: its application id is %08llx, not %08x",
+			       kind->name, (unsigned long long)application_id,
+			       (unsigned)kind->application_id);
+	if (user_version > kind->versions)
+		return lk_fail(err, LK_ESTORE, "%s is newer: it has version %lld, this program knows %d",
+			       kind->name, (long long)user_version, kind->versions);
+	if (user_version < kind->versions && s->read_only)
+		return lk_fail(err, LK_ESTORE, "%s is older: it has version %lld; start the daemon once",
+			       kind->name, (long long)user_version);
+	*version = (int)user_version;
+	return 0;
+}
+
+/* ---- Making a file ----------------------------------------------------------------------------- */
+
+/* Syncs a file, or a directory whose entries have changed. */
+static int path_sync(const char *path, int flags, struct lk_error *err)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return lk_fail(err, LK_ESTORE, "store: cannot open for syncing: %s", strerror(errno));
+	if (fsync(fd) != 0)
+		rc = lk_fail(err, LK_ESYNC, "store: cannot sync: %s", strerror(errno));
+	(void)close(fd);
+	return rc;
+}
+
+/* An empty file with the right mode, so that SQLite never makes one with another. */
+static int file_reserve(const char *path, unsigned mode, struct lk_error *err)
+{
+	int fd;
+
+	(void)unlink(path); /* left over from a start that was cut short */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0 || fchmod(fd, mode) != 0) {
+		int why = errno;
+
+		if (fd >= 0)
+			(void)close(fd);
+		return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE, "store: cannot create a file: %s",
+			       strerror(why));
+	}
+	(void)close(fd);
+	return 0;
+}
+
+static int file_fill(struct store *s, const struct file_kind *kind, const char *path, struct lk_error *err)
+{
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = versions_make(db, kind, 0);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+	rc = rc != SQLITE_OK ? file_refused(s, kind, db, rc, err) : 0;
+	(void)sqlite3_close(db);
+	return rc;
+}
+
+/* Under another name until it is whole: a start that is cut short leaves nothing that looks like a store. */
+static int file_create(struct store *s, const struct file_kind *kind, const struct path *path,
+		       struct lk_error *err)
+{
+	struct path fresh;
+	int rc = path_of(s, kind, ".new", &fresh, err);
+
+	if (rc == 0)
+		rc = file_reserve(fresh.at, kind->mode, err);
+	if (rc == 0)
+		rc = file_fill(s, kind, fresh.at, err);
+	if (rc == 0)
+		rc = path_sync(fresh.at, O_RDONLY, err);
+	if (rc == 0 && rename(fresh.at, path->at) != 0)
+		rc = lk_fail(err, LK_ESTORE, "%s cannot be renamed: %s", kind->name, strerror(errno));
+	return rc == 0 ? path_sync(s->directory, O_RDONLY | O_DIRECTORY, err) : rc;
+}
+
+/* There is a file under the name afterwards, which may be SQLite's. It is never opened here by other means than
+ * SQLite's: closing would give up the locks that this process may hold on it. */
+static int file_find(struct store *s, const struct file_kind *kind, const struct path *path,
+		     struct lk_error *err)
+{
+	struct path wal;
+	struct stat st;
+	int rc = path_of(s, kind, "-wal", &wal, err);
+
+	if (rc < 0)
+		return rc;
+	if (stat(path->at, &st) == 0 && st.st_size == 0)
+		return lk_fail(err, LK_ESTORE, "%s is empty", kind->name);
+	if (access(path->at, F_OK) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return lk_fail(err, LK_ESTORE, "%s cannot be reached: %s", kind->name, strerror(errno));
+	if (s->read_only)
+		return lk_fail(err, LK_ENOTFOUND, "%s is not there", kind->name);
+	if (access(wal.at, F_OK) == 0)
+		return lk_fail(err, LK_ESTORE, "%s is missing, its write-ahead log is there", kind->name);
+	return file_create(s, kind, path, err);
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static int file_settings(sqlite3 *db, const struct file_kind *kind)
+{
+	static const char *const settings[] = {
+		"PRAGMA mmap_size = 0",	      /* a bad block is an error to handle, not a signal */
+		"PRAGMA cell_size_check = ON", /* damage is noticed at the page, not in what follows */
+		"PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY",
+		"PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
+	};
+	char locking[64];
+	int rc = SQLITE_OK;
+
+	(void)snprintf(locking, sizeof(locking), "PRAGMA locking_mode = %s", kind->locking);
+	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
+		rc = sqlite3_exec(db, settings[i], NULL, NULL, NULL);
+	return rc == SQLITE_OK ? sqlite3_exec(db, locking, NULL, NULL, NULL) : rc;
+}
+
+/* From here on it is ours: under EXCLUSIVE the first transaction takes the lock and keeps it. */
+static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db, struct lk_error *err)
+{
+	int version = 0, rc;
+
+	if ((rc = version_check(s, db, kind, &version, err)) < 0 || s->read_only)
+		return rc;
+	if (version < kind->versions)
+		rc = versions_make(db, kind, version);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : file_refused(s, kind, db, rc, err);
+}
+
+static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)
+{
+	int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = versions_make(*db, kind, 0);
+	return rc == SQLITE_OK ? 0 : file_refused(s, kind, *db, rc, err);
+}
+
+int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)
+{
+	struct path path;
+	int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	int rc;
+
+	if (s->directory == NULL)
+		return file_in_memory(s, kind, db, err);
+	if ((rc = path_of(s, kind, "", &path, err)) < 0 || (rc = file_find(s, kind, &path, err)) < 0)
+		return rc;
+	rc = sqlite3_open_v2(path.at, db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc == SQLITE_OK && !s->read_only)
+		rc = file_settings(*db, kind);
+	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
+}

@@ -1,0 +1,271 @@
+/* query.c - one run of a prepared statement, what its failure means, and the sums of rows.
+ *
+ * In: values, from left to right. Out: columns, from left to right. Promise: a statement that is being walked is never
+ * started anew; a write outside of a transaction is refused; a transaction that SQLite gave up is never written to.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+/* ---- Faults ---------------------------------------------------------------------------------- */
+
+static const struct {
+	int rc;
+	enum lk_fault fault;
+} faults[] = {
+	{ SQLITE_FULL, LK_EFULL },           { SQLITE_NOMEM, LK_EMEMORY },
+	{ SQLITE_IOERR_NOMEM, LK_EMEMORY },  { SQLITE_IOERR_FSYNC, LK_ESYNC },
+	{ SQLITE_IOERR_DIR_FSYNC, LK_ESYNC }, { SQLITE_IOERR_TRUNCATE, LK_ESYNC },
+	{ SQLITE_IOERR_CLOSE, LK_ESYNC },    { SQLITE_BUSY, LK_ESTATE },
+};
+
+static enum lk_fault fault_of(int rc)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (faults[i].rc == rc || faults[i].rc == (rc & 0xff))
+			return faults[i].fault;
+	return LK_ESTORE;
+}
+
+int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err)
+{
+	enum lk_fault fault = fault_of(rc);
+
+	if (fault == LK_ESYNC)
+		s->suspect = true;
+	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
+		s->lost = true;
+	return lk_fail(err, fault, "%s: %s (%s)", what, sqlite3_errmsg(db), sqlite3_errstr(rc));
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+struct query query_begin(struct store *s, enum statement which)
+{
+	struct query q = { .store = s, .statement = s->statement[which], .rc = SQLITE_OK };
+
+	if (sqlite3_stmt_busy(q.statement) != 0 ||
+	    (sqlite3_stmt_readonly(q.statement) == 0 && !s->open_since_begin))
+		q.rc = SQLITE_MISUSE;
+	return q;
+}
+
+static void query_bound(struct query *q, int rc)
+{
+	if (q->rc == SQLITE_OK)
+		q->rc = rc;
+}
+
+/* A statement that is being walked already may not be bound: that would change the walk. */
+static bool query_binds(struct query *q)
+{
+	q->bound++;
+	return q->rc == SQLITE_OK;
+}
+
+void bind_int(struct query *q, int64_t value)
+{
+	if (query_binds(q))
+		query_bound(q, sqlite3_bind_int64(q->statement, q->bound, value));
+}
+
+void bind_null(struct query *q)
+{
+	if (query_binds(q))
+		query_bound(q, sqlite3_bind_null(q->statement, q->bound));
+}
+
+void bind_instant(struct query *q, lk_instant at)
+{
+	if (at == LK_NO_INSTANT)
+		bind_null(q);
+	else
+		bind_int(q, at);
+}
+
+void bind_text(struct query *q, struct lk_text text)
+{
+	if (query_binds(q))
+		query_bound(q, sqlite3_bind_text64(q->statement, q->bound, text.at, text.len,
+						   SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void bind_blob(struct query *q, const void *at, size_t len)
+{
+	/* No bytes are an empty blob, not null, wherever they point to. */
+	if (query_binds(q))
+		query_bound(q, sqlite3_bind_blob64(q->statement, q->bound, at != NULL ? at : "",
+						   len, SQLITE_STATIC));
+}
+
+void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST])
+{
+	bind_blob(q, digest, LK_DIGEST);
+}
+
+static int query_refused(struct query *q, struct lk_error *err)
+{
+	if (q->rc != SQLITE_MISUSE)
+		return store_fault(q->store, q->store->db, q->rc, "binding", err);
+	q->statement = NULL; /* it is not ours to reset */
+	return lk_fail(err, LK_ESTATE, "store: a write outside of a transaction, or a walk within itself");
+}
+
+int query_step(struct query *q, struct lk_error *err)
+{
+	int rc;
+
+	if (q->rc != SQLITE_OK)
+		return query_refused(q, err);
+	if (q->store->suspect)
+		return lk_fail(err, LK_ESYNC, "store: an earlier sync failed");
+	if (q->store->lost)
+		return lk_fail(err, LK_ESTORE, "store: the transaction was rolled back");
+	q->column = 0;
+	rc = sqlite3_step(q->statement);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc == SQLITE_DONE)
+		return 0;
+	return store_fault(q->store, q->store->db, rc, "store", err);
+}
+
+void query_end(struct query *q)
+{
+	if (q->statement == NULL || q->rc == SQLITE_MISUSE)
+		return;
+	(void)sqlite3_reset(q->statement); /* repeats what the step said */
+	(void)sqlite3_clear_bindings(q->statement);
+}
+
+int query_run(struct query *q, struct lk_error *err)
+{
+	int rc;
+
+	while ((rc = query_step(q, err)) == 1)
+		continue;
+	query_end(q);
+	return rc;
+}
+
+int query_number(struct query *q, int64_t *out, struct lk_error *err)
+{
+	int rc = query_step(q, err);
+
+	if (rc == 1 && column_is_null(q))
+		rc = 0;
+	else if (rc == 1)
+		*out = column_int(q);
+	query_end(q);
+	return rc;
+}
+
+/* ---- Columns --------------------------------------------------------------------------------- */
+
+bool column_is_null(const struct query *q)
+{
+	return sqlite3_column_type(q->statement, q->column) == SQLITE_NULL;
+}
+
+int64_t column_int(struct query *q)
+{
+	return sqlite3_column_int64(q->statement, q->column++);
+}
+
+int column_code(struct query *q)
+{
+	return sqlite3_column_int(q->statement, q->column++);
+}
+
+lk_instant column_instant(struct query *q)
+{
+	if (!column_is_null(q))
+		return column_int(q);
+	q->column++;
+	return LK_NO_INSTANT;
+}
+
+struct lk_text column_text(struct query *q)
+{
+	int i = q->column++;
+	const unsigned char *at = sqlite3_column_text(q->statement, i);
+
+	return (struct lk_text){ (const char *)at, (uint32_t)sqlite3_column_bytes(q->statement, i) };
+}
+
+const void *column_blob(struct query *q, size_t *len)
+{
+	int i = q->column++;
+	const void *at = sqlite3_column_blob(q->statement, i);
+
+	*len = (size_t)sqlite3_column_bytes(q->statement, i);
+	return at != NULL ? at : "";
+}
+
+bool column_digest(struct query *q, uint8_t out[LK_DIGEST])
+{
+	size_t len;
+	const void *at = column_blob(q, &len);
+
+	memset(out, 0, LK_DIGEST);
+	if (len != LK_DIGEST)
+		return false;
+	memcpy(out, at, LK_DIGEST);
+	return true;
+}
+
+/* ---- Sums ------------------------------------------------------------------------------------ */
+
+void sum_begin(struct store *s)
+{
+	lk_bytes_clear(&s->scratch);
+}
+
+void sum_int(struct store *s, int64_t value)
+{
+	uint8_t bytes[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)((uint64_t)value >> (8 * i));
+	lk_bytes_add(&s->scratch, bytes, sizeof(bytes));
+}
+
+void sum_blob(struct store *s, const void *at, size_t len)
+{
+	sum_int(s, (int64_t)len);
+	if (len > 0)
+		lk_bytes_add(&s->scratch, at, len);
+}
+
+void sum_text(struct store *s, struct lk_text text)
+{
+	if (lk_text_given(text))
+		sum_blob(s, text.at, text.len);
+	else
+		sum_int(s, -1);
+}
+
+int sum_end(struct store *s, int64_t *out, struct lk_error *err)
+{
+	uint8_t digest[LK_DIGEST];
+	uint64_t sum = 0;
+
+	if (s->scratch.failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the sum of a row");
+	lk_digest(s->scratch.at, s->scratch.len, NULL, digest);
+	for (unsigned i = 0; i < 8; i++)
+		sum |= (uint64_t)digest[i] << (8 * i);
+	*out = (int64_t)sum;
+	return 0;
+}
+
+int sum_check(struct store *s, int64_t stored, const char *what, int64_t number, struct lk_error *err)
+{
+	int64_t sum;
+	int rc = sum_end(s, &sum, err);
+
+	if (rc == 0 && sum != stored)
+		rc = lk_fail(err, LK_ESTORE, "store: %s %lld is damaged: its sum is wrong", what,
+			     (long long)number);
+	return rc;
+}

@@ -1,0 +1,191 @@
+-- statements.sql - every statement on linkages.db, by name; prepared once, when the store is opened.
+
+-- name: begin
+BEGIN IMMEDIATE
+-- name: commit
+COMMIT
+-- name: rollback
+ROLLBACK
+
+-- name: source_seek
+SELECT ref FROM source WHERE name = ?1
+-- name: source_add
+INSERT INTO source (name) VALUES (?1)
+-- name: worker_seek
+SELECT ref FROM worker WHERE name = ?1
+-- name: worker_add
+INSERT INTO worker (name) VALUES (?1)
+-- name: case_seek
+SELECT ref FROM agency_case WHERE agency = ?1 AND number = ?2
+-- name: case_add
+INSERT INTO agency_case (agency, number) VALUES (?1, ?2)
+-- name: stream_seek
+SELECT ref FROM stream WHERE source = ?1 AND epoch = ?2
+-- name: stream_add
+INSERT INTO stream (source, epoch) VALUES (?1, ?2)
+-- name: policy_seek
+SELECT ref FROM policy WHERE revision = ?1
+-- name: policy_add
+INSERT INTO policy (revision) VALUES (?1)
+
+-- name: identity_get
+SELECT store FROM identity WHERE one = 1
+-- name: identity_put
+INSERT INTO identity (one, store) VALUES (1, ?1)
+
+-- name: event_last
+SELECT max(position) FROM event
+-- name: event_add
+INSERT INTO event (source, id, case_ref, type, supersedes, time_at, received_at, sequence, stream, outbox_seq, ahead,
+	digest, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+-- name: event_find
+SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
+	ahead, digest, sum, body
+FROM event_row WHERE source = ?1 AND id = ?2
+-- name: event_of_case
+SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
+	ahead, digest, sum, body
+FROM event_row WHERE case_ref = ?1 ORDER BY position
+-- name: event_due
+SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
+	ahead, digest, sum, body
+FROM event_row WHERE ahead = 1 AND time_at <= ?1 ORDER BY time_at, position LIMIT ?2
+-- name: event_source
+SELECT source FROM event WHERE position = ?1
+-- name: event_place
+UPDATE event SET stream = ?2, outbox_seq = ?3 WHERE position = ?1 AND stream IS NULL
+-- name: event_arrived
+UPDATE event SET ahead = 0 WHERE position = ?1
+-- name: event_next_ahead
+SELECT min(time_at) FROM event WHERE ahead = 1
+-- name: event_superseded
+SELECT 1 FROM event WHERE source = ?1 AND supersedes = ?2 LIMIT 1
+
+-- name: letter_add
+INSERT INTO dead_letter (source, stream, seq, received_at, reason, field, detail, digest, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+-- name: letter_after
+SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
+WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: letter_of_stream
+SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+FROM dead_letter JOIN stream ON stream.ref = dead_letter.stream
+WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
+
+-- name: stream_get
+SELECT next, safe FROM stream WHERE ref = ?1 AND next IS NOT NULL
+-- name: stream_put
+UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
+-- name: stream_event
+SELECT digest FROM event WHERE stream = ?1 AND outbox_seq = ?2
+-- name: stream_letter
+SELECT digest, reason, field, detail FROM dead_letter WHERE stream = ?1 AND seq = ?2 ORDER BY number LIMIT 1
+-- name: heard_put
+UPDATE source SET heard_at = ?2 WHERE ref = ?1
+-- name: heard_get
+SELECT heard_at FROM source WHERE ref = ?1 AND heard_at IS NOT NULL
+
+-- name: family_get
+SELECT family.id, wake_at, revision, sum, state, told FROM family JOIN policy ON policy.ref = family.policy
+WHERE family.id = ?1
+-- name: family_put
+INSERT INTO family (id, wake_at, policy, sum, state, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (id) DO UPDATE SET wake_at = excluded.wake_at, policy = excluded.policy, sum = excluded.sum,
+	state = excluded.state, told = excluded.told
+-- name: family_drop
+DELETE FROM family WHERE id = ?1
+-- name: family_cases
+SELECT agency, number FROM agency_case WHERE family = ?1 ORDER BY agency, number
+-- name: family_due
+SELECT id, wake_at FROM family WHERE wake_at <= ?1 ORDER BY wake_at, id LIMIT ?2
+-- name: family_behind
+SELECT id, wake_at FROM family WHERE policy < ?1
+UNION ALL
+SELECT id, wake_at FROM family WHERE policy > ?1
+LIMIT ?2
+-- name: family_next_wake
+SELECT min(wake_at) FROM family WHERE wake_at IS NOT NULL
+-- name: family_of_case
+SELECT family FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
+-- name: case_join
+UPDATE agency_case SET family = ?2 WHERE ref = ?1
+
+-- name: dirty_put
+INSERT INTO dirty (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
+-- name: dirty_some
+SELECT dirty.family, family.wake_at FROM dirty LEFT JOIN family ON family.id = dirty.family
+ORDER BY dirty.since, dirty.family LIMIT ?1
+-- name: dirty_clear
+DELETE FROM dirty WHERE family = ?1
+-- name: dirty_all
+INSERT INTO dirty (family, since) SELECT id, 0 FROM family WHERE true
+ON CONFLICT (family) DO UPDATE SET since = 0
+-- name: dirty_oldest
+SELECT min(since) FROM dirty
+
+-- name: link_put
+INSERT INTO link (one, other, since) VALUES (?1, ?2, ?3), (?2, ?1, ?3)
+ON CONFLICT (one, other) DO UPDATE SET since = excluded.since
+-- name: link_drop
+DELETE FROM link WHERE (one = ?1 AND other = ?2) OR (one = ?2 AND other = ?1)
+-- name: link_of
+SELECT agency, number, since FROM link JOIN agency_case ON agency_case.ref = link.other
+WHERE link.one = ?1 ORDER BY agency, number
+
+-- name: token_drop
+DELETE FROM token WHERE case_ref = ?1
+-- name: token_put
+INSERT INTO token (kind, token, case_ref, since) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO UPDATE SET since = min(since, excluded.since)
+-- name: token_cases
+SELECT agency, number, since FROM token JOIN agency_case ON agency_case.ref = token.case_ref
+WHERE kind = ?1 AND token = ?2 ORDER BY agency, number
+
+-- name: calendar_drop
+DELETE FROM calendar WHERE family = ?1
+-- name: calendar_put
+INSERT INTO calendar (family, line, worker, meeting, place, start_at, end_at, scheduled_at, agency, kind)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+-- name: calendar_of
+SELECT family, meeting, place, start_at, end_at, scheduled_at, agency, kind FROM calendar
+WHERE worker = ?1 AND end_at > ?2 ORDER BY start_at, family, line
+
+-- name: mailbox_get
+SELECT mailbox, first, next, received FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL
+-- name: mailbox_make
+UPDATE worker SET mailbox = ?2 WHERE ref = ?1
+-- name: mailbox_grow
+UPDATE worker SET next = next + 1, mailbox = coalesce(mailbox, ?2) WHERE ref = ?1 RETURNING next - 1
+-- name: mailbox_receive
+UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
+-- name: notice_add
+INSERT INTO notice (worker, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_case, other_agency,
+	other_case, cause_at, told_at, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+-- name: notice_after
+SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
+	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+FROM notice_row WHERE worker = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+-- name: notice_find
+SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
+	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+FROM notice_row WHERE id = ?1 ORDER BY rev DESC LIMIT 1
+-- name: answer_add
+INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+
+-- name: ledger_tip
+SELECT number, chain FROM ledger ORDER BY number DESC LIMIT 1
+-- name: ledger_add
+INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, chain)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- name: value_get
+SELECT value FROM value WHERE name = ?1
+-- name: value_put
+INSERT INTO value (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
+-- name: count_all
+SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter), (SELECT count(*) FROM family),
+	(SELECT max(ref) FROM agency_case), (SELECT max(ref) FROM worker), (SELECT max(number) FROM notice),
+	(SELECT max(number) FROM ledger)

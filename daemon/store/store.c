@@ -1,0 +1,305 @@
+/* store.c - the door of the store: opening, transactions, idle work, and the few values that belong nowhere else.
+ *
+ * In: a directory. Out: a store whose every statement is prepared. Promise: store_commit() answers 0 only when the
+ * batch is on the disk and synced; once a sync has failed nothing is promised any more, and every call says so.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so it is made small by being made often: the bite
+ * follows what the disk does in 10 ms. The limit is where writers wait for a checkpoint rather than the disk for them. */
+#define BITE_MIN 64
+#define BITE_FIRST 1000
+#define BITE_MAX 8000
+#define WAL_LIMIT 16384
+#define BITE_NS INT64_C(10000000)
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static const char *const statement_sql[] = {
+#define STATEMENT_TEXT(name, sql) sql,
+	SQL_STATEMENTS(STATEMENT_TEXT)
+};
+
+static int statements_prepare(struct store *s, struct lk_error *err)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		int rc = sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+					    &s->statement[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return store_fault(s, s->db, rc, "linkages.db is damaged or foreign", err);
+	}
+	return 0;
+}
+
+static int wal_grew(void *context, sqlite3 *db, const char *name, int frames)
+{
+	struct wal *wal = context;
+
+	(void)db;
+	(void)name;
+	wal->frames = frames;
+	return SQLITE_OK;
+}
+
+static void wal_watch(struct wal *wal, sqlite3 *db)
+{
+	wal->db = db;
+	wal->bite = BITE_FIRST;
+	(void)sqlite3_wal_hook(db, wal_grew, wal);
+}
+
+/* A file is named by chance when it is made; a store in memory has no name, so that it is the same each time. */
+static int identity_make(struct store *s, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	if (s->directory != NULL && getrandom(s->identity, LK_DIGEST, 0) != LK_DIGEST)
+		return lk_fail(err, LK_ESTORE, "store: the system has no randomness");
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_identity_put);
+	bind_digest(&q, s->identity);
+	rc = query_run(&q, err);
+	return rc < 0 ? rc : store_commit(s, err);
+}
+
+static int identity_load(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_identity_get);
+	int rc = query_step(&q, err);
+
+	if (rc == 1 && !column_digest(&q, s->identity))
+		rc = lk_fail(err, LK_ESTORE, "linkages.db is damaged: it does not know its own name");
+	query_end(&q);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	return identity_make(s, err);
+}
+
+static int tips_load(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_last);
+	int rc = query_number(&q, &s->tips.position, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_ledger_tip);
+	if ((rc = query_step(&q, err)) == 1) {
+		s->tips.ledger = column_int(&q);
+		(void)column_digest(&q, s->tips.chain);
+	}
+	query_end(&q);
+	s->committed = s->tips;
+	return rc < 0 ? rc : 0;
+}
+
+static int store_load(struct store *s, struct lk_error *err)
+{
+	int rc = file_open(s, &linkages_file, &s->db, err);
+
+	if (rc < 0)
+		return rc;
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	wal_watch(&s->wal, s->db);
+	if ((rc = statements_prepare(s, err)) < 0)
+		return rc;
+	if ((rc = identity_load(s, err)) < 0)
+		return rc;
+	return tips_load(s, err);
+}
+
+int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int rc;
+
+	*out = NULL;
+	if (s == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory");
+	s->read_only = options->read_only;
+	s->generation = 1; /* slots are born in generation 0 */
+	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
+	if (options->directory != NULL)
+		s->directory = strdup(options->directory);
+	if (s->names == NULL || (options->directory != NULL && s->directory == NULL))
+		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
+	else
+		rc = store_load(s, err);
+	if (rc < 0)
+		store_close(s);
+	else
+		*out = s;
+	return rc;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->open_since_begin)
+		store_rollback(s);
+	for (int i = 0; i < STATEMENT_COUNT; i++)
+		(void)sqlite3_finalize(s->statement[i]);
+	/* After a failed sync the log is the better copy: it is left as it is. */
+	if (s->suspect)
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_close(s->db);
+	lk_bytes_free(&s->scratch);
+	free(s->names);
+	free(s->directory);
+	free(s);
+}
+
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+int store_begin(struct store *s, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	if (s->open_since_begin)
+		return lk_fail(err, LK_ESTATE, "store: a transaction is open already");
+	if (s->read_only)
+		return lk_fail(err, LK_ESTATE, "store: opened to be read only");
+	s->open_since_begin = true;
+	q = query_begin(s, SQL_begin);
+	if ((rc = query_run(&q, err)) < 0) {
+		s->open_since_begin = s->lost = false;
+		return rc;
+	}
+	s->tips = s->committed;
+	return 0;
+}
+
+static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
+
+int store_commit(struct store *s, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	if (!s->open_since_begin)
+		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
+	q = query_begin(s, SQL_commit);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	s->open_since_begin = false;
+	s->named = false;
+	s->committed = s->tips;
+	if (s->wal.frames < WAL_LIMIT)
+		return 0;
+	/* The batch is durable whatever comes of this; a sync that fails here is told by the next call. */
+	(void)wal_checkpoint(s, &s->wal, NULL);
+	return 0;
+}
+
+void store_rollback(struct store *s)
+{
+	if (!s->open_since_begin)
+		return;
+	if (sqlite3_get_autocommit(s->db) == 0)
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	s->open_since_begin = s->lost = false;
+	s->tips = s->committed;
+	names_forget(s);
+}
+
+/* ---- Idle work ------------------------------------------------------------------------------- */
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void bite_adapt(struct wal *wal, int64_t took_ns)
+{
+	if (took_ns > BITE_NS && wal->bite > BITE_MIN)
+		wal->bite /= 2;
+	else if (took_ns < BITE_NS / 4 && wal->bite < BITE_MAX)
+		wal->bite += wal->bite / 4;
+}
+
+static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err)
+{
+	int64_t begun = now_ns();
+	int rc = sqlite3_wal_checkpoint_v2(wal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	wal->frames = 0; /* until the next commit counts them anew */
+	bite_adapt(wal, now_ns() - begun);
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+		return 0; /* a reader of state.db may hold it up: later */
+	return store_fault(s, wal->db, rc, "checkpoint", err);
+}
+
+int store_idle(struct store *s, struct lk_error *err)
+{
+	if (s->suspect)
+		return lk_fail(err, LK_ESYNC, "store: an earlier sync failed");
+	if (s->open_since_begin)
+		return lk_fail(err, LK_ESTATE, "store: idle within a transaction");
+	if (s->wal.frames < s->wal.bite)
+		return 0;
+	return wal_checkpoint(s, &s->wal, err);
+}
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_value_get);
+
+	bind_text(&q, lk_text_of(name));
+	return query_number(&q, out, err);
+}
+
+int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_value_put);
+
+	bind_text(&q, lk_text_of(name));
+	bind_int(&q, value);
+	return query_run(&q, err);
+}
+
+static int64_t file_bytes(const struct store *s, const char *suffix)
+{
+	char path[4096];
+	struct stat st;
+
+	if (s->directory == NULL)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/%s%s", s->directory, linkages_file.name, suffix);
+	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+int store_counts(struct store *s, struct store_counts *out, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_count_all);
+	int rc = query_step(&q, err);
+
+	if (rc == 1) {
+		out->events = column_int(&q);
+		out->dead_letters = column_int(&q);
+		out->families = column_int(&q);
+		out->cases = column_int(&q);
+		out->workers = column_int(&q);
+		out->notices = column_int(&q);
+		out->ledger_rows = column_int(&q);
+		out->bytes = file_bytes(s, "");
+		out->wal_bytes = file_bytes(s, "-wal");
+	}
+	query_end(&q);
+	return rc < 0 ? rc : 0;
+}
