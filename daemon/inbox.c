@@ -1,0 +1,733 @@
+/* inbox.c - hello, welcome, credit, notice, caughtup, receipt, answer, answered.
+ *
+ * In: how far each client has come, and how much it will take. Out: what waits for it on disk, in order. Promise: no
+ * credit, no sending; nothing waits in memory; a slow client delays nobody; two sessions of one worker both get
+ * everything.
+ */
+#include "inbox.h"
+
+#include "access.h"
+#include "clock.h"
+#include "credit.h"
+#include "lane.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "turn.h"
+#include "zsock.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define WORKERS_A_HELLO 1000
+#define LANE_BITE 256          /* messages read before others have their turn */
+#define PUMP_BITE 256          /* notices sent before others have their turn */
+#define SESSION_BITE 64        /* and of these to one session, so that a long catch-up delays nobody */
+#define BUCKETS 4096           /* a power of two */
+#define BLOCKED_US (20 * INT64_C(1000))  /* until a full queue is tried again */
+#define RECEIPTS_US (100 * INT64_C(1000)) /* receipts that come together are one write */
+#define FAILED_US LK_SECOND    /* until a store that failed is asked again */
+
+struct inbox_session;
+
+/* One worker's mailbox, as long as anyone reads it. */
+struct mailbox {
+	struct mailbox *next_mailbox; /* in its bucket */
+	char worker[65];
+	int64_t told;                 /* the highest seq that there is */
+	int64_t receipt;              /* waits to be written; 0: none */
+	struct reader *readers;
+};
+
+/* One worker in one session. */
+struct reader {
+	struct inbox_session *session;
+	struct mailbox *mailbox;
+	struct reader *next_reader; /* of the mailbox */
+	int64_t sent;               /* the highest seq sent in this session */
+	bool caught_up;
+	bool late;                  /* what waits was told while it could not be sent: the ledger wants a row */
+};
+
+struct inbox_session {
+	struct lane_session base;
+	char id[LK_DIGEST_HEX];
+	int64_t credit;
+	bool queued, blocked;
+	struct inbox_session *next_queued;
+	size_t cursor; /* whose turn it is */
+	size_t n;
+	struct reader reader[];
+};
+
+struct inbox {
+	struct inbox_options options;
+	struct lane *lane;
+	struct loop_timer *pump, *unblock, *receipts;
+	struct inbox_session *first, *last; /* those that have something to be sent */
+	struct mailbox *bucket[BUCKETS];
+	size_t mailboxes_n;
+};
+
+/* ---- Mailboxes ---- */
+
+static struct mailbox **bucket_of(struct inbox *inbox, struct lk_text worker)
+{
+	uint8_t digest[LK_DIGEST];
+	uint32_t hash;
+
+	lk_digest(worker.at, worker.len, NULL, digest);
+	memcpy(&hash, digest, sizeof(hash));
+	return &inbox->bucket[hash % BUCKETS];
+}
+
+static struct mailbox *mailbox_find(struct inbox *inbox, struct lk_text worker)
+{
+	struct mailbox *m = *bucket_of(inbox, worker);
+
+	while (m != NULL && !lk_text_says(worker, m->worker))
+		m = m->next_mailbox;
+	return m;
+}
+
+static struct mailbox *mailbox_get(struct inbox *inbox, struct lk_text worker)
+{
+	struct mailbox *m = mailbox_find(inbox, worker), **bucket = bucket_of(inbox, worker);
+
+	if (m != NULL || worker.len >= sizeof(m->worker))
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	memcpy(m->worker, worker.at, worker.len);
+	m->next_mailbox = *bucket;
+	*bucket = m;
+	inbox->mailboxes_n++;
+	return m;
+}
+
+static void write_receipt(struct inbox *inbox, struct mailbox *m);
+
+static void reader_leave(struct inbox *inbox, struct reader *reader)
+{
+	struct mailbox *m = reader->mailbox, **at;
+	struct reader **in = &m->readers;
+
+	while (*in != reader)
+		in = &(*in)->next_reader;
+	*in = reader->next_reader;
+	if (m->readers != NULL)
+		return;
+	write_receipt(inbox, m);
+	for (at = bucket_of(inbox, lk_text_of(m->worker)); *at != m; at = &(*at)->next_mailbox)
+		;
+	*at = m->next_mailbox;
+	inbox->mailboxes_n--;
+	free(m);
+}
+
+/* ---- Who has something to be sent ---- */
+
+static bool reader_has_work(const struct reader *r)
+{
+	if (r->sent >= r->mailbox->told)
+		return !r->caught_up;
+	return r->session->credit > 0;
+}
+
+static void enqueue(struct inbox *inbox, struct inbox_session *session)
+{
+	if (session->queued || session->blocked)
+		return;
+	session->queued = true;
+	session->next_queued = NULL;
+	if (inbox->first == NULL)
+		inbox->first = session;
+	else
+		inbox->last->next_queued = session;
+	inbox->last = session;
+	if (!loop_timer_set(inbox->pump))
+		loop_timer_in(inbox->pump, 0);
+}
+
+static struct inbox_session *dequeue(struct inbox *inbox)
+{
+	struct inbox_session *session = inbox->first;
+
+	if (session == NULL)
+		return NULL;
+	inbox->first = session->next_queued;
+	session->queued = false;
+	return session;
+}
+
+static void unqueue(struct inbox *inbox, struct inbox_session *session)
+{
+	struct inbox_session *before = NULL, *at = inbox->first;
+
+	if (!session->queued)
+		return;
+	for (; at != session; at = at->next_queued)
+		before = at;
+	if (before == NULL)
+		inbox->first = session->next_queued;
+	else
+		before->next_queued = session->next_queued;
+	if (inbox->last == session)
+		inbox->last = before;
+	session->queued = false;
+}
+
+void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq)
+{
+	struct mailbox *m = mailbox_find(inbox, worker);
+
+	if (m == NULL || seq <= m->told)
+		return;
+	m->told = seq;
+	for (struct reader *r = m->readers; r != NULL; r = r->next_reader) {
+		if (r->session->credit == 0 || r->session->blocked)
+			r->late = true;
+		enqueue(inbox, r->session);
+	}
+}
+
+/* ---- Sending ---- */
+
+struct handing {
+	struct inbox *inbox;
+	struct reader *reader;
+	int sent;
+	int fault;
+};
+
+static int hand_out(void *context, int64_t seq, const void *body, size_t len)
+{
+	struct handing *h = context;
+	struct inbox_session *session = h->reader->session;
+	struct lk_message message = { .type = LK_MSG_NOTICE };
+
+	message.notice_sent.session = lk_text_of(session->id);
+	message.notice_sent.worker = lk_text_of(h->reader->mailbox->worker);
+	message.notice_sent.seq = seq;
+	message.notice_sent.notice = lk_span_of(body, len);
+	h->fault = lane_send(h->inbox->lane, session->base.route, &message);
+	if (h->fault < 0)
+		return 1;
+	h->reader->sent = seq;
+	session->credit--;
+	h->sent++;
+	return 0;
+}
+
+static void tell_caught_up(struct inbox *inbox, struct reader *r)
+{
+	struct lk_message message = { .type = LK_MSG_CAUGHTUP };
+
+	message.caughtup.session = lk_text_of(r->session->id);
+	message.caughtup.worker = lk_text_of(r->mailbox->worker);
+	message.caughtup.seq = r->sent;
+	r->caught_up = lane_send(inbox->lane, r->session->base.route, &message) == 0;
+	if (!r->caught_up)
+		r->session->blocked = true;
+	else
+		metric_add(METRIC_CAUGHTUP, 1);
+}
+
+static void store_failed(struct inbox *inbox, const struct lk_error *err)
+{
+	log_line(LOG_ERROR, "inbox outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
+	if (err->code == LK_ESYNC)
+		loop_stop(inbox->options.loop, EX_TEMPFAIL);
+}
+
+/* Some notices to one reader. The number sent, or negative where the store failed. */
+static int serve_notices(struct inbox *inbox, struct reader *r, int most)
+{
+	struct handing h = { .inbox = inbox, .reader = r };
+	struct lk_error err = { 0 };
+	bool live = r->caught_up && !r->late;
+	int limit = r->session->credit < most ? (int)r->session->credit : most;
+	int rc = turn_mailbox(inbox->options.turn, lk_text_of(r->mailbox->worker), r->sent, limit,
+			      live ? LK_NO_TEXT : lk_text_of(r->session->id), clock_now(inbox->options.clock),
+			      hand_out, &h, &err);
+
+	if (rc < 0) {
+		store_failed(inbox, &err);
+		return rc;
+	}
+	metric_add(METRIC_NOTICES_SENT, h.sent);
+	if (h.fault < 0)
+		r->session->blocked = true;
+	else if (h.sent == 0)
+		r->sent = r->mailbox->told; /* what was told is not kept any more */
+	if (r->sent >= r->mailbox->told)
+		r->late = false;
+	return h.sent;
+}
+
+static struct reader *reader_with_work(struct inbox_session *session)
+{
+	for (size_t i = 0; i < session->n; i++) {
+		struct reader *r = &session->reader[(session->cursor + i) % session->n];
+		if (reader_has_work(r)) {
+			session->cursor = (size_t)(r - session->reader);
+			return r;
+		}
+	}
+	return NULL;
+}
+
+/* The number sent, or negative where the store failed. */
+static int serve(struct inbox *inbox, struct inbox_session *session)
+{
+	int sent = 0, rc = 0;
+	struct reader *r;
+
+	while (rc >= 0 && sent < SESSION_BITE && !session->blocked && (r = reader_with_work(session)) != NULL) {
+		if (r->sent < r->mailbox->told)
+			rc = serve_notices(inbox, r, SESSION_BITE - sent);
+		if (rc > 0)
+			sent += rc;
+		if (rc >= 0 && !session->blocked && r->sent >= r->mailbox->told && !r->caught_up)
+			tell_caught_up(inbox, r);
+	}
+	if (session->blocked)
+		loop_timer_in(inbox->unblock, BLOCKED_US);
+	else if (reader_with_work(session) != NULL)
+		enqueue(inbox, session);
+	return rc < 0 ? rc : sent;
+}
+
+static void pump(void *context)
+{
+	struct inbox *inbox = context;
+	struct inbox_session *session;
+	int sent = 0;
+
+	while (sent < PUMP_BITE && (session = dequeue(inbox)) != NULL) {
+		int rc = serve(inbox, session);
+		if (rc < 0) {
+			loop_timer_in(inbox->pump, FAILED_US);
+			return;
+		}
+		sent += rc + 1; /* an empty look costs something too */
+	}
+	if (inbox->first != NULL)
+		loop_timer_in(inbox->pump, 0);
+}
+
+static void unblock_one(void *context, struct lane_session *base)
+{
+	struct inbox_session *session = (struct inbox_session *)base;
+
+	if (!session->blocked)
+		return;
+	session->blocked = false;
+	enqueue(context, session);
+}
+
+static void unblock(void *context)
+{
+	struct inbox *inbox = context;
+
+	lane_each(inbox->lane, unblock_one, inbox);
+}
+
+/* ---- Hello ---- */
+
+/* Another mailbox, or one ahead of ours: everything again, the client knows duplicates by (id, rev). */
+static int64_t place_of(const struct lane_sender *from, const struct lk_msg_hello_worker *said,
+			const struct stored_mailbox *stored)
+{
+	char id[LK_DIGEST_HEX];
+	bool same;
+
+	lk_digest_hex(stored->id, id);
+	same = lk_text_says(lk_as_text(said->mailbox), id);
+	if (same && said->last < stored->next)
+		return said->last;
+	if (said->last > 0) {
+		metric_add(METRIC_MAILBOX_MISMATCHES, 1);
+		log_line(LOG_WARN, "hello client=%s worker=%.*s mailbox=%s last=%" PRId64 " next=%" PRId64,
+			 from->client->name, LK_PRINT(said->worker), same ? "ahead" : "another", said->last,
+			 stored->next);
+	}
+	return stored->first - 1;
+}
+
+static bool reads_already(const struct mailbox *m, const struct inbox_session *session)
+{
+	const struct reader *r = m->readers;
+
+	while (r != NULL && r->session != session)
+		r = r->next_reader;
+	return r != NULL;
+}
+
+static int join(struct inbox *inbox, const struct lane_sender *from, struct inbox_session *session,
+		const struct lk_msg_hello_worker *said, struct lk_bytes *items, struct lk_error *err)
+{
+	struct stored_mailbox stored;
+	struct reader *r = &session->reader[session->n];
+	char id[LK_DIGEST_HEX];
+	int rc = turn_mailbox_open(inbox->options.turn, said->worker, &stored, err);
+
+	if (rc < 0)
+		return rc;
+	struct mailbox *m = mailbox_get(inbox, said->worker);
+	if (m == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a mailbox");
+	if (stored.next - 1 > m->told)
+		m->told = stored.next - 1;
+	*r = (struct reader){ .session = session, .mailbox = m, .next_reader = m->readers };
+	r->sent = place_of(from, said, &stored);
+	m->readers = r;
+	session->n++;
+	lk_digest_hex(stored.id, id);
+	const struct lk_msg_welcome_worker item = {
+		.worker = said->worker, .mailbox = lk_text_of(id), .first = stored.first, .next = stored.next,
+	};
+	lk_welcome_worker_encode(&item, items);
+	return items->failed ? lk_fail(err, LK_EMEMORY, "no memory for a welcome") : 0;
+}
+
+static void welcome(struct inbox *inbox, const struct inbox_session *session, const struct lk_bytes *items)
+{
+	struct lk_message message = { .type = LK_MSG_WELCOME };
+	struct lk_bytes workers = { 0 }, limits = { 0 };
+
+	lk_put_array(&workers, (uint32_t)session->n);
+	lk_bytes_add(&workers, items->at, items->len);
+	lk_put_map(&limits, 1);
+	lk_put_word(&limits, "credit");
+	lk_put_int(&limits, CREDIT_NOTICES_MAX);
+	message.welcome.session = lk_text_of(session->id);
+	message.welcome.workers = lk_span_of(workers.at, workers.len);
+	message.welcome.limits = lk_span_of(limits.at, limits.len);
+	message.welcome.clock = lk_text_of(clock_word(inbox->options.clock));
+	if (!workers.failed && !limits.failed)
+		lane_tell(inbox->lane, session->base.route, &message);
+	lk_bytes_free(&workers);
+	lk_bytes_free(&limits);
+}
+
+/* What a hello may say, before anything is made for it. */
+static bool hello_is_allowed(struct inbox *inbox, const struct lane_sender *from, struct lk_span workers)
+{
+	struct lk_msg_hello_worker said;
+	struct lk_span key, item;
+	size_t cursor = 0;
+	int64_t n = lk_count(workers);
+
+	if (n < 1 || n > WORKERS_A_HELLO) {
+		lane_error(inbox->lane, from, LANE_MALFORMED, "a hello names 1 to 1000 workers");
+		return false;
+	}
+	while (lk_next(workers, &cursor, &key, &item)) {
+		if (lk_hello_worker_decode(item, &said, NULL) < 0) {
+			lane_error(inbox->lane, from, LANE_MALFORMED, "a worker is worker, mailbox, last");
+			return false;
+		}
+		if (!roster_may_read(from->client, said.worker)) {
+			lane_error(inbox->lane, from, LANE_FORBIDDEN, "this key may not read for one of the workers");
+			return false;
+		}
+	}
+	return true;
+}
+
+static int join_all(struct inbox *inbox, const struct lane_sender *from, struct inbox_session *session,
+		    struct lk_span workers, struct lk_bytes *items, struct lk_error *err)
+{
+	struct lk_msg_hello_worker said;
+	struct lk_span key, item;
+	size_t cursor = 0;
+	int rc = 0;
+
+	while (rc == 0 && lk_next(workers, &cursor, &key, &item)) {
+		rc = lk_hello_worker_decode(item, &said, err);
+		if (rc < 0)
+			break;
+		const struct mailbox *known = mailbox_find(inbox, said.worker);
+		if (known == NULL || !reads_already(known, session)) /* named twice is named once */
+			rc = join(inbox, from, session, &said, items, err);
+	}
+	return rc;
+}
+
+static void begin_session(struct inbox *inbox, const struct lane_sender *from, const struct lk_msg_sub_hello *hello)
+{
+	size_t n = (size_t)lk_count(hello->workers);
+	struct inbox_session *session = calloc(1, sizeof(*session) + n * sizeof(struct reader));
+	struct lk_bytes items = { 0 };
+	struct lk_error err = { 0 };
+	uint8_t id[LK_DIGEST];
+
+	if (session == NULL) {
+		lane_error(inbox->lane, from, LANE_BUSY, "no memory");
+		return;
+	}
+	randombytes_buf(id, sizeof(id));
+	lk_digest_hex(id, session->id);
+	lane_open(inbox->lane, from, &session->base);
+	if (join_all(inbox, from, session, hello->workers, &items, &err) < 0) {
+		const struct lane_sender known = { from->route, from->client, &session->base };
+		store_failed(inbox, &err);
+		lane_error(inbox->lane, &known, LANE_BUSY, "the store cannot answer now");
+	} else {
+		welcome(inbox, session, &items);
+		enqueue(inbox, session);
+		log_line(LOG_INFO, "welcome client=%s session=%.8s workers=%zu", from->client->name, session->id,
+			 session->n);
+	}
+	lk_bytes_free(&items);
+}
+
+static bool take_hello(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+{
+	const struct lk_msg_sub_hello *hello = &message->sub_hello;
+	const struct lane_sender anew = { from->route, from->client, NULL };
+
+	if (hello->v != LK_PROTOCOL_VERSION) {
+		lane_error(inbox->lane, from, LANE_VERSION, "1");
+		return true;
+	}
+	if (!hello_is_allowed(inbox, from, hello->workers))
+		return true;
+	if (from->session != NULL)
+		lane_end(inbox->lane, from->session);
+	begin_session(inbox, &anew, hello);
+	return true;
+}
+
+/* ---- Credit, receipts, answers ---- */
+
+/* The sender's session, if the message names it; one of an earlier session is void. */
+static struct inbox_session *session_named(struct inbox *inbox, const struct lane_sender *from, struct lk_text id)
+{
+	struct inbox_session *session = (struct inbox_session *)from->session;
+
+	if (session == NULL) {
+		lane_error(inbox->lane, from, LANE_NO_SESSION, "say hello first");
+		return NULL;
+	}
+	return lk_text_says(id, session->id) ? session : NULL;
+}
+
+static struct reader *reader_named(struct inbox *inbox, const struct lane_sender *from, struct lk_text id,
+				   struct lk_text worker)
+{
+	struct inbox_session *session = session_named(inbox, from, id);
+
+	if (session == NULL)
+		return NULL;
+	for (size_t i = 0; i < session->n; i++)
+		if (lk_text_says(worker, session->reader[i].mailbox->worker))
+			return &session->reader[i];
+	lane_error(inbox->lane, from, LANE_UNKNOWN_WORKER, "not a worker of this session");
+	return NULL;
+}
+
+static bool take_credit(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+{
+	struct inbox_session *session = session_named(inbox, from, message->credit.session);
+
+	if (session != NULL) {
+		session->credit = credit_add(session->credit, message->credit.n);
+		enqueue(inbox, session);
+	}
+	return true;
+}
+
+static void write_receipt(struct inbox *inbox, struct mailbox *m)
+{
+	struct lk_error err = { 0 };
+
+	if (m->receipt == 0)
+		return;
+	if (turn_receipt(inbox->options.turn, lk_text_of(m->worker), m->receipt, &err) < 0)
+		store_failed(inbox, &err); /* the client's next receipt says it again */
+	else
+		metric_add(METRIC_RECEIPTS, 1);
+	m->receipt = 0;
+}
+
+static void write_receipts(void *context)
+{
+	struct inbox *inbox = context;
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct mailbox *m = inbox->bucket[i]; m != NULL; m = m->next_mailbox)
+			write_receipt(inbox, m);
+}
+
+static bool take_receipt(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+{
+	const struct lk_msg_receipt *receipt = &message->receipt;
+	struct reader *r = reader_named(inbox, from, receipt->session, receipt->worker);
+
+	/* Nobody can have stored what was not sent. */
+	if (r == NULL || receipt->upto > r->sent)
+		return true;
+	if (receipt->upto > r->mailbox->receipt)
+		r->mailbox->receipt = receipt->upto;
+	if (!loop_timer_set(inbox->receipts))
+		loop_timer_in(inbox->receipts, RECEIPTS_US);
+	return true;
+}
+
+static bool take_answer(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+{
+	const struct lk_msg_answer *answer = &message->answer;
+	struct reader *r = reader_named(inbox, from, answer->session, answer->worker);
+	uint8_t notice[LK_DIGEST];
+	struct lk_error err = { 0 };
+	int rc;
+
+	if (r == NULL)
+		return true;
+	if (lk_digest_parse(answer->notice, notice) < 0) {
+		lane_error(inbox->lane, from, LANE_MALFORMED, "a notice is named by 32 hex digits");
+		return true;
+	}
+	rc = turn_answer(inbox->options.turn, answer->worker, notice, clock_now(inbox->options.clock), &err);
+	if (rc == LK_ENOTFOUND)
+		lane_error(inbox->lane, from, LANE_FORBIDDEN, "this worker was told no such notice");
+	else if (rc < 0)
+		store_failed(inbox, &err);
+	if (rc > 0)
+		metric_add(METRIC_ANSWERS, 1);
+	return true;
+}
+
+void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
+		    lk_instant at)
+{
+	const struct mailbox *m = mailbox_find(inbox, worker);
+	struct lk_message message = { .type = LK_MSG_ANSWERED };
+	char hex[LK_DIGEST_HEX];
+
+	lk_digest_hex(notice, hex);
+	message.answered.worker = worker;
+	message.answered.notice = lk_text_of(hex);
+	message.answered.by = by;
+	message.answered.at = (struct lk_time){ at, 0 };
+	for (const struct reader *r = m != NULL ? m->readers : NULL; r != NULL; r = r->next_reader)
+		lane_tell(inbox->lane, r->session->base.route, &message);
+}
+
+static bool take_heartbeat(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+{
+	(void)message;
+	if (from->session == NULL)
+		lane_error(inbox->lane, from, LANE_NO_SESSION, "say hello first");
+	return true;
+}
+
+static bool handle(void *owner, const struct lane_sender *from, const struct lk_message *message)
+{
+	static bool (*const takes[])(struct inbox *, const struct lane_sender *, const struct lk_message *) = {
+		[LK_MSG_SUB_HELLO] = take_hello,
+		[LK_MSG_CREDIT] = take_credit,
+		[LK_MSG_RECEIPT] = take_receipt,
+		[LK_MSG_ANSWER] = take_answer,
+		[LK_MSG_PING] = take_heartbeat,
+		[LK_MSG_PONG] = take_heartbeat,
+	};
+	struct inbox *inbox = owner;
+
+	if (!roster_has_role(from->client, ROLE_WORKER)) {
+		lane_error(inbox->lane, from, LANE_FORBIDDEN, "this lane is for workers");
+		return true;
+	}
+	return takes[message->type](inbox, from, message);
+}
+
+/* ---- Life ---- */
+
+static void ended(void *owner, struct lane_session *base)
+{
+	struct inbox_session *session = (struct inbox_session *)base;
+
+	unqueue(owner, session);
+	for (size_t i = 0; i < session->n; i++)
+		reader_leave(owner, &session->reader[i]);
+	free(session);
+}
+
+void inbox_drain(struct inbox *inbox)
+{
+	write_receipts(inbox);
+	lane_drain(inbox->lane);
+	loop_timer_cancel(inbox->pump);
+}
+
+struct lane *inbox_lane(struct inbox *inbox)
+{
+	return inbox->lane;
+}
+
+void inbox_put(const struct inbox *inbox, struct lk_bytes *out)
+{
+	lk_put_map(out, 2);
+	lk_put_word(out, "sessions");
+	lk_put_int(out, (int64_t)lane_count(inbox->lane));
+	lk_put_word(out, "mailboxes");
+	lk_put_int(out, (int64_t)inbox->mailboxes_n);
+}
+
+static int make_timers(struct inbox *inbox, struct lk_error *err)
+{
+	struct loop *loop = inbox->options.loop;
+	int rc = loop_timer_create(loop, LOOP_PROMPT, pump, inbox, &inbox->pump, err);
+
+	if (rc == 0)
+		rc = loop_timer_create(loop, LOOP_PROMPT, unblock, inbox, &inbox->unblock, err);
+	if (rc == 0)
+		rc = loop_timer_create(loop, LOOP_PROMPT, write_receipts, inbox, &inbox->receipts, err);
+	return rc;
+}
+
+static int make_lane(struct inbox *inbox, struct lk_error *err)
+{
+	const struct lane_options options = {
+		.loop = inbox->options.loop, .context = inbox->options.context, .access = inbox->options.access,
+		.keys = inbox->options.keys, .name = "inbox", .endpoint = inbox->options.endpoint,
+		.takes = LK_INBOX_TAKES, .bite = LANE_BITE, .handle = handle, .ended = ended, .owner = inbox,
+	};
+	return lane_create(&options, &inbox->lane, err);
+}
+
+int inbox_create(const struct inbox_options *options, struct inbox **out, struct lk_error *err)
+{
+	struct inbox *inbox = calloc(1, sizeof(*inbox));
+	int rc;
+
+	if (inbox == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for the inbox lane");
+	inbox->options = *options;
+	rc = make_timers(inbox, err);
+	if (rc == 0)
+		rc = make_lane(inbox, err);
+	if (rc < 0) {
+		inbox_destroy(inbox);
+		return rc;
+	}
+	*out = inbox;
+	return 0;
+}
+
+void inbox_destroy(struct inbox *inbox)
+{
+	if (inbox == NULL)
+		return;
+	lane_destroy(inbox->lane);
+	loop_timer_destroy(inbox->pump);
+	loop_timer_destroy(inbox->unblock);
+	loop_timer_destroy(inbox->receipts);
+	free(inbox);
+}

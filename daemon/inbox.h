@@ -1,0 +1,40 @@
+/* inbox.h - the workers' lane: numbered notices with credit, catch-up, receipts, answers. protocol.md, "inbox". */
+#ifndef LINKAGES_INBOX_H
+#define LINKAGES_INBOX_H
+
+#include <linkages/base.h>
+
+struct access;
+struct clock;
+struct inbox;
+struct key_pair;
+struct lane;
+struct loop;
+struct lk_bytes;
+struct turn;
+struct zsock_context;
+
+struct inbox_options {
+	struct loop *loop;
+	struct zsock_context *context;
+	struct access *access;
+	const struct key_pair *keys;
+	struct turn *turn;
+	struct clock *clock;
+	const char *endpoint;
+};
+
+int inbox_create(const struct inbox_options *options, struct inbox **out, struct lk_error *err) LK_MUST_CHECK;
+void inbox_destroy(struct inbox *inbox); /* NULL-safe */
+struct lane *inbox_lane(struct inbox *inbox);
+/* The sink's: a mailbox has grown up to seq. Only wakes the sessions that read it. */
+void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq);
+/* The sink's: tells every session of the worker. */
+void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
+		    lk_instant at);
+/* Reads no more, writes the receipts that wait, tells everyone. */
+void inbox_drain(struct inbox *inbox);
+/* Appends one map: sessions, mailboxes. */
+void inbox_put(const struct inbox *inbox, struct lk_bytes *out);
+
+#endif

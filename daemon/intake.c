@@ -1,0 +1,678 @@
+/* intake.c - hello, subscribe, event, ack, nak.
+ *
+ * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after its COMMIT.
+ * Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the credit is taken; a verdict
+ * is never lost with a lost acknowledgement.
+ */
+#include "intake.h"
+
+#include "access.h"
+#include "batch.h"
+#include "clock.h"
+#include "credit.h"
+#include "lane.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "wake.h"
+#include "zsock.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sysexits.h>
+
+#define STREAMS_MAX 4    /* epochs that one session may speak under */
+#define REFUSED_MAX 256  /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
+#define NO_INPUT (-1)
+
+/* One (source, epoch), shared by all sessions that speak under it. */
+struct stream {
+	struct stream *next_stream;
+	char source[65];
+	uint8_t epoch[LK_DIGEST];
+	int64_t next;      /* the seq expected; those below are on disk or in the batch */
+	int64_t committed; /* the lowest seq that is not on disk */
+	int64_t safe;
+	size_t users;      /* sessions, and inputs of the batch */
+};
+
+/* A session's view of a stream. */
+struct subscription {
+	struct stream *stream; /* NULL: free */
+	int64_t limit;         /* the highest seq that may have been sent */
+	int64_t naked;         /* the lowest missing seq that was asked for last; 0: none */
+	bool exceeded;         /* sent above its credit once, and was told */
+	int first, last;       /* its inputs in the batch, chained; NO_INPUT */
+};
+
+struct intake_session {
+	struct lane_session base;
+	struct subscription subscription[STREAMS_MAX];
+};
+
+struct intake_input {
+	struct stream *stream;
+	int64_t seq;
+	int next; /* of the same subscription, or NO_INPUT */
+};
+
+struct intake {
+	struct intake_options options;
+	struct lane *lane;
+	struct batch *batch;
+	struct stream *streams;
+	size_t streams_n;
+	struct credit credit;
+	bool paused;
+	struct intake_input input[TURN_BATCH_MAX];
+};
+
+/* ---- Streams ---- */
+
+static struct stream *stream_find(struct intake *intake, struct lk_text source, const uint8_t epoch[LK_DIGEST])
+{
+	struct stream *s = intake->streams;
+
+	while (s != NULL && (memcmp(s->epoch, epoch, LK_DIGEST) != 0 || !lk_text_says(source, s->source)))
+		s = s->next_stream;
+	return s;
+}
+
+static struct stream *stream_make(struct intake *intake, struct lk_text source, const uint8_t epoch[LK_DIGEST])
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL || source.len >= sizeof(s->source)) {
+		free(s);
+		return NULL;
+	}
+	memcpy(s->source, source.at, source.len);
+	memcpy(s->epoch, epoch, LK_DIGEST);
+	s->next_stream = intake->streams;
+	intake->streams = s;
+	intake->streams_n++;
+	return s;
+}
+
+static void stream_release(struct intake *intake, struct stream *stream)
+{
+	struct stream **at = &intake->streams;
+
+	if (--stream->users > 0)
+		return;
+	while (*at != stream)
+		at = &(*at)->next_stream;
+	*at = stream->next_stream;
+	intake->streams_n--;
+	free(stream);
+}
+
+static void subscription_free(struct intake *intake, struct subscription *s)
+{
+	if (s->stream != NULL)
+		stream_release(intake, s->stream);
+	*s = (struct subscription){ .first = NO_INPUT, .last = NO_INPUT };
+}
+
+static struct subscription *subscription_find(struct intake_session *session, const uint8_t epoch[LK_DIGEST])
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct subscription *s = &session->subscription[i];
+		if (s->stream != NULL && memcmp(s->stream->epoch, epoch, LK_DIGEST) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* The one of this epoch, a free one, or NULL. */
+static struct subscription *subscription_for(struct intake_session *session, const uint8_t epoch[LK_DIGEST])
+{
+	struct subscription *found = subscription_find(session, epoch);
+
+	for (size_t i = 0; found == NULL && i < STREAMS_MAX; i++)
+		if (session->subscription[i].stream == NULL)
+			found = &session->subscription[i];
+	return found;
+}
+
+/* ---- Refusals, as they are told ---- */
+
+static void put_refused(struct lk_bytes *out, int64_t seq, enum lk_refusal reason, struct lk_text field,
+			struct lk_text detail)
+{
+	struct lk_bytes texts = { 0 };
+	size_t split;
+
+	lk_put_text(&texts, field.len > 0 ? field : LK_NO_TEXT);
+	split = texts.len;
+	lk_put_text(&texts, detail);
+	if (texts.failed) {
+		out->failed = true;
+	} else {
+		const struct lk_msg_refused_item item = {
+			.seq = seq,
+			.reason = lk_text_of(lk_refusal_word((int)reason)),
+			.field = lk_span_of(texts.at, split),
+			.detail = lk_span_of(texts.at + split, texts.len - split),
+		};
+		lk_refused_item_encode(&item, out);
+	}
+	lk_bytes_free(&texts);
+}
+
+/* Items, then the array's head in front of them. The result borrows from `array`. */
+static struct lk_span as_array(struct lk_bytes *array, const struct lk_bytes *items, uint32_t n)
+{
+	lk_bytes_clear(array);
+	lk_put_array(array, n);
+	lk_bytes_add(array, items->at, items->len);
+	return array->failed || items->failed ? (struct lk_span){ NULL, 0 } : lk_span_of(array->at, array->len);
+}
+
+/* ---- Hello ---- */
+
+struct refusals {
+	struct lk_bytes items;
+	uint32_t n;
+	int64_t last;     /* seq of the last one in items */
+	bool more;        /* there were too many for one message */
+};
+
+static int collect_refusal(void *context, const struct dead_letter *letter)
+{
+	struct refusals *r = context;
+
+	if (r->n == REFUSED_MAX) {
+		r->more = true;
+		return 1;
+	}
+	put_refused(&r->items, letter->seq, letter->reason, letter->field, letter->detail);
+	r->last = letter->seq;
+	r->n++;
+	return 0;
+}
+
+static struct intake_session *session_for(struct intake *intake, const struct lane_sender *from)
+{
+	struct intake_session *session = (struct intake_session *)from->session;
+
+	if (session != NULL)
+		return session;
+	session = calloc(1, sizeof(*session));
+	if (session == NULL)
+		return NULL;
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		subscription_free(intake, &session->subscription[i]);
+	lane_open(intake->lane, from, &session->base);
+	return session;
+}
+
+/* Where there are more refusals than one message carries, the stream is asked for from behind the last one told: what
+ * comes again is acknowledged with its stored verdict. */
+static void send_subscribe(struct intake *intake, const struct lane_sender *from, struct lk_text epoch,
+			   struct subscription *s, const struct stored_stream *stored, const struct refusals *r)
+{
+	struct lk_bytes array = { 0 };
+	int64_t next = r->more ? r->last + 1 : stored->next;
+	int64_t offer = credit_offer(&intake->credit);
+	struct lk_message message = { .type = LK_MSG_SUBSCRIBE };
+
+	message.subscribe.epoch = epoch;
+	message.subscribe.next = next;
+	message.subscribe.credit = offer;
+	message.subscribe.safe = stored->safe;
+	message.subscribe.refused = as_array(&array, &r->items, r->n);
+	s->limit = next - 1 + offer;
+	if (message.subscribe.refused.at != NULL)
+		lane_tell(intake->lane, from->route, &message);
+	lk_bytes_free(&array);
+}
+
+static void store_failed(struct intake *intake, const struct lane_sender *from, const struct lk_error *err)
+{
+	log_line(LOG_ERROR, "intake outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
+	if (err->code == LK_ESYNC)
+		loop_stop(intake->options.loop, EX_TEMPFAIL);
+	lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
+}
+
+/* Another session may speak under the same epoch and have inputs in the batch, and so may this one: they count. */
+static bool attach(struct intake *intake, struct intake_session *session, struct lk_text source,
+		   const uint8_t epoch[LK_DIGEST], const struct stored_stream *stored, struct subscription **out)
+{
+	struct subscription *s = subscription_for(session, epoch);
+	struct stream *stream = stream_find(intake, source, epoch);
+
+	if (s == NULL)
+		return false;
+	if (stream == NULL)
+		stream = stream_make(intake, source, epoch);
+	if (stream == NULL)
+		return false;
+	stream->users++;
+	subscription_free(intake, s);
+	s->stream = stream;
+	stream->next = stream->committed = stored->next;
+	stream->safe = stored->safe;
+	*out = s;
+	return true;
+}
+
+static void subscribe(struct intake *intake, const struct lane_sender *from, const struct lk_msg_pub_hello *hello,
+		      const uint8_t epoch[LK_DIGEST])
+{
+	struct stored_stream stored = { 0 };
+	struct refusals refusals = { 0 };
+	struct lk_error err = { 0 };
+	struct subscription *s;
+	int rc = turn_subscribe(intake->options.turn, hello->source, epoch, hello->first, hello->last, hello->acked,
+				&stored, collect_refusal, &refusals, &err);
+
+	if (rc < 0) {
+		store_failed(intake, from, &err);
+		goto out;
+	}
+	struct intake_session *session = session_for(intake, from);
+	const struct lane_sender known = { from->route, from->client, session != NULL ? &session->base : NULL };
+	if (session == NULL || !attach(intake, session, hello->source, epoch, &stored, &s)) {
+		lane_error(intake->lane, &known, LANE_BUSY, "no room for another stream");
+		goto out;
+	}
+	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
+	send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
+	log_line(LOG_INFO, "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
+		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.next, hello->last);
+out:
+	lk_bytes_free(&refusals.items);
+}
+
+static bool hello_makes_sense(const struct lk_msg_pub_hello *hello)
+{
+	return hello->first >= 1 && hello->first <= hello->last + 1 && hello->acked <= hello->last;
+}
+
+static bool take_hello(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+{
+	const struct lk_msg_pub_hello *hello = &message->pub_hello;
+	uint8_t epoch[LK_DIGEST];
+
+	/* What waits is committed first, so that the answer is true. */
+	batch_commit(intake->batch);
+	if (hello->v != LK_PROTOCOL_VERSION)
+		lane_error(intake->lane, from, LANE_VERSION, "1");
+	else if (turn_agency_of(intake->options.turn, hello->source) < 0)
+		lane_error(intake->lane, from, LANE_UNKNOWN_SOURCE, "no such source is configured");
+	else if (!roster_may_speak_for(from->client, hello->source))
+		lane_error(intake->lane, from, LANE_FORBIDDEN, "this key may not speak for the source");
+	else if (lk_digest_parse(hello->epoch, epoch) < 0 || !hello_makes_sense(hello))
+		lane_error(intake->lane, from, LANE_MALFORMED, "first, last and acked contradict each other");
+	else if (batch_is_held(intake->batch))
+		lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
+	else
+		subscribe(intake, from, hello, epoch);
+	return !batch_is_held(intake->batch);
+}
+
+/* ---- Events ---- */
+
+static void send_nak(struct intake *intake, lane_route route, struct subscription *s)
+{
+	char epoch[LK_DIGEST_HEX];
+	struct lk_message message = { .type = LK_MSG_NAK };
+
+	lk_digest_hex(s->stream->epoch, epoch);
+	message.nak.epoch = lk_text_of(epoch);
+	message.nak.want = s->stream->next;
+	s->naked = s->stream->next;
+	lane_tell(intake->lane, route, &message);
+	metric_add(METRIC_NAKS, 1);
+}
+
+/* Above the credit: told once, then the session is over. */
+static void exceeded(struct intake *intake, const struct lane_sender *from, struct subscription *s)
+{
+	metric_add(METRIC_OVER_CREDIT, 1);
+	if (s->exceeded) {
+		lane_error(intake->lane, from, LANE_BUSY, "more was sent than was asked for");
+		return;
+	}
+	s->exceeded = true;
+	send_nak(intake, from->route, s);
+}
+
+static int add_to_batch(struct intake *intake, struct subscription *s, const struct lk_msg_event_sent *event)
+{
+	struct batch_input input = {
+		.source = lk_text_of(s->stream->source), .bytes = event->event.at, .len = event->event.len,
+		.has_outbox_seq = true, .seq = event->seq,
+	};
+
+	memcpy(input.epoch, s->stream->epoch, LK_DIGEST);
+	int i = batch_add(intake->batch, &input);
+	if (i < 0)
+		return i;
+	intake->input[i] = (struct intake_input){ s->stream, event->seq, NO_INPUT };
+	s->stream->users++;
+	if (s->last == NO_INPUT)
+		s->first = i;
+	else
+		intake->input[s->last].next = i;
+	s->last = i;
+	if (event->seq == s->stream->next)
+		s->stream->next++;
+	return 0;
+}
+
+static bool take_event(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+{
+	const struct lk_msg_event_sent *event = &message->event_sent;
+	struct intake_session *session = (struct intake_session *)from->session;
+	uint8_t epoch[LK_DIGEST];
+	struct subscription *s = NULL;
+
+	if (session != NULL && lk_digest_parse(event->epoch, epoch) == 0)
+		s = subscription_find(session, epoch);
+	if (s == NULL)
+		lane_error(intake->lane, from, LANE_NO_SESSION, "say hello first");
+	else if (!roster_may_speak_for(from->client, lk_text_of(s->stream->source)))
+		lane_error(intake->lane, from, LANE_FORBIDDEN, "this key may not speak for the source any more");
+	else if (event->seq < 1)
+		lane_error(intake->lane, from, LANE_MALFORMED, "seq counts from 1");
+	else if (event->seq > s->limit)
+		exceeded(intake, from, s);
+	else if (event->seq > s->stream->next) {
+		if (s->naked != s->stream->next)
+			send_nak(intake, from->route, s);
+	} else if (add_to_batch(intake, s, event) < 0) {
+		lane_error(intake->lane, from, LANE_BUSY, "no memory");
+	}
+	return !batch_is_full(intake->batch);
+}
+
+/* A publisher that has more than has come, and was asked for it, is asked again: the request may have been lost. */
+static bool take_heartbeat(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+{
+	struct intake_session *session = (struct intake_session *)from->session;
+	int64_t last = message->type == LK_MSG_PING ? message->ping.last : message->pong.last;
+
+	if (session == NULL) {
+		lane_error(intake->lane, from, LANE_NO_SESSION, "say hello first");
+		return true;
+	}
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct subscription *s = &session->subscription[i];
+		if (s->stream == NULL)
+			continue;
+		turn_heard(intake->options.turn, lk_text_of(s->stream->source), clock_now(intake->options.clock));
+		if (s->naked == s->stream->next && last >= s->stream->next)
+			send_nak(intake, from->route, s);
+	}
+	return true;
+}
+
+static bool handle(void *owner, const struct lane_sender *from, const struct lk_message *message)
+{
+	static bool (*const takes[])(struct intake *, const struct lane_sender *, const struct lk_message *) = {
+		[LK_MSG_PUB_HELLO] = take_hello,
+		[LK_MSG_EVENT] = take_event,
+		[LK_MSG_PING] = take_heartbeat,
+		[LK_MSG_PONG] = take_heartbeat,
+	};
+	struct intake *intake = owner;
+
+	if (!roster_has_role(from->client, ROLE_PUBLISHER)) {
+		lane_error(intake->lane, from, LANE_FORBIDDEN, "this lane is for publishers");
+		return true;
+	}
+	return takes[message->type](intake, from, message);
+}
+
+/* ---- Acknowledging ---- */
+
+struct ack {
+	struct intake *intake;
+	lane_route route;
+	struct subscription *subscription;
+	struct lk_bytes items, array;
+	uint32_t n;
+};
+
+/* False: it could not be sent; then the session ends, and the next hello repeats the verdicts. */
+static bool send_ack(struct ack *ack, int64_t upto)
+{
+	struct subscription *s = ack->subscription;
+	int64_t offer = credit_offer(&ack->intake->credit);
+	char epoch[LK_DIGEST_HEX];
+	struct lk_message message = { .type = LK_MSG_ACK };
+
+	lk_digest_hex(s->stream->epoch, epoch);
+	message.ack.epoch = lk_text_of(epoch);
+	message.ack.upto = upto;
+	message.ack.safe = s->stream->safe < upto ? s->stream->safe : upto;
+	message.ack.credit = offer;
+	message.ack.refused = as_array(&ack->array, &ack->items, ack->n);
+	s->limit = credit_limit(s->limit, upto, offer);
+	if (message.ack.refused.at == NULL || lane_send(ack->intake->lane, ack->route, &message) < 0)
+		return false;
+	lk_bytes_clear(&ack->items);
+	ack->n = 0;
+	return true;
+}
+
+/* An acknowledgement names every refusal up to its `upto`: when a message is full, it ends at the last one in it. */
+static bool ack_subscription(struct ack *ack)
+{
+	struct subscription *s = ack->subscription;
+	bool sent = true;
+
+	for (int i = s->first; sent && i != NO_INPUT; i = ack->intake->input[i].next) {
+		const struct turn_verdict *v = batch_verdict(ack->intake->batch, (size_t)i);
+		int64_t seq = ack->intake->input[i].seq;
+		if (v->outcome != TURN_REFUSED)
+			continue;
+		put_refused(&ack->items, seq, v->refused.reason, lk_text_of(v->refused.field),
+			    lk_text_of(v->refused.detail));
+		if (++ack->n == REFUSED_MAX)
+			sent = send_ack(ack, seq);
+	}
+	s->first = s->last = NO_INPUT;
+	s->naked = 0;
+	return sent && send_ack(ack, s->stream->committed - 1);
+}
+
+static void ack_session(void *context, struct lane_session *base)
+{
+	struct intake *intake = context;
+	struct intake_session *session = (struct intake_session *)base;
+	struct ack ack = { .intake = intake, .route = base->route };
+	bool sent = true;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		ack.subscription = &session->subscription[i];
+		if (ack.subscription->first != NO_INPUT)
+			sent = ack_subscription(&ack) && sent;
+	}
+	lk_bytes_free(&ack.items);
+	lk_bytes_free(&ack.array);
+	if (!sent)
+		lane_end(intake->lane, base);
+}
+
+static void committed(void *owner, int64_t us)
+{
+	struct intake *intake = owner;
+	size_t n = batch_count(intake->batch);
+
+	credit_learn(&intake->credit, us);
+	for (size_t i = 0; i < n; i++) {
+		struct intake_input *input = &intake->input[i];
+		if (input->seq >= input->stream->committed)
+			input->stream->committed = input->seq + 1;
+	}
+	lane_each(intake->lane, ack_session, intake);
+	for (size_t i = 0; i < n; i++)
+		stream_release(intake, intake->input[i].stream);
+}
+
+static void held(void *owner, bool held)
+{
+	struct intake *intake = owner;
+
+	if (held)
+		lane_pause(intake->lane);
+	else if (!intake->paused)
+		lane_resume(intake->lane);
+}
+
+/* ---- The second's turn: credit that came back is told to those who wait for it ---- */
+
+static void revive(void *context, struct lane_session *base)
+{
+	struct intake *intake = context;
+	struct intake_session *session = (struct intake_session *)base;
+	struct ack ack = { .intake = intake, .route = base->route };
+	bool sent = true;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct subscription *s = ack.subscription = &session->subscription[i];
+		if (s->stream != NULL && s->limit < s->stream->committed)
+			sent = send_ack(&ack, s->stream->committed - 1) && sent;
+	}
+	lk_bytes_free(&ack.items);
+	lk_bytes_free(&ack.array);
+	if (!sent)
+		lane_end(intake->lane, base);
+}
+
+static void look_at_disk(struct intake *intake)
+{
+	struct statvfs disk;
+
+	if (intake->options.disk != NULL && statvfs(intake->options.disk, &disk) == 0)
+		intake->credit.free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+}
+
+static void ticked(void *owner)
+{
+	struct intake *intake = owner;
+	int64_t before = credit_offer(&intake->credit), after;
+
+	look_at_disk(intake);
+	after = credit_offer(&intake->credit);
+	if ((before == 0) != (after == 0))
+		log_line(LOG_WARN, "intake credit=%" PRId64 " free_bytes=%" PRId64, after, intake->credit.free_bytes);
+	if (after > 0 && batch_count(intake->batch) == 0)
+		lane_each(intake->lane, revive, intake);
+}
+
+/* ---- Life ---- */
+
+static void bitten(void *owner)
+{
+	struct intake *intake = owner;
+
+	if (!batch_is_held(intake->batch))
+		batch_commit(intake->batch);
+}
+
+static void ended(void *owner, struct lane_session *base)
+{
+	struct intake_session *session = (struct intake_session *)base;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		subscription_free(owner, &session->subscription[i]);
+	free(session);
+}
+
+void intake_pause(struct intake *intake)
+{
+	intake->paused = true;
+	lane_pause(intake->lane);
+}
+
+void intake_resume(struct intake *intake)
+{
+	intake->paused = false;
+	if (!batch_is_held(intake->batch))
+		lane_resume(intake->lane);
+}
+
+void intake_drain(struct intake *intake)
+{
+	intake_pause(intake);
+	batch_commit(intake->batch);
+	lane_drain(intake->lane);
+}
+
+struct lane *intake_lane(struct intake *intake)
+{
+	return intake->lane;
+}
+
+void intake_put(const struct intake *intake, struct lk_bytes *out)
+{
+	lk_put_map(out, 4);
+	lk_put_word(out, "sessions");
+	lk_put_int(out, (int64_t)lane_count(intake->lane));
+	lk_put_word(out, "streams");
+	lk_put_int(out, (int64_t)intake->streams_n);
+	lk_put_word(out, "credit");
+	lk_put_int(out, credit_offer(&intake->credit));
+	lk_put_word(out, "held");
+	lk_put_bool(out, batch_is_held(intake->batch));
+}
+
+static int make_batch(struct intake *intake, struct lk_error *err)
+{
+	const struct batch_options options = {
+		.loop = intake->options.loop, .turn = intake->options.turn, .clock = intake->options.clock,
+		.wake = intake->options.wake, .name = "intake", .committed = committed, .held = held,
+		.owner = intake,
+	};
+	return batch_create(&options, &intake->batch, err);
+}
+
+static int make_lane(struct intake *intake, struct lk_error *err)
+{
+	const struct lane_options options = {
+		.loop = intake->options.loop, .context = intake->options.context, .access = intake->options.access,
+		.keys = intake->options.keys, .name = "intake", .endpoint = intake->options.endpoint,
+		.takes = LK_INTAKE_TAKES, .bite = TURN_BATCH_MAX, .handle = handle, .bitten = bitten,
+		.ended = ended, .ticked = ticked, .owner = intake,
+	};
+	return lane_create(&options, &intake->lane, err);
+}
+
+int intake_create(const struct intake_options *options, struct intake **out, struct lk_error *err)
+{
+	struct intake *intake = calloc(1, sizeof(*intake));
+	int rc;
+
+	if (intake == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for intake");
+	intake->options = *options;
+	credit_start(&intake->credit, options->credit_most);
+	look_at_disk(intake);
+	rc = make_batch(intake, err);
+	if (rc == 0)
+		rc = make_lane(intake, err);
+	if (rc < 0) {
+		intake_destroy(intake);
+		return rc;
+	}
+	*out = intake;
+	return 0;
+}
+
+void intake_destroy(struct intake *intake)
+{
+	if (intake == NULL)
+		return;
+	for (size_t i = 0; intake->batch != NULL && i < batch_count(intake->batch); i++)
+		stream_release(intake, intake->input[i].stream);
+	lane_destroy(intake->lane);
+	batch_destroy(intake->batch);
+	free(intake);
+}

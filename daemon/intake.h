@@ -1,0 +1,45 @@
+/* intake.h - the agencies' lane: a durable subscription to each outbox. protocol.md, "intake".
+ *
+ * Events of all sessions are collected into one batch; whoever sent them is told after its commit. One thread.
+ */
+#ifndef LINKAGES_INTAKE_H
+#define LINKAGES_INTAKE_H
+
+#include <linkages/base.h>
+
+struct access;
+struct clock;
+struct intake;
+struct key_pair;
+struct lane;
+struct loop;
+struct lk_bytes;
+struct turn;
+struct wake;
+struct zsock_context;
+
+struct intake_options {
+	struct loop *loop;
+	struct zsock_context *context;
+	struct access *access;
+	const struct key_pair *keys;
+	struct turn *turn;
+	struct clock *clock;
+	struct wake *wake;
+	const char *endpoint;
+	const char *disk;    /* a folder on the store's file system */
+	int64_t credit_most;
+};
+
+int intake_create(const struct intake_options *options, struct intake **out, struct lk_error *err) LK_MUST_CHECK;
+void intake_destroy(struct intake *intake); /* NULL-safe */
+struct lane *intake_lane(struct intake *intake);
+/* Stops and starts reading; for as long as a manual clock is being moved. */
+void intake_pause(struct intake *intake);
+void intake_resume(struct intake *intake);
+/* Reads no more, commits what waits, acknowledges it, tells everyone. */
+void intake_drain(struct intake *intake);
+/* Appends one map: sessions, streams, credit, held. */
+void intake_put(const struct intake *intake, struct lk_bytes *out);
+
+#endif
