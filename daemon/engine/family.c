@@ -22,7 +22,7 @@ void family_init(struct family *f)
 	memset(f, 0, sizeof(*f));
 	f->folded_at = LK_NO_INSTANT;
 	f->ticked_at = LK_NO_INSTANT;
-	f->last_source = f->last_id = (struct word){ NONE, 0 };
+	f->last_source = f->last_id = NO_WORD;
 	f->last_sequence = f->last_place = INT64_MAX;
 }
 
@@ -30,7 +30,7 @@ void family_free(struct family *f)
 {
 	if (f == NULL)
 		return;
-	free(f->pool);
+	free(f->words.at);
 #define FREE_VECTOR(record, plural) free(f->plural);
 	FAMILY_VECTORS(FREE_VECTOR)
 	family_init(f);
@@ -38,75 +38,18 @@ void family_free(struct family *f)
 
 struct lk_text family_text(const struct family *f, struct word w)
 {
-	if (w.at == NONE)
-		return LK_NO_TEXT;
-	return (struct lk_text){ f->pool + w.at, w.len };
+	return words_text(&f->words, w);
 }
 
 bool family_says(const struct family *f, struct word w, struct lk_text text)
 {
-	return w.at != NONE && text.at != NULL && lk_text_is(family_text(f, w), text);
-}
-
-/* Room for one more, doubling. A family is small; doubling from 4 keeps it so. */
-static void *grown(void *at, uint32_t n, uint32_t *room, size_t size)
-{
-	if (n < *room)
-		return at;
-	uint32_t more = *room == 0 ? 4 : *room * 2;
-	void *wider = realloc(at, more * size);
-	if (wider != NULL)
-		*room = more;
-	return wider;
-}
-
-/* Words repeat (a worker, a case number): look before adding. Pools are short, and length is compared first. */
-static bool pool_find(const struct family *f, struct lk_text text, uint32_t *at)
-{
-	if (f->pool_len < text.len || text.len == 0)
-		return false;
-	const char *end = f->pool + f->pool_len - text.len;
-	for (const char *p = f->pool; p <= end; p++) {
-		p = memchr(p, text.at[0], (size_t)(end - p) + 1);
-		if (p == NULL)
-			return false;
-		if (memcmp(p, text.at, text.len) == 0) {
-			*at = (uint32_t)(p - f->pool);
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool pool_reserve(struct family *f, uint32_t more)
-{
-	if (f->pool_len + more <= f->pool_room)
-		return true;
-	uint32_t room = f->pool_room == 0 ? 256 : f->pool_room;
-	while (room < f->pool_len + more)
-		room *= 2;
-	char *wider = realloc(f->pool, room);
-	if (wider == NULL)
-		return false;
-	f->pool = wider;
-	f->pool_room = room;
-	return true;
+	return words_say(&f->words, w, text);
 }
 
 struct word family_word(struct family *f, struct lk_text text)
 {
-	if (text.at == NULL)
-		return (struct word){ NONE, 0 };
-	struct word w = { f->pool_len, text.len };
-	if (pool_find(f, text, &w.at))
-		return w;
-	if (!pool_reserve(f, text.len)) {
-		f->failed = true;
-		return (struct word){ NONE, 0 };
-	}
-	if (text.len > 0)
-		memcpy(f->pool + f->pool_len, text.at, text.len);
-	f->pool_len += text.len;
+	struct word w = words_add(&f->words, text);
+	f->failed |= f->words.failed;
 	return w;
 }
 
@@ -114,7 +57,7 @@ struct word family_word(struct family *f, struct lk_text text)
 	struct record *family_add_##record(struct family *f) \
 	{ \
 		static struct record scratch; \
-		void *wider = grown(f->plural, f->plural##_n, &f->plural##_room, sizeof(struct record)); \
+		void *wider = vector_grown(f->plural, f->plural##_n, &f->plural##_room, sizeof(struct record)); \
 		if (wider == NULL) { \
 			f->failed = true; \
 			return &scratch; \
@@ -158,23 +101,14 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 	head.ticked_at = f->ticked_at;
 	head.last_sequence = f->last_sequence;
 	head.last_place = f->last_place;
-	head.pool_len = f->pool_len;
+	head.pool_len = f->words.len;
 	unsigned v = 0;
 #define PACK_COUNT(record, plural) head.n[v++] = f->plural##_n;
 	FAMILY_VECTORS(PACK_COUNT)
 	lk_bytes_add(out, &head, sizeof(head));
 #define PACK_VECTOR(record, plural) lk_bytes_add(out, f->plural, f->plural##_n * sizeof(struct record));
 	FAMILY_VECTORS(PACK_VECTOR)
-	lk_bytes_add(out, f->pool, f->pool_len);
-}
-
-static void *copied(const uint8_t **from, uint32_t n, size_t size)
-{
-	void *copy = malloc(n * size);
-	if (copy != NULL)
-		memcpy(copy, *from, n * size);
-	*from += n * size;
-	return copy;
+	lk_bytes_add(out, f->words.at, f->words.len);
 }
 
 static size_t row_length(const struct row_head *head)
@@ -200,11 +134,11 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 #define UNPACK_VECTOR(record, plural) \
 	out->plural##_n = out->plural##_room = head.n[v++]; \
 	if (out->plural##_n > 0) \
-		out->failed |= (out->plural = copied(&from, out->plural##_n, sizeof(struct record))) == NULL;
+		out->failed |= (out->plural = vector_copied(&from, out->plural##_n, sizeof(struct record))) == NULL;
 	FAMILY_VECTORS(UNPACK_VECTOR)
-	out->pool_len = out->pool_room = head.pool_len;
+	out->words.len = out->words.room = head.pool_len;
 	if (head.pool_len > 0)
-		out->failed |= (out->pool = copied(&from, head.pool_len, 1)) == NULL;
+		out->failed |= (out->words.at = vector_copied(&from, head.pool_len, 1)) == NULL;
 	out->steps = head.steps;
 	out->last_source = head.last_source;
 	out->last_id = head.last_id;

@@ -7,15 +7,10 @@
 #ifndef LINKAGES_ENGINE_FAMILY_H
 #define LINKAGES_ENGINE_FAMILY_H
 
+#include "words.h"
+
 #include <linkages/event.h>
 #include <linkages/notice.h>
-
-#define NONE UINT32_MAX
-
-/* A piece of the pool; at == NONE: absent. */
-struct word {
-	uint32_t at, len;
-};
 
 /* An event that something rests on; what notices name in `because`. */
 struct cause {
@@ -182,8 +177,7 @@ struct family {
 	uint32_t steps;       /* events, links and ticks folded so far, from 1 */
 	struct word last_source, last_id;
 	int64_t last_sequence, last_place; /* INT64_MAX: had none */
-	char *pool;
-	uint32_t pool_len, pool_room;
+	struct words words;
 	bool failed; /* memory ran out: the state is void */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \
@@ -196,7 +190,7 @@ void family_free(struct family *f); /* NULL-safe; leaves it as family_init() doe
 
 /* Text of a word; valid until the next word is added. */
 struct lk_text family_text(const struct family *f, struct word w);
-/* The word for a text, added if it is not there; {NONE, 0} for an absent text. On lack of memory sets f->failed. */
+/* As words_add(); on lack of memory sets f->failed. */
 struct word family_word(struct family *f, struct lk_text text);
 bool family_says(const struct family *f, struct word w, struct lk_text text);
 

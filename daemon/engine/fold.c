@@ -125,7 +125,7 @@ static struct moment *add_moment(const struct step *s, int kind)
 	m->agency = step_case(s)->agency;
 	m->subject = NONE;
 	m->what = m->from = m->status = m->urgency = LK_NO_CODE;
-	m->code = (struct word){ NONE, 0 };
+	m->code = NO_WORD;
 	m->at = s->at;
 	return m;
 }
@@ -1060,7 +1060,7 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	if (!f->failed)
 		settle_step(&s);
 	f->folded_at = key->at;
-	f->last_source = key->waited ? (struct word){ NONE, 0 } : f->causes[s.cause].source;
+	f->last_source = key->waited ? NO_WORD : f->causes[s.cause].source;
 	f->last_id = f->causes[s.cause].id;
 	f->last_sequence = key->sequence;
 	f->last_place = key->place;

@@ -59,6 +59,6 @@ void policy_default(struct policy *p)
 	POLICY_SETS(SET_SET)
 	memcpy(p->rule, default_rules, sizeof(p->rule));
 	p->quiet_before = LK_NO_DATE;
-	strcpy(p->liaison[LK_CWS], "cws.liaison");
-	strcpy(p->liaison[LK_CALWORKS], "calworks.liaison");
+	memcpy(p->liaison[LK_CWS], "cws.liaison", sizeof("cws.liaison"));
+	memcpy(p->liaison[LK_CALWORKS], "calworks.liaison", sizeof("calworks.liaison"));
 }

@@ -1,0 +1,377 @@
+/* compare.c - the difference between what follows and what was told.
+ *
+ * In: candidates and the records of what was told. Out: tellings (new, updated, withdrawn), records brought up to date.
+ * Promise: a moment is told once and only ever taken back; a standing notice is told again when its content differs and
+ * withdrawn when it stops following; a withdrawal never repeats what its reader may not see any more.
+ */
+#include "compare.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void outcome_free(struct outcome *out)
+{
+	free(out->at);
+	memset(out, 0, sizeof(*out));
+}
+
+static struct telling *add_telling(struct outcome *out)
+{
+	static struct telling scratch;
+	struct telling *wider = vector_grown(out->at, out->n, &out->room, sizeof(*wider));
+	if (wider == NULL) {
+		out->failed = true;
+		return &scratch;
+	}
+	out->at = wider;
+	return &out->at[out->n++];
+}
+
+static bool is_moment(const struct policy *p, int kind)
+{
+	return p->rule[kind].rule_class == MOMENT;
+}
+
+/* ---- Notices ----------------------------------------------------------------------------------------------------- */
+
+static void add_contacts(const struct family *f, uint32_t kase, struct lk_notice *out)
+{
+	for (uint32_t i = 0; i < f->assignments_n && out->contacts_n < LK_CONTACTS_MAX; i++) {
+		const struct assignment *a = &f->assignments[i];
+		if (a->kase != kase || a->until_step != 0)
+			continue;
+		out->contacts[out->contacts_n++] = (struct lk_contact){
+			.agency = f->cases[kase].agency,
+			.role = a->role,
+			.worker = family_text(f, a->worker),
+			.name = family_text(f, a->name),
+			.phone = family_text(f, a->phone),
+		};
+	}
+}
+
+static void add_other(const struct derivation *d, const struct candidate *c, struct lk_notice *out)
+{
+	if (lk_text_given(c->other_number)) {
+		out->other_number = c->other_number;
+		for (uint32_t i = 0; i < c->contacts_n && i < LK_CONTACTS_MAX; i++)
+			out->contacts[out->contacts_n++] = c->contacts[i];
+	} else if (c->other != NONE) {
+		out->other_number = family_text(d->f, d->f->cases[c->other].number);
+		add_contacts(d->f, c->other, out);
+	}
+}
+
+/* The other side's events are named only where their content is. */
+static void add_events(const struct derivation *d, const struct candidate *c, struct notice_room *room,
+		       struct lk_notice *out)
+{
+	for (uint32_t i = 0; i < c->causes_n; i++) {
+		const struct cause *cause = &d->f->causes[c->causes[i]];
+		if (cause->agency != c->side && c->level != LK_CONTENT)
+			continue;
+		char *text = room->events[out->events_n];
+		snprintf(text, sizeof(room->events[0]), "%.*s/%.*s", LK_PRINT(family_text(d->f, cause->source)),
+			 LK_PRINT(family_text(d->f, cause->id)));
+		out->events[out->events_n++] = lk_text_of(text);
+	}
+}
+
+void notice_of(const struct derivation *d, const struct candidate *c, struct notice_room *room, struct lk_notice *out)
+{
+	lk_notice_clear(out);
+	out->to = c->worker;
+	out->kind = c->kind;
+	if (c->own != NONE)
+		out->case_number = family_text(d->f, d->f->cases[c->own].number);
+	if (c->level >= LK_REGISTRY)
+		add_other(d, c, out);
+	out->due = c->due;
+	out->urgency = c->urgency;
+	out->level = c->level;
+	out->about = c->about;
+	if (c->notice[0] != '\0')
+		out->about.notice = lk_text_of(c->notice);
+	out->rule = lk_text_of(lk_notice_kind_word(c->kind));
+	out->cites = lk_text_of(d->p->rule[c->kind].cites);
+	add_events(d, c, room, out);
+}
+
+void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record, struct lk_notice *out)
+{
+	const struct rule_policy *rule = &p->rule[LK_CROSSOVER_ENDED];
+	lk_notice_clear(out);
+	out->to = words_text(&told->words, record->worker);
+	out->kind = LK_CROSSOVER_ENDED;
+	out->case_number = words_text(&told->words, record->own);
+	out->urgency = rule->urgency;
+	out->level = LK_SIGNAL;
+	out->rule = lk_text_of(lk_notice_kind_word(LK_CROSSOVER_ENDED));
+	out->cites = lk_text_of(rule->cites);
+}
+
+/* What a blind rule says without consent: domain.md, sections 5.1 and 5.2. */
+static void keep_blind(struct lk_notice *n)
+{
+	struct lk_about about = n->about;
+	lk_about_clear(&n->about);
+	n->about.meeting_kind = about.meeting_kind;
+	if (n->kind != LK_MEETING_RESCHEDULE)
+		return;
+	n->about.meeting = about.meeting;
+	n->about.start = about.start;
+	n->about.reasons = about.reasons;
+	n->about.proposals = about.proposals;
+}
+
+static bool is_blind(int kind)
+{
+	return kind == LK_MEETING_NEEDED || kind == LK_MEETING_OVERDUE || kind == LK_MEETING_RESCHEDULE;
+}
+
+static void drop_content(struct lk_notice *n)
+{
+	if (n->level < LK_CONTENT)
+		return;
+	n->events_n = 0;
+	n->level = LK_REGISTRY;
+	if (is_blind(n->kind)) {
+		keep_blind(n);
+		return;
+	}
+	lk_about_clear(&n->about);
+	n->due = LK_NO_DATE;
+}
+
+static void drop_other_side(struct lk_notice *n)
+{
+	n->other_number = LK_NO_TEXT;
+	n->contacts_n = 0;
+	if (n->level < LK_REGISTRY)
+		return;
+	lk_about_clear(&n->about);
+	n->due = LK_NO_DATE;
+	n->events_n = 0;
+	n->level = LK_SIGNAL;
+}
+
+void notice_withdraw(struct lk_notice *notice, int reason, enum repeat repeat)
+{
+	notice->state = LK_WITHDRAWN;
+	notice->reason = reason;
+	notice->answered_by = LK_NO_TEXT;
+	notice->answered_at = LK_NO_TIME;
+	if (repeat == REPEAT_NO_CONTENT)
+		drop_content(notice);
+	else if (repeat == REPEAT_OWN)
+		drop_other_side(notice);
+}
+
+/* ---- Telling ----------------------------------------------------------------------------------------------------- */
+
+/* Of everything a reader would notice; `because` explains and does not count. */
+static void content_digest(const struct derivation *d, const struct candidate *c, struct outcome *out,
+			   uint8_t digest[LK_DIGEST])
+{
+	struct notice_room room;
+	struct lk_notice notice;
+	struct lk_bytes bytes = { 0 };
+	notice_of(d, c, &room, &notice);
+	notice.events_n = 0;
+	lk_notice_encode(&notice, &bytes);
+	out->failed |= bytes.failed;
+	lk_digest(bytes.at, bytes.len, NULL, digest);
+	lk_bytes_free(&bytes);
+}
+
+static struct word told_word(struct tolds *told, struct lk_text text)
+{
+	struct word w = words_add(&told->words, text);
+	told->failed |= told->words.failed;
+	return w;
+}
+
+static struct word case_word(struct tolds *told, const struct family *f, uint32_t kase)
+{
+	return kase == NONE ? NO_WORD : told_word(told, family_text(f, f->cases[kase].number));
+}
+
+static void note_candidate(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c)
+{
+	memcpy(t->id, c->id, LK_DIGEST);
+	memcpy(t->cause, c->cause, LK_DIGEST);
+	t->worker = told_word(told, c->worker);
+	t->own = case_word(told, d->f, c->own);
+	t->other = case_word(told, d->f, c->other);
+	t->kind = c->kind;
+	t->side = c->side;
+	t->level = c->level;
+	t->topic = c->topic;
+	t->urgency = c->urgency;
+	t->cause_at = c->cause_at;
+	for (uint32_t i = 0; i < LK_PROPOSALS_MAX; i++)
+		t->proposals[i] = i < c->about.proposals.n ? c->about.proposals.at[i].at : LK_NO_INSTANT;
+}
+
+static void tell(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c, int state,
+		 struct outcome *out)
+{
+	if (t == NULL)
+		t = tolds_add(told);
+	note_candidate(told, t, d, c);
+	if (state == LK_NEW) {
+		t->first_told_at = d->now;
+		t->answered_at = LK_NO_INSTANT;
+	}
+	t->live = 1;
+	t->doubled = c->doubled;
+	if (c->doubled)
+		return;
+	t->rev++;
+	*add_telling(out) = (struct telling){ c, (uint32_t)(t - told->at), state, LK_NO_CODE, REPEAT_ALL, false };
+}
+
+static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c,
+			     struct outcome *out)
+{
+	uint8_t content[LK_DIGEST];
+	content_digest(d, c, out, content);
+	bool stands = t != NULL && t->live;
+	if (stands && memcmp(t->content, content, LK_DIGEST) == 0)
+		return;
+	tell(told, t, d, c, stands ? LK_UPDATED : LK_NEW, out);
+	t = tolds_find(told, c->id);
+	if (t != NULL)
+		memcpy(t->content, content, LK_DIGEST);
+}
+
+static void compare_candidate(struct tolds *told, const struct derivation *d, const struct candidate *c,
+			      struct outcome *out)
+{
+	struct told *t = tolds_find(told, c->id);
+	if (c->withheld || !c->may_tell)
+		return;
+	if (!is_moment(d->p, c->kind))
+		compare_standing(told, t, d, c, out);
+	else if (t == NULL || !t->live)
+		tell(told, t, d, c, LK_NEW, out);
+}
+
+/* ---- Withdrawing ------------------------------------------------------------------------------------------------- */
+
+/* What follows of a record: its own candidate, and whoever else has its cause. */
+struct standing {
+	bool follows, withheld, elsewhere;
+};
+
+static struct standing standing_of(const struct derivation *d, const struct told *t)
+{
+	struct standing s = { false, false, false };
+	for (uint32_t i = 0; i < d->n; i++) {
+		const struct candidate *c = &d->at[i];
+		if (memcmp(c->cause, t->cause, LK_DIGEST) != 0)
+			continue;
+		bool own = memcmp(c->id, t->id, LK_DIGEST) == 0;
+		s.follows |= own && (!c->withheld || is_moment(d->p, c->kind));
+		s.withheld |= c->withheld && c->side == t->side;
+		s.elsewhere |= !c->withheld;
+	}
+	return s;
+}
+
+static bool is_unlinked(const struct tolds *told, const struct derivation *d, const struct told *t)
+{
+	return t->other.at != NONE && t->side >= 0 &&
+	       family_case(d->f, 1 - t->side, words_text(&told->words, t->other)) == NONE;
+}
+
+static int withdrawal_reason(const struct tolds *told, const struct derivation *d, const struct told *t,
+			     const struct standing *s)
+{
+	bool unlinked = is_unlinked(told, d, t);
+	if (is_moment(d->p, t->kind))
+		return unlinked ? LK_UNLINKED : LK_CORRECTED;
+	if (s->withheld)
+		return LK_NO_CONSENT;
+	if (unlinked)
+		return LK_UNLINKED;
+	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
+}
+
+static enum repeat may_repeat(const struct tolds *told, const struct derivation *d, const struct told *t, int reason)
+{
+	struct disclosure ask = {
+		.level = t->level,
+		.topic = t->topic,
+		.is_moment = is_moment(d->p, t->kind),
+		.other_agency = 1 - t->side,
+		.other = words_text(&told->words, t->other),
+		.cause_at = t->cause_at,
+	};
+	if (reason == LK_UNLINKED)
+		return REPEAT_OWN;
+	if (t->side < 0)
+		return REPEAT_ALL;
+	return reason == LK_NO_CONSENT || !disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_ALL;
+}
+
+/* crossover.ended follows from a link that was undone; it is wrong only if the undoing was itself taken back, and the
+ * family has been mutual since before. */
+static bool ended_follows(const struct tolds *told, const struct derivation *d, const struct told *t)
+{
+	return is_unlinked(told, d, t) || !is_mutual(d) || kin_of(d)->episode_at >= t->cause_at;
+}
+
+static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d, struct outcome *out)
+{
+	struct told *t = &told->at[index];
+	if (!t->live)
+		return;
+	struct standing s = standing_of(d, t);
+	if (s.follows || (t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t)))
+		return;
+	int reason = withdrawal_reason(told, d, t, &s);
+	t->live = 0;
+	if (t->doubled)
+		return;
+	t->rev++;
+	*add_telling(out) =
+		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason), false };
+}
+
+/* Whoever had the notice of a family that is none learns that it is over. */
+static void tell_ended(struct tolds *told, uint32_t index, const struct derivation *d, struct outcome *out)
+{
+	struct told ended = told->at[index];
+	struct { uint8_t id[LK_DIGEST]; lk_instant at; int64_t kind; } name = { .at = ended.first_told_at,
+										.kind = LK_CROSSOVER_ENDED };
+	memcpy(name.id, ended.id, LK_DIGEST);
+	lk_digest(&name, sizeof(name), NULL, ended.id);
+	memcpy(ended.cause, ended.id, LK_DIGEST);
+	ended.kind = LK_CROSSOVER_ENDED;
+	ended.level = LK_SIGNAL;
+	ended.topic = NO_TOPIC;
+	ended.urgency = d->p->rule[LK_CROSSOVER_ENDED].urgency;
+	ended.live = 1;
+	ended.rev = 1;
+	ended.cause_at = ended.first_told_at = d->now;
+	ended.answered_at = LK_NO_INSTANT;
+	*tolds_add(told) = ended;
+	*add_telling(out) = (struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true };
+}
+
+void compare(struct tolds *told, const struct derivation *d, struct outcome *out)
+{
+	uint32_t before = told->n, first = out->n;
+	for (uint32_t i = 0; i < before; i++)
+		withdraw(told, i, d, out);
+	uint32_t withdrawn = out->n;
+	for (uint32_t i = first; i < withdrawn; i++)
+		if (out->at[i].reason == LK_UNLINKED && told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND &&
+		    d->p->rule[LK_CROSSOVER_ENDED].enabled)
+			tell_ended(told, out->at[i].told, d, out);
+	for (uint32_t i = 0; i < d->n; i++)
+		compare_candidate(told, d, &d->at[i], out);
+	out->failed |= told->failed || d->failed;
+}

@@ -1,0 +1,46 @@
+/* told.h - what was told to whom: the half of a family's row that no recomputation may change.
+ *
+ * compare() holds what derive() gives against it; only compare adds to it or takes back.
+ */
+#ifndef LINKAGES_ENGINE_TOLD_H
+#define LINKAGES_ENGINE_TOLD_H
+
+#include "words.h"
+
+#include <linkages/notice.h>
+
+/* One notice as it was told last. */
+struct told {
+	uint8_t id[LK_DIGEST];
+	uint8_t cause[LK_DIGEST];   /* of rule and cause, whoever has it */
+	uint8_t content[LK_DIGEST]; /* of everything that makes a telling differ from the one before */
+	struct word worker, own, other; /* own: number of the recipient's side's case; other: of the case it crossed from */
+	int32_t kind, side;         /* side: lk_agency of `own`; -1: no side */
+	int32_t level, topic, urgency;
+	int32_t live;               /* told and not withdrawn */
+	int32_t doubled;            /* never sent: the worker has it by another place */
+	uint32_t rev;
+	lk_instant cause_at;        /* of what it tells */
+	lk_instant first_told_at;   /* of this life: withdrawn and told again begins anew */
+	lk_instant answered_at;     /* LK_NO_INSTANT: nobody has acknowledged it in this life */
+	lk_instant proposals[LK_PROPOSALS_MAX]; /* LK_NO_INSTANT: none */
+};
+
+struct tolds {
+	struct words words;
+	struct told *at;
+	uint32_t n, room;
+	bool failed; /* memory ran out: void */
+};
+
+void tolds_free(struct tolds *t); /* NULL-safe; leaves it empty, as zeroes are */
+void tolds_pack(const struct tolds *t, struct lk_bytes *out);
+/* Appends a row's records to what is there. LK_EWIRE: not such a row - told rows are never guessed at. */
+int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
+struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
+/* A zeroed record; with t->failed set a scratch one. Pointers from before are void. */
+struct told *tolds_add(struct tolds *t);
+/* Copies one record of another list, words and all. */
+void tolds_move(struct tolds *to, const struct tolds *from, const struct told *record);
+
+#endif
