@@ -229,6 +229,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT])
 	int64_t day = floor_divided(local, SECONDS_IN_DAY);
 	int second = (int)(local - day * SECONDS_IN_DAY);
 	int minutes = (time.offset_s < 0 ? -(time.offset_s / 60) : time.offset_s / 60);
+	int us = (int)((time.at % LK_SECOND + LK_SECOND) % LK_SECOND);
 	char *at = out + 19;
 
 	lk_date_print((lk_date)day, out);
@@ -236,7 +237,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT])
 	digits_put(out + 11, 2, second / 3600);
 	digits_put(out + 14, 2, second / 60 % 60);
 	digits_put(out + 17, 2, second % 60);
-	at = fraction_print(at, (int)(time.at - whole * LK_SECOND));
+	at = fraction_print(at, us);
 	memcpy(at, "+00:00", 7);
 	if (time.offset_s < 0)
 		*at = '-';
