@@ -1,0 +1,121 @@
+"""harness.py - one linkagesd in a temporary folder, for a test.
+
+In: roles of clients. Out: a running daemon, its addresses, its keys. Promise: it is ready when start() returns (it says
+READY=1 on a socket of ours, as to systemd); nothing of it is left after close().
+"""
+import os
+import signal
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import zmq
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("LINKAGES_BIN", os.path.join(ROOT, "build", "bin"))
+READY_S = 60
+STOP_S = 30
+
+
+def program(name):
+    return os.path.join(BIN, name)
+
+
+def free_ports(n):
+    """Ports that nobody has now; held together so that no two are the same."""
+    held = [socket.socket() for _ in range(n)]
+    for s in held:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+class Daemon:
+    def __init__(self, clients, sources=(("cws-cms", "cws"), ("calsaws", "calworks")), clock="manual"):
+        """clients: (name, role, {"sources" or "workers": […]}) each."""
+        self.folder = tempfile.mkdtemp(prefix="linkages-test.")
+        self.context = zmq.Context()
+        self.pairs = {name: zmq.curve_keypair() for name, _, _ in clients}
+        feed, intake, inbox = free_ports(3)
+        self.lanes = {"feed": f"tcp://127.0.0.1:{feed}", "intake": f"tcp://127.0.0.1:{intake}",
+                      "inbox": f"tcp://127.0.0.1:{inbox}"}
+        self.write("linkages.yaml", self.configuration(sources, clock))
+        self.write("clients.yaml", "".join(self.entry(*c) for c in clients))
+        for name, pair in self.pairs.items():
+            self.write(name + ".key", f"{pair[0].decode()}\n{pair[1].decode()}\n", 0o600)
+        self.log = open(self.path("log"), "ab")
+        self.process = None
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text, mode=0o644):
+        with open(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def configuration(self, sources, clock):
+        lines = [f"state_directory: {self.path('state')}", f"runtime_directory: {self.path('run')}",
+                 "clients: clients.yaml", f"clock: {clock}", "lanes:"]
+        lines += [f"  {lane}: {address}" for lane, address in self.lanes.items()]
+        lines += ["sources:"] + [f"  - {{name: {n}, agency: {a}, watched: false}}" for n, a in sources]
+        return "\n".join(lines) + "\n"
+
+    def entry(self, name, role, more):
+        text = f"- name: {name}\n  key: '{self.pairs[name][0].decode()}'\n  role: {role}\n"
+        return text + "".join(f"  {k}: [{', '.join(v)}]\n" for k, v in more.items())
+
+    def start(self):
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.settimeout(READY_S)
+        path = self.path("notify")
+        if os.path.exists(path):
+            os.unlink(path)
+        notify.bind(path)
+        self.process = subprocess.Popen([program("linkagesd"), "--config", self.path("linkages.yaml")], stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path})
+        try:
+            while b"READY=1" not in notify.recv(4096).split(b"\n"):
+                pass
+        except socket.timeout:
+            raise AssertionError(f"linkagesd was not ready within {READY_S} s; it said:\n{self.said()}") from None
+        finally:
+            notify.close()
+        with open(self.path("state/server.pub"), encoding="ascii") as f:
+            self.server_key = f.readline().strip().encode()
+
+    def said(self):
+        with open(self.path("log"), encoding="utf-8", errors="replace") as f:
+            return f.read()[-4000:]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_S)
+
+    def stop(self):
+        """As systemd would: SIGTERM; it drains and leaves with 0."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_S)
+        assert status == 0, f"linkagesd left with {status}; it said:\n{self.said()}"
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.log.close()
+        self.context.destroy(linger=0)
+        shutil.rmtree(self.folder)
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print(f"linkagesd said:\n{self.said()}")
+        self.close()
