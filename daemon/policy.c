@@ -138,24 +138,27 @@ int zone_read(const char *name, struct zone *out, struct lk_error *err)
 /* By enum unit. */
 static const char *const unit_words[] = { "minutes", "hours", "days", "months", NULL };
 #define UNIT_BIT(unit) (1u << (unit))
-#define CLOCK_TIME (UNIT_BIT(UNIT_MINUTES) | UNIT_BIT(UNIT_HOURS))
-#define CALENDAR_TIME (UNIT_BIT(UNIT_DAYS) | UNIT_BIT(UNIT_MONTHS))
 
-/* Minutes and hours run on the clock, days and months on the calendar: a value stays with its kind. What is compared
- * with a count of months (clock.*) stays with months. */
-static unsigned units_allowed(const char *path, enum unit built_in)
+/* The units that the built-in value has: a rule that counts hours, days or months keeps counting those. */
+static unsigned units_allowed(const struct dated *built_in)
 {
-	if (strncmp(path, "clock.", 6) == 0)
-		return UNIT_BIT(UNIT_MONTHS);
-	return (UNIT_BIT(built_in) & CLOCK_TIME) != 0 ? CLOCK_TIME : CALENDAR_TIME;
+	unsigned units = 0;
+
+	for (uint32_t i = 0; i < built_in->n; i++)
+		units |= UNIT_BIT(built_in->at[i].value.unit);
+	return units;
 }
 
 static int complain_unit(const struct yaml_value *value, unsigned allowed, struct lk_error *err)
 {
-	if (allowed == UNIT_BIT(UNIT_MONTHS))
-		return yaml_complain(value, err, "must be in months");
-	return yaml_complain(value, err, "must be in %s",
-			     allowed == CLOCK_TIME ? "minutes or hours" : "days or months");
+	const char *words[2] = { NULL, NULL };
+	size_t n = 0;
+
+	for (int unit = 0; unit_words[unit] != NULL && n < 2; unit++)
+		if ((UNIT_BIT(unit) & allowed) != 0)
+			words[n++] = unit_words[unit];
+	return yaml_complain(value, err, "must be in %s%s%s", words[0], n > 1 ? " or " : "",
+			     n > 1 ? words[1] : "");
 }
 
 static int read_duration(const struct yaml_value *value, const struct yaml_key *key, void *target,
@@ -228,10 +231,11 @@ static int read_dated(const struct yaml_value *value, const struct yaml_key *key
 		      struct lk_error *err)
 {
 	struct dated *dated = target;
-	struct dated_list list = { .allowed = units_allowed(key->path, dated->at[0].value.unit) };
+	struct dated_list list = { .allowed = units_allowed(dated) };
 	struct yaml_key plain = { .kind = &list.allowed };
 	int failed;
 
+	(void)key;
 	if (yaml_is_list(value)) {
 		failed = yaml_each(value, read_dated_item, &list, err);
 		if (failed == 0 && list.dated.n == 0)
@@ -361,9 +365,9 @@ static int read_blind(const struct yaml_value *value, const struct yaml_key *key
 	return 0;
 }
 
-/* Never disclose without a basis: a level only goes down. The facts of a content rule are content whatever it is
- * called, so that it stays content, or goes down to what it says blindly, or is switched off; and `own` says that
- * nothing is from the other side, which no setting can make true. */
+/* Never disclose without a basis: a level only goes down. The facts of a content rule are content whatever they are
+ * called, so that it stays content or is switched off; and `own` says that nothing is from the other side, which no
+ * setting can make true. */
 static int read_level(const struct yaml_value *value, const struct yaml_key *key, void *target,
 		      struct lk_error *err)
 {
@@ -378,8 +382,7 @@ static int read_level(const struct yaml_value *value, const struct yaml_key *key
 	if (level < rule->level && level == LK_OWN)
 		return yaml_complain(value, err,
 				     "may not be own: this rule speaks of the other side");
-	if (rule->level == LK_CONTENT && level != LK_CONTENT &&
-	    !(rule->blind && level == LK_SIGNAL))
+	if (rule->level == LK_CONTENT && level != LK_CONTENT)
 		return yaml_complain(value, err,
 				     "must stay content; 'enabled: false' switches the rule off");
 	rule->level = level;
