@@ -1,30 +1,30 @@
-/* linkages-county.c - plays a county: the event feeds of two agencies, invented, for demo, tests and training.
+/* linkages-county.c - plays a county: the event feeds of two agencies, for demo, tests, training.
  *
- * In: how many families, how many days, a seed, the first day. Out: one NDJSON file a source (and a day, if asked), each
- * line an event, in the order in which the events become known at their agency; and a table of the workers.
- * Promise: the same options give the same bytes; every event is one that an agency could say; the two agencies share
- * families in the proportions of the state's match table (of aided children 14 % are in child welfare too; of referred
- * children 36 % and of children in cases 47 % are aided too). Names, numbers and phones are invented.
+ * In: how many families, how many days, a seed, the first day. Out: one NDJSON file a source (and a
+ * day, if asked), each line an event, in the order in which the events become known at their
+ * agency; and a table of the workers.
+ * Promise: the same options give the same bytes; every event is one that an agency could say; the
+ * agencies share families in the proportions of the state's match table (of aided children 14 % are
+ * in child welfare too; of referred children 36 % and of children in cases 47 % are aided too).
+ * Names, numbers and phones are invented.
  *
- * What was before the first day is the caseload with which a county goes live: it is all known at 05:00 of that day.
+ * What was before the first day is the caseload with which a county goes live: it is all known at
+ * 05:00 of that day.
  */
+#include "options.h"
+
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include <linkages/client.h>
-#include <linkages/wire.h>
-
 #define DAY (24 * LK_HOUR)
 #define AGENCIES 2
 #define CHILDREN_MAX 5
 
-/* ---- Chance: splitmix64, one stream a family, so that families do not depend on one another ------------------------ */
+/* ---- Chance: splitmix64, one stream a family, so that families do not depend on one another - */
 
 struct chance {
 	uint64_t state;
@@ -67,7 +67,7 @@ static int chance_pick(struct chance *c, const struct weighted *list)
 	return list->value;
 }
 
-/* ---- Pacific time, by the rule in force since 2007 ------------------------------------------------------------------ */
+/* ---- Pacific time, by the rule in force since 2007 ------------------------------------------ */
 
 #define RULE_SINCE 2007
 
@@ -115,7 +115,7 @@ static lk_date workday(lk_date date)
 	return weekday == 6 ? date + 2 : weekday == 0 ? date + 1 : date;
 }
 
-/* ---- Staff ------------------------------------------------------------------------------------------------------------ */
+/* ---- Staff ---------------------------------------------------------------------------------- */
 
 /* G(enumerator, role, agency, families a worker carries, families of a thousand that have such a worker) */
 #define STAFF_GROUPS(G) \
@@ -150,7 +150,7 @@ struct worker {
 	unsigned mutual; /* families of both agencies that this worker was given */
 };
 
-/* ---- The county ------------------------------------------------------------------------------------------------------- */
+/* ---- The county ----------------------------------------------------------------------------- */
 
 enum cws { NOT_IN_CWS, REFERRED, IN_CASE };
 
@@ -226,7 +226,7 @@ static void *room_for(void *at, size_t n, size_t size)
 	return more;
 }
 
-/* ---- Saying things: one event into its agency's feed ------------------------------------------------------------------ */
+/* ---- Saying things: one event into its agency's feed ---------------------------------------- */
 
 #define ABSENT_TEXT(max) LK_NO_TEXT
 #define ABSENT_WORKER LK_NO_TEXT
@@ -434,7 +434,7 @@ static void say_child(struct county *c, struct family *f, enum lk_event_type typ
 	say(c, f, LK_CWS, &e, at);
 }
 
-/* ---- When things happen ------------------------------------------------------------------------------------------------ */
+/* ---- When things happen --------------------------------------------------------------------- */
 
 /* During office hours of the day, or of the next day with office hours. */
 static lk_instant office_hour(struct family *f, lk_date date)
@@ -464,7 +464,7 @@ static bool this_month(const struct county *c, struct family *f, int per_mille)
 	return chance_of(&f->chance, scaled > 1000 ? 1000 : scaled);
 }
 
-/* ---- Meetings ----------------------------------------------------------------------------------------------------------- */
+/* ---- Meetings ------------------------------------------------------------------------------- */
 
 enum ending { HELD, HELD_WITHOUT_FAMILY, MISSED, CANCELLED, UNREPORTED };
 
@@ -567,9 +567,10 @@ static lk_instant meet_together(struct county *c, struct family *f, int agency, 
 	return meet(c, f, &m, 1, days_hi);
 }
 
-/* ---- Lives -------------------------------------------------------------------------------------------------------------- */
+/* ---- Lives ---------------------------------------------------------------------------------- */
 
-/* A day of birth, a name of nobody, and a client index number for one child; the namesake's children have all but it. */
+/* A day of birth, a name of nobody, and a client index number for one child. The first child has
+ * the name and the birthday of the namesake's. */
 static void child_keys(struct county *c, const struct family *f, unsigned child, bool cin,
 		       char out[lk_key_kind_count][LK_DIGEST_HEX], struct lk_member *m)
 {
@@ -857,7 +858,7 @@ static void referral_life(struct county *c, struct family *f)
 		say_closed(c, f, LK_CWS, later(f, at, 12, 30));
 }
 
-/* ---- What the two agencies do together ----------------------------------------------------------------------------------- */
+/* ---- What the two agencies do together ------------------------------------------------------ */
 
 static lk_instant linked(struct county *c, struct family *f, lk_instant from)
 {
@@ -998,9 +999,10 @@ static void mistaken(struct county *c, struct family *f)
 		 later(f, at, 2, 10));
 }
 
-/* ---- Who lives in the county ---------------------------------------------------------------------------------------------- */
+/* ---- Who lives in the county ---------------------------------------------------------------- */
 
-/* The match table, solved for families with three referrals to a case: of 1,000 families so many are of each kind. */
+/* The match table, solved for families with three referrals to a case: of 1,000 families so many
+ * are of each kind. */
 static const struct kind {
 	int per_mille;
 	bool aided;
@@ -1127,7 +1129,7 @@ static void staff_make(struct county *c)
 	c->first_of[GROUPS] = number;
 }
 
-/* ---- Out ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- Out ------------------------------------------------------------------------------------ */
 
 static int line_order(const void *a, const void *b)
 {
@@ -1231,86 +1233,68 @@ static void county_tell(const struct county *c)
 	       sources[LK_CWS], c->feed[LK_CALWORKS].n, sources[LK_CALWORKS]);
 }
 
-/* ---- Options --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Options -------------------------------------------------------------------------------- */
 
-static const char help[] =
-	"usage: linkages-county [OPTION...]\n"
-	"Plays a county: writes the event feeds of two agencies, invented, one NDJSON file a source.\n"
-	"\n"
-	"  --families N     families in the county, 1 to 100000 (2000)\n"
-	"  --days D         days played after the caseload was loaded, 1 to 366 (30)\n"
-	"  --seed S         another county for each; the same options give the same bytes (1)\n"
-	"  --start DATE     the first day, 2010-01-01 to 2090-12-31 (2026-03-02)\n"
-	"  --out DIR        where to write; made if it is not there (.)\n"
-	"  --by-day         a folder a day, named by its date, rather than one file for all days\n"
-	"  --help, --version\n"
-	"\n"
-	"Writes DIR/cws-cms.ndjson, DIR/calsaws.ndjson, and DIR/workers.tsv: worker, agency, role, families of both\n"
-	"agencies given to the worker. Exit status: 0; 2 where it could not.\n"
-	"\n"
-	"Example: linkages-county --families 200 --days 10 --out /tmp/county\n";
+static struct {
+	int families, days, seed;
+	const char *start, *out;
+	bool by_day;
+} settings = { .families = 2000, .days = 30, .seed = 1, .start = "2026-03-02", .out = "." };
 
-static unsigned long number_of(const char *option, const char *text, unsigned long lo,
-			       unsigned long hi)
+static const struct option_row rows[] = {
+	{ "families", 'n', OPTION_NUMBER, "N", &settings.families,
+	  "families in the county, 1 to 100000 (default: 2000)" },
+	{ "days", 'd', OPTION_NUMBER, "DAYS", &settings.days,
+	  "days played after the caseload was loaded, 1 to 366 (default: 30)" },
+	{ "seed", 0, OPTION_NUMBER, "SEED", &settings.seed,
+	  "another county for each number; the same options give the same bytes (default: 1)" },
+	{ "start", 0, OPTION_TEXT, "DATE", &settings.start,
+	  "the first day, 2010-01-01 to 2090-12-31 (default: 2026-03-02)" },
+	{ "out", 'o', OPTION_TEXT, "DIR", &settings.out,
+	  "where to write; made if it is not there (default: here)" },
+	{ "by-day", 0, OPTION_FLAG, NULL, &settings.by_day,
+	  "a folder a day, named by its date, rather than one file for all days" },
+};
+
+static const struct tool tool = {
+	"linkages-county",
+	"[OPTION]…",
+	"Plays a county: writes the event feeds of its two agencies, one NDJSON file a source.\n"
+	"Everything in them is invented; the agencies share families in the proportions of the\n"
+	"state's match table.",
+	rows,
+	sizeof(rows) / sizeof(rows[0]),
+	"Files:\n"
+	"  DIR/cws-cms.ndjson, DIR/calsaws.ndjson  the feeds, in the order in which things become known\n"
+	"  DIR/workers.tsv                         worker, agency, role, and how many families of\n"
+	"                                          both agencies were given to the worker\n\n"
+	"Exit status: 0; 2 could not.\n\n"
+	"Examples:\n"
+	"  linkages-county --families 200 --days 10 --out /tmp/county\n",
+};
+
+/* -1: go on; else the status to exit with. */
+static int options_take(struct options *o, int argc, char **argv)
 {
-	char *end;
-	unsigned long n;
+	int first, status = options_parse(&tool, argc, argv, &first);
 
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || n < lo || n > hi)
-		die("--%s '%s': give a number from %lu to %lu", option, text, lo, hi);
-	return n;
-}
-
-static lk_date date_of(const char *text)
-{
-	lk_date date;
-
-	if (lk_date_parse(lk_text_of(text), &date) < 0 || date < lk_date_of(2010, 1, 1) ||
-	    date > lk_date_of(2090, 12, 31))
-		die("--start '%s': give a day as YYYY-MM-DD, from 2010-01-01 to 2090-12-31", text);
-	return date;
-}
-
-static void option_take(struct options *o, int letter)
-{
-	switch (letter) {
-	case 'f': o->families = (unsigned)number_of("families", optarg, 1, 100000); break;
-	case 'd': o->days = (unsigned)number_of("days", optarg, 1, 366); break;
-	case 's': o->seed = number_of("seed", optarg, 0, UINT32_MAX); break;
-	case 'b': o->start = date_of(optarg); break;
-	case 'o': o->out = optarg; break;
-	case 'y': o->by_day = true; break;
-	case 'h': fputs(help, stdout); exit(0);
-	case 'v': puts("linkages-county " LINKAGES_VERSION); exit(0);
-	default: die("see linkages-county --help");
-	}
-}
-
-static struct options options_read(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "families", required_argument, NULL, 'f' },
-		{ "days", required_argument, NULL, 'd' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "start", required_argument, NULL, 'b' },
-		{ "out", required_argument, NULL, 'o' },
-		{ "by-day", no_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options o = {
-		.families = 2000, .days = 30, .seed = 1, .start = lk_date_of(2026, 3, 2), .out = "."
-	};
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1)
-		option_take(&o, letter);
-	if (optind != argc)
-		die("'%s' is not an option; see linkages-county --help", argv[optind]);
-	return o;
+	if (status >= 0)
+		return status;
+	if (first < argc)
+		return options_complain(&tool, "'%s' is not an option; see --help", argv[first]);
+	if (settings.families < 1 || settings.families > 100000)
+		return options_complain(&tool, "--families wants 1 to 100000");
+	if (settings.days < 1 || settings.days > 366)
+		return options_complain(&tool, "--days wants 1 to 366");
+	if (lk_date_parse(lk_text_of(settings.start), &o->start) < 0 ||
+	    o->start < lk_date_of(2010, 1, 1) || o->start > lk_date_of(2090, 12, 31))
+		return options_complain(&tool, "--start wants a day like 2026-03-02, 2010 to 2090");
+	o->families = (unsigned)settings.families;
+	o->days = (unsigned)settings.days;
+	o->seed = (uint64_t)settings.seed;
+	o->out = settings.out;
+	o->by_day = settings.by_day;
+	return -1;
 }
 
 static void county_free(struct county *c)
@@ -1328,8 +1312,10 @@ static void county_free(struct county *c)
 int main(int argc, char **argv)
 {
 	static struct county c;
+	int status = options_take(&c.options, argc, argv);
 
-	c.options = options_read(argc, argv);
+	if (status >= 0)
+		return status;
 	c.load_at = pacific_instant(c.options.start, 5 * 60);
 	c.end_at = pacific_instant(c.options.start + (lk_date)c.options.days, 0);
 	/* Known to everyone, since the people are nobody: a county's own key never leaves its agencies. */
