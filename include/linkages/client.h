@@ -187,8 +187,8 @@ int lk_inbox_store_take(struct lk_inbox_store *store, lk_received_visitor *visit
 int lk_inbox_store_begin(struct lk_inbox_store *store, struct lk_error *err) LK_MUST_CHECK;
 int lk_inbox_store_commit(struct lk_inbox_store *store, struct lk_error *err) LK_MUST_CHECK;
 void lk_inbox_store_rollback(struct lk_inbox_store *store);
-/* The worker's mailbox is this one from now on; another than before starts the place at `last` again, and what was
- * received is kept, so that repetitions are known by (id, rev). */
+/* The worker's mailbox is this one from now on, and the place in it is `last`. What was received before is kept, so
+ * that repetitions are known by (id, rev). */
 int lk_inbox_store_mailbox(struct lk_inbox_store *store, struct lk_text worker, struct lk_text mailbox, int64_t last,
 			   struct lk_error *err) LK_MUST_CHECK;
 /* One notice as it came (bytes: the notice's map). 1: new; 0: was here already. A withdrawal for want of consent, or
@@ -252,8 +252,9 @@ int lk_asker_ask(struct lk_asker *asker, const char *verb, struct lk_span args, 
 /* A file of 64 hex digits (and a newline). Errors as lk_keypair_read(). */
 int lk_identity_key_read(const char *path, uint8_t key[LK_IDENTITY_KEY], struct lk_error *err) LK_MUST_CHECK;
 
-/* Each normalises, then digests. 0, or -1 where the value cannot be what it says (an SSN without nine digits, a name
- * without letters, a day that does not exist): then no token is made, for a token of nonsense would join strangers. */
+/* Each normalises, then digests. 0, or -1 where the value cannot be what it says (an SSN without nine digits or with
+ * a group of zeroes, a name without letters, a day that does not exist): then no token is made, for a token of nonsense
+ * would join strangers. */
 int lk_token_cin(const uint8_t key[LK_IDENTITY_KEY], struct lk_text cin, char out[LK_DIGEST_HEX]) LK_MUST_CHECK;
 int lk_token_ssn(const uint8_t key[LK_IDENTITY_KEY], struct lk_text ssn, char out[LK_DIGEST_HEX]) LK_MUST_CHECK;
 int lk_token_name_dob(const uint8_t key[LK_IDENTITY_KEY], struct lk_text last, struct lk_text first,

@@ -1,0 +1,321 @@
+/* options.c - the command line, alike in every tool, and where a daemon on this machine keeps its things.
+ *
+ * In: a table of rows, and the words given. Out: filled targets, or help. Promise: what the help says is what is
+ * parsed, for both are the same rows; a file that is missing is named together with what makes it.
+ */
+#include "options.h"
+#include "output.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ROWS_MAX 32
+#define LONG_HELP 1000
+#define LONG_VERSION 1001
+#define LONG_FIRST 1002
+
+int options_complain(const struct tool *tool, const char *format, ...)
+{
+	struct output err;
+	char text[600];
+	va_list values;
+
+	va_start(values, format);
+	(void)vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	output_open(&err, stderr, false);
+	output_word(&err, tool->name);
+	output_word(&err, ": ");
+	output_text(&err, lk_text_of(text));
+	output_word(&err, "\n");
+	return TOOL_FAILED;
+}
+
+/* ---- Help ----------------------------------------------------------------------------------------------------------- */
+
+static void help_row(const struct option_row *row)
+{
+	const char *line = row->help;
+	char letter[8] = "    ";
+
+	if (row->letter != 0)
+		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	printf("  %s--%s%s%s\n", letter, row->name, row->argument != NULL ? " " : "",
+	       row->argument != NULL ? row->argument : "");
+	while (*line != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		printf("          %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static void help_print(const struct tool *tool)
+{
+	printf("Usage: %s %s\n\n%s\n\nOptions:\n", tool->name, tool->synopsis, tool->purpose);
+	for (size_t i = 0; i < tool->rows_n; i++)
+		help_row(&tool->rows[i]);
+	printf("  -h, --help\n          print this and end\n      --version\n          print the version and end\n\n%s",
+	       tool->notes);
+}
+
+/* ---- Parsing -------------------------------------------------------------------------------------------------------- */
+
+static int row_take(const struct tool *tool, const struct option_row *row, char *value)
+{
+	char *end = NULL;
+	long number;
+
+	switch (row->kind) {
+	case OPTION_FLAG: *(bool *)row->target = true; return -1;
+	case OPTION_TEXT: *(const char **)row->target = value; return -1;
+	case OPTION_NUMBER:
+		errno = 0;
+		number = strtol(value, &end, 10);
+		if (errno != 0 || end == value || *end != '\0' || number < 0 || number > 1000000000)
+			return options_complain(tool, "--%s wants a number, not '%s'", row->name,
+						value);
+		*(int *)row->target = (int)number;
+		return -1;
+	}
+	return -1;
+}
+
+static const struct option_row *row_find(const struct tool *tool, int code)
+{
+	for (size_t i = 0; i < tool->rows_n; i++)
+		if (code == LONG_FIRST + (int)i ||
+		    (tool->rows[i].letter != 0 && code == tool->rows[i].letter))
+			return &tool->rows[i];
+	return NULL;
+}
+
+static void rows_announce(const struct tool *tool, struct option longs[ROWS_MAX],
+			  char shorts[2 * ROWS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tool->rows_n; i++) {
+		const struct option_row *row = &tool->rows[i];
+
+		longs[i].name = row->name;
+		longs[i].has_arg = row->kind == OPTION_FLAG ? no_argument : required_argument;
+		longs[i].val = LONG_FIRST + (int)i;
+		if (row->letter != 0)
+			shorts[n++] = row->letter;
+		if (row->letter != 0 && row->kind != OPTION_FLAG)
+			shorts[n++] = ':';
+	}
+	longs[tool->rows_n] = (struct option){ "help", no_argument, NULL, LONG_HELP };
+	longs[tool->rows_n + 1] = (struct option){ "version", no_argument, NULL, LONG_VERSION };
+	shorts[n] = 'h';
+	shorts[n + 1] = '\0';
+}
+
+int options_parse(const struct tool *tool, int argc, char **argv, int *first)
+{
+	struct option longs[ROWS_MAX + 3] = { 0 };
+	char shorts[2 * ROWS_MAX + 2];
+	int code, status;
+
+	rows_announce(tool, longs, shorts);
+	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_row *row = row_find(tool, code);
+
+		if (code == LONG_HELP || code == 'h') {
+			help_print(tool);
+			return TOOL_OK;
+		}
+		if (code == LONG_VERSION) {
+			printf("%s %s\n", tool->name, lk_version());
+			return TOOL_OK;
+		}
+		if (row == NULL) {
+			(void)fprintf(stderr, "Try '%s --help'.\n", tool->name);
+			return TOOL_FAILED;
+		}
+		status = row_take(tool, row, optarg);
+		if (status >= 0)
+			return status;
+	}
+	*first = optind;
+	return -1;
+}
+
+/* ---- Places --------------------------------------------------------------------------------------------------------- */
+
+static int path_put(char out[PLACE_PATH], struct lk_error *err, const char *format, ...)
+	LK_PRINTF(3, 4);
+static int path_put(char out[PLACE_PATH], struct lk_error *err, const char *format, ...)
+{
+	va_list values;
+	int len;
+
+	va_start(values, format);
+	len = vsnprintf(out, PLACE_PATH, format, values);
+	va_end(values);
+	return len >= 0 && len < PLACE_PATH ? 0 : lk_fail(err, LK_ECONFIG, "a path is too long");
+}
+
+static const char *given(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && *value != '\0' ? value : NULL;
+}
+
+/* systemd writes several directories with colons between them; the first is the one meant. */
+static int path_first(char out[PLACE_PATH], const char *list, const char *rest,
+		      struct lk_error *err)
+{
+	return path_put(out, err, "%.*s%s", (int)strcspn(list, ":"), list, rest);
+}
+
+int place_state(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
+{
+	size_t len;
+	int code;
+
+	if (place->state != NULL)
+		code = path_put(out, err, "%s", place->state);
+	else if (given("STATE_DIRECTORY") != NULL)
+		code = path_first(out, given("STATE_DIRECTORY"), "", err);
+	else if (given("XDG_STATE_HOME") != NULL)
+		code = path_put(out, err, "%s/linkages", given("XDG_STATE_HOME"));
+	else if (given("HOME") != NULL)
+		code = path_put(out, err, "%s/.local/state/linkages", given("HOME"));
+	else
+		code = lk_fail(err, LK_ECONFIG, "no state directory: say --state DIR");
+	for (len = code == 0 ? strlen(out) : 0; len > 1 && out[len - 1] == '/'; len--)
+		out[len - 1] = '\0';
+	return code;
+}
+
+static int folder_make(char *path, struct lk_error *err)
+{
+	for (char *at = path + 1;; at++) {
+		char kept = *at;
+
+		if (kept != '/' && kept != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return lk_fail(err, LK_ECONFIG, "%s: cannot make this folder: %s", path,
+				       strerror(errno));
+		*at = kept;
+		if (kept == '\0')
+			return 0;
+	}
+}
+
+int place_own(const struct place *place, const char *name, const char *suffix, char out[PLACE_PATH],
+	      struct lk_error *err)
+{
+	char state[PLACE_PATH], folder[PLACE_PATH];
+	int code = place_state(place, state, err);
+
+	if (code == 0 && (strchr(name, '/') != NULL || *name == '.'))
+		code = lk_fail(err, LK_ECONFIG, "'%s' cannot name a file", name);
+	if (code == 0)
+		code = path_put(folder, err, "%s-clients", state);
+	if (code == 0)
+		code = folder_make(folder, err);
+	if (code == 0)
+		code = path_put(out, err, "%s/%s.%s", folder, name, suffix);
+	return code;
+}
+
+static int peer_server_key(const struct place *place, const char *state, struct lk_peer *out,
+			   struct lk_error *err)
+{
+	char path[PLACE_PATH];
+	int code = path_put(path, err, "%s/server.pub", state);
+
+	if (code < 0)
+		return code;
+	if (place->server_key != NULL)
+		return lk_public_key_read(place->server_key, out->server_key, err);
+	code = lk_public_key_read(path, out->server_key, err);
+	if (code == LK_ENOTFOUND)
+		return lk_fail(
+			err, code,
+			"%s is not there: start linkagesd once (it makes its keys), or name the county's file "
+			"with --server-key",
+			path);
+	return code;
+}
+
+static int peer_key(const struct place *place, const char *state, const char *const *names,
+		    size_t n, struct lk_peer *out, struct lk_error *err)
+{
+	char path[PLACE_PATH];
+
+	if (place->key != NULL)
+		return lk_keypair_read(place->key, &out->keys, err);
+	for (size_t i = 0; i < n; i++) {
+		int code = path_put(path, err, "%s/keys/%s.key", state, names[i]);
+
+		if (code == 0)
+			code = lk_keypair_read(path, &out->keys, err);
+		if (code != LK_ENOTFOUND)
+			return code;
+	}
+	return lk_fail(
+		err, LK_ENOTFOUND,
+		"%s/keys/%s.key is not there: name your key file with --key ('linkages-ctl keygen' makes one)",
+		state, names[0]);
+}
+
+int place_peer(const struct place *place, const char *address, const char *const *names, size_t n,
+	       struct lk_peer *out, struct lk_error *err)
+{
+	char state[PLACE_PATH] = "";
+	int code = 0;
+
+	if (place->server_key == NULL || place->key == NULL)
+		code = place_state(place, state, err);
+	if (code == 0)
+		code = peer_server_key(place, state, out, err);
+	if (code == 0)
+		code = peer_key(place, state, names, n, out, err);
+	out->address = place->server != NULL ? place->server : address;
+	return code;
+}
+
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+int place_control(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
+{
+	char state[PLACE_PATH], path[4][PLACE_PATH] = { "", "", "", "" };
+	int code = place_state(place, state, err);
+
+	if (place->server != NULL)
+		return path_put(out, err, "%s", place->server);
+	if (code == 0 && place->state != NULL)
+		code = path_put(path[0], err, "%s/control", state);
+	if (code == 0 && given("RUNTIME_DIRECTORY") != NULL)
+		code = path_first(path[1], given("RUNTIME_DIRECTORY"), "/control", err);
+	if (code == 0 && given("XDG_RUNTIME_DIR") != NULL)
+		code = path_put(path[2], err, "%s/linkages/control", given("XDG_RUNTIME_DIR"));
+	if (code == 0)
+		code = path_put(path[3], err, "%s/control", state);
+	for (size_t i = 0; i < 4 && code == 0; i++)
+		if (is_socket(path[i]))
+			return path_put(out, err, "ipc://%s", path[i]);
+	if (code < 0)
+		return code;
+	return lk_fail(
+		err, LK_ENOTFOUND,
+		"no control socket at %s: is linkagesd running? Else name it: --server ipc:///run/…/control",
+		path[0][0] != '\0' ? path[0] : path[3]);
+}
