@@ -143,18 +143,25 @@ static bool file_says(const char *path, const char *text, size_t len)
 	return n >= 0 && (size_t)n == len && memcmp(found, text, len) == 0;
 }
 
-int keys_server(const char *directory, struct key_pair *out, struct lk_error *err)
+/* Replaces the ending of a file's name, if it has one. */
+static void public_path(const char *path, char *out, size_t room)
 {
-	char path[4096], line[KEY_TEXT + 1];
-	int rc;
+	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+	int stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (int)(dot - path) : (int)strlen(path);
 
-	snprintf(path, sizeof(path), "%s/server.key", directory);
-	rc = keys_ensure(path, out, err);
+	snprintf(out, room, "%.*s.pub", stem, path);
+}
+
+int keys_server(const char *path, struct key_pair *out, struct lk_error *err)
+{
+	char beside[4096], line[KEY_TEXT + 1];
+	int rc = keys_ensure(path, out, err);
+
 	if (rc < 0)
 		return rc;
-	snprintf(path, sizeof(path), "%s/server.pub", directory);
+	public_path(path, beside, sizeof(beside));
 	snprintf(line, sizeof(line), "%s\n", out->public_key);
-	if (file_says(path, line, KEY_TEXT))
+	if (file_says(beside, line, KEY_TEXT))
 		return 0;
-	return keys_put_file(path, 0644, line, KEY_TEXT, err);
+	return keys_put_file(beside, 0644, line, KEY_TEXT, err);
 }

@@ -20,8 +20,9 @@ int keys_make(struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 int keys_read(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Writes a new file whole, mode 0600, synced together with its directory; an existing one is never overwritten. */
 int keys_write(const char *path, const struct key_pair *pair, struct lk_error *err) LK_MUST_CHECK;
-/* server.key and server.pub in `directory`; made where they are missing. server.pub is rewritten if it differs. */
-int keys_server(const char *directory, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
+/* The daemon's pair at `path`, made where it is missing, and beside it the public key alone (server.key: server.pub),
+ * which the county hands out; that one is rewritten if it differs. */
+int keys_server(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Reads the pair at path, or makes it. */
 int keys_ensure(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Writes text as a whole file: a temporary one, synced, renamed, its directory synced. */

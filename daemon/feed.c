@@ -1,0 +1,261 @@
+/* feed.c - events from publishers who keep no outbox.
+ *
+ * In: two frames, the source's name and an event or a heartbeat. Out: one batch for all that came together; gaps
+ * counted and told of where a source numbers densely. Promise: nobody speaks for a source that is not theirs; what
+ * makes no sense is kept as a dead letter.
+ */
+#include "feed.h"
+
+#include "access.h"
+#include "batch.h"
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "metrics.h"
+#include "zsock.h"
+
+#include <inttypes.h>
+#include <linkages/message.h>
+#include <stdlib.h>
+
+enum feed_frame { FRAME_SOURCE, FRAME_EVENT, FEED_FRAMES };
+
+struct feed {
+	struct feed_options options;
+	struct zsock *socket;
+	struct batch *batch;
+	bool paused;
+	struct feed_sequence *sequence; /* one for each source of the configuration */
+};
+
+/* ---- Dense sequences ---- */
+
+int64_t feed_sequence_event(struct feed_sequence *sequence, int64_t number)
+{
+	int64_t gap = sequence->begun && number > sequence->seen + 1 ? number - sequence->seen - 1 : 0;
+
+	if (!sequence->begun || number > sequence->seen)
+		sequence->seen = number;
+	sequence->begun = true;
+	sequence->missing += gap;
+	return gap;
+}
+
+int64_t feed_sequence_ping(struct feed_sequence *sequence, int64_t last)
+{
+	int64_t gap = sequence->begun && last > sequence->seen ? last - sequence->seen : 0;
+
+	if (gap > 0 || !sequence->begun)
+		sequence->seen = last;
+	sequence->begun = true;
+	sequence->missing += gap;
+	return gap;
+}
+
+static struct feed_sequence *sequence_of(struct feed *feed, struct lk_text source)
+{
+	const struct config_source *found = config_find_source(feed->options.config, source);
+
+	return found != NULL && found->dense ? &feed->sequence[found - feed->options.config->sources] : NULL;
+}
+
+static void tell_gap(struct lk_text source, int64_t gap)
+{
+	if (gap == 0)
+		return;
+	metric_add(METRIC_FEED_GAPS, gap);
+	log_line(LOG_WARN, "gap lane=feed source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
+}
+
+/* `sequence` is an integer as text; what is none is the event decoder's to refuse. */
+static bool sequence_in(struct lk_span event, int64_t *out)
+{
+	struct lk_text text = lk_as_text(lk_get(event, "sequence"));
+
+	if (text.len == 0 || text.len > 15)
+		return false;
+	*out = 0;
+	for (uint32_t i = 0; i < text.len; i++) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+		*out = *out * 10 + (text.at[i] - '0');
+	}
+	return true;
+}
+
+/* ---- Frames ---- */
+
+static bool is_ping(struct lk_span body, struct lk_message *message)
+{
+	return lk_text_says(lk_as_text(lk_get(body, "m")), "ping") &&
+	       lk_message_decode(body.at, body.len, LK_TAKES(LK_MSG_PING), message, NULL) == 0;
+}
+
+/* What can be read of it: a heartbeat is used up here, of an event only its number is looked at. */
+static bool take_ping(struct feed *feed, struct lk_text source, struct lk_span body)
+{
+	struct feed_sequence *sequence = sequence_of(feed, source);
+	struct lk_message message;
+	int64_t number;
+
+	if (lk_wire_scan(body.at, body.len, &lk_event_limits, NULL) < 0)
+		return false;
+	if (is_ping(body, &message)) {
+		turn_heard(feed->options.turn, source, clock_now(feed->options.clock));
+		if (sequence != NULL && message.ping.last >= 0)
+			tell_gap(source, feed_sequence_ping(sequence, message.ping.last));
+		return true;
+	}
+	if (sequence != NULL && sequence_in(body, &number))
+		tell_gap(source, feed_sequence_event(sequence, number));
+	return false;
+}
+
+static bool receive(void *owner, const struct zsock_message *m)
+{
+	struct feed *feed = owner;
+	const struct roster_client *client = access_who(feed->options.access, m->user);
+	struct lk_text source = { m->part[FRAME_SOURCE].at, (uint32_t)m->part[FRAME_SOURCE].len };
+	struct lk_span body = { m->part[FRAME_EVENT].at, m->part[FRAME_EVENT].len };
+	struct batch_input input = { .source = source, .bytes = body.at, .len = body.len };
+
+	if (client == NULL) {
+		metric_add(METRIC_UNPROVEN, 1);
+		return true;
+	}
+	if (!roster_may_speak_for(client, source) || turn_agency_of(feed->options.turn, source) < 0) {
+		metric_add(METRIC_FEED_DROPPED, 1);
+		log_line(LOG_DETAIL, "drop lane=feed client=%s reason=not_its_source", client->name);
+		return true;
+	}
+	if (take_ping(feed, source, body))
+		return true;
+	if (batch_add(feed->batch, &input) < 0) {
+		metric_add(METRIC_FEED_DROPPED, 1);
+		log_line(LOG_ERROR, "drop lane=feed client=%s reason=no_memory", client->name);
+	}
+	return !batch_is_full(feed->batch);
+}
+
+static void bitten(void *owner)
+{
+	struct feed *feed = owner;
+
+	if (!batch_is_held(feed->batch))
+		batch_commit(feed->batch);
+}
+
+/* Nobody waits for an answer here. */
+static void committed(void *owner, int64_t us)
+{
+	(void)owner;
+	(void)us;
+}
+
+static void held(void *owner, bool held)
+{
+	struct feed *feed = owner;
+
+	if (held)
+		zsock_pause(feed->socket);
+	else if (!feed->paused)
+		zsock_resume(feed->socket);
+}
+
+/* ---- Life ---- */
+
+void feed_pause(struct feed *feed)
+{
+	feed->paused = true;
+	zsock_pause(feed->socket);
+}
+
+void feed_resume(struct feed *feed)
+{
+	feed->paused = false;
+	if (!batch_is_held(feed->batch))
+		zsock_resume(feed->socket);
+}
+
+void feed_drain(struct feed *feed)
+{
+	feed_pause(feed);
+	batch_commit(feed->batch);
+}
+
+struct zsock *feed_socket(struct feed *feed)
+{
+	return feed->socket;
+}
+
+void feed_put(const struct feed *feed, struct lk_bytes *out)
+{
+	const struct config *config = feed->options.config;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < config->sources_n; i++)
+		n += config->sources[i].dense;
+	lk_put_map(out, n);
+	for (size_t i = 0; i < config->sources_n; i++) {
+		if (!config->sources[i].dense)
+			continue;
+		lk_put_word(out, config->sources[i].name);
+		lk_put_map(out, 2);
+		lk_put_word(out, "seen");
+		lk_put_int(out, feed->sequence[i].seen);
+		lk_put_word(out, "missing");
+		lk_put_int(out, feed->sequence[i].missing);
+	}
+}
+
+static int make_batch(struct feed *feed, struct lk_error *err)
+{
+	const struct batch_options options = {
+		.loop = feed->options.loop, .turn = feed->options.turn, .clock = feed->options.clock,
+		.wake = feed->options.wake, .name = "feed", .committed = committed, .held = held, .owner = feed,
+	};
+	return batch_create(&options, &feed->batch, err);
+}
+
+static int make_socket(struct feed *feed, struct lk_error *err)
+{
+	const struct zsock_options options = {
+		.loop = feed->options.loop, .context = feed->options.context, .name = "feed",
+		.endpoint = feed->options.config->lane[LANE_FEED], .kind = ZSOCK_SUB, .keys = feed->options.keys,
+		.parts = FEED_FRAMES, .bite = TURN_BATCH_MAX, .receive = receive, .bitten = bitten, .owner = feed,
+	};
+	return zsock_create(&options, &feed->socket, err);
+}
+
+int feed_create(const struct feed_options *options, struct feed **out, struct lk_error *err)
+{
+	struct feed *feed = calloc(1, sizeof(*feed));
+	int rc;
+
+	if (feed == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for the feed lane");
+	feed->options = *options;
+	feed->sequence = calloc(options->config->sources_n + 1, sizeof(*feed->sequence));
+	if (feed->sequence == NULL)
+		rc = lk_fail(err, LK_EMEMORY, "no memory for the feed lane");
+	else
+		rc = make_batch(feed, err);
+	if (rc == 0)
+		rc = make_socket(feed, err);
+	if (rc < 0) {
+		feed_destroy(feed);
+		return rc;
+	}
+	*out = feed;
+	return 0;
+}
+
+void feed_destroy(struct feed *feed)
+{
+	if (feed == NULL)
+		return;
+	zsock_destroy(feed->socket);
+	batch_destroy(feed->batch);
+	free(feed->sequence);
+	free(feed);
+}
