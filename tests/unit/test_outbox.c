@@ -281,6 +281,7 @@ static void a_new_epoch_numbers_what_is_kept_from_one(void **state)
 	struct lk_outbox *o = opened("calsaws");
 	char epoch[LK_DIGEST_HEX];
 	struct walk w;
+	int64_t seq;
 
 	(void)state;
 	append_n(o, 1, 5);
@@ -295,7 +296,8 @@ static void a_new_epoch_numbers_what_is_kept_from_one(void **state)
 	assert_int_equal(w.n, 3);
 	assert_int_equal(w.seq[0], 1);
 	assert_string_equal(w.id[0], "e3");
-	append_n(o, 4, 4);
+	assert_int_equal(append(o, "{\"source\": \"calsaws\", \"id\": \"new\"}", &seq), 0);
+	assert_int_equal(seq, 4);
 	lk_outbox_close(o);
 }
 
