@@ -52,7 +52,7 @@ def resolve(root, path, quote, name):
         found = os.path.normpath(os.path.join(base, name))
         if os.path.exists(os.path.join(root, found)):
             return found
-    return "(generated) " + name
+    return "(generated)/" + name
 
 
 def check_includes(root):
@@ -89,13 +89,14 @@ def check_words(root):
         for number, line in enumerate(text(root, path).splitlines(), 1):
             if WORDS.search(line):
                 yield f"{path}:{number}: '{WORDS.search(line)[0]}': do it, or say in the issue that it is not done"
-            if path.endswith((".c", ".h")) and CALLS.search(line):
-                yield f"{path}:{number}: '{CALLS.search(line)[1]}()' is not used here"
+            code = line.split("/*")[0]
+            if path.endswith(".c") and not path.startswith("tests/") and CALLS.search(code):
+                yield f"{path}:{number}: '{CALLS.search(code)[1]}()' is not used here"
             if "env python3" in line:
                 yield f"{path}:{number}: /usr/bin/python3, for that one has Debian's zmq and msgpack"
 
 
-# ---- functions: forty lines are a wall ---------------------------------------------------------------------------------
+# ---- functions: forty lines are a wall; tests may tell a longer story ----------------------------------------------------
 
 def functions(source):
     """(name, line, length of the body) of each function: its braces stand in the first column."""
@@ -114,7 +115,7 @@ def functions(source):
 def check_functions(root):
     allowed = {(a, b) for a, b, _ in table(os.path.join(HERE, "long-functions"))}
     used = set()
-    for path in files(root, ".c"):
+    for path in files(root, ".c", under=("clients", "daemon")):
         for name, line, length in functions(text(root, path)):
             if length <= FUNCTION_WALL:
                 continue
