@@ -1,0 +1,42 @@
+/* daemon.h - one running daemon: what main.c builds, in this order, and what its verbs reach. */
+#ifndef LINKAGES_DAEMON_H
+#define LINKAGES_DAEMON_H
+
+#include "clock.h"
+#include "config.h"
+#include "control.h"
+#include "keys.h"
+#include "turn.h"
+
+struct daemon {
+	struct config config;
+	struct policy *policy; /* borrowed by the turn */
+	struct key_pair keys;
+	struct clock clock;
+	lk_instant started_at;
+	struct store *store;
+	struct loop *loop;
+	struct zsock_context *sockets;
+	struct access *access;
+	struct wake *wake;
+	struct turn *turn;
+	struct feed *feed;
+	struct intake *intake;
+	struct inbox *inbox;
+	struct control *control;
+	struct idle *idle;
+	struct loop_timer *beat; /* of the status line */
+	bool moving;             /* a manual clock is under way, for `mover` */
+	struct control_asker mover;
+};
+
+/* What the control lane can be asked: verbs.c. The context is the daemon. */
+extern const struct control_verb daemon_verbs[];
+extern const size_t daemon_verbs_n;
+
+/* Policy and table of clients, read, checked whole, then swapped. What is refused changes nothing. */
+int daemon_reload(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
+/* Reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
+void daemon_drain(struct daemon *daemon);
+
+#endif

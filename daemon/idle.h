@@ -1,0 +1,15 @@
+/* idle.h - checkpoints and projections, in bites, when nobody waits. One thread. */
+#ifndef LINKAGES_IDLE_H
+#define LINKAGES_IDLE_H
+
+#include <linkages/base.h>
+
+struct idle;
+struct loop;
+struct store;
+
+/* Starts at once. The store is borrowed. */
+int idle_create(struct loop *loop, struct store *store, struct idle **out, struct lk_error *err) LK_MUST_CHECK;
+void idle_destroy(struct idle *idle); /* NULL-safe */
+
+#endif

@@ -1,0 +1,500 @@
+/* main.c - linkagesd: options, configuration, the modules in order, the run, and everything undone again.
+ *
+ * In: a command line. Out: an exit status of sysexits.h: 0 drained, 75 the store is suspect (a restart recovers it),
+ * 78 a file does not say what it should. Promise: nothing is bound before there is a ZAP handler, nobody is told that
+ * we are ready before the store, the lanes and the proof that strangers are kept out.
+ */
+#include "daemon.h"
+
+#include "access.h"
+#include "enroll.h"
+#include "feed.h"
+#include "idle.h"
+#include "inbox.h"
+#include "intake.h"
+#include "lane.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "policy.h"
+#include "wake.h"
+#include "zsock.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+static const char usage[] =
+	"Usage: linkagesd [OPTION]...\n"
+	"Takes in the events of both agencies and hands out the notices that follow from them.\n"
+	"\n"
+	"  -c, --config=FILE  how this daemon is set up; without it, loopback lanes and keys of its own\n"
+	"  -n, --check        check configuration, policy and table of clients, and exit\n"
+	"  -h, --help         this help\n"
+	"  -V, --version      the version\n"
+	"\n"
+	"Files are kept in $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages. SIGHUP reads policy and\n"
+	"table of clients again; SIGTERM commits what waits, tells everyone and ends.\n"
+	"Exit status: 0; 64 wrong usage; 69 an address cannot be bound; 71 out of memory; 74 the store cannot be opened;\n"
+	"75 the disk failed, start again; 77 strangers would be let in; 78 a file does not say what it should.\n";
+
+#define STATUS_US (10 * LK_SECOND)
+
+/* ---- What the turn tells ---- */
+
+static void told(void *context, struct lk_text worker, int64_t seq)
+{
+	struct daemon *d = context;
+
+	if (d->inbox != NULL)
+		inbox_told(d->inbox, worker, seq);
+}
+
+static void answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
+		     lk_instant at)
+{
+	struct daemon *d = context;
+
+	if (d->inbox != NULL)
+		inbox_answered(d->inbox, worker, notice, by, at);
+}
+
+static void wake_told(void *context, lk_instant at)
+{
+	struct daemon *d = context;
+
+	wake_at(d->wake, at);
+}
+
+/* ---- Reload and drain ---- */
+
+static const char *named(const char *path)
+{
+	return path[0] != '\0' ? path : NULL;
+}
+
+/* The turn borrows the policy: the old one is given back once the turn has the new one. */
+static int swap_policy(struct daemon *d, struct policy *policy, struct lk_error *err)
+{
+	int rc = turn_policy(d->turn, policy, err);
+
+	if (rc < 0)
+		return rc;
+	free(d->policy);
+	d->policy = policy;
+	wake_now(d->wake);
+	return 0;
+}
+
+static void swap_roster(struct daemon *d, struct roster *roster)
+{
+	access_swap(d->access, roster);
+	lane_recheck(intake_lane(d->intake));
+	lane_recheck(inbox_lane(d->inbox));
+}
+
+static int reload(struct daemon *d, struct lk_error *err)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+	struct roster *roster = NULL;
+	int rc = policy == NULL ? lk_fail(err, LK_EMEMORY, "no memory for a policy") : 0;
+
+	if (rc == 0)
+		rc = policy_load(named(d->config.policy), policy, err);
+	if (rc == 0)
+		rc = roster_load(d->config.clients, &roster, err);
+	if (rc == 0)
+		rc = swap_policy(d, policy, err);
+	if (rc < 0) {
+		roster_free(roster);
+		free(policy);
+		return rc;
+	}
+	swap_roster(d, roster);
+	return 0;
+}
+
+int daemon_reload(struct daemon *d, struct lk_error *err)
+{
+	struct lk_error why = { 0 };
+	int rc;
+
+	loop_tell_reloading();
+	rc = reload(d, &why);
+	metric_add(rc < 0 ? METRIC_RELOADS_REFUSED : METRIC_RELOADS, 1);
+	if (rc < 0)
+		log_line(LOG_ERROR, "reload outcome=refused detail=\"%s\"", why.text);
+	else
+		log_line(LOG_NOTE, "reload outcome=accepted");
+	loop_tell_reloaded(rc < 0 ? "reload refused; the old settings stay" : "serving");
+	*err = why;
+	return rc;
+}
+
+void daemon_drain(struct daemon *d)
+{
+	loop_tell_stopping();
+	feed_drain(d->feed);
+	intake_drain(d->intake);
+	inbox_drain(d->inbox);
+	loop_stop(d->loop, EX_OK);
+}
+
+static void hung_up(void *context)
+{
+	struct lk_error err;
+
+	/* A refusal is logged and told to systemd there. */
+	if (daemon_reload(context, &err) < 0)
+		return;
+}
+
+static void terminated(void *context)
+{
+	log_line(LOG_NOTE, "drain");
+	daemon_drain(context);
+}
+
+static void beaten(void *context)
+{
+	struct daemon *d = context;
+
+	loop_tell_status("%sserving; %" PRId64 " events, %" PRId64 " notices sent",
+			 d->clock.manual ? "manual clock; " : "", metric_get(METRIC_EVENTS_APPLIED),
+			 metric_get(METRIC_NOTICES_SENT));
+	loop_timer_in(d->beat, STATUS_US);
+}
+
+/* ---- Building, in the order of struct daemon ---- */
+
+/* Each folder on the way, for the owner and the group. */
+static int make_folders(const char *path, struct lk_error *err)
+{
+	char part[CONFIG_PATH_MAX];
+
+	for (size_t i = 1; path[i - 1] != '\0'; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)i, path);
+		if (mkdir(part, 0750) < 0 && errno != EEXIST)
+			return lk_fail(err, LK_ECONFIG, "cannot make %s: %s", part, strerror(errno));
+	}
+	return 0;
+}
+
+static int build_files(struct daemon *d, struct lk_error *err)
+{
+	const struct store_options options = { .directory = d->config.state_directory };
+	int rc = make_folders(d->config.state_directory, err);
+
+	if (rc == 0)
+		rc = make_folders(d->config.runtime_directory, err);
+	if (rc == 0)
+		rc = store_open(&options, &d->store, err);
+	if (rc == 0)
+		rc = keys_server(d->config.server_key, &d->keys, err);
+	if (rc == 0)
+		rc = enroll_default(&d->config, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int build_access(struct daemon *d, struct lk_error *err)
+{
+	struct roster *roster = NULL;
+	int rc = roster_load(d->config.clients, &roster, err);
+
+	if (rc == 0)
+		rc = loop_create(&d->loop, err);
+	if (rc == 0)
+		rc = zsock_begin(&d->sockets, err);
+	if (rc == 0)
+		rc = access_create(d->loop, d->sockets, roster, &d->access, err);
+	if (d->access == NULL)
+		roster_free(roster);
+	return rc;
+}
+
+/* The clock goes on where the store left it. */
+static int start_clock(struct daemon *d, struct lk_error *err)
+{
+	int64_t since;
+	int rc = store_value_get(d->store, "now", &since, err);
+
+	if (rc < 0)
+		return rc;
+	clock_start(&d->clock, d->config.clock == CLOCK_MANUAL, rc > 0 ? since : LK_NO_INSTANT);
+	log_manual(d->clock.manual);
+	d->started_at = clock_now(&d->clock);
+	return 0;
+}
+
+static struct turn_source *turn_sources(const struct config *config)
+{
+	struct turn_source *sources = calloc(config->sources_n + 1, sizeof(*sources));
+
+	for (size_t i = 0; sources != NULL && i < config->sources_n; i++) {
+		snprintf(sources[i].name, sizeof(sources[i].name), "%s", config->sources[i].name);
+		sources[i].agency = config->sources[i].agency;
+		sources[i].watched = config->sources[i].watched;
+	}
+	return sources;
+}
+
+static int build_turn(struct daemon *d, struct lk_error *err)
+{
+	struct turn_source *sources = turn_sources(&d->config);
+	const struct turn_options options = {
+		.store = d->store, .policy = d->policy, .sources = sources, .sources_n = d->config.sources_n,
+		.sink = { .context = d, .told = told, .answered = answered, .wake = wake_told },
+	};
+	int rc = sources == NULL ? lk_fail(err, LK_EMEMORY, "no memory for the sources") : start_clock(d, err);
+
+	if (rc == 0)
+		rc = wake_create(d->loop, &d->clock, &d->wake, err);
+	if (rc == 0)
+		rc = turn_create(&options, &d->turn, err);
+	free(sources);
+	return rc;
+}
+
+static int build_feed(struct daemon *d, struct lk_error *err)
+{
+	const struct feed_options options = {
+		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
+		.clock = &d->clock, .wake = d->wake, .config = &d->config,
+	};
+	return feed_create(&options, &d->feed, err);
+}
+
+static int build_intake(struct daemon *d, struct lk_error *err)
+{
+	const struct intake_options options = {
+		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
+		.clock = &d->clock, .wake = d->wake, .endpoint = d->config.lane[LANE_INTAKE],
+		.disk = d->config.state_directory, .credit_most = d->config.intake_credit,
+	};
+	return intake_create(&options, &d->intake, err);
+}
+
+static int build_inbox(struct daemon *d, struct lk_error *err)
+{
+	const struct inbox_options options = {
+		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
+		.clock = &d->clock, .endpoint = d->config.lane[LANE_INBOX],
+	};
+	return inbox_create(&options, &d->inbox, err);
+}
+
+static int build_control(struct daemon *d, struct lk_error *err)
+{
+	const struct control_options options = {
+		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys,
+		.endpoint = d->config.lane[LANE_CONTROL], .verbs = daemon_verbs, .verbs_n = daemon_verbs_n,
+		.verbs_context = d,
+	};
+	return control_create(&options, &d->control, err);
+}
+
+static int prove_lanes(struct daemon *d, struct lk_error *err)
+{
+	const struct zsock *lanes[] = {
+		feed_socket(d->feed),
+		lane_socket(intake_lane(d->intake)),
+		lane_socket(inbox_lane(d->inbox)),
+		lane_socket(control_lane(d->control)),
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(lanes) / sizeof(*lanes); i++)
+		rc = access_prove(d->access, lanes[i], d->keys.public_key, err);
+	return rc;
+}
+
+static int build_loop(struct daemon *d, struct lk_error *err)
+{
+	static const struct {
+		int signal;
+		loop_call *call;
+	} signals[] = { { SIGHUP, hung_up }, { SIGTERM, terminated }, { SIGINT, terminated } };
+	int rc = idle_create(d->loop, d->store, &d->idle, err);
+
+	if (rc == 0)
+		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
+	for (size_t i = 0; rc == 0 && i < sizeof(signals) / sizeof(*signals); i++)
+		rc = loop_signal(d->loop, signals[i].signal, signals[i].call, d, err);
+	return rc;
+}
+
+static int build(struct daemon *d, struct lk_error *err)
+{
+	static int (*const steps[])(struct daemon *, struct lk_error *) = {
+		build_files,  build_access, build_turn,    build_feed,  build_intake,
+		build_inbox,  build_control, prove_lanes,  build_loop,
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(*steps); i++)
+		rc = steps[i](d, err);
+	return rc;
+}
+
+static void unwind(struct daemon *d)
+{
+	if (d->loop != NULL)
+		loop_timer_destroy(d->beat);
+	idle_destroy(d->idle);
+	control_destroy(d->control);
+	inbox_destroy(d->inbox);
+	intake_destroy(d->intake);
+	feed_destroy(d->feed);
+	turn_destroy(d->turn);
+	wake_destroy(d->wake);
+	access_destroy(d->access);
+	zsock_end(d->sockets);
+	loop_destroy(d->loop);
+	store_close(d->store);
+	free(d->policy);
+	config_free(&d->config);
+}
+
+/* ---- Running ---- */
+
+static int status_of(int fault)
+{
+	static const struct {
+		int fault, status;
+	} statuses[] = {
+		{ LK_ECONFIG, EX_CONFIG },    { LK_ENOTFOUND, EX_CONFIG }, { LK_ENET, EX_UNAVAILABLE },
+		{ LK_EMEMORY, EX_OSERR },     { LK_ESTORE, EX_IOERR },     { LK_EFULL, EX_IOERR },
+		{ LK_ESYNC, EX_TEMPFAIL },    { LK_EAUTH, EX_NOPERM },
+	};
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+		if (statuses[i].fault == fault)
+			return statuses[i].status;
+	return EX_SOFTWARE;
+}
+
+static int complain(const struct lk_error *err)
+{
+	log_line(LOG_ERROR, "linkagesd: %s", err->text);
+	return status_of(err->code);
+}
+
+static enum log_level level_of(enum config_log level)
+{
+	static const enum log_level levels[] = {
+		[LOG_LEVEL_DEBUG] = LOG_DETAIL,
+		[LOG_LEVEL_INFO] = LOG_INFO,
+		[LOG_LEVEL_WARNING] = LOG_WARN,
+		[LOG_LEVEL_ERROR] = LOG_ERROR,
+	};
+	return levels[level];
+}
+
+static int run(struct daemon *d, struct lk_error *err)
+{
+	int rc = build(d, err);
+
+	if (rc < 0)
+		return rc;
+	wake_begin(d->wake, d->turn);
+	loop_timer_in(d->beat, STATUS_US);
+	log_line(LOG_NOTE, "ready version=%s feed=%s intake=%s inbox=%s control=%s", LINKAGES_VERSION,
+		 zsock_endpoint(feed_socket(d->feed)), zsock_endpoint(lane_socket(intake_lane(d->intake))),
+		 zsock_endpoint(lane_socket(inbox_lane(d->inbox))),
+		 zsock_endpoint(lane_socket(control_lane(d->control))));
+	loop_tell_ready(d->loop, d->clock.manual ? "manual clock; serving" : "serving");
+	return loop_run(d->loop, err);
+}
+
+static int load(struct daemon *d, const char *path, struct lk_error *err)
+{
+	int rc = config_load(path, &d->config, err);
+
+	if (rc < 0)
+		return rc;
+	log_open(level_of(d->config.log_level));
+	d->policy = calloc(1, sizeof(*d->policy));
+	if (d->policy == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a policy");
+	return policy_load(named(d->config.policy), d->policy, err);
+}
+
+static int serve(const char *path)
+{
+	struct daemon d = { 0 };
+	struct lk_error err = { 0 };
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	rc = load(&d, path, &err);
+	if (rc == 0)
+		rc = run(&d, &err);
+	if (rc < 0)
+		rc = complain(&err);
+	unwind(&d);
+	log_line(LOG_NOTE, "ended status=%d", rc);
+	return rc;
+}
+
+/* In the embedded default the table of clients is made on the first start: then there is none to check. */
+static int check(const char *path)
+{
+	struct daemon d = { 0 };
+	struct lk_error err = { 0 };
+	struct roster *roster = NULL;
+	int rc = load(&d, path, &err);
+
+	if (rc == 0)
+		rc = roster_load(d.config.clients, &roster, &err);
+	if (rc == LK_ENOTFOUND && path == NULL)
+		rc = 0;
+	if (rc == 0)
+		printf("configuration, policy and table of clients are sound\n");
+	else
+		fprintf(stderr, "linkagesd: %s\n", err.text);
+	roster_free(roster);
+	free(d.policy);
+	config_free(&d.config);
+	return rc == 0 ? EX_OK : status_of(rc);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = NULL;
+	bool only_check = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:nhV", options, NULL)) != -1) {
+		if (option == 'c') {
+			path = optarg;
+		} else if (option == 'n') {
+			only_check = true;
+		} else if (option == 'h') {
+			return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
+		} else if (option == 'V') {
+			return printf("linkagesd %s\n", LINKAGES_VERSION) < 0 ? EX_IOERR : EX_OK;
+		} else {
+			fprintf(stderr, "Try 'linkagesd --help'.\n");
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "linkagesd: no operands are taken: '%s'\nTry 'linkagesd --help'.\n", argv[optind]);
+		return EX_USAGE;
+	}
+	return only_check ? check(path) : serve(path);
+}

@@ -1,0 +1,323 @@
+/* verbs.c - what operators and auditors can ask: status, family, dead-letters, clock, reload, stop.
+ *
+ * In: arguments as they came. Out: a reply, or a refusal with a code and a sentence. Promise: an operator sees ids,
+ * counts and kinds; case content is shown to an auditor only, after the purpose stands in the ledger, on disk.
+ */
+#include "daemon.h"
+
+#include "feed.h"
+#include "inbox.h"
+#include "intake.h"
+#include "log.h"
+#include "metrics.h"
+#include "wake.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
+{
+	lk_put_word(out, key);
+	if (at == LK_NO_INSTANT)
+		lk_put_nil(out);
+	else
+		lk_put_time(out, (struct lk_time){ at, 0 });
+}
+
+static void put_number(struct lk_bytes *out, const char *key, int64_t value)
+{
+	lk_put_word(out, key);
+	lk_put_int(out, value);
+}
+
+/* A store that failed under a question: nothing is told, nothing is lost. */
+static void refuse_fault(struct control *control, const struct control_asker *asker, const struct lk_error *err)
+{
+	static const struct {
+		int fault;
+		const char *code;
+	} codes[] = { { LK_ENOTFOUND, "not_found" }, { LK_ESTATE, "not_now" }, { LK_EREFUSED, "bad_value" },
+		      { LK_ECONFIG, "refused" } };
+	const char *code = "busy";
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (codes[i].fault == err->code)
+			code = codes[i].code;
+	control_refuse(control, asker, code, err->text);
+}
+
+/* ---- status ---- */
+
+static void put_counts(struct lk_bytes *out, const struct store_counts *c)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} counts[] = {
+		{ "events", c->events },   { "dead_letters", c->dead_letters }, { "families", c->families },
+		{ "cases", c->cases },     { "workers", c->workers },           { "notices", c->notices },
+		{ "ledger_rows", c->ledger_rows }, { "bytes", c->bytes },       { "wal_bytes", c->wal_bytes },
+	};
+	const size_t n = sizeof(counts) / sizeof(*counts);
+
+	lk_put_map(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++)
+		put_number(out, counts[i].name, counts[i].value);
+}
+
+static void put_status(struct daemon *d, const struct store_counts *counts, struct lk_bytes *body)
+{
+	char revision[LK_DIGEST_HEX];
+
+	lk_digest_hex(d->policy->revision, revision);
+	lk_put_map(body, 11);
+	lk_put_word(body, "version");
+	lk_put_word(body, LINKAGES_VERSION);
+	lk_put_word(body, "clock");
+	lk_put_word(body, clock_word(&d->clock));
+	put_instant(body, "now", clock_now(&d->clock));
+	put_instant(body, "started", d->started_at);
+	put_instant(body, "next_wake", wake_next(d->wake));
+	lk_put_word(body, "policy");
+	lk_put_word(body, revision);
+	lk_put_word(body, "store");
+	put_counts(body, counts);
+	lk_put_word(body, "feed");
+	feed_put(d->feed, body);
+	lk_put_word(body, "intake");
+	intake_put(d->intake, body);
+	lk_put_word(body, "inbox");
+	inbox_put(d->inbox, body);
+	lk_put_word(body, "counters");
+	metrics_put(body);
+}
+
+static void verb_status(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+{
+	struct daemon *d = context;
+	struct store_counts counts;
+	struct lk_bytes body = { 0 };
+	struct lk_error err = { 0 };
+
+	(void)args;
+	if (store_counts(d->store, &counts, &err) < 0) {
+		refuse_fault(control, asker, &err);
+		return;
+	}
+	put_status(d, &counts, &body);
+	control_reply(control, asker, false, &body);
+	lk_bytes_free(&body);
+}
+
+/* ---- family ---- */
+
+#define PURPOSE_MAX 200
+
+/* The purpose goes to the ledger, and is on disk, before anything is shown. */
+static int write_purpose(struct daemon *d, const struct control_asker *asker, struct case_key key,
+			 struct lk_text purpose, struct lk_error *err)
+{
+	char basis[PURPOSE_MAX * 4 + 128];
+	int len = snprintf(basis, sizeof(basis), "purpose: %.*s (%s %.*s)", LK_PRINT(purpose),
+			   lk_agency_word(key.agency), LK_PRINT(key.number));
+	const struct ledger_row row = {
+		.at = clock_now(&d->clock),
+		.worker = lk_text_of(asker->client),
+		.level = LK_CONTENT,
+		.basis = { basis, (uint32_t)len },
+	};
+	int rc = store_begin(d->store, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_ledger_add(d->store, &row, err);
+	if (rc == 0)
+		rc = store_commit(d->store, err);
+	if (rc < 0)
+		store_rollback(d->store);
+	return rc;
+}
+
+static void show_family(struct daemon *d, struct control *control, const struct control_asker *asker,
+			struct case_key key, struct lk_text purpose)
+{
+	struct lk_bytes body = { 0 };
+	struct lk_error err = { 0 };
+	int rc = turn_family(d->turn, key, clock_now(&d->clock), &body, &err);
+
+	if (rc == 0)
+		rc = write_purpose(d, asker, key, purpose, &err);
+	if (rc < 0)
+		refuse_fault(control, asker, &err);
+	else
+		control_reply(control, asker, false, &body);
+	lk_bytes_free(&body);
+}
+
+static void verb_family(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+{
+	struct case_key key = {
+		.agency = lk_agency_code(lk_as_text(lk_get(args, "agency"))),
+		.number = lk_as_text(lk_get(args, "case")),
+	};
+	struct lk_text purpose = lk_as_text(lk_get(args, "purpose"));
+
+	if (key.agency < 0)
+		control_refuse(control, asker, "bad_value", "agency: cws or calworks");
+	else if (key.number.len < 1 || key.number.len > 32)
+		control_refuse(control, asker, "bad_value", "case: the agency's case number");
+	else if (purpose.len < 1 || purpose.len > PURPOSE_MAX * 4)
+		control_refuse(control, asker, "bad_value", "purpose: why it is asked, up to 200 characters");
+	else
+		show_family(context, control, asker, key, purpose);
+}
+
+/* ---- dead-letters ---- */
+
+#define LETTERS_A_PART 100
+#define LETTERS_DEFAULT 100
+#define LETTERS_MOST 10000
+
+struct letters {
+	struct lk_bytes items;
+	uint32_t n;
+	int64_t last;
+};
+
+static int put_letter(void *context, const struct dead_letter *letter)
+{
+	struct letters *l = context;
+
+	lk_put_map(&l->items, 7);
+	put_number(&l->items, "number", letter->number);
+	lk_put_word(&l->items, "source");
+	lk_put_text(&l->items, letter->source);
+	lk_put_word(&l->items, "seq");
+	if (letter->has_seq)
+		lk_put_int(&l->items, letter->seq);
+	else
+		lk_put_nil(&l->items);
+	put_instant(&l->items, "at", letter->received_at);
+	lk_put_word(&l->items, "reason");
+	lk_put_word(&l->items, lk_refusal_word((int)letter->reason));
+	lk_put_word(&l->items, "field");
+	lk_put_text(&l->items, letter->field.len > 0 ? letter->field : LK_NO_TEXT);
+	lk_put_word(&l->items, "detail");
+	lk_put_text(&l->items, letter->detail);
+	l->last = letter->number;
+	l->n++;
+	return 0;
+}
+
+/* {letters: [...], next}: `next` is what to ask `after` to go on. */
+static void reply_letters(struct control *control, const struct control_asker *asker, const struct letters *l, bool more)
+{
+	struct lk_bytes body = { 0 };
+
+	lk_put_map(&body, 2);
+	lk_put_word(&body, "letters");
+	lk_put_array(&body, l->n);
+	lk_bytes_add(&body, l->items.at, l->items.len);
+	put_number(&body, "next", l->last);
+	control_reply(control, asker, more, &body);
+	lk_bytes_free(&body);
+}
+
+static void verb_dead_letters(void *context, struct control *control, const struct control_asker *asker,
+			      struct lk_span args)
+{
+	struct daemon *d = context;
+	struct letters l = { 0 };
+	struct lk_error err = { 0 };
+	int64_t after = 0, limit = LETTERS_DEFAULT;
+	bool more = true;
+	int rc = 0;
+
+	(void)lk_as_int(lk_get(args, "after"), &after);
+	(void)lk_as_int(lk_get(args, "limit"), &limit);
+	if (after < 0 || limit < 1 || limit > LETTERS_MOST) {
+		control_refuse(control, asker, "bad_value", "after: 0 or more; limit: 1 to 10000");
+		return;
+	}
+	for (l.last = after; rc >= 0 && more; limit -= LETTERS_A_PART) {
+		int part = limit < LETTERS_A_PART ? (int)limit : LETTERS_A_PART;
+		lk_bytes_clear(&l.items);
+		l.n = 0;
+		rc = store_dead_letters(d->store, l.last, part, put_letter, &l, &err);
+		more = l.n == LETTERS_A_PART && limit > LETTERS_A_PART;
+		if (rc >= 0)
+			reply_letters(control, asker, &l, more);
+	}
+	if (rc < 0)
+		refuse_fault(control, asker, &err);
+	lk_bytes_free(&l.items);
+}
+
+/* ---- clock ---- */
+
+static void reached(void *context)
+{
+	struct daemon *d = context;
+	struct lk_bytes body = { 0 };
+
+	d->moving = false;
+	feed_resume(d->feed);
+	intake_resume(d->intake);
+	lk_put_map(&body, 2);
+	lk_put_word(&body, "clock");
+	lk_put_word(&body, clock_word(&d->clock));
+	put_instant(&body, "now", clock_now(&d->clock));
+	control_reply(d->control, &d->mover, false, &body);
+	lk_bytes_free(&body);
+}
+
+/* Events would come at an instant that is neither the old nor the new: they wait until the clock stands. */
+static void verb_clock(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+{
+	struct daemon *d = context;
+	struct lk_time to;
+	struct lk_error err = { 0 };
+
+	if (lk_time_parse(lk_as_text(lk_get(args, "to")), &to) < 0) {
+		control_refuse(control, asker, "bad_value", "to: an RFC 3339 time with its offset");
+		return;
+	}
+	if (wake_advance(d->wake, to.at, reached, d, &err) < 0) {
+		refuse_fault(control, asker, &err);
+		return;
+	}
+	d->moving = true;
+	d->mover = *asker;
+	feed_pause(d->feed);
+	intake_pause(d->intake);
+}
+
+/* ---- reload, stop ---- */
+
+static void verb_reload(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+{
+	struct lk_error err = { 0 };
+
+	(void)args;
+	if (daemon_reload(context, &err) < 0)
+		refuse_fault(control, asker, &err);
+	else
+		control_reply(control, asker, false, NULL);
+}
+
+static void verb_stop(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+{
+	(void)args;
+	control_reply(control, asker, false, NULL);
+	daemon_drain(context);
+}
+
+const struct control_verb daemon_verbs[] = {
+	{ "status", ROLE_OPERATOR, verb_status },
+	{ "family", ROLE_AUDITOR, verb_family },
+	{ "dead-letters", ROLE_OPERATOR, verb_dead_letters },
+	{ "clock", ROLE_OPERATOR, verb_clock },
+	{ "reload", ROLE_OPERATOR, verb_reload },
+	{ "stop", ROLE_OPERATOR, verb_stop },
+};
+const size_t daemon_verbs_n = sizeof(daemon_verbs) / sizeof(*daemon_verbs);
