@@ -62,6 +62,7 @@ int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error 
 {
 	struct query q = query_begin(s, SQL_dirty_put);
 
+	s->changed = true;
 	bind_digest(&q, id);
 	bind_int(&q, s->committed.position);
 	return query_run(&q, err);

@@ -10,9 +10,12 @@
 #include "store_sql.h"
 #include <sqlite3.h>
 
+#define STATE_FIRST SQL_state_begin /* statements from here on are on state.db */
 #define STATEMENT_ENUMERATOR(name, sql) SQL_##name,
 enum statement {
-	SQL_STATEMENTS(STATEMENT_ENUMERATOR) STATEMENT_COUNT,
+	SQL_STATEMENTS(STATEMENT_ENUMERATOR) /* on linkages.db */
+	SQL_STATE_STATEMENTS(STATEMENT_ENUMERATOR) /* on state.db */
+	STATEMENT_COUNT,
 };
 
 /* ---- Names that are interned ---------------------------------------------------------------- */
@@ -53,7 +56,7 @@ struct wal {
 };
 
 struct store {
-	sqlite3 *db;
+	sqlite3 *db, *state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	char *directory; /* NULL: in memory */
 	bool read_only;
@@ -61,9 +64,12 @@ struct store {
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed: what is on the disk is not known any more */
 	bool named;            /* a name was interned in this transaction */
+	bool changed;          /* a family was changed in this transaction */
+	bool filling;          /* state.db has a transaction of its own within this one */
+	int64_t fillings;      /* of state.db so far */
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
-	struct wal wal;
+	struct wal wal, state_wal;
 	uint32_t generation;
 	struct name_slot *names;
 	struct lk_bytes scratch; /* what a row says, for its sum */
@@ -83,6 +89,7 @@ void bind_int(struct query *q, int64_t value);
 void bind_null(struct query *q);
 void bind_instant(struct query *q, lk_instant at); /* LK_NO_INSTANT: null */
 void bind_text(struct query *q, struct lk_text text); /* absent: null. Borrowed until query_end(). */
+void bind_copy(struct query *q, const char *string); /* NULL: null. Copied. */
 void bind_blob(struct query *q, const void *at, size_t len); /* borrowed likewise */
 void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST]);
 /* 1: there is a row; 0: there is none (any more); negative: err says why. */
@@ -144,13 +151,25 @@ struct file_kind {
 	const char *name;
 	int32_t application_id;
 	unsigned mode;
-	const char *locking;         /* pragma value */
+	const char *locking; /* pragma value */
+	bool remade;         /* a projection: what cannot be used is not refused but made anew */
 	const char *const *const *version; /* [n]: NULL-ended pieces that make n + 1 of n */
 	int versions;
 };
-extern const struct file_kind linkages_file;
+extern const struct file_kind linkages_file, state_file;
 
-/* Opens, creates or migrates one file of the store. */
+/* Opens, creates or migrates one file of the store: 0, or negative. 1: it is to be made anew. */
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err) LK_MUST_CHECK;
+/* Takes a file and its logs away. */
+int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- project.c ------------------------------------------------------------------------------ */
+
+/* Opens state.db; makes it anew where it is another version, damaged, of another store or an old copy. */
+int state_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int state_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Commits what was filled in, before the marks are cleared for good. */
+int state_commit(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void state_rollback(struct store *s);
 
 #endif

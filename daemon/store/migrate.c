@@ -15,9 +15,12 @@
 
 #define PIECE(name, sql) sql,
 static const char *const linkages_1[] = { SQL_LINKAGES_1(PIECE) NULL };
+static const char *const state_1[] = { SQL_STATE(PIECE) NULL };
 
 /* Appended to, never changed: [n] makes version n + 1 of version n. */
 static const char *const *const linkages_versions[] = { linkages_1 };
+/* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing is put before it. */
+static const char *const *const state_versions[] = { state_1 };
 
 const struct file_kind linkages_file = {
 	.name = "linkages.db",
@@ -26,6 +29,16 @@ const struct file_kind linkages_file = {
 	.locking = "EXCLUSIVE",
 	.version = linkages_versions,
 	.versions = sizeof(linkages_versions) / sizeof(linkages_versions[0]),
+};
+
+const struct file_kind state_file = {
+	.name = "state.db",
+	.application_id = 0x4c4b5354, /* 'LKST' */
+	.mode = 0640,
+	.locking = "NORMAL", /* others read it */
+	.remade = true,
+	.version = state_versions,
+	.versions = sizeof(state_versions) / sizeof(state_versions[0]),
 };
 
 struct path {
@@ -74,6 +87,8 @@ static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *
 	case SQLITE_NOTADB:
 		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database", kind->name);
 	case SQLITE_CORRUPT:
+		if (kind->remade)
+			return 1;
 		return lk_fail(err, LK_ESTORE, "%s is damaged: %s", kind->name, sqlite3_errmsg(db));
 	case SQLITE_BUSY:
 		return lk_fail(err, LK_ESTATE, "%s is held by another process", kind->name);
@@ -127,6 +142,8 @@ static int version_check(struct store *s, sqlite3 *db, const struct file_kind *k
 		return lk_fail(err, LK_ESTORE, "%s is foreign: its application id is %08llx, not %08x",
 			       kind->name, (unsigned long long)application_id,
 			       (unsigned)kind->application_id);
+	if (user_version != kind->versions && kind->remade)
+		return 1;
 	if (user_version > kind->versions)
 		return lk_fail(err, LK_ESTORE, "%s is newer: it has version %lld, this program knows %d",
 			       kind->name, (long long)user_version, kind->versions);
@@ -252,13 +269,28 @@ static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db,
 {
 	int version = 0, rc;
 
-	if ((rc = version_check(s, db, kind, &version, err)) < 0 || s->read_only)
+	if ((rc = version_check(s, db, kind, &version, err)) != 0 || s->read_only)
 		return rc;
 	if (version < kind->versions)
 		rc = versions_make(db, kind, version);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, db, rc, err);
+}
+
+int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err)
+{
+	static const char *const suffix[] = { "-wal", "-shm", "" };
+	struct path path;
+	int rc;
+
+	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
+		if ((rc = path_of(s, kind, suffix[i], &path, err)) < 0)
+			return rc;
+		if (unlink(path.at) != 0 && errno != ENOENT)
+			return lk_fail(err, LK_ESTORE, "%s cannot be removed: %s", kind->name, strerror(errno));
+	}
+	return path_sync(s->directory, O_RDONLY | O_DIRECTORY, err);
 }
 
 static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)

@@ -90,6 +90,12 @@ void bind_text(struct query *q, struct lk_text text)
 						   SQLITE_STATIC, SQLITE_UTF8));
 }
 
+void bind_copy(struct query *q, const char *string)
+{
+	if (query_binds(q))
+		query_bound(q, sqlite3_bind_text(q->statement, q->bound, string, -1, SQLITE_TRANSIENT));
+}
+
 void bind_blob(struct query *q, const void *at, size_t len)
 {
 	/* No bytes are an empty blob, not null, wherever they point to. */
@@ -106,7 +112,7 @@ void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST])
 static int query_refused(struct query *q, struct lk_error *err)
 {
 	if (q->rc != SQLITE_MISUSE)
-		return store_fault(q->store, q->store->db, q->rc, "binding", err);
+		return store_fault(q->store, sqlite3_db_handle(q->statement), q->rc, "store: binding", err);
 	q->statement = NULL; /* it is not ours to reset */
 	return lk_fail(err, LK_ESTATE, "store: a write outside of a transaction, or a walk within itself");
 }
@@ -127,7 +133,7 @@ int query_step(struct query *q, struct lk_error *err)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
-	return store_fault(q->store, q->store->db, rc, "store", err);
+	return store_fault(q->store, sqlite3_db_handle(q->statement), rc, "store", err);
 }
 
 void query_end(struct query *q)

@@ -24,17 +24,17 @@
 
 static const char *const statement_sql[] = {
 #define STATEMENT_TEXT(name, sql) sql,
-	SQL_STATEMENTS(STATEMENT_TEXT)
+	SQL_STATEMENTS(STATEMENT_TEXT) SQL_STATE_STATEMENTS(STATEMENT_TEXT)
 };
 
-static int statements_prepare(struct store *s, struct lk_error *err)
+static int statements_prepare(struct store *s, sqlite3 *db, int from, int until, struct lk_error *err)
 {
-	for (int i = 0; i < STATEMENT_COUNT; i++) {
-		int rc = sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+	for (int i = from; i < until; i++) {
+		int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					    &s->statement[i], NULL);
 
 		if (rc != SQLITE_OK)
-			return store_fault(s, s->db, rc, "linkages.db is damaged or foreign", err);
+			return store_fault(s, db, rc, "store: tables are not as they should be", err);
 	}
 	return 0;
 }
@@ -110,11 +110,26 @@ static int store_load(struct store *s, struct lk_error *err)
 		return rc;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	wal_watch(&s->wal, s->db);
-	if ((rc = statements_prepare(s, err)) < 0)
+	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
 		return rc;
 	if ((rc = identity_load(s, err)) < 0)
 		return rc;
 	return tips_load(s, err);
+}
+
+/* After linkages.db, which says what state.db should be. */
+static int store_load_state(struct store *s, struct lk_error *err)
+{
+	int rc;
+
+	if (s->read_only)
+		return 0;
+	if ((rc = state_open(s, err)) < 0)
+		return rc;
+	wal_watch(&s->state_wal, s->state);
+	if ((rc = statements_prepare(s, s->state, STATE_FIRST, STATEMENT_COUNT, err)) < 0)
+		return rc;
+	return state_load(s, err);
 }
 
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
@@ -134,6 +149,8 @@ int store_open(const struct store_options *options, struct store **out, struct l
 		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
 	else
 		rc = store_load(s, err);
+	if (rc == 0)
+		rc = store_load_state(s, err);
 	if (rc < 0)
 		store_close(s);
 	else
@@ -152,6 +169,7 @@ void store_close(struct store *s)
 	/* After a failed sync the log is the better copy: it is left as it is. */
 	if (s->suspect)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_close(s->state);
 	(void)sqlite3_close(s->db);
 	lk_bytes_free(&s->scratch);
 	free(s->names);
@@ -177,6 +195,7 @@ int store_begin(struct store *s, struct lk_error *err)
 		return rc;
 	}
 	s->tips = s->committed;
+	s->changed = false;
 	return 0;
 }
 
@@ -189,6 +208,8 @@ int store_commit(struct store *s, struct lk_error *err)
 
 	if (!s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
+	if ((rc = state_commit(s, err)) < 0)
+		return rc;
 	q = query_begin(s, SQL_commit);
 	if ((rc = query_run(&q, err)) < 0)
 		return rc;
@@ -208,6 +229,7 @@ void store_rollback(struct store *s)
 		return;
 	if (sqlite3_get_autocommit(s->db) == 0)
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	state_rollback(s);
 	s->open_since_begin = s->lost = false;
 	s->tips = s->committed;
 	names_forget(s);
@@ -249,9 +271,12 @@ int store_idle(struct store *s, struct lk_error *err)
 		return lk_fail(err, LK_ESYNC, "store: an earlier sync failed");
 	if (s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: idle within a transaction");
-	if (s->wal.frames < s->wal.bite)
-		return 0;
-	return wal_checkpoint(s, &s->wal, err);
+	if (s->wal.frames >= s->wal.bite) {
+		int rc = wal_checkpoint(s, &s->wal, err);
+
+		return rc < 0 ? rc : s->state_wal.frames >= s->state_wal.bite;
+	}
+	return s->state_wal.frames >= s->state_wal.bite ? wal_checkpoint(s, &s->state_wal, err) : 0;
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

@@ -195,6 +195,17 @@ typedef int calendar_visitor(void *context, const uint8_t family[LK_DIGEST], con
 int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from, calendar_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- state.db ---------------------------------------------------------------------------------------------------- */
+
+/* Replaces the family's rows in state.db, clears its mark, and moves the position that state.db stands at. family is
+ * unpacked by the caller; NULL: there is no such family any more. Within a transaction that changes no family: state.db
+ * is committed a moment earlier, and may say only what linkages.db has committed. LK_ESTATE otherwise. */
+struct family;
+int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct family *family,
+		  struct lk_error *err) LK_MUST_CHECK;
+/* Empties state.db and marks every family, to have it filled again. Within a transaction, as above. */
+int store_project_reset(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- Mailboxes --------------------------------------------------------------------------------------------------- */
 
 struct stored_mailbox {

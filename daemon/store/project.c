@@ -1,0 +1,540 @@
+/* project.c - state.db: families unpacked into plain tables, for people who ask their own questions.
+ *
+ * In: one family as the engine sees it. Out: its rows, in words and dates. Promise: state.db says only what the log
+ * has committed, and where in the log it stands; an old copy, or that of another store, is noticed and made anew.
+ */
+#include "internal.h"
+
+#include "../engine/family.h"
+
+#include <string.h>
+
+/* What linkages.db knows of state.db: how often it was filled. state.db knows it too, a moment earlier. */
+#define FILLINGS "state.fillings"
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+/* 0: it may be used; 1: it is of another store or older than linkages.db remembers. */
+static int state_fits(struct store *s, struct lk_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t remembered = 0;
+	int rc = store_value_get(s, FILLINGS, &remembered, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sqlite3_prepare_v2(s->state, "SELECT store, fillings FROM standing", -1, &statement, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+		const void *store = sqlite3_column_blob(statement, 0);
+
+		rc = sqlite3_column_bytes(statement, 0) != LK_DIGEST ||
+		     memcmp(store, s->identity, LK_DIGEST) != 0 ||
+		     sqlite3_column_int64(statement, 1) < remembered;
+	}
+	(void)sqlite3_finalize(statement);
+	return rc != SQLITE_OK;
+}
+
+static int state_take(struct store *s, struct lk_error *err)
+{
+	int rc = file_open(s, &state_file, &s->state, err);
+
+	return rc != 0 ? rc : state_fits(s, err);
+}
+
+int state_open(struct store *s, struct lk_error *err)
+{
+	int on = 1;
+	int rc = state_take(s, err);
+
+	if (rc == 1) {
+		(void)sqlite3_close(s->state);
+		s->state = NULL;
+		if ((rc = file_remove(s, &state_file, err)) == 0)
+			rc = state_take(s, err);
+	}
+	if (rc == 1)
+		rc = lk_fail(err, LK_ESTORE, "state.db cannot be made anew");
+	/* The log stays when we go, so that those who may only read can still open it. */
+	if (rc == 0)
+		(void)sqlite3_file_control(s->state, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+	return rc;
+}
+
+/* ---- Its own transaction, within that of linkages.db ------------------------------------------- */
+
+static int state_begin(struct store *s, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	if (!s->open_since_begin || s->changed)
+		return lk_fail(err, LK_ESTATE, "store: state.db is filled in a transaction of its own");
+	if (s->filling)
+		return 0;
+	q = query_begin(s, SQL_state_begin);
+	if ((rc = query_run(&q, err)) == 0)
+		s->filling = true;
+	return rc;
+}
+
+static int standing_put(struct store *s, int64_t fillings, struct lk_error *err)
+{
+	int64_t position = s->tips.position;
+	struct query q = query_begin(s, SQL_dirty_oldest);
+	int rc = query_number(&q, &position, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_standing_put);
+	bind_digest(&q, s->identity);
+	bind_int(&q, position);
+	bind_int(&q, fillings);
+	return query_run(&q, err);
+}
+
+/* state.db first: if all ends between the two, its families are still marked and are filled in again. */
+int state_commit(struct store *s, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	if (!s->filling)
+		return 0;
+	if ((rc = standing_put(s, s->fillings + 1, err)) < 0)
+		return rc;
+	if ((rc = store_value_put(s, FILLINGS, s->fillings + 1, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_state_commit);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	s->filling = false;
+	s->fillings++;
+	return 0;
+}
+
+void state_rollback(struct store *s)
+{
+	if (s->filling && sqlite3_get_autocommit(s->state) == 0)
+		(void)sqlite3_exec(s->state, "ROLLBACK", NULL, NULL, NULL);
+	s->filling = false;
+}
+
+static int state_begin_anew(struct store *s, struct lk_error *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc == 0)
+		rc = store_project_reset(s, err);
+	return rc == 0 ? store_commit(s, err) : rc;
+}
+
+int state_load(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_standing_get);
+	int rc = query_number(&q, &s->fillings, err);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if ((rc = store_value_get(s, FILLINGS, &s->fillings, err)) < 0)
+		return rc;
+	return state_begin_anew(s, err);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+struct projection {
+	struct store *store;
+	const struct family *family;
+	char id[LK_DIGEST_HEX];
+	int64_t line;
+};
+
+static struct query row_begin(struct projection *p, enum statement put)
+{
+	struct query q = query_begin(p->store, put);
+
+	bind_copy(&q, p->id);
+	bind_int(&q, p->line++);
+	return q;
+}
+
+static void bind_word(struct query *q, const struct projection *p, struct word word)
+{
+	bind_text(q, family_text(p->family, word));
+}
+
+static void bind_time(struct query *q, lk_instant at)
+{
+	char text[LK_TIME_TEXT];
+
+	if (at != LK_NO_INSTANT)
+		lk_time_print((struct lk_time){ at, 0 }, text);
+	bind_copy(q, at != LK_NO_INSTANT ? text : NULL);
+}
+
+static void bind_date(struct query *q, lk_date date)
+{
+	char text[LK_DATE_TEXT];
+
+	if (date != LK_NO_DATE)
+		lk_date_print(date, text);
+	bind_copy(q, date != LK_NO_DATE ? text : NULL);
+}
+
+static void bind_case(struct query *q, const struct projection *p, uint32_t kase)
+{
+	const struct kase *k = kase < p->family->cases_n ? &p->family->cases[kase] : NULL;
+
+	bind_copy(q, k != NULL ? lk_agency_word(k->agency) : NULL);
+	bind_text(q, k != NULL ? family_text(p->family, k->number) : LK_NO_TEXT);
+}
+
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+static int put_case(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct kase *k = &p->family->cases[i];
+	struct query q = row_begin(p, SQL_put_case);
+
+	bind_case(&q, p, i);
+	bind_int(&q, k->unit);
+	bind_int(&q, k->open != 0);
+	bind_int(&q, k->limited != 0);
+	bind_copy(&q, lk_status_word(k->status));
+	bind_time(&q, k->status_at);
+	bind_date(&q, k->status_until);
+	bind_time(&q, k->opened_at);
+	bind_time(&q, k->closed_at);
+	bind_date(&q, k->closing_on);
+	bind_time(&q, k->contact_at);
+	bind_time(&q, k->visited_at);
+	return query_run(&q, err);
+}
+
+static int put_clock(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct kase *k = &p->family->cases[i];
+	struct query q;
+
+	if (k->clock_used < 0)
+		return 0;
+	q = row_begin(p, SQL_put_clock);
+	bind_case(&q, p, i);
+	bind_copy(&q, lk_clock_word(LK_TANF60));
+	bind_int(&q, k->clock_used);
+	return query_run(&q, err);
+}
+
+static int put_episode(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct kin *u = &p->family->kins[i];
+	struct query q;
+
+	if (u->joined_to != NONE || u->episode == 0)
+		return 0;
+	q = row_begin(p, SQL_put_episode);
+	bind_int(&q, i);
+	bind_int(&q, u->episode);
+	bind_int(&q, u->mutual != 0);
+	bind_time(&q, u->episode_at);
+	bind_time(&q, u->ended_at);
+	return query_run(&q, err);
+}
+
+static int put_assignment(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct assignment *a = &p->family->assignments[i];
+	struct query q = row_begin(p, SQL_put_assignment);
+
+	bind_case(&q, p, a->kase);
+	bind_copy(&q, lk_role_word(a->role));
+	bind_word(&q, p, a->worker);
+	bind_word(&q, p, a->name);
+	bind_word(&q, p, a->phone);
+	bind_time(&q, a->from_at);
+	bind_time(&q, a->until_at);
+	return query_run(&q, err);
+}
+
+static void bind_topics(struct query *q, uint32_t topics)
+{
+	char text[160] = "";
+	size_t len = 0;
+
+	for (int t = 0; t < lk_topic_count; t++) {
+		const char *word = lk_topic_word(t);
+
+		if ((topics & 1u << t) == 0 || len + strlen(word) + 2 > sizeof(text))
+			continue;
+		if (len > 0)
+			text[len++] = ',';
+		memcpy(text + len, word, strlen(word) + 1);
+		len += strlen(word);
+	}
+	bind_copy(q, text);
+}
+
+static int put_consent(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct consent *c = &p->family->consents[i];
+	struct query q = row_begin(p, SQL_put_consent);
+
+	bind_case(&q, p, c->kase);
+	bind_word(&q, p, c->id);
+	bind_int(&q, c->in_force != 0);
+	bind_topics(&q, c->topics);
+	bind_time(&q, c->signed_at);
+	bind_date(&q, c->expires);
+	return query_run(&q, err);
+}
+
+static int put_plan(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct plan *plan = &p->family->plans[i];
+	struct query q = row_begin(p, SQL_put_plan);
+
+	bind_case(&q, p, plan->kase);
+	bind_word(&q, p, plan->id);
+	bind_copy(&q, lk_plan_kind_word(plan->kind));
+	bind_time(&q, plan->signed_at);
+	bind_date(&q, plan->closing_on);
+	bind_int(&q, plan->ended != 0);
+	return query_run(&q, err);
+}
+
+static int put_service(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct service *v = &p->family->services[i];
+	struct query q = row_begin(p, SQL_put_service);
+
+	bind_case(&q, p, v->kase);
+	bind_word(&q, p, v->id);
+	bind_copy(&q, lk_category_word(v->category));
+	bind_int(&q, v->running != 0);
+	bind_time(&q, v->started_at);
+	return query_run(&q, err);
+}
+
+static const char *const meeting_words[] = {
+	[MEETING_PLANNED] = "planned",
+	[MEETING_HELD] = "held",
+	[MEETING_MISSED] = "missed",
+	[MEETING_CANCELLED] = "cancelled",
+};
+
+static const struct version *version_of(const struct projection *p, const struct meeting *m)
+{
+	return m->version < p->family->versions_n ? &p->family->versions[m->version] : NULL;
+}
+
+static void bind_version(struct query *q, const struct projection *p, const struct version *v)
+{
+	bind_time(q, v != NULL ? v->start_at : LK_NO_INSTANT);
+	bind_time(q, v != NULL ? v->end_at : LK_NO_INSTANT);
+	bind_word(q, p, v != NULL ? v->place : NO_WORD);
+	bind_word(q, p, v != NULL ? v->organizer : NO_WORD);
+	if (v != NULL)
+		bind_int(q, v->family != 0);
+	else
+		bind_null(q);
+}
+
+static int put_meeting(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct meeting *m = &p->family->meetings[i];
+	const struct version *v = version_of(p, m);
+	struct query q = row_begin(p, SQL_put_meeting);
+
+	bind_case(&q, p, m->kase);
+	bind_word(&q, p, m->id);
+	bind_copy(&q, v != NULL ? lk_meeting_kind_word(v->kind) : NULL);
+	bind_copy(&q, meeting_words[m->state]);
+	bind_version(&q, p, v);
+	bind_time(&q, m->state == MEETING_HELD ? m->held_at : LK_NO_INSTANT);
+	bind_int(&q, m->state == MEETING_HELD && m->with_family != 0);
+	return query_run(&q, err);
+}
+
+static int put_names(struct projection *p, uint32_t meeting, uint32_t first, uint32_t n, bool required,
+		     struct lk_error *err)
+{
+	for (uint32_t i = first; i < first + n; i++) {
+		struct query q = row_begin(p, SQL_put_meeting_worker);
+		int rc;
+
+		bind_int(&q, meeting);
+		bind_word(&q, p, p->family->names[i]);
+		bind_int(&q, required);
+		if ((rc = query_run(&q, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int put_meeting_workers(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct version *v = version_of(p, &p->family->meetings[i]);
+	int rc;
+
+	if (v == NULL)
+		return 0;
+	if ((rc = put_names(p, i, v->required, v->required_n, true, err)) < 0)
+		return rc;
+	return put_names(p, i, v->optional, v->optional_n, false, err);
+}
+
+static int put_concern(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct concern *c = &p->family->concerns[i];
+	struct query q = row_begin(p, SQL_put_concern);
+
+	bind_case(&q, p, c->kase);
+	bind_word(&q, p, c->id);
+	bind_copy(&q, lk_concern_kind_word(c->kind));
+	bind_int(&q, c->resolved != 0);
+	bind_time(&q, c->raised_at);
+	return query_run(&q, err);
+}
+
+static int put_referral(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct referral *r = &p->family->referrals[i];
+	struct query q = row_begin(p, SQL_put_referral);
+
+	bind_case(&q, p, r->kase);
+	bind_word(&q, p, r->id);
+	bind_copy(&q, lk_category_word(r->category));
+	bind_word(&q, p, r->to);
+	bind_copy(&q, lk_referral_status_word(r->status));
+	bind_int(&q, r->urgent != 0);
+	bind_time(&q, r->made_at);
+	bind_date(&q, r->follow_up);
+	return query_run(&q, err);
+}
+
+static int put_removal(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct removal *r = &p->family->removals[i];
+	struct query q = row_begin(p, SQL_put_removal);
+
+	bind_case(&q, p, r->kase);
+	bind_word(&q, p, r->person);
+	bind_int(&q, r->returned != 0);
+	bind_time(&q, r->removed_at);
+	return query_run(&q, err);
+}
+
+/* A link is kept by case in linkages.db; it is told once, from the lesser of its two ends. */
+struct link_walk {
+	struct projection *p;
+	struct case_key one;
+	uint32_t kase;
+	struct lk_error *err;
+};
+
+static int put_link(void *context, struct case_key other, lk_instant since)
+{
+	struct link_walk *w = context;
+	int order = w->one.agency - other.agency;
+	struct query q;
+
+	if (order == 0)
+		order = lk_text_order(w->one.number, other.number);
+	if (order > 0)
+		return 0;
+	q = row_begin(w->p, SQL_put_link);
+	bind_case(&q, w->p, w->kase);
+	bind_copy(&q, lk_agency_word(other.agency));
+	bind_text(&q, other.number);
+	bind_time(&q, since);
+	return query_run(&q, w->err);
+}
+
+static int put_links(struct projection *p, uint32_t i, struct lk_error *err)
+{
+	const struct kase *k = &p->family->cases[i];
+	struct case_key key = { k->agency, family_text(p->family, k->number) };
+	struct link_walk walk = { p, key, i, err };
+
+	return store_links_of(p->store, key, put_link, &walk, err);
+}
+
+#define COUNT(plural) \
+	static uint32_t count_##plural(const struct family *f) \
+	{ \
+		return f->plural##_n; \
+	}
+COUNT(cases) COUNT(kins) COUNT(assignments) COUNT(consents) COUNT(plans) COUNT(services)
+COUNT(meetings) COUNT(concerns) COUNT(referrals) COUNT(removals)
+
+/* A table, and the records that its rows are made of. */
+static const struct table {
+	const char *name;
+	enum statement drop;
+	uint32_t (*count)(const struct family *f);
+	int (*put)(struct projection *p, uint32_t i, struct lk_error *err);
+} tables[] = {
+	{ "state_case", SQL_drop_case, count_cases, put_case },
+	{ "episode", SQL_drop_episode, count_kins, put_episode },
+	{ "assignment", SQL_drop_assignment, count_assignments, put_assignment },
+	{ "link", SQL_drop_link, count_cases, put_links },
+	{ "consent", SQL_drop_consent, count_consents, put_consent },
+	{ "plan", SQL_drop_plan, count_plans, put_plan },
+	{ "service", SQL_drop_service, count_services, put_service },
+	{ "meeting", SQL_drop_meeting, count_meetings, put_meeting },
+	{ "meeting_worker", SQL_drop_meeting_worker, count_meetings, put_meeting_workers },
+	{ "concern", SQL_drop_concern, count_concerns, put_concern },
+	{ "referral", SQL_drop_referral, count_referrals, put_referral },
+	{ "clock", SQL_drop_clock, count_cases, put_clock },
+	{ "removal", SQL_drop_removal, count_removals, put_removal },
+};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
+
+static int table_fill(const struct table *table, struct projection *p, struct lk_error *err)
+{
+	uint32_t n = p->family != NULL ? table->count(p->family) : 0;
+	struct query q = query_begin(p->store, table->drop);
+	int rc;
+
+	bind_copy(&q, p->id);
+	rc = query_run(&q, err);
+	p->line = 0;
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = table->put(p, i, err);
+	return rc;
+}
+
+int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct family *family,
+		  struct lk_error *err)
+{
+	struct projection p = { .store = s, .family = family };
+	struct query q;
+	int rc = state_begin(s, err);
+
+	lk_digest_hex(id, p.id);
+	for (size_t i = 0; i < TABLES && rc == 0; i++)
+		rc = table_fill(&tables[i], &p, err);
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_dirty_clear);
+	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
+int store_project_reset(struct store *s, struct lk_error *err)
+{
+	char sql[64];
+	struct query q;
+	int rc = state_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < TABLES; i++) {
+		sqlite3_snprintf(sizeof(sql), sql, "DELETE FROM %s", tables[i].name);
+		if ((rc = sqlite3_exec(s->state, sql, NULL, NULL, NULL)) != SQLITE_OK)
+			return store_fault(s, s->state, rc, "state.db", err);
+	}
+	q = query_begin(s, SQL_dirty_all);
+	return query_run(&q, err);
+}

@@ -1,0 +1,92 @@
+-- state-statements.sql - every statement on state.db, by name; prepared once, when the store is opened.
+
+-- name: state_begin
+BEGIN IMMEDIATE
+-- name: state_commit
+COMMIT
+-- name: standing_get
+SELECT store, fillings, position FROM standing WHERE one = 1
+-- name: standing_put
+INSERT INTO standing (one, store, position, fillings) VALUES (1, ?1, ?2, ?3)
+ON CONFLICT (one) DO UPDATE SET position = excluded.position, fillings = excluded.fillings
+
+-- name: drop_case
+DELETE FROM state_case WHERE family = ?1
+-- name: put_case
+INSERT INTO state_case (family, line, agency, number, unit, is_open, limited_access, status, status_at,
+	status_until, opened_at, closed_at, closing_on, contact_at, visited_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+
+-- name: drop_episode
+DELETE FROM episode WHERE family = ?1
+-- name: put_episode
+INSERT INTO episode (family, line, unit, episode, is_mutual, begun_at, ended_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+
+-- name: drop_assignment
+DELETE FROM assignment WHERE family = ?1
+-- name: put_assignment
+INSERT INTO assignment (family, line, agency, number, role, worker, name, phone, from_at, until_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- name: drop_link
+DELETE FROM link WHERE family = ?1
+-- name: put_link
+INSERT INTO link (family, line, agency, number, other_agency, other_number, since_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+
+-- name: drop_consent
+DELETE FROM consent WHERE family = ?1
+-- name: put_consent
+INSERT INTO consent (family, line, agency, number, consent, in_force, topics, signed_at, expires_on)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- name: drop_plan
+DELETE FROM plan WHERE family = ?1
+-- name: put_plan
+INSERT INTO plan (family, line, agency, number, plan, kind, signed_at, closing_on, has_ended)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- name: drop_service
+DELETE FROM service WHERE family = ?1
+-- name: put_service
+INSERT INTO service (family, line, agency, number, service, category, is_running, started_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+
+-- name: drop_meeting
+DELETE FROM meeting WHERE family = ?1
+-- name: put_meeting
+INSERT INTO meeting (family, line, agency, number, meeting, kind, state, start_at, end_at, place, organizer,
+	needs_family, held_at, with_family)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+
+-- name: drop_meeting_worker
+DELETE FROM meeting_worker WHERE family = ?1
+-- name: put_meeting_worker
+INSERT INTO meeting_worker (family, line, meeting_line, worker, is_required)
+VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: drop_concern
+DELETE FROM concern WHERE family = ?1
+-- name: put_concern
+INSERT INTO concern (family, line, agency, number, concern, kind, is_resolved, raised_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+
+-- name: drop_referral
+DELETE FROM referral WHERE family = ?1
+-- name: put_referral
+INSERT INTO referral (family, line, agency, number, referral, category, made_to, status, is_urgent, made_at,
+	follow_up_on)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+
+-- name: drop_clock
+DELETE FROM clock WHERE family = ?1
+-- name: put_clock
+INSERT INTO clock (family, line, agency, number, clock, used)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: drop_removal
+DELETE FROM removal WHERE family = ?1
+-- name: put_removal
+INSERT INTO removal (family, line, agency, number, person, has_returned, removed_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
