@@ -59,8 +59,8 @@ static int join(char *out, size_t size, const char *folder, const char *name, st
 	int len = snprintf(out, size, "%s%s%s", folder, separate ? "/" : "", name);
 
 	if (len < 0 || (size_t)len >= size)
-		return lk_fail(err, LK_ECONFIG, "%s/%s: longer than %zu bytes", folder, name,
-			       size - 1);
+		return lk_fail(err, LK_ECONFIG, "a path is longer than %zu bytes: %.200s", size - 1,
+			       folder);
 	return 0;
 }
 
@@ -124,8 +124,9 @@ static int fill_control(struct config *config, struct lk_error *err)
 	if (join(path, sizeof(path), config->runtime_directory, "control", err) < 0)
 		return LK_ECONFIG;
 	if (strlen(path) > SOCKET_PATH_MAX)
-		return lk_fail(err, LK_ECONFIG, "%s: longer than the %d bytes of a socket's path",
-			       path, SOCKET_PATH_MAX);
+		return lk_fail(err, LK_ECONFIG,
+			       "longer than the %d bytes of a socket's path: %.200s",
+			       SOCKET_PATH_MAX, path);
 	return join(config->lane[LANE_CONTROL], CONFIG_ADDRESS_MAX, IPC, path, err);
 }
 
