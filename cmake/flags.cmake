@@ -22,6 +22,10 @@ if(LINKAGES_SANITIZE)
 	add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(LINKAGES_FUZZ)
+	add_compile_options(-fsanitize=fuzzer-no-link) # coverage in what is fuzzed; the targets bring libFuzzer itself
+endif()
+
 # OpenSSF's guide for hardening C. Not with sanitizers, which FORTIFY blinds. nodlopen is left out: it would forbid
 # other languages to load liblinkages.
 if(LINKAGES_HARDEN)
