@@ -76,6 +76,9 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 /* A heartbeat or an event of a source was heard. Cheap; written with the next batch. */
 void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 
+/* Whether a source's silence is told of from now on. */
+void turn_watch(struct turn *t, struct lk_text source, bool watched);
+
 /* ---- Time and policy --------------------------------------------------------------------------------------------- */
 
 /* Everything that falls due by `now`, at most 256 families a call, each at its own instant, one transaction.

@@ -91,8 +91,10 @@ void notice_of(const struct derivation *d, const struct candidate *c, struct not
 	out->urgency = c->urgency;
 	out->level = c->level;
 	out->about = c->about;
-	if (c->notice[0] != '\0')
+	if (c->notice[0] != '\0') {
 		out->about.notice = lk_text_of(c->notice);
+		out->about.worker = lk_text_of(c->waits_for);
+	}
 	out->rule = lk_text_of(lk_notice_kind_word(c->kind));
 	out->cites = lk_text_of(d->p->rule[c->kind].cites);
 	add_events(d, c, room, out);

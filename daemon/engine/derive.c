@@ -541,8 +541,10 @@ static void add_for(struct derivation *d, const struct fact *fact, const struct 
 	c->due = fact->due;
 	c->cause_at = fact->at != LK_NO_INSTANT ? fact->at : d->now;
 	c->about = fact->about;
-	if (fact->notice != NULL)
+	if (fact->notice != NULL) {
 		lk_digest_hex(fact->notice, c->notice);
+		snprintf(c->waits_for, sizeof(c->waits_for), "%.*s", LK_PRINT(fact->about.worker));
+	}
 	c->causes_n = fact->causes_n;
 	memcpy(c->causes, fact->causes, sizeof(c->causes));
 	set_level(d, fact, rule, c);

@@ -55,7 +55,8 @@ struct candidate {
 	uint32_t contacts_n;
 	lk_date due;
 	lk_instant cause_at;
-	char notice[LK_DIGEST_HEX]; /* what about.notice points to, once it is told */
+	char notice[LK_DIGEST_HEX]; /* notice.unanswered: what about.notice and about.worker say, kept here because */
+	char waits_for[65];         /* the records they come from move while notices are compared */
 	struct lk_about about;
 	uint32_t causes[LK_BECAUSE_MAX];
 	uint32_t causes_n;

@@ -1,0 +1,483 @@
+/* turn.c - the life of a batch: begin, admit, commit, tell; and the passing of time.
+ *
+ * In: admitted inputs and instants. Out: rows, then what the sink is told.
+ * Promise: all of a batch is committed or none is; running it twice changes nothing; nobody hears of what is not on disk.
+ */
+#include "turn_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Making and unmaking ----------------------------------------------------------------------------------------- */
+
+static int copy_sources(struct turn *t, const struct turn_options *o, struct lk_error *err)
+{
+	t->sources = calloc(o->sources_n + 1, sizeof(*t->sources));
+	if (t->sources == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for %zu sources", o->sources_n);
+	t->sources_n = o->sources_n;
+	for (size_t i = 0; i < o->sources_n; i++) {
+		struct source_state *s = &t->sources[i];
+		s->source = o->sources[i];
+		s->heard_at = LK_NO_INSTANT;
+		int rc = store_heard_get(t->store, lk_text_of(s->source.name), &s->heard_at, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Families remember under what they were derived: the policy, and how often a silence that held them back has ended. */
+static int set_revision(struct turn *t, struct lk_error *err)
+{
+	struct {
+		uint8_t policy[LK_DIGEST];
+		int64_t spoken;
+	} both = { .spoken = 0 };
+	memcpy(both.policy, t->policy->revision, LK_DIGEST);
+	int rc = store_value_get(t->store, "spoken", &both.spoken, err);
+	if (rc < 0)
+		return rc;
+	lk_digest(&both, sizeof(both), NULL, t->revision);
+	t->is_behind = true; /* the first pass finds out */
+	return 0;
+}
+
+static int recall_now(struct turn *t, struct lk_error *err)
+{
+	int64_t last = LK_NO_INSTANT;
+	int rc = store_value_get(t->store, "now", &last, err);
+	t->now = rc > 0 ? last : LK_NO_INSTANT;
+	return rc < 0 ? rc : 0;
+}
+
+int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err)
+{
+	struct turn *t = calloc(1, sizeof(*t));
+	*out = NULL;
+	if (t == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for the turn");
+	t->store = options->store;
+	t->policy = options->policy;
+	t->sink = options->sink;
+	t->wake_at = LK_NO_INSTANT;
+	int rc = copy_sources(t, options, err);
+	if (rc >= 0)
+		rc = set_revision(t, err);
+	if (rc >= 0)
+		rc = recall_now(t, err);
+	if (rc < 0) {
+		turn_destroy(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void turn_destroy(struct turn *turn)
+{
+	if (turn == NULL)
+		return;
+	homes_forget(turn);
+	free(turn->sources);
+	free(turn->grown);
+	free(turn->answered);
+	free(turn);
+}
+
+int turn_agency_of(void *turn, struct lk_text source)
+{
+	const struct turn *t = turn;
+	for (size_t i = 0; i < t->sources_n; i++)
+		if (lk_text_says(source, t->sources[i].source.name))
+			return t->sources[i].source.agency;
+	return LK_NO_CODE;
+}
+
+/* ---- One transaction --------------------------------------------------------------------------------------------- */
+
+int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err)
+{
+	for (uint32_t i = t->grown_n; i > 0; i--) {
+		if (!lk_text_says(worker, t->grown[i - 1].worker))
+			continue;
+		t->grown[i - 1].seq = seq;
+		return 0;
+	}
+	struct grown *wider = vector_grown(t->grown, t->grown_n, &t->grown_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory to remember who is told");
+	t->grown = wider;
+	struct grown *g = &t->grown[t->grown_n++];
+	memset(g, 0, sizeof(*g));
+	memcpy(g->worker, worker.at, worker.len < sizeof(g->worker) - 1 ? worker.len : sizeof(g->worker) - 1);
+	g->seq = seq;
+	return 0;
+}
+
+void turn_undo(struct turn *t)
+{
+	store_rollback(t->store);
+	homes_forget(t);
+	t->grown_n = t->answered_n = 0;
+	t->stream.source = LK_NO_TEXT;
+}
+
+/* From here on it is true. */
+static void tell_sink(struct turn *t)
+{
+	lk_instant wake_at = turn_next_wake(t);
+	for (uint32_t i = 0; i < t->grown_n && t->sink.told != NULL; i++)
+		t->sink.told(t->sink.context, lk_text_of(t->grown[i].worker), t->grown[i].seq);
+	for (uint32_t i = 0; i < t->answered_n && t->sink.answered != NULL; i++)
+		t->sink.answered(t->sink.context, lk_text_of(t->answered[i].worker), t->answered[i].notice,
+				 lk_text_of(t->answered[i].worker), t->answered[i].at);
+	t->grown_n = t->answered_n = 0;
+	if (wake_at != t->wake_at && t->sink.wake != NULL)
+		t->sink.wake(t->sink.context, wake_at);
+	t->wake_at = wake_at;
+}
+
+int turn_commit(struct turn *t, struct lk_error *err)
+{
+	int rc = stream_flush(t, err);
+	if (rc >= 0)
+		rc = homes_flush(t, err);
+	if (rc >= 0)
+		rc = store_value_put(t->store, "now", t->now, err);
+	if (rc >= 0)
+		rc = store_commit(t->store, err);
+	if (rc < 0) {
+		turn_undo(t);
+		return rc;
+	}
+	homes_trim(t);
+	tell_sink(t);
+	return 0;
+}
+
+static void advance(struct turn *t, lk_instant now)
+{
+	if (t->now == LK_NO_INSTANT || now > t->now)
+		t->now = now;
+}
+
+/* ---- Silence ----------------------------------------------------------------------------------------------------- */
+
+static struct source_state *source_named(struct turn *t, struct lk_text name)
+{
+	for (size_t i = 0; i < t->sources_n; i++)
+		if (lk_text_says(name, t->sources[i].source.name))
+			return &t->sources[i];
+	return NULL;
+}
+
+void turn_heard(struct turn *t, struct lk_text source, lk_instant now)
+{
+	struct source_state *s = source_named(t, source);
+	if (s != NULL && (s->heard_at == LK_NO_INSTANT || now > s->heard_at))
+		s->heard_at = now;
+}
+
+void turn_watch(struct turn *t, struct lk_text source, bool watched)
+{
+	struct source_state *s = source_named(t, source);
+	if (s != NULL)
+		s->source.watched = watched;
+}
+
+static lk_instant silent_at(const struct turn *t, const struct source_state *s)
+{
+	if (!s->source.watched || s->heard_at == LK_NO_INSTANT)
+		return LK_NO_INSTANT;
+	struct duration silence = dated_on(&t->policy->feeds_silence, zone_date(&t->policy->zone, s->heard_at));
+	return s->heard_at + silence.n * LK_HOUR;
+}
+
+static bool is_silent(const struct turn *t, const struct source_state *s, lk_instant now)
+{
+	lk_instant at = silent_at(t, s);
+	return at != LK_NO_INSTANT && at <= now;
+}
+
+/* A silence that ends lets go what it held back: every family is derived again, as after a change of policy. */
+static int note_spoken(struct turn *t, struct lk_error *err)
+{
+	int64_t spoken = 0;
+	int rc = store_value_get(t->store, "spoken", &spoken, err);
+	if (rc >= 0)
+		rc = store_value_put(t->store, "spoken", spoken + 1, err);
+	return rc < 0 ? rc : set_revision(t, err);
+}
+
+/* Within a transaction: what has begun or ended to be silent by now. */
+static int settle_silence(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	bool changed = false, spoke = false;
+	for (size_t i = 0; i < t->sources_n; i++) {
+		struct source_state *s = &t->sources[i];
+		bool silent = is_silent(t, s, now);
+		changed |= silent != s->is_silent;
+		spoke |= s->is_silent && !silent;
+		s->is_silent = silent;
+		int rc = s->heard_at != LK_NO_INSTANT ?
+				 store_heard_put(t->store, lk_text_of(s->source.name), s->heard_at, err) :
+				 0;
+		if (rc < 0)
+			return rc;
+	}
+	int rc = spoke ? note_spoken(t, err) : 0;
+	return rc >= 0 && changed ? feeds_settle(t, now, err) : rc;
+}
+
+static lk_instant next_silence(const struct turn *t)
+{
+	lk_instant next = LK_NO_INSTANT;
+	for (size_t i = 0; i < t->sources_n; i++) {
+		lk_instant at = t->sources[i].is_silent ? LK_NO_INSTANT : silent_at(t, &t->sources[i]);
+		if (at != LK_NO_INSTANT && (next == LK_NO_INSTANT || at < next))
+			next = at;
+	}
+	return next;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n, struct turn_verdict *verdicts,
+		struct lk_error *err)
+{
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	advance(t, now);
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = admit(t, &events[i], t->now, &verdicts[i], err);
+	if (rc >= 0)
+		rc = settle_silence(t, t->now, err);
+	if (rc >= 0)
+		return turn_commit(t, err);
+	turn_undo(t);
+	return rc;
+}
+
+int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t last,
+		   int64_t acked, struct stored_stream *out, dead_letter_visitor *refused, void *context,
+		   struct lk_error *err)
+{
+	int rc = store_stream_get(t->store, source, epoch, out, err);
+	if (rc < 0)
+		return rc;
+	bool is_known = rc > 0;
+	if (!is_known)
+		*out = (struct stored_stream){ .source = source, .next = 1 };
+	out->source = source;
+	memcpy(out->epoch, epoch, LK_DIGEST);
+	/* What the outbox has forgotten can not be asked for: the range is lost, and said so by whoever compares. */
+	if (first > out->next && last + 1 >= out->next) {
+		out->next = first;
+		rc = store_begin(t->store, err);
+		if (rc >= 0)
+			rc = store_stream_put(t->store, out, err);
+		if (rc >= 0)
+			rc = turn_commit(t, err);
+		else
+			turn_undo(t);
+		if (rc < 0)
+			return rc;
+	}
+	return store_stream_refusals(t->store, source, epoch, acked, out->next, refused, context, err);
+}
+
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
+
+struct due {
+	uint8_t ids[TURN_FAMILIES_MAX][LK_DIGEST];
+	lk_instant at[TURN_FAMILIES_MAX];
+	int n;
+};
+
+static int note_due(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at)
+{
+	struct due *due = context;
+	memcpy(due->ids[due->n], id, LK_DIGEST);
+	due->at[due->n++] = wake_at;
+	return 0;
+}
+
+static lk_instant earlier(lk_instant a, lk_instant b)
+{
+	if (a == LK_NO_INSTANT)
+		return b;
+	return b == LK_NO_INSTANT || a < b ? a : b;
+}
+
+struct arrived {
+	struct turn *t;
+	struct lk_error *err;
+	struct lk_bytes body;
+	struct stored_event row;
+	char source[65], id[260], number[33], supersedes[260];
+	bool found;
+};
+
+static struct lk_text copy_text(char *to, size_t room, struct lk_text text)
+{
+	if (!lk_text_given(text))
+		return LK_NO_TEXT;
+	size_t len = text.len < room ? text.len : room;
+	memcpy(to, text.at, len);
+	return (struct lk_text){ to, (uint32_t)len };
+}
+
+static int note_arrived(void *context, const struct stored_event *row)
+{
+	struct arrived *a = context;
+	a->row = *row;
+	a->row.source = copy_text(a->source, sizeof(a->source), row->source);
+	a->row.id = copy_text(a->id, sizeof(a->id), row->id);
+	a->row.number = copy_text(a->number, sizeof(a->number), row->number);
+	a->row.supersedes = copy_text(a->supersedes, sizeof(a->supersedes), row->supersedes);
+	lk_bytes_add(&a->body, row->body, row->body_len);
+	a->row.body = a->body.at;
+	a->row.ahead = false;
+	a->found = true;
+	return 0;
+}
+
+/* The time of an event that was kept has come: from here on it is as any that arrives. */
+static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
+{
+	struct arrived a = { .t = t, .err = err };
+	struct lk_event event;
+	struct lk_refused why;
+	int rc = store_events_ahead(t->store, at, 1, note_arrived, &a, err);
+	if (rc >= 0 && a.found)
+		rc = store_event_arrived(t->store, a.row.position, err);
+	if (rc >= 0 && a.body.failed)
+		rc = lk_fail(err, LK_EMEMORY, "no memory for an event");
+	if (rc >= 0 && a.found && lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0)
+		rc = admit_effect(t, &event, &a.row, true, at, err);
+	lk_bytes_free(&a.body);
+	return rc;
+}
+
+static int pass_families(struct turn *t, lk_instant at, struct lk_error *err)
+{
+	struct due due = { .n = 0 };
+	int rc = store_families_due(t->store, at, TURN_FAMILIES_MAX, note_due, &due, err);
+	for (int i = 0; rc >= 0 && i < due.n; i++) {
+		struct home *h = home_get(t, due.ids[i], err);
+		rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, at, err);
+	}
+	return rc < 0 ? rc : due.n;
+}
+
+static int first_case(void *context, struct case_key key)
+{
+	struct arrived *a = context;
+	a->row.agency = key.agency;
+	a->row.number = copy_text(a->number, sizeof(a->number), key.number);
+	a->found = true;
+	return 1;
+}
+
+/* Another policy may fold otherwise: the family is made anew from the log. */
+static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now, struct lk_error *err)
+{
+	struct arrived a = { .t = t, .err = err };
+	struct home *h = home_get(t, id, err);
+	int rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, now, err);
+	if (rc >= 0)
+		rc = store_family_cases(t->store, id, first_case, &a, err);
+	if (rc < 0)
+		return rc;
+	struct case_key key = { a.row.agency, a.row.number };
+	return a.found ? gather(t, &key, 1, now, err) : feeds_settle(t, now, err);
+}
+
+/* Families derived under another revision: as many as one turn bears. The number done. */
+static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	struct due due = { .n = 0 };
+	int rc = store_families_behind(t->store, t->revision, TURN_FAMILIES_MAX, note_due, &due, err);
+	for (int i = 0; rc >= 0 && i < due.n; i++)
+		rc = pass_anew(t, due.ids[i], now, err);
+	if (rc >= 0)
+		rc = homes_flush(t, err);
+	t->is_behind = rc < 0 || due.n > 0;
+	return rc < 0 ? rc : due.n;
+}
+
+/* One instant: events that were kept for it, then families that wake, then sources that fell silent. */
+static int pass_instant(struct turn *t, lk_instant at, struct lk_error *err)
+{
+	int rc = settle_silence(t, at, err);
+	lk_instant ahead = LK_NO_INSTANT;
+	while (rc >= 0 && (rc = store_next_ahead(t->store, &ahead, err)) >= 0 && ahead != LK_NO_INSTANT && ahead <= at)
+		rc = pass_event(t, at, err);
+	if (rc >= 0)
+		rc = pass_families(t, at, err);
+	return rc < 0 ? rc : homes_flush(t, err);
+}
+
+static int next_instant(struct turn *t, lk_instant *at, struct lk_error *err)
+{
+	lk_instant ahead = LK_NO_INSTANT, family = LK_NO_INSTANT;
+	int rc = store_next_ahead(t->store, &ahead, err);
+	if (rc >= 0)
+		rc = store_next_wake(t->store, &family, err);
+	*at = earlier(next_silence(t), earlier(ahead, family));
+	return rc;
+}
+
+/* Those behind first, then instants in their order, until now or until the turn has done enough. */
+static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	lk_instant at;
+	int rc = t->is_behind ? pass_behind(t, now, err) : 0;
+	for (int done = rc; rc >= 0 && done < TURN_FAMILIES_MAX && !t->is_behind; done += 1 + rc) {
+		rc = next_instant(t, &at, err);
+		if (rc < 0)
+			return rc;
+		if (at == LK_NO_INSTANT || at > now) {
+			advance(t, now);
+			rc = settle_silence(t, now, err);
+			return rc < 0 ? rc : t->is_behind;
+		}
+		advance(t, at);
+		rc = pass_instant(t, at, err);
+	}
+	return rc < 0 ? rc : 1;
+}
+
+int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	int more = pass_all(t, now, err);
+	if (more < 0) {
+		turn_undo(t);
+		return more;
+	}
+	rc = turn_commit(t, err);
+	return rc < 0 ? rc : more;
+}
+
+lk_instant turn_next_wake(const struct turn *t)
+{
+	lk_instant at = LK_NO_INSTANT;
+	if (t->is_behind)
+		return t->now;
+	/* A question that fails here is asked again, and answered with an error, by the next turn_pass(). */
+	if (next_instant((struct turn *)(uintptr_t)t, &at, NULL) < 0)
+		return t->now;
+	return at;
+}
+
+int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err)
+{
+	t->policy = policy;
+	homes_forget(t);
+	return set_revision(t, err);
+}

@@ -1,0 +1,396 @@
+/* turn_admit.c - one event: who said it, is it known, what is it, whom does it touch.
+ *
+ * In: bytes as they came, from a sender that may speak for one source. Out: a row in the log or a dead letter, a
+ * verdict, and the touched families settled.
+ * Promise: idempotent by (source, id) and by (source, epoch, seq); what makes no sense is kept, named and acknowledged.
+ */
+#include "turn_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AHEAD_DAYS 400 /* protocol.md, "Time": further ahead is a mistake, not a plan */
+
+struct admission {
+	struct turn *t;
+	const struct turn_event *in;
+	lk_instant now;
+	struct turn_verdict *verdict;
+	struct lk_error *err;
+	struct lk_bytes canonical;
+	struct lk_event event;
+	uint8_t digest[LK_DIGEST];
+};
+
+static int refuse(struct admission *a, enum lk_refusal reason, const char *field, const char *detail)
+{
+	struct lk_refused *r = &a->verdict->refused;
+	a->verdict->outcome = TURN_REFUSED;
+	memset(r, 0, sizeof(*r));
+	r->reason = reason;
+	strncpy(r->field, field, sizeof(r->field) - 1);
+	strncpy(r->detail, detail, sizeof(r->detail) - 1);
+	return LK_EREFUSED;
+}
+
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
+
+int stream_flush(struct turn *t, struct lk_error *err)
+{
+	if (!lk_text_given(t->stream.source))
+		return 0;
+	t->stream.source = lk_text_of(t->stream_source);
+	int rc = store_stream_put(t->store, &t->stream, err);
+	t->stream.source = LK_NO_TEXT;
+	return rc;
+}
+
+static int stream_open(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct lk_error *err)
+{
+	bool is_open = lk_text_given(t->stream.source) && lk_text_says(source, t->stream_source) &&
+		       memcmp(t->stream.epoch, epoch, LK_DIGEST) == 0;
+	if (is_open)
+		return 0;
+	int rc = stream_flush(t, err);
+	if (rc < 0)
+		return rc;
+	rc = store_stream_get(t->store, source, epoch, &t->stream, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		t->stream = (struct stored_stream){ .next = 1 };
+		memcpy(t->stream.epoch, epoch, LK_DIGEST);
+	}
+	size_t len = source.len < sizeof(t->stream_source) - 1 ? source.len : sizeof(t->stream_source) - 1;
+	memcpy(t->stream_source, source.at, len);
+	t->stream_source[len] = '\0';
+	t->stream.source = lk_text_of(t->stream_source);
+	return 0;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
+
+static int read_event(struct admission *a)
+{
+	const struct turn_event *in = a->in;
+	struct lk_refused *why = &a->verdict->refused;
+	memset(why, 0, sizeof(*why));
+	if (lk_event_decode(in->bytes, in->len, turn_agency_of, a->t, &a->event, why) < 0) {
+		a->verdict->outcome = TURN_REFUSED;
+		lk_digest(in->bytes, in->len, NULL, a->digest);
+		return LK_EREFUSED;
+	}
+	if (lk_wire_canonical(in->bytes, in->len, &a->canonical) < 0 || a->canonical.failed)
+		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
+	lk_digest(a->canonical.at, a->canonical.len, NULL, a->digest);
+	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
+		return refuse(a, LK_FORBIDDEN, "source", "not a source that this sender may speak for");
+	if (a->event.time.at - a->now > AHEAD_DAYS * 24 * LK_HOUR)
+		return refuse(a, LK_BAD_VALUE, "time", "more than 400 days ahead");
+	return 0;
+}
+
+/* A seq that was stored before: the verdict of then, unless the content is another. */
+static int answer_again(struct admission *a)
+{
+	struct stream_verdict was;
+	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was, a->err);
+	if (rc < 0)
+		return rc;
+	a->verdict->outcome = TURN_REPEATED;
+	if (rc == 0)
+		return 0; /* a repeat of an event that has its place elsewhere */
+	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
+		return refuse(a, LK_CONFLICT, "seq", "this place in the outbox held other content before");
+	if (was.was_refused) {
+		a->verdict->outcome = TURN_REFUSED;
+		a->verdict->refused = was.refused;
+	}
+	return 0;
+}
+
+/* ---- Known events ------------------------------------------------------------------------------------------------ */
+
+struct known {
+	int64_t position;
+	bool has_place;
+	uint8_t digest[LK_DIGEST];
+};
+
+static int note_known(void *context, const struct stored_event *row)
+{
+	struct known *k = context;
+	k->position = row->position;
+	k->has_place = row->has_outbox_seq;
+	memcpy(k->digest, row->digest, LK_DIGEST);
+	return 0;
+}
+
+/* 1: known, and the verdict says so; 0: new. */
+static int look_up(struct admission *a)
+{
+	struct known k;
+	int rc = store_event_find(a->t->store, a->event.source, a->event.id, note_known, &k, a->err);
+	if (rc <= 0)
+		return rc;
+	if (memcmp(k.digest, a->digest, LK_DIGEST) != 0)
+		return refuse(a, LK_CONFLICT, "id", "a known id with other content");
+	a->verdict->outcome = TURN_REPEATED;
+	if (a->in->has_outbox_seq && !k.has_place)
+		rc = store_event_place(a->t->store, k.position, a->in->epoch, a->in->seq, a->err);
+	return rc < 0 ? rc : 1;
+}
+
+/* ---- Effects ----------------------------------------------------------------------------------------------------- */
+
+#define TOUCHED_MAX 6
+
+struct touched {
+	struct case_key at[TOUCHED_MAX];
+	size_t n;
+	char numbers[TOUCHED_MAX][33];
+};
+
+static void touch(struct touched *all, int agency, struct lk_text number)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].agency == agency && lk_text_is(all->at[i].number, number))
+			return;
+	size_t len = number.len < 32 ? number.len : 32;
+	memcpy(all->numbers[all->n], number.at, len);
+	all->at[all->n] = (struct case_key){ agency, { all->numbers[all->n], (uint32_t)len } };
+	all->n++;
+}
+
+static bool is_link(int type)
+{
+	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+}
+
+struct superseded {
+	struct turn *t;
+	struct touched *touched;
+	struct lk_error *err;
+	bool was_link;
+	struct case_key pair[2]; /* of the link event taken back; points into touched */
+};
+
+static int touch_superseded(void *context, const struct stored_event *row)
+{
+	struct superseded *s = context;
+	struct lk_event old;
+	struct lk_refused why;
+	touch(s->touched, row->agency, row->number);
+	s->was_link = is_link(row->type);
+	if (!s->was_link || lk_event_decode(row->body, row->body_len, turn_agency_of, s->t, &old, &why) < 0)
+		return 0;
+	s->pair[0] = s->touched->at[s->touched->n - 1];
+	for (size_t i = 0; i < s->touched->n; i++)
+		if (s->touched->at[i].agency == row->agency && lk_text_is(s->touched->at[i].number, row->number))
+			s->pair[0] = s->touched->at[i];
+	touch(s->touched, old.link_confirmed.other.agency, old.link_confirmed.other.number);
+	for (size_t i = 0; i < s->touched->n; i++)
+		if (s->touched->at[i].agency == old.link_confirmed.other.agency &&
+		    lk_text_is(s->touched->at[i].number, old.link_confirmed.other.number))
+			s->pair[1] = s->touched->at[i];
+	return 0;
+}
+
+/* What an event takes back is out from now on, also where the event's own time lies ahead. */
+static int take_back(struct turn *t, const struct lk_event *e, struct touched *touched, struct lk_error *err)
+{
+	struct superseded s = { .t = t, .touched = touched, .err = err };
+	int rc = store_event_find(t->store, e->source, e->supersedes, touch_superseded, &s, err);
+	if (rc <= 0)
+		return rc;
+	if (s.was_link)
+		rc = gather_pair(t, s.pair[0], s.pair[1], err);
+	return rc < 0 ? rc : 1;
+}
+
+static struct fold_key key_of(const struct lk_event *e, const struct stored_event *row)
+{
+	return (struct fold_key){
+		.at = e->time.at,
+		.time_at = e->time.at,
+		.source = e->source,
+		.sequence = e->has_sequence ? e->sequence : INT64_MAX,
+		.place = row->has_outbox_seq ? row->outbox_seq : INT64_MAX,
+		.id = e->id,
+	};
+}
+
+static bool is_opened(const struct family *f, const struct lk_event *e)
+{
+	uint32_t kase = family_case(f, (int)e->agency, e->subject);
+	return kase != NONE && f->cases[kase].first_opened_at != LK_NO_INSTANT && f->cases[kase].first_opened_at <= e->time.at;
+}
+
+static bool is_meeting(int type)
+{
+	return type >= LK_MEETING_SCHEDULED && type <= LK_MEETING_CANCELLED;
+}
+
+/* Onto the state at hand, where the event comes in order and touches one family: nearly always. */
+static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e, const struct fold_key *key, lk_instant at,
+		     struct lk_error *err)
+{
+	fold_event(&h->f, t->policy, e, key);
+	int rc = h->f.failed ? lk_fail(err, LK_EMEMORY, "no memory to fold an event") : home_settle(t, h, at, err);
+	return rc >= 0 && is_meeting((int)e->type) ? settle_neighbours(t, h, at, err) : rc;
+}
+
+/* A case's own family, made where the case is new. */
+static int open_home(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = home_of_case(t, key, out, err);
+	if (rc != 0)
+		return rc;
+	home_id(&key, id);
+	*out = home_get(t, id, err);
+	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
+}
+
+static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched, lk_instant at,
+			  struct lk_error *err)
+{
+	struct case_key own = { (int)e->agency, e->subject };
+	struct case_key other = { e->link_confirmed.other.agency, e->link_confirmed.other.number };
+	int rc = gather_pair(t, own, other, err);
+	touch(touched, own.agency, own.number);
+	if (rc < 0)
+		return rc;
+	/* The other case comes along where it belongs to the family now, or did before. */
+	touch(touched, other.agency, other.number);
+	return gather(t, touched->at, touched->n, at, err);
+}
+
+int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row, bool is_known_case,
+		 lk_instant at, struct lk_error *err)
+{
+	struct touched touched = { .n = 0 };
+	struct home *h = NULL;
+	int taken = lk_text_given(e->supersedes) ? take_back(t, e, &touched, err) : 0;
+	if (taken < 0)
+		return taken;
+	int out = store_is_superseded(t->store, e->source, e->id, err);
+	if (out < 0)
+		return out;
+	if (!out && !row->ahead && is_link((int)e->type))
+		return effect_of_link(t, e, &touched, at, err);
+	struct case_key key = { (int)e->agency, e->subject };
+	int rc = open_home(t, key, &h, err);
+	if (rc >= 0)
+		rc = home_catch_up(t, h, at, err);
+	if (rc < 0)
+		return rc;
+	struct fold_key place = key_of(e, row);
+	bool counts = !out && !row->ahead;
+	bool is_simple = !taken && !h->is_stale && fold_in_order(&h->f, &place);
+	if (counts && is_simple && (is_opened(&h->f, e) || (e->type == LK_CASE_OPENED && !is_known_case)))
+		return fold_onto(t, h, e, &place, at, err);
+	if (counts)
+		touch(&touched, key.agency, key.number);
+	return touched.n > 0 ? gather(t, touched.at, touched.n, at, err) : 0;
+}
+
+/* ---- Keeping ------------------------------------------------------------------------------------------------------- */
+
+static struct stored_event row_of(const struct admission *a)
+{
+	const struct lk_event *e = &a->event;
+	struct stored_event row = {
+		.agency = (int)e->agency,
+		.source = e->source,
+		.id = e->id,
+		.number = e->subject,
+		.supersedes = e->supersedes,
+		.type = (int)e->type,
+		.time_at = e->time.at,
+		.received_at = a->now,
+		.has_sequence = e->has_sequence,
+		.sequence = e->sequence,
+		.has_outbox_seq = a->in->has_outbox_seq,
+		.outbox_seq = a->in->seq,
+		.ahead = e->time.at > a->now,
+		.body = a->canonical.at,
+		.body_len = a->canonical.len,
+	};
+	memcpy(row.epoch, a->in->epoch, LK_DIGEST);
+	memcpy(row.digest, a->digest, LK_DIGEST);
+	return row;
+}
+
+static int keep_event(struct admission *a)
+{
+	struct stored_event row = row_of(a);
+	uint8_t family[LK_DIGEST];
+	struct case_key key = { row.agency, row.number };
+	int known = store_case_family(a->t->store, key, family, a->err);
+	if (known < 0)
+		return known;
+	int rc = store_event_add(a->t->store, &row, &row.position, a->err);
+	a->verdict->outcome = TURN_APPLIED;
+	return rc < 0 ? rc : admit_effect(a->t, &a->event, &row, known > 0, a->now, a->err);
+}
+
+static int keep_letter(struct admission *a, bool has_place)
+{
+	const struct lk_refused *r = &a->verdict->refused;
+	struct dead_letter letter = {
+		.source = a->in->source,
+		.has_seq = has_place,
+		.seq = a->in->seq,
+		.received_at = a->now,
+		.reason = r->reason,
+		.field = lk_text_of(r->field),
+		.detail = lk_text_of(r->detail),
+		.body = a->in->bytes,
+		.body_len = a->in->len < LK_EVENT_MAX ? a->in->len : LK_EVENT_MAX,
+	};
+	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
+	return store_dead_letter_add(a->t->store, &letter, a->err);
+}
+
+static int admit_new(struct admission *a, bool is_read)
+{
+	int rc = is_read ? look_up(a) : LK_EREFUSED;
+	if (rc == 0)
+		rc = keep_event(a);
+	else if (rc == LK_EREFUSED)
+		rc = keep_letter(a, a->in->has_outbox_seq);
+	if (rc >= 0 && a->in->has_outbox_seq)
+		a->t->stream.next = a->in->seq + 1;
+	return rc;
+}
+
+static int admit_placed(struct admission *a, bool is_read)
+{
+	if (!a->in->has_outbox_seq)
+		return admit_new(a, is_read);
+	int rc = stream_open(a->t, a->in->source, a->in->epoch, a->err);
+	if (rc < 0)
+		return rc;
+	if (a->in->seq > a->t->stream.next)
+		return lk_fail(a->err, LK_ESTATE, "seq %lld came before %lld", (long long)a->in->seq,
+			       (long long)a->t->stream.next);
+	if (a->in->seq == a->t->stream.next)
+		return admit_new(a, is_read);
+	rc = answer_again(a);
+	return rc == LK_EREFUSED ? keep_letter(a, false) : rc;
+}
+
+int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
+	  struct lk_error *err)
+{
+	struct admission a = { .t = t, .in = in, .now = now, .verdict = verdict, .err = err };
+	int rc = read_event(&a);
+	if (rc == 0 || rc == LK_EREFUSED) {
+		if (rc == 0)
+			turn_heard(t, a.event.source, now);
+		rc = admit_placed(&a, rc == 0);
+	}
+	lk_bytes_free(&a.canonical);
+	return rc;
+}

@@ -1,0 +1,455 @@
+/* turn_gather.c - families anew from the log: after a late event, a correction, a link made or undone.
+ *
+ * In: cases that something touched. Out: every family they belong to, folded from its events in order, under the links
+ * that hold now; what was told goes with the recipient's own case.
+ * Promise: the same state as if every event had arrived at its time and no link that was undone had ever been.
+ */
+#include "turn_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- What is gathered -------------------------------------------------------------------------------------------- */
+
+struct gathered_case {
+	struct case_key key; /* its number is a copy of our own */
+	uint32_t part;       /* the cases that links join share one */
+	lk_instant opened_at; /* first opening that counts; LK_NO_INSTANT: none yet */
+};
+
+struct gathered_event {
+	struct fold_key key; /* its texts point into row */
+	uint32_t kase;
+	int type;
+	struct lk_text supersedes;
+	size_t body_len;
+	uint8_t row[]; /* source, id, supersedes, body */
+};
+
+struct gathering {
+	struct turn *t;
+	struct lk_error *err;
+	struct gathered_case *cases;
+	uint32_t cases_n, cases_room;
+	struct gathered_event **events;
+	uint32_t events_n, events_room;
+	uint8_t (*families)[LK_DIGEST]; /* that the cases belonged to */
+	uint32_t families_n, families_room;
+	uint32_t loading; /* case whose events are read */
+};
+
+static void gathering_free(struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		free((char *)(uintptr_t)g->cases[i].key.number.at);
+	for (uint32_t i = 0; i < g->events_n; i++)
+		free(g->events[i]);
+	free(g->cases);
+	free(g->events);
+	free(g->families);
+}
+
+static uint32_t gathered(const struct gathering *g, struct case_key key)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		if (g->cases[i].key.agency == key.agency && lk_text_is(g->cases[i].key.number, key.number))
+			return i;
+	return NONE;
+}
+
+static int add_case(struct gathering *g, struct case_key key)
+{
+	if (gathered(g, key) != NONE)
+		return 0;
+	struct gathered_case *wider = vector_grown(g->cases, g->cases_n, &g->cases_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's cases");
+	g->cases = wider;
+	char *number = malloc(key.number.len + 1);
+	if (number == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's cases");
+	memcpy(number, key.number.at, key.number.len);
+	g->cases[g->cases_n] = (struct gathered_case){
+		.key = { key.agency, { number, key.number.len } },
+		.part = g->cases_n,
+		.opened_at = LK_NO_INSTANT,
+	};
+	g->cases_n++;
+	return 0;
+}
+
+static int visit_case(void *context, struct case_key key)
+{
+	return add_case(context, key);
+}
+
+static int visit_link(void *context, struct case_key other, lk_instant since)
+{
+	(void)since;
+	return add_case(context, other);
+}
+
+static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
+{
+	for (uint32_t i = 0; i < g->families_n; i++)
+		if (memcmp(g->families[i], id, LK_DIGEST) == 0)
+			return 0;
+	void *wider = vector_grown(g->families, g->families_n, &g->families_room, sizeof(*g->families));
+	if (wider == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for families");
+	g->families = wider;
+	memcpy(g->families[g->families_n++], id, LK_DIGEST);
+	return store_family_cases(g->t->store, id, visit_case, g, g->err);
+}
+
+/* Everything reachable: by links that hold now, and by the families that were. */
+static int find_cases(struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++) {
+		uint8_t id[LK_DIGEST];
+		int rc = store_case_family(g->t->store, g->cases[i].key, id, g->err);
+		if (rc > 0)
+			rc = add_family(g, id);
+		if (rc >= 0)
+			rc = store_links_of(g->t->store, g->cases[i].key, visit_link, g, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+static struct lk_text put_text(uint8_t **at, struct lk_text text)
+{
+	if (!lk_text_given(text))
+		return LK_NO_TEXT;
+	memcpy(*at, text.at, text.len);
+	struct lk_text copy = { (const char *)*at, text.len };
+	*at += text.len;
+	return copy;
+}
+
+static struct gathered_event *copy_event(const struct stored_event *row)
+{
+	size_t texts = row->source.len + row->id.len + row->supersedes.len;
+	struct gathered_event *e = malloc(sizeof(*e) + texts + row->body_len);
+	if (e == NULL)
+		return NULL;
+	uint8_t *at = e->row;
+	e->key = (struct fold_key){
+		.at = row->time_at,
+		.time_at = row->time_at,
+		.source = put_text(&at, row->source),
+		.sequence = row->has_sequence ? row->sequence : INT64_MAX,
+		.place = row->has_outbox_seq ? row->outbox_seq : INT64_MAX,
+	};
+	e->key.id = put_text(&at, row->id);
+	e->supersedes = put_text(&at, row->supersedes);
+	e->type = row->type;
+	e->body_len = row->body_len;
+	memcpy(at, row->body, row->body_len);
+	return e;
+}
+
+static const uint8_t *body_of(const struct gathered_event *e)
+{
+	return e->row + e->key.source.len + e->key.id.len + e->supersedes.len;
+}
+
+/* Events that are still to come, answers, and what any known event supersedes are left out. */
+static int visit_event(void *context, const struct stored_event *row)
+{
+	struct gathering *g = context;
+	if (row->ahead || row->type < 0)
+		return 0;
+	int out = store_is_superseded(g->t->store, row->source, row->id, g->err);
+	if (out != 0)
+		return out < 0 ? out : 0;
+	struct gathered_event **wider = vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
+	g->events = wider;
+	struct gathered_event *e = copy_event(row);
+	if (e == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
+	e->kase = g->loading;
+	g->events[g->events_n++] = e;
+	struct gathered_case *k = &g->cases[g->loading];
+	if (row->type == LK_CASE_OPENED && (k->opened_at == LK_NO_INSTANT || row->time_at < k->opened_at))
+		k->opened_at = row->time_at;
+	return 0;
+}
+
+static int load_events(struct gathering *g)
+{
+	for (g->loading = 0; g->loading < g->cases_n; g->loading++) {
+		int rc = store_case_events(g->t->store, g->cases[g->loading].key, visit_event, g, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool is_link(int type)
+{
+	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+}
+
+/* A case's events count from its opening on; what was said of links counts from its own time. */
+static void place_events(struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		struct gathered_event *e = g->events[i];
+		lk_instant opened_at = g->cases[e->kase].opened_at;
+		if (is_link(e->type) || opened_at == LK_NO_INSTANT || e->key.at >= opened_at)
+			continue;
+		e->key.at = opened_at;
+		e->key.waited = 1;
+	}
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct gathered_event *const *x = a, *const *y = b;
+	return fold_order(&(*x)->key, &(*y)->key);
+}
+
+/* ---- Parts: the families that links make of the cases ------------------------------------------------------------ */
+
+struct joining {
+	struct gathering *g;
+	uint32_t kase;
+};
+
+static int join_part(void *context, struct case_key other, lk_instant since)
+{
+	struct joining *j = context;
+	uint32_t found = gathered(j->g, other);
+	(void)since;
+	if (found == NONE)
+		return 0;
+	uint32_t from = j->g->cases[found].part, to = j->g->cases[j->kase].part;
+	for (uint32_t i = 0; i < j->g->cases_n; i++)
+		if (j->g->cases[i].part == from)
+			j->g->cases[i].part = to;
+	return 0;
+}
+
+static int find_parts(struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++) {
+		struct joining j = { g, i };
+		int rc = store_links_of(g->t->store, g->cases[i].key, join_part, &j, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int key_order(const struct case_key *a, const struct case_key *b)
+{
+	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
+}
+
+static void part_id(const struct gathering *g, uint32_t part, uint8_t id[LK_DIGEST])
+{
+	const struct case_key *first = NULL;
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		if (g->cases[i].part == part && (first == NULL || key_order(&g->cases[i].key, first) < 0))
+			first = &g->cases[i].key;
+	home_id(first, id);
+}
+
+/* ---- Folding ----------------------------------------------------------------------------------------------------- */
+
+/* Does the link of a link.confirmed hold: is it in the table, from then or before? */
+struct asking {
+	struct case_key other;
+	lk_instant at;
+	bool holds;
+};
+
+static int match_link(void *context, struct case_key other, lk_instant since)
+{
+	struct asking *a = context;
+	if (other.agency == a->other.agency && lk_text_is(other.number, a->other.number) && since <= a->at)
+		a->holds = true;
+	return 0;
+}
+
+static int link_holds(struct gathering *g, const struct gathered_event *e, const struct lk_event *event)
+{
+	const struct lk_other *o = &event->link_confirmed.other;
+	struct asking a = { { o->agency, o->number }, e->key.at, false };
+	int rc = store_links_of(g->t->store, g->cases[e->kase].key, match_link, &a, g->err);
+	return rc < 0 ? rc : a.holds;
+}
+
+static int fold_gathered(struct gathering *g, struct home *h, const struct gathered_event *e)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
+		return 0; /* kept until the case opens */
+	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+		return lk_fail(g->err, LK_ESTORE, "event in the log is refused now: %s %s", lk_refusal_word((int)why.reason),
+			       why.field);
+	int holds = e->type == LK_LINK_CONFIRMED ? link_holds(g, e, &event) : 1;
+	if (holds < 0)
+		return holds;
+	if (holds > 0)
+		fold_event(&h->f, g->t->policy, &event, &e->key);
+	return 0;
+}
+
+static int fold_part(struct gathering *g, uint32_t part, struct home *h)
+{
+	family_free(&h->f);
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		if (g->cases[g->events[i]->kase].part != part)
+			continue;
+		int rc = fold_gathered(g, h, g->events[i]);
+		if (rc < 0)
+			return rc;
+	}
+	return h->f.failed ? lk_fail(g->err, LK_EMEMORY, "no memory to fold a family") : 0;
+}
+
+/* ---- What was told goes with the recipient's own case ------------------------------------------------------------ */
+
+static bool belongs(const struct gathering *g, uint32_t part, bool is_first, const struct tolds *from,
+		    const struct told *record)
+{
+	struct lk_text number = words_text(&from->words, record->own);
+	uint32_t kase = lk_text_given(number) ? gathered(g, (struct case_key){ record->side, number }) : NONE;
+	return kase == NONE ? is_first : g->cases[kase].part == part;
+}
+
+static void take_told(const struct gathering *g, uint32_t part, bool is_first, const struct tolds *from, struct tolds *to)
+{
+	for (uint32_t i = 0; i < from->n; i++)
+		if (belongs(g, part, is_first, from, &from->at[i]))
+			tolds_move(to, from, &from->at[i]);
+}
+
+/* All that the families were told, in one list; the families themselves are dropped. */
+static int collect_told(struct gathering *g, struct tolds *all)
+{
+	for (uint32_t i = 0; i < g->families_n; i++) {
+		struct home *h = home_get(g->t, g->families[i], g->err);
+		if (h == NULL)
+			return LK_ESTORE;
+		for (uint32_t r = 0; r < h->told.n; r++)
+			tolds_move(all, &h->told, &h->told.at[r]);
+		int rc = home_drop(g->t, g->families[i], g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return all->failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
+}
+
+static int settle_part(struct gathering *g, uint32_t part, bool is_first, const struct tolds *told, lk_instant at)
+{
+	uint8_t id[LK_DIGEST];
+	part_id(g, part, id);
+	struct home *h = home_get(g->t, id, g->err);
+	if (h == NULL)
+		return LK_ESTORE;
+	h->is_stale = false;
+	take_told(g, part, is_first, told, &h->told);
+	for (uint32_t i = 0; i < g->cases_n; i++) {
+		int rc = g->cases[i].part == part ? store_case_join(g->t->store, g->cases[i].key, id, g->err) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	int rc = fold_part(g, part, h);
+	if (rc >= 0)
+		rc = home_settle(g->t, h, at, g->err);
+	return rc < 0 ? rc : settle_neighbours(g->t, h, at, g->err);
+}
+
+static int settle_parts(struct gathering *g, lk_instant at)
+{
+	struct tolds all = { 0 };
+	bool is_first = true;
+	int rc = collect_told(g, &all);
+	for (uint32_t i = 0; rc >= 0 && i < g->cases_n; i++) {
+		if (g->cases[i].part != i) /* a part is named by one of its cases */
+			continue;
+		rc = settle_part(g, i, is_first, &all, at);
+		is_first = false;
+	}
+	tolds_free(&all);
+	return rc;
+}
+
+int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err };
+	int rc = 0;
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = add_case(&g, cases[i]);
+	if (rc >= 0)
+		rc = find_cases(&g);
+	if (rc >= 0)
+		rc = load_events(&g);
+	if (rc >= 0) {
+		place_events(&g);
+		if (g.events_n > 0)
+			qsort(g.events, g.events_n, sizeof(*g.events), by_key);
+		rc = find_parts(&g);
+	}
+	if (rc >= 0)
+		rc = settle_parts(&g, at);
+	gathering_free(&g);
+	return rc;
+}
+
+/* ---- One pair: are the two cases linked? ------------------------------------------------------------------------- */
+
+static bool is_of_pair(const struct gathering *g, const struct gathered_event *e, struct lk_event *event)
+{
+	struct lk_refused why;
+	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, event, &why) < 0)
+		return false;
+	const struct case_key *other = &g->cases[1 - e->kase].key;
+	const struct lk_other *o = &event->link_confirmed.other;
+	return o->agency == other->agency && lk_text_is(o->number, other->number);
+}
+
+/* The last refusal or removal makes all before it as if it had never been; the first confirmation after it links. */
+static lk_instant linked_since(const struct gathering *g)
+{
+	lk_instant since = LK_NO_INSTANT;
+	struct lk_event event;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (!is_link(e->type) || !is_of_pair(g, e, &event))
+			continue;
+		if (e->type != LK_LINK_CONFIRMED)
+			since = LK_NO_INSTANT;
+		else if (since == LK_NO_INSTANT)
+			since = e->key.at;
+	}
+	return since;
+}
+
+int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err };
+	int rc = add_case(&g, a);
+	if (rc >= 0)
+		rc = add_case(&g, b);
+	if (rc >= 0)
+		rc = load_events(&g);
+	if (rc >= 0) {
+		if (g.events_n > 0)
+			qsort(g.events, g.events_n, sizeof(*g.events), by_key);
+		lk_instant since = linked_since(&g);
+		rc = since != LK_NO_INSTANT ? store_link_put(t->store, a, b, since, err) :
+					      store_link_drop(t->store, a, b, err);
+	}
+	gathering_free(&g);
+	return rc;
+}

@@ -1,0 +1,170 @@
+/* turn_homes.c - families at hand: a cache over the family rows, written back once a transaction.
+ *
+ * In: ids. Out: unpacked families, and their rows at the end of a batch.
+ * Promise: within a transaction every family is unpacked once and packed once; after a rollback nothing is remembered.
+ */
+#include "turn_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t bucket_of(const uint8_t id[LK_DIGEST])
+{
+	return (size_t)(id[0] | id[1] << 8) % HOME_BUCKETS; /* ids are digests: any bits will do */
+}
+
+void home_id(const struct case_key *first, uint8_t out[LK_DIGEST])
+{
+	uint8_t text[1 + 64];
+	size_t len = first->number.len < 64 ? first->number.len : 64;
+	text[0] = (uint8_t)first->agency;
+	memcpy(text + 1, first->number.at, len);
+	lk_digest(text, 1 + len, NULL, out);
+}
+
+static struct home *home_find(const struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	struct home *h = t->homes[bucket_of(id)];
+	while (h != NULL && memcmp(h->id, id, LK_DIGEST) != 0)
+		h = h->next;
+	return h;
+}
+
+static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	struct home *h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return NULL;
+	memcpy(h->id, id, LK_DIGEST);
+	memcpy(h->policy, t->revision, LK_DIGEST);
+	family_init(&h->f);
+	h->wake_at = LK_NO_INSTANT;
+	h->next = t->homes[bucket_of(id)];
+	t->homes[bucket_of(id)] = h;
+	t->homes_n++;
+	return h;
+}
+
+static void home_free(struct home *h)
+{
+	family_free(&h->f);
+	tolds_free(&h->told);
+	free(h);
+}
+
+static void home_remove(struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	struct home **at = &t->homes[bucket_of(id)];
+	while (*at != NULL && memcmp((*at)->id, id, LK_DIGEST) != 0)
+		at = &(*at)->next;
+	struct home *h = *at;
+	if (h == NULL)
+		return;
+	*at = h->next;
+	t->homes_n--;
+	home_free(h);
+}
+
+struct reading {
+	struct home *h;
+	struct lk_error *err;
+};
+
+/* State of another layout is no loss: the log gives it again. What was told is: that row must be right. */
+static int read_row(void *context, const struct stored_family *row)
+{
+	struct reading *r = context;
+	r->h->wake_at = row->wake_at;
+	memcpy(r->h->policy, row->policy, LK_DIGEST);
+	int rc = family_unpack(row->state, row->state_len, &r->h->f, r->err);
+	r->h->is_stale = rc == LK_EWIRE;
+	if (rc < 0 && rc != LK_EWIRE)
+		return rc;
+	return tolds_unpack(row->told, row->told_len, &r->h->told, r->err);
+}
+
+struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct home *h = home_find(t, id);
+	if (h != NULL)
+		return h;
+	h = home_make(t, id);
+	if (h == NULL) {
+		(void)lk_fail(err, LK_EMEMORY, "no memory for a family");
+		return NULL;
+	}
+	struct reading r = { h, err };
+	if (store_family_get(t->store, id, read_row, &r, err) >= 0)
+		return h;
+	home_remove(t, id);
+	return NULL;
+}
+
+int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = store_case_family(t->store, key, id, err);
+	*out = NULL;
+	if (rc <= 0)
+		return rc;
+	*out = home_get(t, id, err);
+	return *out != NULL ? 1 : LK_ESTORE;
+}
+
+int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	home_remove(t, id);
+	return store_family_drop(t->store, id, err);
+}
+
+static int home_write(struct turn *t, struct home *h, struct lk_error *err)
+{
+	struct lk_bytes state = { 0 }, told = { 0 };
+	family_pack(&h->f, &state);
+	tolds_pack(&h->told, &told);
+	struct stored_family row = {
+		.wake_at = h->wake_at,
+		.state = state.at,
+		.state_len = state.len,
+		.told = told.at,
+		.told_len = told.len,
+	};
+	memcpy(row.id, h->id, LK_DIGEST);
+	memcpy(row.policy, h->policy, LK_DIGEST);
+	int rc = state.failed || told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family's row") :
+					       store_family_put(t->store, &row, err);
+	lk_bytes_free(&state);
+	lk_bytes_free(&told);
+	h->is_dirty = rc < 0;
+	return rc;
+}
+
+int homes_flush(struct turn *t, struct lk_error *err)
+{
+	for (size_t b = 0; b < HOME_BUCKETS; b++) {
+		for (struct home *h = t->homes[b]; h != NULL; h = h->next) {
+			int rc = h->is_dirty ? home_write(t, h, err) : 0;
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+void homes_forget(struct turn *t)
+{
+	for (size_t b = 0; b < HOME_BUCKETS; b++) {
+		while (t->homes[b] != NULL) {
+			struct home *h = t->homes[b];
+			t->homes[b] = h->next;
+			home_free(h);
+		}
+	}
+	t->homes_n = 0;
+}
+
+void homes_trim(struct turn *t)
+{
+	if (t->homes_n > HOMES_MAX)
+		homes_forget(t);
+}

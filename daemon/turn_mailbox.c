@@ -1,0 +1,303 @@
+/* turn_mailbox.c - handing out: every notice is looked at again before it is shown.
+ *
+ * In: a worker's mailbox. Out: bodies as told, or no more than a number and a kind where the basis has gone.
+ * Promise: the decision at hand-out is the one of the making (disclosed()); the ledger row of a catch-up is on disk
+ * before its first byte is shown; an answer is an event in the log.
+ */
+#include "turn_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err)
+{
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	rc = store_mailbox_open(t->store, worker, out, err);
+	if (rc >= 0)
+		return turn_commit(t, err);
+	turn_undo(t);
+	return rc;
+}
+
+int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_error *err)
+{
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	rc = store_receipt(t->store, worker, upto, err);
+	if (rc >= 0)
+		return turn_commit(t, err);
+	turn_undo(t);
+	return rc;
+}
+
+/* ---- Hand-out ---------------------------------------------------------------------------------------------------- */
+
+struct handed {
+	int64_t seq;
+	size_t at, len; /* in bodies */
+};
+
+struct hand_out {
+	struct turn *t;
+	struct lk_error *err;
+	lk_instant now;
+	struct lk_bytes bodies;
+	struct handed *rows;
+	uint32_t n, room;
+	int level; /* highest shown */
+};
+
+/* Asked again each time: is there still a link to the case the facts are from, and a consent for their topic? */
+static int may_show(struct hand_out *h, const struct stored_notice *row)
+{
+	struct home *home;
+	struct disclosure ask = {
+		.level = row->level,
+		.topic = row->topic,
+		.is_moment = row->rule_class == MOMENT,
+		.other_agency = row->other.agency,
+		.other = row->other.number,
+		.cause_at = row->cause_at,
+	};
+	if (row->level < LK_REGISTRY || row->state == LK_WITHDRAWN)
+		return 1;
+	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;
+	return rc <= 0 ? rc : disclosed(&home->f, &ask);
+}
+
+/* A number and a kind: that something was told, and not what. */
+static void put_reduced(struct lk_bytes *out, const struct stored_notice *row)
+{
+	char id[LK_DIGEST_HEX];
+	lk_digest_hex(row->id, id);
+	lk_put_map(out, 6);
+	lk_put_word(out, "id");
+	lk_put_word(out, id);
+	lk_put_word(out, "rev");
+	lk_put_int(out, row->rev);
+	lk_put_word(out, "to");
+	lk_put_text(out, row->worker);
+	lk_put_word(out, "kind");
+	lk_put_word(out, lk_notice_kind_word(row->kind));
+	lk_put_word(out, "state");
+	lk_put_word(out, lk_notice_state_word(LK_WITHDRAWN));
+	lk_put_word(out, "reason");
+	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
+}
+
+static int put_answered(struct hand_out *h, const struct stored_notice *row)
+{
+	struct lk_notice n;
+	int rc = lk_notice_decode(row->body, row->body_len, &n, h->err);
+	if (rc < 0)
+		return rc;
+	n.answered_by = row->answered_by;
+	n.answered_at = zone_time(&h->t->policy->zone, row->answered_at);
+	lk_notice_encode(&n, &h->bodies);
+	return 0;
+}
+
+static int put_body(struct hand_out *h, const struct stored_notice *row)
+{
+	int shown = may_show(h, row);
+	if (shown < 0)
+		return shown;
+	if (!shown) {
+		put_reduced(&h->bodies, row);
+		return 0;
+	}
+	if (row->level > h->level)
+		h->level = row->level;
+	if (lk_text_given(row->answered_by))
+		return put_answered(h, row);
+	lk_bytes_add(&h->bodies, row->body, row->body_len);
+	return 0;
+}
+
+static int collect(void *context, const struct stored_notice *row)
+{
+	struct hand_out *h = context;
+	struct handed *wider = vector_grown(h->rows, h->n, &h->room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
+	h->rows = wider;
+	size_t from = h->bodies.len;
+	int rc = put_body(h, row);
+	if (rc < 0)
+		return rc;
+	h->rows[h->n++] = (struct handed){ row->seq, from, h->bodies.len - from };
+	return 0;
+}
+
+/* One row a batch of catch-up, on disk before the first byte is shown. */
+static int write_catch_up(struct hand_out *h, struct lk_text worker, struct lk_text session)
+{
+	struct ledger_row row = {
+		.at = h->now,
+		.worker = worker,
+		.session = session,
+		.from = h->rows[0].seq,
+		.upto = h->rows[h->n - 1].seq,
+		.level = h->level,
+		.basis = h->level == LK_CONTENT ? LK_TEXT("consent in force; WIC 18961.5") : LK_TEXT("WIC 18961.5"),
+	};
+	int rc = store_begin(h->t->store, h->err);
+	if (rc < 0)
+		return rc;
+	rc = store_ledger_add(h->t->store, &row, h->err);
+	if (rc >= 0)
+		return turn_commit(h->t, h->err);
+	turn_undo(h->t);
+	return rc;
+}
+
+static int show(const struct hand_out *h, turn_notice_visitor *visit, void *context)
+{
+	for (uint32_t i = 0; i < h->n; i++) {
+		int rc = visit(context, h->rows[i].seq, h->bodies.at + h->rows[i].at, h->rows[i].len);
+		if (rc != 0)
+			return rc < 0 ? rc : (int)i + 1;
+	}
+	return (int)h->n;
+}
+
+int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
+		 turn_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	struct hand_out h = { .t = t, .err = err, .now = now, .level = LK_OWN };
+	int rc = store_notices_after(t->store, worker, after, limit, collect, &h, err);
+	if (rc >= 0 && h.bodies.failed)
+		rc = lk_fail(err, LK_EMEMORY, "no memory to hand out notices");
+	if (rc >= 0 && h.n > 0 && h.level >= LK_REGISTRY && lk_text_given(session))
+		rc = write_catch_up(&h, worker, session);
+	if (rc >= 0)
+		rc = show(&h, visit, context);
+	homes_trim(t);
+	lk_bytes_free(&h.bodies);
+	free(h.rows);
+	return rc;
+}
+
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
+
+struct asked {
+	char worker[65], number[33];
+	int agency;
+	bool has_case;
+};
+
+static int note_asked(void *context, const struct stored_notice *row)
+{
+	struct asked *a = context;
+	snprintf(a->worker, sizeof(a->worker), "%.*s", LK_PRINT(row->worker));
+	a->has_case = lk_text_given(row->own.number);
+	a->agency = row->own.agency;
+	snprintf(a->number, sizeof(a->number), "%.*s", LK_PRINT(row->own.number));
+	return 0;
+}
+
+/* The answer as an event of our own, so that the log alone can tell it again. */
+static int log_answer(struct turn *t, const struct asked *a, const struct told *record, lk_instant now,
+		      struct lk_error *err)
+{
+	struct lk_bytes body = { 0 };
+	char notice[LK_DIGEST_HEX], id[LK_DIGEST_HEX + 24];
+	int64_t position;
+	lk_digest_hex(record->id, notice);
+	snprintf(id, sizeof(id), "%s-%u", notice, record->rev);
+	lk_put_map(&body, 3);
+	lk_put_word(&body, "at");
+	lk_put_time(&body, zone_time(&t->policy->zone, now));
+	lk_put_word(&body, "by");
+	lk_put_word(&body, a->worker);
+	lk_put_word(&body, "notice");
+	lk_put_word(&body, notice);
+	struct stored_event row = {
+		.agency = a->agency,
+		.source = LK_TEXT("linkages"),
+		.id = lk_text_of(id),
+		.number = lk_text_of(a->number),
+		.type = LK_NO_CODE,
+		.time_at = now,
+		.received_at = now,
+		.body = body.at,
+		.body_len = body.len,
+	};
+	lk_digest(body.at, body.len, NULL, row.digest);
+	int rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for an answer") :
+			       store_event_add(t->store, &row, &position, err);
+	lk_bytes_free(&body);
+	return rc;
+}
+
+static int note_answered(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant now,
+			 struct lk_error *err)
+{
+	struct answered *wider = vector_grown(t->answered, t->answered_n, &t->answered_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for an answer");
+	t->answered = wider;
+	struct answered *e = &t->answered[t->answered_n++];
+	memcpy(e->worker, a->worker, sizeof(e->worker));
+	memcpy(e->notice, notice, LK_DIGEST);
+	e->at = now;
+	return store_answer(t->store, notice, lk_text_of(a->worker), now, err);
+}
+
+static int home_of_answer(struct turn *t, const struct asked *a, struct home **out, struct lk_error *err)
+{
+	static const uint8_t feeds[LK_DIGEST];
+	if (a->has_case)
+		return home_of_case(t, (struct case_key){ a->agency, lk_text_of(a->number) }, out, err);
+	*out = home_get(t, feeds, err);
+	return *out == NULL ? LK_ESTORE : 1;
+}
+
+static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant now,
+		     struct lk_error *err)
+{
+	struct home *h;
+	int rc = home_of_answer(t, a, &h, err);
+	struct told *record = rc > 0 ? tolds_find(&h->told, notice) : NULL;
+	if (rc >= 0 && record == NULL)
+		rc = lk_fail(err, LK_ENOTFOUND, "no such notice");
+	if (rc < 0 || record->answered_at != LK_NO_INSTANT)
+		return rc < 0 ? rc : 0;
+	record->answered_at = now;
+	h->is_dirty = true;
+	rc = a->has_case ? log_answer(t, a, record, now, err) : 0;
+	if (rc >= 0)
+		rc = note_answered(t, a, notice, now, err);
+	if (rc >= 0 && a->has_case)
+		rc = home_catch_up(t, h, now, err);
+	if (rc >= 0 && a->has_case)
+		rc = home_settle(t, h, now, err);
+	return rc < 0 ? rc : 1;
+}
+
+int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
+		struct lk_error *err)
+{
+	struct asked a;
+	int rc = store_notice_find(t->store, notice, note_asked, &a, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || !lk_text_says(worker, a.worker))
+		return lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
+	rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	if (t->now == LK_NO_INSTANT || now > t->now)
+		t->now = now;
+	int stored = answer_in(t, &a, notice, t->now, err);
+	if (stored < 0) {
+		turn_undo(t);
+		return stored;
+	}
+	rc = turn_commit(t, err);
+	return rc < 0 ? rc : stored;
+}

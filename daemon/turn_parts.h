@@ -1,0 +1,112 @@
+/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_gather.c
+ * (families anew from the log), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand),
+ * turn_mailbox.c (hand-out), turn_family.c (questions). Nobody else includes it.
+ */
+#ifndef LINKAGES_TURN_PARTS_H
+#define LINKAGES_TURN_PARTS_H
+
+#include "engine/compare.h"
+#include "engine/fold.h"
+#include "turn.h"
+
+/* A family at hand: its state, and what was told of it. */
+struct home {
+	struct home *next; /* in its bucket */
+	uint8_t id[LK_DIGEST];
+	uint8_t policy[LK_DIGEST];
+	struct family f;
+	struct tolds told;
+	lk_instant wake_at;
+	bool is_dirty;  /* differs from its row */
+	bool is_stale;  /* the row's state was of another layout: to be folded from the log */
+};
+
+/* A mailbox that has grown, to be told of after COMMIT. */
+struct grown {
+	char worker[65];
+	int64_t seq;
+};
+
+struct answered {
+	char worker[65];
+	uint8_t notice[LK_DIGEST];
+	lk_instant at;
+};
+
+struct source_state {
+	struct turn_source source;
+	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
+	bool is_silent;
+};
+
+#define HOME_BUCKETS 1024
+#define HOMES_MAX 4096 /* kept from batch to batch: about 10 KiB each */
+
+struct turn {
+	struct store *store;
+	const struct policy *policy;
+	struct turn_sink sink;
+	struct source_state *sources;
+	size_t sources_n;
+	lk_instant now;             /* of the last call */
+	lk_instant wake_at;         /* as last told to the sink */
+	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */
+	bool is_behind;             /* some family was derived under another revision */
+	struct home *homes[HOME_BUCKETS];
+	size_t homes_n;
+	struct grown *grown;
+	uint32_t grown_n, grown_room;
+	struct answered *answered;
+	uint32_t answered_n, answered_room;
+	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */
+	char stream_source[65];
+};
+
+/* ---- turn_homes.c ------------------------------------------------------------------------------------------------ */
+
+/* The family with this id, from the cache or its row; made empty where there is neither. NULL: err says why. */
+struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
+/* 1 and *out: the family the case belongs to; 0: none; negative. */
+int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* Out of the cache and the store. */
+int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
+int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
+void homes_forget(struct turn *t);                      /* all, after a rollback */
+void homes_trim(struct turn *t);                        /* back to HOMES_MAX, between transactions */
+/* The id a family has: of its first case, by agency and number. */
+void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
+
+/* ---- turn_settle.c ----------------------------------------------------------------------------------------------- */
+
+/* Fold what time brought, derive, compare, write the difference: at this instant. */
+int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+/* Everything of the home that fell due before now, each at its own instant. */
+int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err);
+/* After a change of its meetings: the other families whose workers they require. */
+int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
+
+/* ---- turn_gather.c ----------------------------------------------------------------------------------------------- */
+
+/* Folds anew from the log the families of these cases, as the links of this moment join them, and settles them. */
+int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+/* Finds anew whether the two cases are linked, from all that was said of the pair. */
+int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
+
+/* ---- turn_admit.c ------------------------------------------------------------------------------------------------ */
+
+int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
+	  struct lk_error *err);
+/* An event whose time has come, or that has just arrived: fold it and settle what it touches. */
+int admit_effect(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
+		 lk_instant at, struct lk_error *err);
+int stream_flush(struct turn *t, struct lk_error *err);
+
+/* ---- turn.c ------------------------------------------------------------------------------------------------------ */
+
+/* Remembers for after COMMIT. LK_EMEMORY. */
+int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err);
+int turn_commit(struct turn *t, struct lk_error *err); /* flush, COMMIT, tell; on failure rolls back */
+void turn_undo(struct turn *t);
+
+#endif

@@ -1,0 +1,416 @@
+/* turn_settle.c - one family at one instant: fold, derive, compare, and write the difference.
+ *
+ * In: a family at hand, the calendars and silences around it. Out: rows in mailboxes and the ledger, the next wake.
+ * Promise: every registry or content notice has its ledger row in the same transaction; nothing is told before COMMIT.
+ */
+#include "turn_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Surroundings: what reaches across families ------------------------------------------------------------------ */
+
+struct nearby {
+	struct turn *t;
+	const struct home *h;
+	struct busy *busy;
+	uint32_t busy_n, busy_room;
+	struct lk_text *silent;
+	size_t silent_n;
+	bool failed;
+};
+
+/* The store's texts last only as long as the visit: copy each. */
+static struct lk_text kept(struct nearby *n, struct lk_text text)
+{
+	if (!lk_text_given(text))
+		return LK_NO_TEXT;
+	char *copy = malloc(text.len + 1);
+	if (copy == NULL) {
+		n->failed = true;
+		return LK_NO_TEXT;
+	}
+	memcpy(copy, text.at, text.len);
+	return (struct lk_text){ copy, text.len };
+}
+
+static int note_busy(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry)
+{
+	struct nearby *n = context;
+	if (memcmp(family, n->h->id, LK_DIGEST) == 0)
+		return 0;
+	struct busy *wider = vector_grown(n->busy, n->busy_n, &n->busy_room, sizeof(*wider));
+	if (wider == NULL)
+		return LK_EMEMORY;
+	n->busy = wider;
+	n->busy[n->busy_n++] = (struct busy){
+		.worker = kept(n, entry->worker),
+		.meeting = kept(n, entry->meeting),
+		.place = kept(n, entry->place),
+		.start_at = entry->start,
+		.end_at = entry->end,
+		.said_at = entry->scheduled_at,
+		.agency = entry->agency,
+		.kind = entry->kind,
+	};
+	return n->failed ? LK_EMEMORY : 0;
+}
+
+/* A meeting whose workers' other meetings matter: it is on the calendar, or was missed or held in vain. */
+static bool needs_calendar(const struct family *f, const struct meeting *m, lk_instant at)
+{
+	if (m->version == NONE || m->state == MEETING_CANCELLED)
+		return false;
+	if (m->state == MEETING_PLANNED)
+		return f->versions[m->version].start_at > at;
+	return m->state == MEETING_MISSED || !m->with_family;
+}
+
+static bool asked_before(const struct nearby *n, struct lk_text worker)
+{
+	for (uint32_t i = 0; i < n->busy_n; i++)
+		if (lk_text_is(n->busy[i].worker, worker))
+			return true;
+	return false;
+}
+
+static int fetch_busy(struct nearby *n, lk_instant at, struct lk_error *err)
+{
+	const struct family *f = &n->h->f;
+	for (uint32_t i = 0; i < f->meetings_n; i++) {
+		const struct meeting *m = &f->meetings[i];
+		if (!needs_calendar(f, m, at))
+			continue;
+		const struct version *v = &f->versions[m->version];
+		for (uint32_t w = 0; w < v->required_n; w++) {
+			struct lk_text worker = family_text(f, f->names[v->required + w]);
+			int rc = asked_before(n, worker) ?
+					 0 :
+					 store_calendar_of(n->t->store, worker, at, note_busy, n, err);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int fetch_silent(struct nearby *n, struct lk_error *err)
+{
+	n->silent = calloc(n->t->sources_n + 1, sizeof(*n->silent));
+	if (n->silent == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for the sources");
+	for (size_t i = 0; i < n->t->sources_n; i++)
+		if (n->t->sources[i].is_silent)
+			n->silent[n->silent_n++] = lk_text_of(n->t->sources[i].source.name);
+	return 0;
+}
+
+static void nearby_free(struct nearby *n)
+{
+	for (uint32_t i = 0; i < n->busy_n; i++) {
+		free((char *)(uintptr_t)n->busy[i].worker.at);
+		free((char *)(uintptr_t)n->busy[i].meeting.at);
+		free((char *)(uintptr_t)n->busy[i].place.at);
+	}
+	free(n->busy);
+	free(n->silent);
+}
+
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+
+struct writing {
+	struct turn *t;
+	struct home *h;
+	const struct derivation *d;
+	lk_instant at;
+	struct lk_error *err;
+};
+
+/* What a notice at content level rests on: the consent in force that covers its topic. */
+static void content_basis(const struct home *h, int topic, char out[400])
+{
+	const struct family *f = &h->f;
+	snprintf(out, 400, "consent");
+	for (uint32_t i = 0; i < f->consents_n; i++) {
+		const struct consent *c = &f->consents[i];
+		if (!c->in_force || topic < 0 || (c->topics & POLICY_BIT(topic)) == 0)
+			continue;
+		const struct cause *cause = &f->causes[c->cause];
+		snprintf(out, 400, "consent %.*s/%.*s", LK_PRINT(family_text(f, cause->source)),
+			 LK_PRINT(family_text(f, cause->id)));
+		return;
+	}
+}
+
+static int write_ledger(struct writing *w, const struct told *t, int level, int64_t seq)
+{
+	char basis[400] = "WIC 18961.5";
+	if (level < LK_REGISTRY)
+		return 0;
+	if (level == LK_CONTENT)
+		content_basis(w->h, t->topic, basis);
+	struct ledger_row row = {
+		.at = w->at,
+		.worker = words_text(&w->h->told.words, t->worker),
+		.from = seq,
+		.upto = seq,
+		.level = level,
+		.basis = lk_text_of(basis),
+	};
+	return store_ledger_add(w->t->store, &row, w->err);
+}
+
+static struct stored_notice row_of(const struct writing *w, const struct told *t, const struct lk_notice *n,
+				   const struct lk_bytes *body)
+{
+	const struct words *words = &w->h->told.words;
+	struct stored_notice row = {
+		.worker = words_text(words, t->worker),
+		.rev = n->rev,
+		.kind = n->kind,
+		.state = n->state,
+		.level = n->level,
+		.topic = t->topic,
+		.rule_class = (int)w->t->policy->rule[n->kind].rule_class,
+		.own = { t->side, words_text(words, t->own) },
+		.other = { 1 - t->side, words_text(words, t->other) },
+		.cause_at = t->cause_at,
+		.told_at = w->at,
+		.body = body->at,
+		.body_len = body->len,
+	};
+	memcpy(row.id, t->id, LK_DIGEST);
+	return row;
+}
+
+static int write_notice(struct writing *w, const struct told *t, struct lk_notice *n)
+{
+	struct lk_bytes body = { 0 };
+	int64_t seq = 0;
+	lk_digest_hex(t->id, n->id);
+	n->rev = t->rev;
+	n->at = zone_time(&w->t->policy->zone, w->at);
+	lk_notice_encode(n, &body);
+	struct stored_notice row = row_of(w, t, n, &body);
+	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice") :
+			       store_notice_add(w->t->store, &row, &seq, w->err);
+	if (rc >= 0)
+		rc = write_ledger(w, t, n->level, seq);
+	if (rc >= 0)
+		rc = note_grown(w->t, row.worker, seq, w->err);
+	lk_bytes_free(&body);
+	return rc;
+}
+
+static int copy_body(void *context, const struct stored_notice *row)
+{
+	lk_bytes_add(context, row->body, row->body_len);
+	return 0;
+}
+
+/* The withdrawal repeats what was told: the last telling, as it stands in the mailbox, edited. */
+static int write_withdrawal(struct writing *w, const struct telling *telling)
+{
+	const struct told *t = &w->h->told.at[telling->told];
+	struct lk_bytes last = { 0 };
+	struct lk_notice n;
+	int rc = store_notice_find(w->t->store, t->id, copy_body, &last, w->err);
+	if (rc == 0)
+		rc = lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
+	if (rc >= 0 && last.failed)
+		rc = lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
+	if (rc >= 0)
+		rc = lk_notice_decode(last.at, last.len, &n, w->err);
+	if (rc >= 0) {
+		notice_withdraw(&n, telling->reason, telling->repeat);
+		rc = write_notice(w, t, &n);
+	}
+	lk_bytes_free(&last);
+	return rc;
+}
+
+static int write_telling(struct writing *w, const struct telling *telling)
+{
+	struct notice_room room;
+	struct lk_notice n;
+	const struct told *t = &w->h->told.at[telling->told];
+	if (telling->state == LK_WITHDRAWN)
+		return write_withdrawal(w, telling);
+	if (telling->is_ended)
+		notice_of_ended(w->t->policy, &w->h->told, t, &n);
+	else
+		notice_of(w->d, telling->candidate, &room, &n);
+	n.state = telling->state;
+	return write_notice(w, t, &n);
+}
+
+static int write_outcome(struct writing *w, const struct outcome *out)
+{
+	if (out->failed || w->d->failed || w->h->f.failed || w->h->told.failed)
+		return lk_fail(w->err, LK_EMEMORY, "no memory to settle a family");
+	for (uint32_t i = 0; i < out->n; i++) {
+		int rc = write_telling(w, &out->at[i]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- Settling ---------------------------------------------------------------------------------------------------- */
+
+static lk_instant earlier(lk_instant a, lk_instant b)
+{
+	if (a == LK_NO_INSTANT)
+		return b;
+	return b == LK_NO_INSTANT || a < b ? a : b;
+}
+
+static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk_instant at,
+			    void (*rules)(struct derivation *), struct lk_error *err)
+{
+	struct surroundings around = {
+		.busy = n->busy, .busy_n = n->busy_n, .silent = n->silent, .silent_n = n->silent_n
+	};
+	struct derivation d = { .f = &h->f, .p = t->policy, .s = &around, .told = &h->told, .now = at };
+	struct outcome out = { 0 };
+	d.wake = LK_NO_INSTANT;
+	rules(&d);
+	compare(&h->told, &d, &out);
+	struct writing w = { t, h, &d, at, err };
+	int rc = write_outcome(&w, &out);
+	h->wake_at = earlier(d.wake, fold_next(&h->f, t->policy));
+	outcome_free(&out);
+	derivation_free(&d);
+	return rc;
+}
+
+int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+{
+	struct nearby n = { .t = t, .h = h };
+	if (h->is_stale)
+		return 0; /* of another layout: it is behind, and will be gathered anew */
+	fold_pass(&h->f, t->policy, at);
+	memcpy(h->policy, t->revision, LK_DIGEST);
+	h->is_dirty = true;
+	int rc = fetch_silent(&n, err);
+	if (rc >= 0)
+		rc = fetch_busy(&n, at, err);
+	if (rc >= 0)
+		rc = derive_and_write(t, h, &n, at, derive, err);
+	nearby_free(&n);
+	return rc;
+}
+
+int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err)
+{
+	while (!h->is_stale && h->wake_at != LK_NO_INSTANT && h->wake_at <= now) {
+		int rc = home_settle(t, h, h->wake_at, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Sources have no family: their notices live in a home of their own, with the id of zeroes. */
+int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err)
+{
+	static const uint8_t feeds[LK_DIGEST];
+	struct home *h = home_get(t, feeds, err);
+	if (h == NULL)
+		return LK_ESTORE;
+	struct nearby n = { .t = t, .h = h };
+	h->is_dirty = true;
+	memcpy(h->policy, t->revision, LK_DIGEST);
+	int rc = fetch_silent(&n, err);
+	if (rc >= 0)
+		rc = derive_and_write(t, h, &n, at, rules_feed, err);
+	nearby_free(&n);
+	return rc;
+}
+
+/* ---- Neighbours: families that share a worker's calendar ---------------------------------------------------------- */
+
+struct neighbours {
+	const struct home *h;
+	uint8_t (*ids)[LK_DIGEST];
+	uint32_t n, room;
+};
+
+static int note_neighbour(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry)
+{
+	struct neighbours *all = context;
+	(void)entry;
+	if (memcmp(family, all->h->id, LK_DIGEST) == 0)
+		return 0;
+	for (uint32_t i = 0; i < all->n; i++)
+		if (memcmp(all->ids[i], family, LK_DIGEST) == 0)
+			return 0;
+	void *wider = vector_grown(all->ids, all->n, &all->room, sizeof(*all->ids));
+	if (wider == NULL)
+		return LK_EMEMORY;
+	all->ids = wider;
+	memcpy(all->ids[all->n++], family, LK_DIGEST);
+	return 0;
+}
+
+static int find_neighbours(struct turn *t, struct neighbours *all, lk_instant at, struct lk_error *err)
+{
+	const struct family *f = &all->h->f;
+	for (uint32_t i = 0; i < f->names_n; i++) {
+		int rc = store_calendar_of(t->store, family_text(f, f->names[i]), at, note_neighbour, all, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static uint32_t entries_of(const struct family *f, const struct meeting *m, struct calendar_entry *out)
+{
+	const struct version *v = &f->versions[m->version];
+	for (uint32_t i = 0; i < v->required_n; i++)
+		out[i] = (struct calendar_entry){
+			.worker = family_text(f, f->names[v->required + i]),
+			.meeting = family_text(f, m->id),
+			.place = family_text(f, v->place),
+			.start = v->start_at,
+			.end = v->end_at,
+			.scheduled_at = v->said_at,
+			.agency = v->agency,
+			.kind = v->kind,
+		};
+	return v->required_n;
+}
+
+static int write_calendar(struct turn *t, const struct home *h, struct lk_error *err)
+{
+	const struct family *f = &h->f;
+	struct calendar_entry *entries = calloc(f->names_n + 1, sizeof(*entries));
+	uint32_t n = 0;
+	if (entries == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a calendar");
+	for (uint32_t i = 0; i < f->meetings_n; i++) {
+		const struct meeting *m = &f->meetings[i];
+		if (m->version != NONE && m->state == MEETING_PLANNED)
+			n += entries_of(f, m, entries + n);
+	}
+	int rc = store_calendar_put(t->store, h->id, entries, n, err);
+	free(entries);
+	return rc;
+}
+
+int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+{
+	struct neighbours all = { .h = h };
+	int rc = write_calendar(t, h, err);
+	if (rc >= 0)
+		rc = find_neighbours(t, &all, at, err);
+	for (uint32_t i = 0; rc >= 0 && i < all.n; i++) {
+		struct home *other = home_get(t, all.ids[i], err);
+		rc = other == NULL ? LK_ESTORE : home_catch_up(t, other, at, err);
+		if (rc >= 0)
+			rc = home_settle(t, other, at, err);
+	}
+	free(all.ids);
+	return rc;
+}
