@@ -30,6 +30,6 @@ void output_line(struct output *out, struct lk_span value);
 /* A value for people: maps as aligned pairs, lists of maps as tables, the rest on one line. In JSON: output_line(). */
 void output_value(struct output *out, struct lk_span value);
 /* 0 where all that was written has left; -1: the disk is full, or the reader gone. */
-int output_close(struct output *out) LK_MUST_CHECK;
+int output_close(struct output *out);
 
 #endif

@@ -203,7 +203,8 @@ static void say_credit(struct lk_inbox *b)
 {
 	struct lk_message message = { .type = LK_MSG_CREDIT };
 
-	if (!dealer_connected(b->dealer) || b->credit > b->credit_max / 2)
+	if (!dealer_connected(b->dealer) || b->options.answers_only ||
+	    b->credit > b->credit_max / 2)
 		return;
 	message.credit.session = lk_text_of(b->session);
 	message.credit.n = b->credit_max - b->credit;
@@ -316,8 +317,11 @@ static int welcome_worker(struct lk_inbox *b, const struct lk_msg_welcome_worker
 	if (m == NULL)
 		return 0;
 	same = lk_text_says(w->mailbox, m->place.mailbox) && m->place.last < w->next;
-	if (same && m->place.last >= w->first - 1)
+	if (same && m->place.last >= w->first - 1) {
+		m->unreceipted =
+			m->place.last > 0; /* the receipt before may have been lost: say it again */
 		return 0;
+	}
 	code = store_open_batch(b, err);
 	if (code == 0)
 		code = lk_inbox_store_mailbox(b->store, w->worker, w->mailbox, w->first - 1, err);
@@ -447,22 +451,38 @@ static int take_pong(struct lk_inbox *b, struct lk_error *err)
 	return 0; /* that it came is all it says, and the dealer has noticed */
 }
 
-/* An error that names one of our answers is about that answer, and the session goes on. */
+/* Answers that the daemon will not take: the one that `re` names, or, where it names none, those that were sent. */
+static bool answers_refuse(struct lk_inbox *b, const struct lk_msg_error *e)
+{
+	struct lk_text re = lk_as_text(e->re), detail = lk_as_text(e->detail);
+	bool found = false;
+
+	for (struct pending_answer **at = &b->answers; *at != NULL;) {
+		struct pending_answer *a = *at;
+
+		if (!a->sent || (lk_text_given(re) && !lk_text_says(re, a->notice))) {
+			at = &a->next;
+			continue;
+		}
+		*at = a->next;
+		if (b->options.unanswered != NULL)
+			b->options.unanswered(b->options.context,
+					      lk_text_of(b->mailboxes[a->mailbox].worker),
+					      lk_text_of(a->notice),
+					      lk_text_given(detail) ? detail : e->code);
+		free(a);
+		found = true;
+	}
+	return found;
+}
+
+/* In a session that stands, a refusal is of what was asked in it; only one that meets our greeting is about our rights. */
 static int take_error(struct lk_inbox *b, struct lk_error *err)
 {
 	const struct lk_msg_error *e = &b->in.error;
-	struct lk_text re = lk_as_text(e->re);
 
-	for (struct pending_answer *a = b->answers; a != NULL && lk_text_given(re); a = a->next) {
-		struct lk_text why = lk_as_text(e->detail);
-		struct lk_text worker = lk_text_of(b->mailboxes[a->mailbox].worker);
-
-		if (!lk_text_says(re, a->notice))
-			continue;
-		(void)answer_settle(b, re);
-		if (b->options.unanswered != NULL)
-			b->options.unanswered(b->options.context, worker, re,
-					      lk_text_given(why) ? why : e->code);
+	if (dealer_connected(b->dealer) && answers_refuse(b, e)) {
+		dealer_drop(b->dealer, "the daemon did not take an answer; connecting again");
 		return 0;
 	}
 	return dealer_refused(b->dealer, e, err);

@@ -37,6 +37,8 @@ static const struct sqlfile_kind store_kind = {
 	S(PUT, "INSERT OR IGNORE INTO notice (worker, seq, id, rev, body) VALUES (?, ?, ?, ?, ?)") \
 	S(ERASE, "UPDATE notice SET body = NULL WHERE worker = ? AND id = ? AND rev < ?") \
 	S(REDUCE, "UPDATE notice SET body = ? WHERE worker = ? AND id = ? AND rev = ?") \
+	S(FIND, \
+	  "SELECT DISTINCT id, worker FROM notice WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2") \
 	S(UNTAKEN, "SELECT position, worker, seq, body FROM notice" \
 		   " WHERE position > (SELECT position FROM taken) ORDER BY position LIMIT ?") \
 	S(TAKEN, "UPDATE taken SET position = ?")
@@ -211,6 +213,27 @@ int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t 
 		code = sqlfile_exec(s->stmt[STORE_LAST], err);
 	}
 	return code < 0 ? code : (int)is_new;
+}
+
+int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id[LK_DIGEST_HEX],
+			char worker[65], struct lk_error *err)
+{
+	sqlite3_stmt *find = s->stmt[STORE_FIND];
+	int found, more = 0;
+
+	sqlfile_bind(find, "t", prefix);
+	found = sqlfile_step(find, err);
+	if (found != 1)
+		return found;
+	(void)snprintf(id, LK_DIGEST_HEX, "%s", (const char *)sqlite3_column_text(find, 0));
+	(void)snprintf(worker, 65, "%s", (const char *)sqlite3_column_text(find, 1));
+	more = sqlfile_step(find, err);
+	sqlite3_reset(find);
+	if (more == 1)
+		return lk_fail(err, LK_ESTATE,
+			       "several notices begin with %.*s: say more of the id",
+			       LK_PRINT(prefix));
+	return more < 0 ? more : 1;
 }
 
 /* ---- Taking -------------------------------------------------------------------------------------------------------- */

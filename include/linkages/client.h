@@ -182,6 +182,10 @@ typedef int lk_received_visitor(void *context, const struct lk_received *receive
  * Returns the number taken, or negative (also where the visitor stopped with a negative number). */
 int lk_inbox_store_take(struct lk_inbox_store *store, lk_received_visitor *visit, void *context,
 			struct lk_error *err) LK_MUST_CHECK;
+/* The one notice whose id begins with `prefix`: 1, with its id and worker; 0 where there is none; LK_ESTATE where there
+ * are several. */
+int lk_inbox_store_find(struct lk_inbox_store *store, struct lk_text prefix, char id[LK_DIGEST_HEX], char worker[65],
+			struct lk_error *err) LK_MUST_CHECK;
 
 /* For those who speak the inbox protocol by other means than an inbox. Between begin and commit. */
 int lk_inbox_store_begin(struct lk_inbox_store *store, struct lk_error *err) LK_MUST_CHECK;
@@ -204,6 +208,7 @@ struct lk_inbox_options {
 	const char *client;           /* a name for this client, 1..64 characters, shown to operators */
 	const char *const *workers;   /* whose mailboxes; copied */
 	size_t workers_n;             /* 1..1,000 */
+	bool answers_only;            /* asks for no notices: for a process that answers while another one reads */
 	void *context;
 	/* There is something to lk_inbox_store_take(). Called after its commit. May be NULL. */
 	void (*received)(void *context);
