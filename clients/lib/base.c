@@ -1,7 +1,7 @@
 /* base.c - texts, instants, dates, growable bytes, errors, digests.
  *
- * In: the caller's own values. Out: the same. Promise: nothing here keeps, shares or hides state; nothing but
- * lk_bytes allocates, and an allocation that fails is a flag, never a crash.
+ * In: the caller's own values. Out: the same. Promise: nothing here keeps, shares or hides state;
+ * nothing but lk_bytes allocates, and an allocation that fails is a flag, never a crash.
  */
 #include <linkages/base.h>
 
@@ -15,7 +15,7 @@
 
 static_assert(LK_DIGEST >= crypto_generichash_BYTES_MIN, "libsodium makes digests of this length");
 
-/* ---- Texts ------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
 struct lk_text lk_text_of(const char *string)
 {
@@ -46,9 +46,10 @@ int lk_text_order(struct lk_text a, struct lk_text b)
 	return (a.len > b.len) - (a.len < b.len);
 }
 
-/* ---- Days -------------------------------------------------------------------------------------------------------- *
- * The calendar repeats every 400 years of 146,097 days. Years are counted from 1 March, so that the leap day comes
- * last and the months before it have lengths that one line of arithmetic gives (153 days in five months). */
+/* ---- Days ------------------------------------------------------------------------------------ *
+ * The calendar repeats every 400 years of 146,097 days. Years are counted from 1 March, so that
+ * the leap day comes last and the months before it have lengths that one line of arithmetic gives
+ * (153 days in five months). */
 
 #define DAYS_IN_400_YEARS 146097
 #define DAY_OF_EPOCH 719468 /* 1970-01-01, counted from 0000-03-01 */
@@ -76,7 +77,8 @@ void lk_date_civil(lk_date date, int *year, int *month, int *day)
 	int64_t day_of_era = days - era * DAYS_IN_400_YEARS;
 	int64_t year_of_era =
 		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t march_month = (5 * day_of_year + 2) / 153;
 
 	*day = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
@@ -84,7 +86,8 @@ void lk_date_civil(lk_date date, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
-/* A pattern of digits ('0') and literal characters against the head of a text; numbers are left to right. */
+/* A pattern of digits ('0') and literal characters against the head of a text; numbers are left
+ * to right. */
 static bool digits_fit(const char *at, const char *pattern)
 {
 	for (; *pattern != '\0'; pattern++, at++) {
@@ -140,13 +143,14 @@ void lk_date_print(lk_date date, char out[LK_DATE_TEXT])
 	digits_put(out + 8, 2, day);
 }
 
-/* ---- Instants ---------------------------------------------------------------------------------------------------- */
+/* ---- Instants -------------------------------------------------------------------------------- */
 
 #define FIRST_YEAR 1990
 #define LAST_YEAR 2100
 #define SECONDS_IN_DAY 86400
 
-/* '.' and digits; what lies below a microsecond is dropped. Moves *at on; -1 where no digit follows the point. */
+/* '.' and digits; what lies below a microsecond is dropped. Moves *at on; -1 where no digit
+ * follows the point. */
 static int fraction_parse(const char **at, const char *end, int64_t *us)
 {
 	int64_t unit = LK_SECOND / 10;
@@ -181,7 +185,8 @@ static int offset_parse(const char *at, const char *end, int32_t *seconds)
 	return 0;
 }
 
-/* Second 60 is refused: no agency's clock shows one, and it would not come back as it was written. */
+/* Second 60 is refused: no agency's clock shows one, and it would not come back as it was
+ * written. */
 int lk_time_parse(struct lk_text text, struct lk_time *out)
 {
 	const char *at = text.at, *end;
@@ -190,7 +195,8 @@ int lk_time_parse(struct lk_text text, struct lk_time *out)
 	int32_t offset;
 	lk_date date;
 
-	if (at == NULL || text.len < 20 || (at[10] != 'T' && at[10] != 't') || !digits_fit(at + 11, "00:00:00"))
+	if (at == NULL || text.len < 20 || (at[10] != 'T' && at[10] != 't') ||
+	    !digits_fit(at + 11, "00:00:00"))
 		return -1;
 	end = at + text.len;
 	if (lk_date_parse((struct lk_text){ at, 10 }, &date) < 0)
@@ -204,7 +210,9 @@ int lk_time_parse(struct lk_text text, struct lk_time *out)
 	at += 19;
 	if (fraction_parse(&at, end, &us) < 0 || offset_parse(at, end, &offset) < 0)
 		return -1;
-	out->at = ((int64_t)date * SECONDS_IN_DAY + hour * 3600 + minute * 60 + second - offset) * LK_SECOND + us;
+	out->at = ((int64_t)date * SECONDS_IN_DAY + hour * 3600 + minute * 60 + second - offset) *
+			  LK_SECOND +
+		  us;
 	out->offset_s = offset;
 	return 0;
 }
@@ -245,7 +253,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT])
 	digits_put(at + 4, 2, minutes % 60);
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 int lk_fail(struct lk_error *err, int code, const char *format, ...)
 {
@@ -261,7 +269,7 @@ int lk_fail(struct lk_error *err, int code, const char *format, ...)
 	return code;
 }
 
-/* ---- Growable bytes ---------------------------------------------------------------------------------------------- */
+/* ---- Growable bytes -------------------------------------------------------------------------- */
 
 #define FIRST_ROOM 256
 
@@ -306,9 +314,10 @@ void lk_bytes_free(struct lk_bytes *b)
 	*b = (struct lk_bytes){ 0 };
 }
 
-/* ---- Digests ----------------------------------------------------------------------------------------------------- */
+/* ---- Digests --------------------------------------------------------------------------------- */
 
-/* Picks the fastest code for this processor. Should it fail, the portable code stays in place: same digests. */
+/* Picks the fastest code for this processor. Should it fail, the portable code stays in place:
+ * same digests. */
 static void sodium_prepare(void)
 {
 	int faster = sodium_init();

@@ -1,7 +1,8 @@
 /* codes.c - the words of every code list, and back.
  *
- * In: a number or a word. Out: the other. Promise: made from the lists in the public headers alone, so that no code
- * can be missing here; the numbers that lie in packed rows on disk are pinned below.
+ * In: a number or a word. Out: the other. Promise: made from the lists in the public headers alone,
+ * so that no code can be missing here; the numbers that lie in packed rows on disk are pinned
+ * below.
  */
 #include <linkages/event.h>
 #include <linkages/notice.h>
@@ -58,10 +59,11 @@ bool lk_role_fits(enum lk_role role, enum lk_agency agency)
 	return role < lk_role_count && agency < lk_agency_count && fits[role][agency];
 }
 
-/* What packed rows on disk mean: the last code of each list, and of its first release. A list may grow behind these;
- * a code that moves stops the build. */
+/* What packed rows on disk mean: the last code of each list, and of its first release. A list
+ * may grow behind these; a code that moves stops the build. */
 static_assert(LK_CWS == 0 && LK_CALWORKS == 1, "agencies are on disk");
-static_assert(LK_REFERRAL == 0 && LK_ST == 6 && LK_APPLIED == 7 && LK_REUNIFICATION == 14, "statuses are on disk");
+static_assert(LK_REFERRAL == 0 && LK_ST == 6 && LK_APPLIED == 7 && LK_REUNIFICATION == 14,
+	      "statuses are on disk");
 static_assert(LK_SOCIAL_WORKER == 0 && LK_SUPERVISOR == 4 && LK_CLERK == 5, "roles are on disk");
 static_assert(LK_TOPIC_STATUS == 0 && LK_TOPIC_REFERRAL == 5, "topics are on disk");
 static_assert(LK_PLTM == 0 && LK_APPOINTMENT == 8, "kinds of meetings are on disk");
@@ -71,11 +73,16 @@ static_assert(LK_PARENT == 0 && LK_OTHER_MEMBER == 3, "roles of members are on d
 static_assert(LK_CIN == 0 && LK_NAME_DOB == 2, "kinds of keys are on disk");
 static_assert(LK_COMPLETED == 0 && LK_NOT_STARTED == 2, "outcomes are on disk");
 static_assert(LK_FACE_TO_FACE == 0 && LK_WRITTEN == 2, "kinds of contacts are on disk");
-static_assert(LK_NOT_MEETING_REQUIREMENTS == 0 && LK_OTHER_CONCERN == 4, "kinds of concerns are on disk");
+static_assert(LK_NOT_MEETING_REQUIREMENTS == 0 && LK_OTHER_CONCERN == 4,
+	      "kinds of concerns are on disk");
 static_assert(LK_RECEIVED == 0 && LK_REFERRAL_COMPLETED == 3, "statuses of referrals are on disk");
-static_assert(LK_CASE_OPENED == 0 && LK_MEETING_SCHEDULED == 18 && LK_EVENT_RETRACTED == 32, "types are on disk");
-static_assert(LK_CROSSOVER_FOUND == 0 && LK_MEETING_NEEDED == 16 && LK_FEED_SILENT == 28, "notices are on disk");
-static_assert(LK_NEW == 0 && LK_WITHDRAWN == 2 && LK_ROUTINE == 0 && LK_URGENT == 2, "states are on disk");
-static_assert(LK_OWN == 0 && LK_CONTENT == 3 && LK_OVER == 0 && LK_UNLINKED == 4, "levels are on disk");
+static_assert(LK_CASE_OPENED == 0 && LK_MEETING_SCHEDULED == 18 && LK_EVENT_RETRACTED == 32,
+	      "types are on disk");
+static_assert(LK_CROSSOVER_FOUND == 0 && LK_MEETING_NEEDED == 16 && LK_FEED_SILENT == 28,
+	      "notices are on disk");
+static_assert(LK_NEW == 0 && LK_WITHDRAWN == 2 && LK_ROUTINE == 0 && LK_URGENT == 2,
+	      "states are on disk");
+static_assert(LK_OWN == 0 && LK_CONTENT == 3 && LK_OVER == 0 && LK_UNLINKED == 4,
+	      "levels are on disk");
 static_assert(LK_NOT_MEETING == 0 && LK_NO_FAMILY == 8, "reasons are bits in packed rows");
 static_assert(LK_MALFORMED == 0 && LK_TOO_LARGE == 8, "refusals are on disk");

@@ -1,8 +1,8 @@
 /* event.c - bytes to one event and back.
  *
- * In: MessagePack that nobody vouches for. Out: a struct lk_event that borrows from it, or a refusal by name.
- * Promise: what comes out is an event that makes sense by itself (domain.md, section 3); whether its time lies too far
- * ahead needs a clock and is asked by whoever has one.
+ * In: MessagePack that nobody vouches for. Out: a struct lk_event that borrows from it, or a
+ * refusal by name. Promise: what comes out is an event that makes sense by itself (domain.md,
+ * section 3); whether its time lies too far ahead needs a clock and is asked by whoever has one.
  */
 #include "fields.h"
 
@@ -11,7 +11,8 @@
 FIELD_TABLE(head_fields, struct envelope, FIELDS_head)
 FIELD_TABLE(tail_fields, struct envelope, FIELDS_tail)
 
-#define DATA_TABLE(enumerator, tag, word) FIELD_TABLE(tag##_fields, struct lk_##tag, LK_FIELDS_##tag)
+#define DATA_TABLE(enumerator, tag, word) \
+	FIELD_TABLE(tag##_fields, struct lk_##tag, LK_FIELDS_##tag)
 LK_EVENT_TYPES(DATA_TABLE)
 
 static int meeting_check(const struct lk_event *event, struct lk_refused *why)
@@ -26,16 +27,18 @@ static const struct {
 	const struct field *(*fields)(void);
 	size_t offset; /* of its data in struct lk_event */
 } data_types[lk_event_type_count] = {
-#define DATA_TYPE(enumerator, tag, word) [enumerator] = { tag##_fields, offsetof(struct lk_event, tag) },
+#define DATA_TYPE(enumerator, tag, word) \
+	[enumerator] = { tag##_fields, offsetof(struct lk_event, tag) },
 	LK_EVENT_TYPES(DATA_TYPE)
 };
 
 /* What members of one type's data owe to each other. */
-static int (*const data_checks[lk_event_type_count])(const struct lk_event *event, struct lk_refused *why) = {
+static int (*const data_checks[lk_event_type_count])(const struct lk_event *event,
+						     struct lk_refused *why) = {
 	[LK_MEETING_SCHEDULED] = meeting_check,
 };
 
-/* ---- Decoding ---------------------------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------- */
 
 static int scan_refuse(const struct scan *scan, struct lk_refused *why)
 {
@@ -47,7 +50,8 @@ static int scan_refuse(const struct scan *scan, struct lk_refused *why)
 		[SCAN_MANY] = { LK_TOO_LARGE, "An event has at most 512 values." },
 		[SCAN_DEEP] = { LK_MALFORMED, "An event is nested at most 8 deep." },
 		[SCAN_BROKEN] = { LK_MALFORMED, NULL },
-		[SCAN_MEMORY] = { LK_TOO_LARGE, NULL }, /* not met: no map of an event has that many keys */
+		[SCAN_MEMORY] = { LK_TOO_LARGE,
+				  NULL }, /* not met: no map of an event has that many keys */
 	};
 	const char *detail = refusals[scan->fault].detail;
 
@@ -81,7 +85,8 @@ static int data_shape(struct lk_span data, enum lk_event_type type, struct lk_re
 	return refuse_under(why, "data");
 }
 
-static int envelope_read(struct reader *r, struct lk_span event, struct lk_span data, struct envelope *out)
+static int envelope_read(struct reader *r, struct lk_span event, struct lk_span data,
+			 struct envelope *out)
 {
 	fields_clear(head_fields(), out);
 	fields_clear(tail_fields(), out);
@@ -109,10 +114,12 @@ static void envelope_keep(const struct envelope *envelope, int agency, struct lk
 	out->type = (enum lk_event_type)envelope->type;
 }
 
-int lk_event_decode(const void *bytes, size_t len, lk_agency_of *agency_of, void *context, struct lk_event *out,
-		    struct lk_refused *why)
+int lk_event_decode(const void *bytes, size_t len, lk_agency_of *agency_of, void *context,
+		    struct lk_event *out, struct lk_refused *why)
 {
-	struct reader reader = { .agency_of = agency_of, .context = context, .agency = -1, .why = why };
+	struct reader reader = {
+		.agency_of = agency_of, .context = context, .agency = -1, .why = why
+	};
 	struct lk_span event = lk_span_of(bytes, len), data;
 	struct envelope envelope;
 	struct scan scan;
@@ -128,12 +135,14 @@ int lk_event_decode(const void *bytes, size_t len, lk_agency_of *agency_of, void
 	return 0;
 }
 
-/* ---- Encoding ---------------------------------------------------------------------------------------------------- */
+/* ---- Encoding -------------------------------------------------------------------------------- */
 
-static void envelope_write(const struct envelope *envelope, const struct lk_event *event, struct lk_bytes *out)
+static void envelope_write(const struct envelope *envelope, const struct lk_event *event,
+			   struct lk_bytes *out)
 {
 	bool with_data = event->type != LK_EVENT_RETRACTED;
-	uint32_t n = fields_given(head_fields(), envelope) + fields_given(tail_fields(), envelope) + with_data;
+	uint32_t n = fields_given(head_fields(), envelope) + fields_given(tail_fields(), envelope) +
+		     with_data;
 
 	lk_put_map(out, n);
 	fields_write(head_fields(), envelope, out);
@@ -141,7 +150,8 @@ static void envelope_write(const struct envelope *envelope, const struct lk_even
 	if (!with_data)
 		return;
 	lk_put_word(out, "data");
-	fields_put(data_types[event->type].fields(), (const char *)event + data_types[event->type].offset, out);
+	fields_put(data_types[event->type].fields(),
+		   (const char *)event + data_types[event->type].offset, out);
 }
 
 void lk_event_encode(const struct lk_event *event, struct lk_bytes *out)

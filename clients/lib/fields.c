@@ -1,8 +1,8 @@
 /* fields.c - reads and writes every described map, and the kinds that hold one value.
  *
- * In: a scanned map and a table of rows. Out: a struct, or a refusal with the member's path and a sentence.
- * Promise: a row is enough; whoever adds a member to a list has it validated, decoded, encoded and cleared. A refusal
- * names a member of ours and never repeats what was said.
+ * In: a scanned map and a table of rows. Out: a struct, or a refusal with the member's path and a
+ * sentence. Promise: a row is enough; whoever adds a member to a list has it validated, decoded,
+ * encoded and cleared. A refusal names a member of ours and never repeats what was said.
  */
 #include "fields.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Refusals ---------------------------------------------------------------------------------------------------- */
+/* ---- Refusals -------------------------------------------------------------------------------- */
 
 int refuse(struct lk_refused *why, enum lk_refusal reason, const char *detail)
 {
@@ -20,8 +20,8 @@ int refuse(struct lk_refused *why, enum lk_refusal reason, const char *detail)
 	return LK_EREFUSED;
 }
 
-/* A path grows from its end, so that reading well costs nothing for it. What is too long loses its end, never half a
- * character: members that are not ours have any name. */
+/* A path grows from its end, so that reading well costs nothing for it. What is too long loses
+ * its end, never half a character: members that are not ours have any name. */
 static int refuse_before(struct lk_refused *why, const char *part)
 {
 	char path[2 * sizeof(why->field) + 2];
@@ -51,7 +51,7 @@ int refuse_at(struct lk_refused *why, size_t index)
 	return refuse_before(why, part);
 }
 
-/* ---- Values that several kinds read ------------------------------------------------------------------------------ */
+/* ---- Values that several kinds read ---------------------------------------------------------- */
 
 static int plain_text_read(struct reader *r, struct lk_span value, struct lk_text *out)
 {
@@ -77,7 +77,8 @@ static bool is_token(struct lk_text text, const char *marks)
 {
 	for (uint32_t i = 0; i < text.len; i++) {
 		char c = text.at[i];
-		bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool alphanumeric =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 		if (!alphanumeric && strchr(marks, c) == NULL)
 			return false;
@@ -85,12 +86,14 @@ static bool is_token(struct lk_text text, const char *marks)
 	return true;
 }
 
-int token_read(struct reader *r, struct lk_span value, int64_t max, const char *marks, struct lk_text *out)
+int token_read(struct reader *r, struct lk_span value, int64_t max, const char *marks,
+	       struct lk_text *out)
 {
 	if (text_read(r, value, 1, max, out) < 0)
 		return LK_EREFUSED;
 	if (!is_token(*out, marks))
-		return refuse(r->why, LK_BAD_VALUE, "This text holds a character that is not allowed here.");
+		return refuse(r->why, LK_BAD_VALUE,
+			      "This text holds a character that is not allowed here.");
 	return 0;
 }
 
@@ -113,7 +116,8 @@ int key_read(struct reader *r, struct lk_span value, struct lk_text *out)
 	if (plain_text_read(r, value, out) < 0)
 		return LK_EREFUSED;
 	if (lk_digest_parse(*out, digest) < 0)
-		return refuse(r->why, LK_BAD_VALUE, "This must be 32 lower-case hexadecimal digits.");
+		return refuse(r->why, LK_BAD_VALUE,
+			      "This must be 32 lower-case hexadecimal digits.");
 	return 0;
 }
 
@@ -124,13 +128,15 @@ int time_read(struct reader *r, struct lk_span value, struct lk_time *out)
 	if (plain_text_read(r, value, &text) < 0)
 		return LK_EREFUSED;
 	if (lk_time_parse(text, out) < 0)
-		return refuse(r->why, LK_BAD_VALUE, "This must be an instant of RFC 3339 with its offset, 1990 to 2100.");
+		return refuse(r->why, LK_BAD_VALUE,
+			      "This must be an instant of RFC 3339 with its offset, 1990 to 2100.");
 	return 0;
 }
 
-/* ---- Texts ------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
-static int text_field_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int text_field_read(struct reader *r, const struct field *f, struct lk_span value,
+			   void *object)
 {
 	return text_read(r, value, f->min, f->max, field_in(f, object));
 }
@@ -145,7 +151,8 @@ static int case_read(struct reader *r, const struct field *f, struct lk_span val
 	return token_read(r, value, f->max, "-", field_in(f, object));
 }
 
-static int key_field_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int key_field_read(struct reader *r, const struct field *f, struct lk_span value,
+			  void *object)
 {
 	(void)f;
 	return key_read(r, value, field_in(f, object));
@@ -164,7 +171,8 @@ static int id_read(struct reader *r, const struct field *f, struct lk_span value
 		return LK_EREFUSED;
 	for (const char *at = id->at; at < id->at + id->len;) {
 		if (is_control(text_point(&at)))
-			return refuse(r->why, LK_BAD_VALUE, "An id must not hold control characters.");
+			return refuse(r->why, LK_BAD_VALUE,
+				      "An id must not hold control characters.");
 	}
 	return 0;
 }
@@ -177,7 +185,8 @@ static int source_read(struct reader *r, const struct field *f, struct lk_span v
 		return LK_EREFUSED;
 	r->agency = r->agency_of(r->context, *source);
 	if (r->agency < 0)
-		return refuse(r->why, LK_UNKNOWN_SOURCE, "This source is not one that is configured.");
+		return refuse(r->why, LK_UNKNOWN_SOURCE,
+			      "This source is not one that is configured.");
 	return 0;
 }
 
@@ -202,14 +211,17 @@ static bool text_given(const struct field *f, const void *object)
 	return text->at != NULL;
 }
 
-static int constant_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int constant_read(struct reader *r, const struct field *f, struct lk_span value,
+			 void *object)
 {
 	struct lk_text text;
 
 	(void)object;
 	if (plain_text_read(r, value, &text) < 0)
 		return LK_EREFUSED;
-	return lk_text_says(text, f->constant) ? 0 : refuse(r->why, LK_BAD_VALUE, "Only one value is spoken here.");
+	return lk_text_says(text, f->constant)
+		       ? 0
+		       : refuse(r->why, LK_BAD_VALUE, "Only one value is spoken here.");
 }
 
 static void constant_write(const struct field *f, const void *object, struct lk_bytes *out)
@@ -255,9 +267,10 @@ static bool name_given(const struct field *f, const void *object)
 	return *(const char *)field_of(f, object) != '\0';
 }
 
-/* ---- Codes and truth --------------------------------------------------------------------------------------------- */
+/* ---- Codes and truth ------------------------------------------------------------------------- */
 
-static int code_field_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int code_field_read(struct reader *r, const struct field *f, struct lk_span value,
+			   void *object)
 {
 	return code_read(r, f, value, field_in(f, object));
 }
@@ -279,7 +292,7 @@ static int status_read(struct reader *r, const struct field *f, struct lk_span v
 
 	if (code_read(r, f, value, status) < 0)
 		return LK_EREFUSED;
-	if ((int)lk_status_agency((enum lk_status)*status) != r->agency)
+	if ((int)lk_status_agency((enum lk_status) * status) != r->agency)
 		return refuse(r->why, LK_BAD_VALUE, "This status belongs to the other agency.");
 	return 0;
 }
@@ -290,7 +303,7 @@ static int role_read(struct reader *r, const struct field *f, struct lk_span val
 
 	if (code_read(r, f, value, role) < 0)
 		return LK_EREFUSED;
-	if (!lk_role_fits((enum lk_role)*role, (enum lk_agency)r->agency))
+	if (!lk_role_fits((enum lk_role) * role, (enum lk_agency)r->agency))
 		return refuse(r->why, LK_BAD_VALUE, "This role belongs to the other agency.");
 	return 0;
 }
@@ -335,7 +348,7 @@ static bool code_given(const struct field *f, const void *object)
 	return *code != LK_NO_CODE;
 }
 
-/* ---- Numbers and time -------------------------------------------------------------------------------------------- */
+/* ---- Numbers and time ------------------------------------------------------------------------ */
 
 static int int_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
 {
@@ -369,8 +382,8 @@ static bool int_given(const struct field *f, const void *object)
 	return *number != INT64_MIN;
 }
 
-/* An integer as text, as the CloudEvents extension writes it; leading zeros are allowed there. INT64_MIN means absent
- * and is refused with what lies beyond. */
+/* An integer as text, as the CloudEvents extension writes it; leading zeros are allowed there.
+ * INT64_MIN means absent and is refused with what lies beyond. */
 static int integer_parse(struct lk_text text, int64_t *out)
 {
 	bool negative = text.len > 0 && text.at[0] == '-';
@@ -379,7 +392,8 @@ static int integer_parse(struct lk_text text, int64_t *out)
 	if (text.len == negative)
 		return -1;
 	for (uint32_t i = negative; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+		if (text.at[i] < '0' || text.at[i] > '9' ||
+		    __builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, text.at[i] - '0', &value))
 			return -1;
 	}
@@ -387,7 +401,8 @@ static int integer_parse(struct lk_text text, int64_t *out)
 	return 0;
 }
 
-static int sequence_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int sequence_read(struct reader *r, const struct field *f, struct lk_span value,
+			 void *object)
 {
 	struct lk_text text;
 
@@ -439,7 +454,8 @@ static bool date_given(const struct field *f, const void *object)
 	return *date != LK_NO_DATE;
 }
 
-static int time_field_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int time_field_read(struct reader *r, const struct field *f, struct lk_span value,
+			   void *object)
 {
 	return time_read(r, value, field_in(f, object));
 }
@@ -465,7 +481,7 @@ static bool time_given(const struct field *f, const void *object)
 	return time->at != LK_NO_INSTANT;
 }
 
-/* ---- Spans ------------------------------------------------------------------------------------------------------- */
+/* ---- Spans ----------------------------------------------------------------------------------- */
 
 static int raw_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
 {
@@ -518,7 +534,7 @@ static bool list_given(const struct field *f, const void *object)
 	return f->presence == FIELD_REQUIRED || raw_given(f, object);
 }
 
-/* ---- The table of kinds ------------------------------------------------------------------------------------------ */
+/* ---- The table of kinds ---------------------------------------------------------------------- */
 
 static const struct kind kind_text = { text_field_read, text_write, text_clear, text_given };
 static const struct kind kind_worker = { worker_read, text_write, text_clear, text_given };
@@ -529,7 +545,8 @@ static const struct kind kind_date = { date_read, date_write, date_clear, date_g
 static const struct kind kind_time = { time_field_read, time_write, time_clear, time_given };
 static const struct kind kind_bool = { bool_read, bool_write, code_clear, code_given };
 static const struct kind kind_int = { int_read, int_write, int_clear, int_given };
-static const struct kind kind_constant = { constant_read, constant_write, constant_clear, constant_given };
+static const struct kind kind_constant = { constant_read, constant_write, constant_clear,
+					   constant_given };
 static const struct kind kind_id = { id_read, text_write, text_clear, text_given };
 static const struct kind kind_source = { source_read, text_write, text_clear, text_given };
 static const struct kind kind_type = { type_read, code_write, code_clear, code_given };
@@ -541,25 +558,41 @@ static const struct kind kind_raw = { raw_read, raw_write, raw_clear, raw_given 
 static const struct kind kind_list = { list_read, list_write, raw_clear, list_given };
 
 static const struct kind *const kinds[field_kind_count] = {
-	[FIELD_TEXT] = &kind_text,         [FIELD_WORKER] = &kind_worker,
-	[FIELD_CODE] = &kind_code,         [FIELD_STATUS] = &kind_status,
-	[FIELD_ROLE] = &kind_role,         [FIELD_DATE] = &kind_date,
-	[FIELD_TIME] = &kind_time,         [FIELD_BOOL] = &kind_bool,
-	[FIELD_INT] = &kind_int,           [FIELD_TOPICSET] = &kind_topicset,
-	[FIELD_WORKERS] = &kind_workers,   [FIELD_MEMBERS] = &kind_members,
-	[FIELD_OTHER] = &kind_other,       [FIELD_CONSTANT] = &kind_constant,
-	[FIELD_ID] = &kind_id,             [FIELD_SOURCE] = &kind_source,
-	[FIELD_TYPE] = &kind_type,         [FIELD_CASE] = &kind_case,
-	[FIELD_SEQUENCE] = &kind_sequence, [FIELD_KEYS] = &kind_keys,
-	[FIELD_REASONS] = &kind_reasons,   [FIELD_PROPOSALS] = &kind_proposals,
-	[FIELD_NAME] = &kind_name,         [FIELD_CONTACTS] = &kind_contacts,
-	[FIELD_ABOUT] = &kind_about,       [FIELD_BECAUSE] = &kind_because,
-	[FIELD_EVENTS] = &kind_events,     [FIELD_ANSWERED] = &kind_answered,
-	[FIELD_NUMBER] = &kind_int,        [FIELD_KEY] = &kind_key,
-	[FIELD_RAW] = &kind_raw,           [FIELD_LIST] = &kind_list,
+	[FIELD_TEXT] = &kind_text,
+	[FIELD_WORKER] = &kind_worker,
+	[FIELD_CODE] = &kind_code,
+	[FIELD_STATUS] = &kind_status,
+	[FIELD_ROLE] = &kind_role,
+	[FIELD_DATE] = &kind_date,
+	[FIELD_TIME] = &kind_time,
+	[FIELD_BOOL] = &kind_bool,
+	[FIELD_INT] = &kind_int,
+	[FIELD_TOPICSET] = &kind_topicset,
+	[FIELD_WORKERS] = &kind_workers,
+	[FIELD_MEMBERS] = &kind_members,
+	[FIELD_OTHER] = &kind_other,
+	[FIELD_CONSTANT] = &kind_constant,
+	[FIELD_ID] = &kind_id,
+	[FIELD_SOURCE] = &kind_source,
+	[FIELD_TYPE] = &kind_type,
+	[FIELD_CASE] = &kind_case,
+	[FIELD_SEQUENCE] = &kind_sequence,
+	[FIELD_KEYS] = &kind_keys,
+	[FIELD_REASONS] = &kind_reasons,
+	[FIELD_PROPOSALS] = &kind_proposals,
+	[FIELD_NAME] = &kind_name,
+	[FIELD_CONTACTS] = &kind_contacts,
+	[FIELD_ABOUT] = &kind_about,
+	[FIELD_BECAUSE] = &kind_because,
+	[FIELD_EVENTS] = &kind_events,
+	[FIELD_ANSWERED] = &kind_answered,
+	[FIELD_NUMBER] = &kind_int,
+	[FIELD_KEY] = &kind_key,
+	[FIELD_RAW] = &kind_raw,
+	[FIELD_LIST] = &kind_list,
 };
 
-/* ---- Whole maps -------------------------------------------------------------------------------------------------- */
+/* ---- Whole maps ------------------------------------------------------------------------------ */
 
 #define FIELDS_MAX 32
 
@@ -569,7 +602,8 @@ void fields_clear(const struct field *fields, void *object)
 		kinds[f->kind]->clear(f, object);
 }
 
-/* One walk over the map; each row gets the span of its word. Two rows may share a word (about.status). */
+/* One walk over the map; each row gets the span of its word. Two rows may share a word
+ * (about.status). */
 static void fields_find(const struct field *fields, struct lk_span map, struct lk_span *found)
 {
 	struct lk_span key, value;

@@ -1,8 +1,9 @@
-/* fields.h - the one engine behind every described map: events, notices, lane messages and what they contain.
+/* fields.h - the one engine behind every described map: events, notices, lane messages and what
+ * they contain.
  *
- * An X-list F(name in C, name on the wire, kind, presence) becomes a table of rows; the same rows validate and decode,
- * encode, clear, and print the JSON Schema. A kind is one row of functions in fields.c (and of schema in
- * schemas/generate.c), so that a new kind cannot be half there.
+ * An X-list F(name in C, name on the wire, kind, presence) becomes a table of rows; the same rows
+ * validate and decode, encode, clear, and print the JSON Schema. A kind is one row of functions in
+ * fields.c (and of schema in tests/tools/schemas.c), so that a new kind cannot be half there.
  */
 #ifndef LINKAGES_LIB_FIELDS_H
 #define LINKAGES_LIB_FIELDS_H
@@ -12,13 +13,14 @@
 
 enum field_kind {
 	/* event.h */
-	FIELD_TEXT, FIELD_WORKER, FIELD_CODE, FIELD_STATUS, FIELD_ROLE, FIELD_DATE, FIELD_TIME, FIELD_BOOL, FIELD_INT,
-	FIELD_TOPICSET, FIELD_WORKERS, FIELD_MEMBERS, FIELD_OTHER,
+	FIELD_TEXT, FIELD_WORKER, FIELD_CODE, FIELD_STATUS, FIELD_ROLE, FIELD_DATE, FIELD_TIME,
+	FIELD_BOOL, FIELD_INT, FIELD_TOPICSET, FIELD_WORKERS, FIELD_MEMBERS, FIELD_OTHER,
 	/* the envelope, members and links of an event */
-	FIELD_CONSTANT, FIELD_ID, FIELD_SOURCE, FIELD_TYPE, FIELD_CASE, FIELD_SEQUENCE, FIELD_KEYS,
+	FIELD_CONSTANT, FIELD_ID, FIELD_SOURCE, FIELD_TYPE, FIELD_CASE, FIELD_SEQUENCE,
+	FIELD_KEYS,
 	/* notice.h, and what a notice is made of */
-	FIELD_REASONS, FIELD_PROPOSALS, FIELD_NAME, FIELD_CONTACTS, FIELD_ABOUT, FIELD_BECAUSE, FIELD_EVENTS,
-	FIELD_ANSWERED,
+	FIELD_REASONS, FIELD_PROPOSALS, FIELD_NAME, FIELD_CONTACTS, FIELD_ABOUT, FIELD_BECAUSE,
+	FIELD_EVENTS, FIELD_ANSWERED,
 	/* message.h */
 	FIELD_NUMBER, FIELD_KEY, FIELD_RAW, FIELD_LIST,
 	field_kind_count
@@ -55,11 +57,13 @@ struct field {
 #define FIELD_IS_CONSTANT(text_) .kind = FIELD_CONSTANT, .constant = (text_)
 #define FIELD_IS_ID .kind = FIELD_ID, .min = 1, .max = 64
 #define FIELD_IS_SOURCE .kind = FIELD_SOURCE, .min = 1, .max = 64
-#define FIELD_IS_TYPE .kind = FIELD_TYPE, .code = lk_event_type_code, .code_word = lk_event_type_word
+#define FIELD_IS_TYPE \
+	.kind = FIELD_TYPE, .code = lk_event_type_code, .code_word = lk_event_type_word
 #define FIELD_IS_CASE .kind = FIELD_CASE, .min = 1, .max = 32
 #define FIELD_IS_SEQUENCE .kind = FIELD_SEQUENCE
 #define FIELD_IS_KEYS .kind = FIELD_KEYS, .code = lk_key_kind_code, .code_word = lk_key_kind_word
-#define FIELD_IS_REASONS .kind = FIELD_REASONS, .code = lk_meeting_reason_code, .code_word = lk_meeting_reason_word
+#define FIELD_IS_REASONS \
+	.kind = FIELD_REASONS, .code = lk_meeting_reason_code, .code_word = lk_meeting_reason_word
 #define FIELD_IS_PROPOSALS .kind = FIELD_PROPOSALS, .max = LK_PROPOSALS_MAX
 #define FIELD_IS_NAME .kind = FIELD_NAME
 #define FIELD_IS_CONTACTS .kind = FIELD_CONTACTS, .max = LK_CONTACTS_MAX
@@ -74,19 +78,21 @@ struct field {
 
 /* `record` is whatever struct the table is about: FIELD_TABLE names it so for its rows. */
 #define FIELD_ROW(name, word_, kind_, presence_) \
-	{ .word = word_, .offset = offsetof(record, name), .presence = FIELD_##presence_, FIELD_IS_##kind_ },
+	{ .word = word_, .offset = offsetof(record, name), .presence = FIELD_##presence_, \
+	  FIELD_IS_##kind_ },
 #define FIELD_TABLE(function, struct_, list) \
 	static const struct field *function(void) \
 	{ \
 		typedef struct_ record; \
-		static const struct field rows[] = { list(FIELD_ROW) { .word = NULL, .offset = sizeof(record) } }; \
+		static const struct field rows[] = { list(FIELD_ROW) { \
+			.word = NULL, .offset = sizeof(record) } }; \
 		return rows; \
 	}
 
-/* ---- Maps that the public headers describe in prose -------------------------------------------------------------- */
+/* ---- Maps that the public headers describe in prose ------------------------------------------ */
 
-/* The envelope, in the order in which domain.md lists it, which is the order in which it is refused. `data` lies
- * between the two: what is asked of it depends on the type. */
+/* The envelope, in the order in which domain.md lists it, which is the order in which it is
+ * refused. `data` lies between the two: what is asked of it depends on the type. */
 struct envelope {
 	char constant; /* members that say one thing or are refused */
 	struct lk_text id, source, subject, supersedes;
@@ -96,21 +102,24 @@ struct envelope {
 };
 #define FIELDS_head(F) \
 	F(constant, "specversion", CONSTANT("1.0"), REQUIRED) F(id, "id", ID, REQUIRED) \
-	F(source, "source", SOURCE, REQUIRED) F(type, "type", TYPE, REQUIRED) F(subject, "subject", CASE, REQUIRED) \
-	F(time, "time", TIME, REQUIRED)
+	F(source, "source", SOURCE, REQUIRED) F(type, "type", TYPE, REQUIRED) \
+	F(subject, "subject", CASE, REQUIRED) F(time, "time", TIME, REQUIRED)
 #define FIELDS_tail(F) \
 	F(sequence, "sequence", SEQUENCE, OPTIONAL) F(supersedes, "supersedes", ID, OPTIONAL) \
 	F(constant, "datacontenttype", CONSTANT("application/json"), OPTIONAL)
 
-#define FIELDS_other(F) F(agency, "agency", CODE(agency), REQUIRED) F(number, "case", CASE, REQUIRED)
+#define FIELDS_other(F) \
+	F(agency, "agency", CODE(agency), REQUIRED) F(number, "case", CASE, REQUIRED)
 #define FIELDS_member(F) \
 	F(person, "person", TEXT(64), REQUIRED) F(role, "role", CODE(member_role), OPTIONAL) \
 	F(key, "keys", KEYS, OPTIONAL)
 
-/* A withdrawal that may no longer be shown is only its first members, up to `reason` (protocol.md, "inbox"). */
+/* A withdrawal that may no longer be shown is only its first members, up to `reason`
+ * (protocol.md, "inbox"). */
 #define FIELDS_notice(F) \
 	F(id, "id", NAME, REQUIRED) F(rev, "rev", NUMBER, REQUIRED) F(to, "to", WORKER, REQUIRED) \
-	F(kind, "kind", CODE(notice_kind), REQUIRED) F(state, "state", CODE(notice_state), REQUIRED) \
+	F(kind, "kind", CODE(notice_kind), REQUIRED) \
+	F(state, "state", CODE(notice_state), REQUIRED) \
 	F(reason, "reason", CODE(withdrawal), OPTIONAL) F(at, "at", TIME, OPTIONAL) \
 	F(case_number, "case", CASE, OPTIONAL) F(other_number, "other", CASE, OPTIONAL) \
 	F(contacts, "contacts", CONTACTS, OPTIONAL) F(due, "due", DATE, OPTIONAL) \
@@ -125,12 +134,13 @@ struct envelope {
 #define FIELDS_because(F) \
 	F(rule, "rule", TEXT(64), OPTIONAL) F(cites, "cites", TEXT(400), OPTIONAL) \
 	F(events, "events", EVENTS, OPTIONAL)
-#define FIELDS_answered(F) F(answered_by, "by", TEXT(64), REQUIRED) F(answered_at, "at", TIME, REQUIRED)
+#define FIELDS_answered(F) \
+	F(answered_by, "by", TEXT(64), REQUIRED) F(answered_at, "at", TIME, REQUIRED)
 
 /* The most characters of "source/id". */
 #define EVENT_NAME_MAX 129
 
-/* ---- The engine -------------------------------------------------------------------------------------------------- */
+/* ---- The engine ------------------------------------------------------------------------------ */
 
 /* What reading needs to know beyond the value, and learns on the way. */
 struct reader {
@@ -143,9 +153,10 @@ struct reader {
 
 /* Every member absent. */
 void fields_clear(const struct field *fields, void *object);
-/* Reads every row out of a map, in the table's order; the object was cleared. 0, or LK_EREFUSED with why filled, the
- * path relative to the map. Unknown members are passed over. */
-int fields_read(struct reader *r, const struct field *fields, struct lk_span map, void *object) LK_MUST_CHECK;
+/* Reads every row out of a map, in the table's order; the object was cleared. 0, or LK_EREFUSED
+ * with why filled, the path relative to the map. Unknown members are passed over. */
+int fields_read(struct reader *r, const struct field *fields, struct lk_span map,
+		void *object) LK_MUST_CHECK;
 /* How many members fields_write() will write, for lk_put_map(). */
 uint32_t fields_given(const struct field *fields, const void *object);
 void fields_write(const struct field *fields, const void *object, struct lk_bytes *out);
@@ -155,15 +166,16 @@ void fields_put(const struct field *fields, const void *object, struct lk_bytes 
 struct kind {
 	/* The value is there and not nil. */
 	int (*read)(struct reader *r, const struct field *f, struct lk_span value, void *object);
-	void (*write)(const struct field *f, const void *object, struct lk_bytes *out); /* called where given */
+	/* The member is given. */
+	void (*write)(const struct field *f, const void *object, struct lk_bytes *out);
 	void (*clear)(const struct field *f, void *object);
 	bool (*given)(const struct field *f, const void *object);
 };
 
 /* Kinds that hold several values: groups.c. */
 extern const struct kind kind_topicset, kind_workers, kind_members, kind_other, kind_keys;
-extern const struct kind kind_reasons, kind_proposals, kind_contacts, kind_about, kind_because, kind_events;
-extern const struct kind kind_answered;
+extern const struct kind kind_reasons, kind_proposals, kind_contacts, kind_about, kind_because;
+extern const struct kind kind_events, kind_answered;
 
 static inline void *field_in(const struct field *f, void *object)
 {
@@ -175,18 +187,22 @@ static inline const void *field_of(const struct field *f, const void *object)
 }
 
 /* One text of min..max characters; one text of a list with its own limits. */
-int text_read(struct reader *r, struct lk_span value, int64_t min, int64_t max, struct lk_text *out) LK_MUST_CHECK;
+int text_read(struct reader *r, struct lk_span value, int64_t min, int64_t max,
+	      struct lk_text *out) LK_MUST_CHECK;
 /* One text of letters, digits and the given marks, as well. */
 int token_read(struct reader *r, struct lk_span value, int64_t max, const char *marks,
 	       struct lk_text *out) LK_MUST_CHECK;
-int code_read(struct reader *r, const struct field *f, struct lk_span value, int *out) LK_MUST_CHECK;
+int code_read(struct reader *r, const struct field *f, struct lk_span value,
+	      int *out) LK_MUST_CHECK;
 int key_read(struct reader *r, struct lk_span value, struct lk_text *out) LK_MUST_CHECK;
 int time_read(struct reader *r, struct lk_span value, struct lk_time *out) LK_MUST_CHECK;
 #define WORKER_MARKS "._@-"
 
-/* Fills why, about the whole, and returns LK_EREFUSED. The detail is a constant sentence: it cannot repeat a value. */
+/* Fills why, about the whole, and returns LK_EREFUSED. The detail is a constant sentence: it
+ * cannot repeat a value. */
 int refuse(struct lk_refused *why, enum lk_refusal reason, const char *detail);
-/* Puts a member or an index before the path of a refusal that came from inside it, and returns LK_EREFUSED. */
+/* Puts a member or an index before the path of a refusal that came from inside it, and returns
+ * LK_EREFUSED. */
 int refuse_under(struct lk_refused *why, const char *member);
 int refuse_at(struct lk_refused *why, size_t index);
 

@@ -1,7 +1,7 @@
 /* groups.c - the kinds that hold several values: lists, sets, and maps inside maps.
  *
- * In: a scanned list or map. Out: a part of a struct, or a refusal whose path leads to the very item.
- * Promise: no list grows beyond the room of its struct, whatever the bytes say.
+ * In: a scanned list or map. Out: a part of a struct, or a refusal whose path leads to the very
+ * item. Promise: no list grows beyond the room of its struct, whatever the bytes say.
  */
 #include "fields.h"
 
@@ -15,10 +15,11 @@ FIELD_TABLE(because_fields, struct lk_notice, FIELDS_because)
 FIELD_TABLE(answered_fields, struct lk_notice, FIELDS_answered)
 
 /* Reads item number i of a list into the object. */
-typedef int item_reader(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object);
+typedef int item_reader(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			void *object);
 
-static int items_read(struct reader *r, const struct field *f, struct lk_span list, int64_t max, item_reader *read,
-		      void *object)
+static int items_read(struct reader *r, const struct field *f, struct lk_span list, int64_t max,
+		      item_reader *read, void *object)
 {
 	struct lk_span key, item;
 	size_t cursor = 0;
@@ -34,9 +35,10 @@ static int items_read(struct reader *r, const struct field *f, struct lk_span li
 	return 0;
 }
 
-/* ---- Sets of codes ----------------------------------------------------------------------------------------------- */
+/* ---- Sets of codes --------------------------------------------------------------------------- */
 
-static int set_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int set_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			 void *object)
 {
 	unsigned *set = field_in(f, object);
 	int code;
@@ -55,7 +57,8 @@ static int set_read(struct reader *r, const struct field *f, struct lk_span valu
 	return items_read(r, f, value, INT64_MAX, set_item_read, object);
 }
 
-static int topicset_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int topicset_read(struct reader *r, const struct field *f, struct lk_span value,
+			 void *object)
 {
 	if (lk_count(value) == 0 && span_kind(value) == SPAN_ARRAY)
 		return refuse(r->why, LK_BAD_VALUE, "This list must not be empty.");
@@ -90,9 +93,10 @@ static bool set_given(const struct field *f, const void *object)
 const struct kind kind_topicset = { topicset_read, set_write, set_clear, set_given };
 const struct kind kind_reasons = { set_read, set_write, set_clear, set_given };
 
-/* ---- Workers ----------------------------------------------------------------------------------------------------- */
+/* ---- Workers --------------------------------------------------------------------------------- */
 
-static int worker_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int worker_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			    void *object)
 {
 	struct lk_workers *workers = field_in(f, object);
 
@@ -130,7 +134,7 @@ static bool workers_given(const struct field *f, const void *object)
 
 const struct kind kind_workers = { workers_read, workers_write, workers_clear, workers_given };
 
-/* ---- Members of a family, and their tokens ----------------------------------------------------------------------- */
+/* ---- Members of a family, and their tokens --------------------------------------------------- */
 
 static int keys_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
 {
@@ -186,7 +190,8 @@ static bool keys_given(const struct field *f, const void *object)
 
 const struct kind kind_keys = { keys_read, keys_write, keys_clear, keys_given };
 
-static int member_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int member_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			    void *object)
 {
 	struct lk_members *members = field_in(f, object);
 
@@ -225,7 +230,7 @@ static bool members_given(const struct field *f, const void *object)
 
 const struct kind kind_members = { members_read, members_write, members_clear, members_given };
 
-/* ---- The other case of a link ------------------------------------------------------------------------------------ */
+/* ---- The other case of a link ---------------------------------------------------------------- */
 
 static int other_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
 {
@@ -251,9 +256,10 @@ static bool other_given(const struct field *f, const void *object)
 
 const struct kind kind_other = { other_read, other_write, other_clear, other_given };
 
-/* ---- What a notice is about -------------------------------------------------------------------------------------- */
+/* ---- What a notice is about ------------------------------------------------------------------ */
 
-static int proposal_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int proposal_item_read(struct reader *r, const struct field *f, struct lk_span item,
+			      size_t i, void *object)
 {
 	struct lk_proposals *proposals = field_in(f, object);
 
@@ -261,7 +267,8 @@ static int proposal_item_read(struct reader *r, const struct field *f, struct lk
 	return time_read(r, item, &proposals->at[i]);
 }
 
-static int proposals_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int proposals_read(struct reader *r, const struct field *f, struct lk_span value,
+			  void *object)
 {
 	return items_read(r, f, value, f->max, proposal_item_read, object);
 }
@@ -289,7 +296,8 @@ static bool proposals_given(const struct field *f, const void *object)
 	return proposals->n > 0;
 }
 
-const struct kind kind_proposals = { proposals_read, proposals_write, proposals_clear, proposals_given };
+const struct kind kind_proposals = { proposals_read, proposals_write, proposals_clear,
+				     proposals_given };
 
 void lk_about_clear(struct lk_about *about)
 {
@@ -318,17 +326,19 @@ static void about_clear(const struct field *f, void *object)
 	lk_about_clear(field_in(f, object));
 }
 
-/* A withdrawal that may no longer be shown has no instant, and then neither a matter nor a cause. */
+/* A withdrawal that may no longer be shown has no instant, and then neither a matter nor a
+ * cause. */
 static bool about_given(const struct field *f, const void *object)
 {
 	const struct lk_notice *notice = object;
 
-	return notice->at.at != LK_NO_INSTANT || fields_given(about_fields(), field_of(f, object)) > 0;
+	return notice->at.at != LK_NO_INSTANT ||
+	       fields_given(about_fields(), field_of(f, object)) > 0;
 }
 
 const struct kind kind_about = { about_read, about_write, about_clear, about_given };
 
-/* ---- The parts of a notice that lie in its own struct ------------------------------------------------------------ */
+/* ---- The parts of a notice that lie in its own struct ---------------------------------------- */
 
 static int because_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
 {
@@ -358,7 +368,8 @@ static bool because_given(const struct field *f, const void *object)
 
 const struct kind kind_because = { because_read, because_write, because_clear, because_given };
 
-static int answered_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int answered_read(struct reader *r, const struct field *f, struct lk_span value,
+			 void *object)
 {
 	(void)f;
 	return fields_read(r, answered_fields(), value, object);
@@ -386,7 +397,8 @@ static bool answered_given(const struct field *f, const void *object)
 
 const struct kind kind_answered = { answered_read, answered_write, answered_clear, answered_given };
 
-static int event_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int event_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			   void *object)
 {
 	struct lk_notice *notice = object;
 
@@ -428,7 +440,8 @@ static bool events_given(const struct field *f, const void *object)
 
 const struct kind kind_events = { events_read, events_write, events_clear, events_given };
 
-static int contact_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i, void *object)
+static int contact_item_read(struct reader *r, const struct field *f, struct lk_span item, size_t i,
+			     void *object)
 {
 	struct lk_notice *notice = object;
 
@@ -438,7 +451,8 @@ static int contact_item_read(struct reader *r, const struct field *f, struct lk_
 	return fields_read(r, contact_fields(), item, &notice->contacts[i]);
 }
 
-static int contacts_read(struct reader *r, const struct field *f, struct lk_span value, void *object)
+static int contacts_read(struct reader *r, const struct field *f, struct lk_span value,
+			 void *object)
 {
 	return items_read(r, f, value, f->max, contact_item_read, object);
 }

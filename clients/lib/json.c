@@ -1,8 +1,9 @@
 /* json.c - JSON at the edges: what people and files say, to MessagePack and back.
  *
- * In: one JSON text that nobody vouches for, or scanned MessagePack. Out: the canonical bytes of the same value, or a
- * refusal with the path of what is wrong; or one line of JSON. Promise: what passes here passes the scan of wire.c;
- * no number is rounded, none is guessed. A line holds no character that could end it or steer a terminal.
+ * In: one JSON text that nobody vouches for, or scanned MessagePack. Out: the canonical bytes of
+ * the same value, or a refusal with the path of what is wrong; or one line of JSON. Promise: what
+ * passes here passes the scan of wire.c; no number is rounded, none is guessed. A line holds no
+ * character that could end it or steer a terminal.
  */
 #include "fields.h"
 
@@ -14,7 +15,7 @@
 /* An escape writes one byte as six; more than that and some blanks is no event. */
 #define JSON_TEXT_MAX ((size_t)8 * LK_EVENT_MAX)
 
-/* ---- JSON to MessagePack ----------------------------------------------------------------------------------------- */
+/* ---- JSON to MessagePack --------------------------------------------------------------------- */
 
 struct writer {
 	struct lk_bytes bytes;
@@ -24,10 +25,12 @@ struct writer {
 
 static bool is_unseen(uint32_t point)
 {
-	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029;
+	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 ||
+	       point == 0x2029;
 }
 
-/* Members that are not ours have any name; in a path it is shown without what could steer a terminal. */
+/* Members that are not ours have any name; in a path it is shown without what could steer a
+ * terminal. */
 static int refuse_under_name(struct lk_refused *why, const char *name)
 {
 	char shown[sizeof(why->field)];
@@ -85,7 +88,8 @@ static int number_put(struct writer *w, const json_t *number)
 	json_int_t value = json_integer_value(number);
 
 	if (value > INTEGER_MAX || value < -INTEGER_MAX)
-		return refuse(w->why, LK_BAD_TYPE, "A number must be an integer of at most 2^53-1.");
+		return refuse(w->why, LK_BAD_TYPE,
+			      "A number must be an integer of at most 2^53-1.");
 	lk_put_int(&w->bytes, value);
 	return 0;
 }
@@ -97,24 +101,19 @@ static int value_put(struct writer *w, json_t *value, unsigned depth)
 	if (depth == 0 && (json_is_object(value) || json_is_array(value)))
 		return refuse(w->why, LK_MALFORMED, "An event is nested at most 8 deep.");
 	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-		return object_put(w, value, depth - 1);
-	case JSON_ARRAY:
-		return array_put(w, value, depth - 1);
+	case JSON_OBJECT: return object_put(w, value, depth - 1);
+	case JSON_ARRAY: return array_put(w, value, depth - 1);
 	case JSON_STRING:
-		lk_put_text(&w->bytes, (struct lk_text){ json_string_value(value), (uint32_t)json_string_length(value) });
+		lk_put_text(&w->bytes, (struct lk_text){ json_string_value(value),
+							 (uint32_t)json_string_length(value) });
 		return 0;
-	case JSON_INTEGER:
-		return number_put(w, value);
+	case JSON_INTEGER: return number_put(w, value);
 	case JSON_REAL:
-		return refuse(w->why, LK_BAD_TYPE, "A number must be an integer of at most 2^53-1.");
+		return refuse(w->why, LK_BAD_TYPE,
+			      "A number must be an integer of at most 2^53-1.");
 	case JSON_TRUE:
-	case JSON_FALSE:
-		lk_put_bool(&w->bytes, json_is_true(value));
-		return 0;
-	case JSON_NULL:
-		lk_put_nil(&w->bytes);
-		return 0;
+	case JSON_FALSE: lk_put_bool(&w->bytes, json_is_true(value)); return 0;
+	case JSON_NULL: lk_put_nil(&w->bytes); return 0;
 	}
 	return 0;
 }
@@ -131,7 +130,7 @@ static int root_put(struct writer *w, json_t *root)
 	return LK_EREFUSED;
 }
 
-/* ---- Parsing ----------------------------------------------------------------------------------------------------- */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 static bool in_number(char c)
 {
@@ -153,8 +152,8 @@ static void number_tame(char *at, size_t len)
 	memcpy(at, "0.5", 3);
 }
 
-/* jansson gives up at a number beyond its own range and cannot say which member it was. So each number that is wrong
- * for certain becomes a small wrong one: then the tree shows the place. */
+/* jansson gives up at a number beyond its own range and cannot say which member it was. So each
+ * number that is wrong for certain becomes a small wrong one: then the tree shows the place. */
 static void numbers_tame(char *json, size_t len)
 {
 	bool in_text = false;
@@ -166,7 +165,8 @@ static void numbers_tame(char *json, size_t len)
 			in_text = !in_text;
 		else if (in_text && json[i] == '\\')
 			i++;
-		if (in_text || json[i] == '"' || !(json[i] == '-' || (json[i] >= '0' && json[i] <= '9')))
+		if (in_text || json[i] == '"' ||
+		    !(json[i] == '-' || (json[i] >= '0' && json[i] <= '9')))
 			continue;
 		while (i + 1 < len && in_number(json[i + 1]))
 			i++;
@@ -175,7 +175,8 @@ static void numbers_tame(char *json, size_t len)
 	}
 }
 
-/* NULL with the error told. An overflow that is still told means that there was no memory to look closer. */
+/* NULL with the error told. An overflow that is still told means that there was no memory to
+ * look closer. */
 static json_t *tree_of(const char *json, size_t len, json_error_t *error)
 {
 	json_t *tree = json_loadb(json, len, JSON_REJECT_DUPLICATES, error);
@@ -237,7 +238,8 @@ int lk_json_to_wire(const char *json, size_t len, struct lk_bytes *out, struct l
 		return refuse(why, LK_TOO_LARGE, "An event has at most 64 KiB.");
 	root = tree_of(json, len, &error);
 	code = json_error_code(&error);
-	if (root == NULL && (code == json_error_out_of_memory || code == json_error_numeric_overflow))
+	if (root == NULL &&
+	    (code == json_error_out_of_memory || code == json_error_numeric_overflow))
 		return LK_EMEMORY;
 	if (root == NULL)
 		return parse_refuse(code, why);
@@ -249,7 +251,7 @@ int lk_json_to_wire(const char *json, size_t len, struct lk_bytes *out, struct l
 	return result;
 }
 
-/* ---- MessagePack to JSON ----------------------------------------------------------------------------------------- */
+/* ---- MessagePack to JSON --------------------------------------------------------------------- */
 
 static void say(struct lk_bytes *out, const char *string)
 {
@@ -260,7 +262,7 @@ static void point_escape(uint32_t point, struct lk_bytes *out)
 {
 	static const char *const shorts[] = {
 		['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
-		['\n'] = "\\n", ['\r'] = "\\r",	 ['\t'] = "\\t",
+		['\n'] = "\\n", ['\r'] = "\\r",  ['\t'] = "\\t",
 	};
 	char text[8];
 
@@ -312,7 +314,8 @@ static void bool_json(struct lk_span value, struct lk_bytes *out)
 
 static void value_json(struct lk_span value, struct lk_bytes *out);
 
-static void container_json(struct lk_span container, const char *open, const char *close, struct lk_bytes *out)
+static void container_json(struct lk_span container, const char *open, const char *close,
+			   struct lk_bytes *out)
 {
 	struct lk_span key, value;
 	const char *before = open;
@@ -336,25 +339,13 @@ static void container_json(struct lk_span container, const char *open, const cha
 static void value_json(struct lk_span value, struct lk_bytes *out)
 {
 	switch (span_kind(value)) {
-	case SPAN_MAP:
-		container_json(value, "{", "}", out);
-		return;
-	case SPAN_ARRAY:
-		container_json(value, "[", "]", out);
-		return;
-	case SPAN_TEXT:
-		text_json(lk_as_text(value), out);
-		return;
-	case SPAN_INT:
-		int_json(value, out);
-		return;
-	case SPAN_BOOL:
-		bool_json(value, out);
-		return;
+	case SPAN_MAP: container_json(value, "{", "}", out); return;
+	case SPAN_ARRAY: container_json(value, "[", "]", out); return;
+	case SPAN_TEXT: text_json(lk_as_text(value), out); return;
+	case SPAN_INT: int_json(value, out); return;
+	case SPAN_BOOL: bool_json(value, out); return;
 	case SPAN_NIL:
-	case SPAN_NONE:
-		say(out, "null");
-		return;
+	case SPAN_NONE: say(out, "null"); return;
 	}
 }
 

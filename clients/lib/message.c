@@ -1,14 +1,15 @@
 /* message.c - the messages of the lanes to bytes and back.
  *
- * In: one body frame and the set of messages that may come here. Out: the message, borrowing from the frame.
- * Promise: a message that is let through has every member its list asks for, of the right kind and in range; what is
- * said of a bad one repeats nothing of it.
+ * In: one body frame and the set of messages that may come here. Out: the message, borrowing from
+ * the frame. Promise: a message that is let through has every member its list asks for, of the
+ * right kind and in range; what is said of a bad one repeats nothing of it.
  */
 #include "fields.h"
 
 #include <string.h>
 
-#define MESSAGE_TABLE(enumerator, tag, word) FIELD_TABLE(tag##_fields, struct lk_msg_##tag, LK_FIELDS_##tag)
+#define MESSAGE_TABLE(enumerator, tag, word) \
+	FIELD_TABLE(tag##_fields, struct lk_msg_##tag, LK_FIELDS_##tag)
 LK_MESSAGES(MESSAGE_TABLE)
 LK_MESSAGE_ITEMS(MESSAGE_TABLE)
 
@@ -17,7 +18,8 @@ static const struct {
 	const struct field *(*fields)(void);
 	size_t offset; /* of its members in struct lk_message */
 } messages[lk_message_type_count] = {
-#define MESSAGE_TYPE(enumerator, tag, word_) [enumerator] = { word_, tag##_fields, offsetof(struct lk_message, tag) },
+#define MESSAGE_TYPE(enumerator, tag, word_) \
+	[enumerator] = { word_, tag##_fields, offsetof(struct lk_message, tag) },
 	LK_MESSAGES(MESSAGE_TYPE)
 };
 
@@ -33,8 +35,8 @@ static int message_type(struct lk_text word, unsigned takes)
 	return -1;
 }
 
-static int members_decode(const char *what, const struct field *fields, struct lk_span map, void *object,
-			  struct lk_error *err)
+static int members_decode(const char *what, const struct field *fields, struct lk_span map,
+			  void *object, struct lk_error *err)
 {
 	struct lk_refused why;
 	struct reader reader = { .agency = LK_NO_CODE, .why = &why };
@@ -45,7 +47,8 @@ static int members_decode(const char *what, const struct field *fields, struct l
 	return 0;
 }
 
-int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out, struct lk_error *err)
+int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
+		      struct lk_error *err)
 {
 	struct lk_span map = lk_span_of(bytes, len);
 	struct lk_text word;
@@ -61,8 +64,8 @@ int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_m
 		return lk_fail(err, LK_EWIRE, "a message of a name that is not spoken here");
 	memset(out, 0, sizeof(*out));
 	out->type = (enum lk_message_type)type;
-	return members_decode(messages[type].word, messages[type].fields(), map, (char *)out + messages[type].offset,
-			      err);
+	return members_decode(messages[type].word, messages[type].fields(), map,
+			      (char *)out + messages[type].offset, err);
 }
 
 void lk_message_encode(const struct lk_message *message, struct lk_bytes *out)
@@ -76,19 +79,22 @@ void lk_message_encode(const struct lk_message *message, struct lk_bytes *out)
 	fields_write(fields, object, out);
 }
 
-/* ---- Items of lists ---------------------------------------------------------------------------------------------- */
+/* ---- Items of lists -------------------------------------------------------------------------- */
 
-int lk_refused_item_decode(struct lk_span item, struct lk_msg_refused_item *out, struct lk_error *err)
+int lk_refused_item_decode(struct lk_span item, struct lk_msg_refused_item *out,
+			   struct lk_error *err)
 {
 	return members_decode("refused", refused_item_fields(), item, out, err);
 }
 
-int lk_hello_worker_decode(struct lk_span item, struct lk_msg_hello_worker *out, struct lk_error *err)
+int lk_hello_worker_decode(struct lk_span item, struct lk_msg_hello_worker *out,
+			   struct lk_error *err)
 {
 	return members_decode("workers", hello_worker_fields(), item, out, err);
 }
 
-int lk_welcome_worker_decode(struct lk_span item, struct lk_msg_welcome_worker *out, struct lk_error *err)
+int lk_welcome_worker_decode(struct lk_span item, struct lk_msg_welcome_worker *out,
+			     struct lk_error *err)
 {
 	return members_decode("workers", welcome_worker_fields(), item, out, err);
 }

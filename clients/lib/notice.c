@@ -1,7 +1,8 @@
 /* notice.c - one notice to bytes and back.
  *
- * In: what the engine made, or a mailbox's bytes. Out: the map that a worker's client is sent, or a struct that
- * borrows from it. Promise: the same notice gives the same bytes, members in the order of domain.md section 5.
+ * In: what the engine made, or a mailbox's bytes. Out: the map that a worker's client is sent, or a
+ * struct that borrows from it. Promise: the same notice gives the same bytes, members in the order
+ * of domain.md section 5.
  */
 #include "fields.h"
 

@@ -1,7 +1,7 @@
 /* scan.h - what the library's own files ask of wire.c beyond the public header.
  *
- * A scan says more than yes or no: which limit was passed decides the name of a refusal, and bytes that are in their
- * canonical form already need not be written anew.
+ * A scan says more than yes or no: which limit was passed decides the name of a refusal, and bytes
+ * that are in their canonical form already need not be written anew.
  */
 #ifndef LINKAGES_LIB_SCAN_H
 #define LINKAGES_LIB_SCAN_H
@@ -24,7 +24,7 @@ enum scan_fault {
 
 struct scan {
 	enum scan_fault fault;
-	const char *detail; /* a sentence that repeats nothing of the bytes; NULL where all is fine */
+	const char *detail; /* a sentence that repeats nothing of the bytes; NULL if all is fine */
 	bool canonical;     /* valid where all is fine */
 };
 
@@ -32,9 +32,11 @@ struct scan {
 extern const struct lk_limits scan_any_limits;
 
 /* 0, or -1 with the fault named. Any value, not only a map. */
-int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out) LK_MUST_CHECK;
+int scan_value(const void *bytes, size_t len, const struct lk_limits *limits,
+	       struct scan *out) LK_MUST_CHECK;
 /* As scan_value(), and the value must be a map. */
-int scan_map(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out) LK_MUST_CHECK;
+int scan_map(const void *bytes, size_t len, const struct lk_limits *limits,
+	     struct scan *out) LK_MUST_CHECK;
 
 enum span_kind span_kind(struct lk_span value);
 

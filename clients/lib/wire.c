@@ -1,12 +1,13 @@
 /* wire.c - bytes to values and back, in MessagePack.
  *
- * In: bytes that nobody vouches for, and values to write. Out: spans into those same bytes; bytes in shortest form.
- * Promise: bytes are walked once, by their heads, before anything believes them: depth, number, claimed lengths, exact
- * end, kinds, ranges, UTF-8, unique keys. Nothing read is copied, and nothing is allocated but for a map of more
- * than 512 unsorted keys.
+ * In: bytes that nobody vouches for, and values to write. Out: spans into those same bytes; bytes
+ * in shortest form. Promise: bytes are walked once, by their heads, before anything believes them:
+ * depth, number, claimed lengths, exact end, kinds, ranges, UTF-8, unique keys. Nothing read is
+ * copied, and nothing is allocated but for a map of more than 512 unsorted keys.
  *
- * Writing is msgpack-c's. Reading is a cursor over scanned bytes and not msgpack-c's object tree: that tree allocates
- * for every message, in proportion to what the bytes claim, while decoded values here borrow from the bytes anyway.
+ * Writing is msgpack-c's. Reading is a cursor over scanned bytes and not msgpack-c's object tree:
+ * that tree allocates for every message, in proportion to what the bytes claim, while decoded
+ * values here borrow from the bytes anyway.
  */
 #include "scan.h"
 
@@ -18,10 +19,11 @@
 
 const struct lk_limits lk_event_limits = { .depth = 8, .items = 512, .bytes = LK_EVENT_MAX };
 const struct lk_limits lk_message_limits = { .depth = 10, .items = 8192, .bytes = LK_MESSAGE_MAX };
-/* A message that carries a notice or an event is deeper than either; 32 is far from any stack's end. */
+/* A message that carries a notice or an event is deeper than either; 32 is far from any stack's
+ * end. */
 const struct lk_limits scan_any_limits = { .depth = 32, .items = UINT_MAX, .bytes = SIZE_MAX };
 
-/* ---- Heads --------------------------------------------------------------------------------------------------------
+/* ---- Heads --------------------------------------------------------------------------------------
  * Each value begins with a head: its kind, and its value or how much follows. */
 
 struct head {
@@ -32,19 +34,22 @@ struct head {
 	bool shortest;
 };
 
-/* The heads from 0xc0 to 0xdf: what they begin, and how wide the number behind them is. The rest (bin, ext, float, and
- * one that means nothing) is not spoken here. */
+/* The heads from 0xc0 to 0xdf: what they begin, and how wide the number behind them is. The rest
+ * (bin, ext, float, and one that means nothing) is not spoken here. */
 static const struct form {
 	enum span_kind kind;
 	uint8_t width;
 	bool is_signed;
 } forms[32] = {
-	[0x00] = { SPAN_NIL, 0, false },   [0x02] = { SPAN_BOOL, 0, false },  [0x03] = { SPAN_BOOL, 0, false },
-	[0x0c] = { SPAN_INT, 1, false },   [0x0d] = { SPAN_INT, 2, false },   [0x0e] = { SPAN_INT, 4, false },
-	[0x0f] = { SPAN_INT, 8, false },   [0x10] = { SPAN_INT, 1, true },    [0x11] = { SPAN_INT, 2, true },
-	[0x12] = { SPAN_INT, 4, true },    [0x13] = { SPAN_INT, 8, true },    [0x19] = { SPAN_TEXT, 1, false },
-	[0x1a] = { SPAN_TEXT, 2, false },  [0x1b] = { SPAN_TEXT, 4, false },  [0x1c] = { SPAN_ARRAY, 2, false },
-	[0x1d] = { SPAN_ARRAY, 4, false }, [0x1e] = { SPAN_MAP, 2, false },   [0x1f] = { SPAN_MAP, 4, false },
+	[0x00] = { SPAN_NIL, 0, false },   [0x02] = { SPAN_BOOL, 0, false },
+	[0x03] = { SPAN_BOOL, 0, false },  [0x0c] = { SPAN_INT, 1, false },
+	[0x0d] = { SPAN_INT, 2, false },   [0x0e] = { SPAN_INT, 4, false },
+	[0x0f] = { SPAN_INT, 8, false },   [0x10] = { SPAN_INT, 1, true },
+	[0x11] = { SPAN_INT, 2, true },    [0x12] = { SPAN_INT, 4, true },
+	[0x13] = { SPAN_INT, 8, true },    [0x19] = { SPAN_TEXT, 1, false },
+	[0x1a] = { SPAN_TEXT, 2, false },  [0x1b] = { SPAN_TEXT, 4, false },
+	[0x1c] = { SPAN_ARRAY, 2, false }, [0x1d] = { SPAN_ARRAY, 4, false },
+	[0x1e] = { SPAN_MAP, 2, false },   [0x1f] = { SPAN_MAP, 4, false },
 };
 
 static uint64_t big_endian(const uint8_t *at, unsigned width)
@@ -99,7 +104,8 @@ static bool head_in_table(const uint8_t *at, size_t left, struct head *head)
 	} else if (form->kind == SPAN_INT) {
 		if (!form->is_signed && number > INTEGER_MAX)
 			return false;
-		head->value = form->is_signed ? sign_extended(number, form->width) : (int64_t)number;
+		head->value =
+			form->is_signed ? sign_extended(number, form->width) : (int64_t)number;
 		head->shortest = integer_is_shortest(form, head->value);
 	} else {
 		head->n = number;
@@ -108,7 +114,8 @@ static bool head_in_table(const uint8_t *at, size_t left, struct head *head)
 	return true;
 }
 
-/* False where the head is cut short or not of the subset. Says nothing yet about what follows it. */
+/* False where the head is cut short or not of the subset. Says nothing yet about what follows
+ * it. */
 static bool head_read(const uint8_t *at, size_t left, struct head *head)
 {
 	if (left == 0)
@@ -135,13 +142,17 @@ static uint64_t head_claim(const struct head *head)
 	return head->kind == SPAN_MAP ? 2 * head->n : head->n;
 }
 
-/* ---- Text -------------------------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
-/* The length of the well-formed sequence at `at`, or 0: no overlong form, no surrogate, nothing above U+10FFFF. */
+/* The length of the well-formed sequence at `at`, or 0: no overlong form, no surrogate, nothing
+ * above U+10FFFF. */
 static size_t utf8_sequence(const uint8_t *at, size_t left)
 {
-	size_t len = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 :
-		     *at >= 0xf0 && *at < 0xf5 ? 4 : 0;
+	size_t len = *at < 0x80                  ? 1
+		     : *at >= 0xc2 && *at < 0xe0 ? 2
+		     : (*at & 0xf0) == 0xe0      ? 3
+		     : *at >= 0xf0 && *at < 0xf5 ? 4
+						 : 0;
 
 	if (len > left)
 		return 0;
@@ -149,8 +160,8 @@ static size_t utf8_sequence(const uint8_t *at, size_t left)
 		if ((at[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
-	    (*at == 0xf4 && at[1] > 0x8f))
+	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
+	    (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -188,7 +199,7 @@ uint32_t text_characters(struct lk_text text)
 	return n;
 }
 
-/* ---- The scan ---------------------------------------------------------------------------------------------------- */
+/* ---- The scan -------------------------------------------------------------------------------- */
 
 struct scanner {
 	const uint8_t *at, *end;
@@ -211,7 +222,8 @@ static int scan_head(struct scanner *s, struct head *head)
 	if (left == 0)
 		return scan_fail(s, SCAN_BROKEN, "it ends too early");
 	if (!head_read(s->at, left, head))
-		return scan_fail(s, SCAN_BROKEN, "a value is cut short or of a kind that is not allowed");
+		return scan_fail(s, SCAN_BROKEN,
+				 "a value is cut short or of a kind that is not allowed");
 	if (head->kind == SPAN_INT && (head->value > INTEGER_MAX || head->value < -INTEGER_MAX))
 		return scan_fail(s, SCAN_BROKEN, "an integer is beyond 2^53-1");
 	if (head_claim(head) > left - head->size)
@@ -240,7 +252,8 @@ static int text_compare(const void *a, const void *b)
 
 #define FEW_KEYS 512 /* every map of an event: deciding about one never needs memory */
 
-/* Keys that did not come sorted: sorts them, so that a hostile map costs n log n and not n squared. */
+/* Keys that did not come sorted: sorts them, so that a hostile map costs n log n and not n
+ * squared. */
 static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
 {
 	struct lk_text few[FEW_KEYS], *keys = few;
@@ -314,7 +327,9 @@ static int scan_one(struct scanner *s, unsigned depth)
 
 int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
 {
-	struct scanner s = { .at = bytes, .end = (const uint8_t *)bytes + len, .limits = limits, .scan = out };
+	struct scanner s = {
+		.at = bytes, .end = (const uint8_t *)bytes + len, .limits = limits, .scan = out
+	};
 
 	*out = (struct scan){ .fault = SCAN_FINE, .canonical = true };
 	if (len > limits->bytes)
@@ -339,17 +354,20 @@ int scan_map(const void *bytes, size_t len, const struct lk_limits *limits, stru
 	return -1;
 }
 
-int lk_wire_scan(const void *bytes, size_t len, const struct lk_limits *limits, struct lk_error *err)
+int lk_wire_scan(const void *bytes, size_t len, const struct lk_limits *limits,
+		 struct lk_error *err)
 {
 	struct scan scan;
 
 	if (scan_map(bytes, len, limits, &scan) == 0)
 		return 0;
-	return lk_fail(err, LK_EWIRE, "%zu bytes that are not one bounded map: %s", len, scan.detail);
+	return lk_fail(err, LK_EWIRE, "%zu bytes that are not one bounded map: %s", len,
+		       scan.detail);
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------------------------- *
- * The bytes have been scanned; the checks of lengths stay, so that a caller's mistake reads nothing beyond them. */
+/* ---- Reading --------------------------------------------------------------------------------- *
+ * The bytes have been scanned; the checks of lengths stay, so that a caller's mistake reads
+ * nothing beyond them. */
 
 struct lk_span lk_span_of(const void *bytes, size_t len)
 {
@@ -358,7 +376,8 @@ struct lk_span lk_span_of(const void *bytes, size_t len)
 
 static bool span_head(struct lk_span value, struct head *head)
 {
-	return value.at != NULL && head_read(value.at, value.len, head) && head_claim(head) <= value.len - head->size;
+	return value.at != NULL && head_read(value.at, value.len, head) &&
+	       head_claim(head) <= value.len - head->size;
 }
 
 enum span_kind span_kind(struct lk_span value)
@@ -368,8 +387,8 @@ enum span_kind span_kind(struct lk_span value)
 	return span_head(value, &head) ? head.kind : SPAN_NONE;
 }
 
-/* The bytes of the one value that begins at `at`; 0 where there is none. No recursion: what is still to come is a
- * number. */
+/* The bytes of the one value that begins at `at`; 0 where there is none. No recursion: what is
+ * still to come is a number. */
 static size_t value_size(const uint8_t *at, size_t left)
 {
 	uint64_t pending = 1;
@@ -377,7 +396,8 @@ static size_t value_size(const uint8_t *at, size_t left)
 	struct head head;
 
 	for (; pending > 0; pending--) {
-		if (!head_read(at + size, left - size, &head) || head_claim(&head) > left - size - head.size)
+		if (!head_read(at + size, left - size, &head) ||
+		    head_claim(&head) > left - size - head.size)
 			return 0;
 		size += head.size;
 		if (head.kind == SPAN_TEXT)
@@ -486,7 +506,7 @@ bool lk_is_nil(struct lk_span value)
 	return span_kind(value) == SPAN_NIL;
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static int packer_write(void *out, const char *at, size_t len)
 {
@@ -578,7 +598,7 @@ void lk_put_raw(struct lk_bytes *b, const void *value, size_t len)
 	lk_bytes_add(b, value, len);
 }
 
-/* ---- The canonical form ------------------------------------------------------------------------------------------ */
+/* ---- The canonical form ---------------------------------------------------------------------- */
 
 struct pair {
 	struct lk_text key;
@@ -631,24 +651,13 @@ static void canonical_put(struct lk_span value, struct lk_bytes *out)
 	if (!span_head(value, &head))
 		return;
 	switch (head.kind) {
-	case SPAN_MAP:
-		canonical_map(value, (uint32_t)head.n, out);
-		return;
-	case SPAN_ARRAY:
-		canonical_array(value, (uint32_t)head.n, out);
-		return;
-	case SPAN_TEXT:
-		lk_put_text(out, lk_as_text(value));
-		return;
-	case SPAN_INT:
-		lk_put_int(out, head.value);
-		return;
+	case SPAN_MAP: canonical_map(value, (uint32_t)head.n, out); return;
+	case SPAN_ARRAY: canonical_array(value, (uint32_t)head.n, out); return;
+	case SPAN_TEXT: lk_put_text(out, lk_as_text(value)); return;
+	case SPAN_INT: lk_put_int(out, head.value); return;
 	case SPAN_NIL:
-	case SPAN_BOOL:
-		lk_put_raw(out, value.at, 1);
-		return;
-	case SPAN_NONE:
-		return;
+	case SPAN_BOOL: lk_put_raw(out, value.at, 1); return;
+	case SPAN_NONE: return;
 	}
 }
 

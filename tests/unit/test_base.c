@@ -42,9 +42,12 @@ static void days_go_out_and_come_back(void **state)
 
 static void days_that_do_not_exist_are_refused(void **state)
 {
-	static const char *const wrong[] = { "", "2026-02-29", "1900-02-29", "2026-04-31", "2026-00-10", "2026-13-01",
-					     "2026-01-00", "2026-01-32", "2026-1-01", "2026-01-1", "2026/01/01",
-					     "20260101", "2026-01-01 ", " 2026-01-01", "+026-01-01", "2026-01-0x" };
+	static const char *const wrong[] = {
+		"",           "2026-02-29", "1900-02-29",  "2026-04-31",  "2026-00-10",
+		"2026-13-01", "2026-01-00", "2026-01-32",  "2026-1-01",   "2026-01-1",
+		"2026/01/01", "20260101",   "2026-01-01 ", " 2026-01-01", "+026-01-01",
+		"2026-01-0x"
+	};
 	lk_date date = 77;
 
 	(void)state;
@@ -64,15 +67,24 @@ static void instants_are_read_with_their_offset(void **state)
 		int32_t offset_s;
 		const char *printed;
 	} known[] = {
-		{ "2026-03-02T09:00:00-08:00", INT64_C(1772470800000000), -28800, "2026-03-02T09:00:00-08:00" },
-		{ "2026-03-02T17:00:00Z", INT64_C(1772470800000000), 0, "2026-03-02T17:00:00+00:00" },
-		{ "2026-03-02t17:00:00z", INT64_C(1772470800000000), 0, "2026-03-02T17:00:00+00:00" },
-		{ "2026-03-02T17:00:00.120Z", INT64_C(1772470800120000), 0, "2026-03-02T17:00:00.12+00:00" },
-		{ "2026-03-02T17:00:00.0000019Z", INT64_C(1772470800000001), 0, "2026-03-02T17:00:00.000001+00:00" },
-		{ "2026-03-02T17:00:00.000-00:00", INT64_C(1772470800000000), 0, "2026-03-02T17:00:00+00:00" },
-		{ "2026-03-03T02:45:00+09:45", INT64_C(1772470800000000), 35100, "2026-03-03T02:45:00+09:45" },
-		{ "1990-01-01T00:00:00+14:00", INT64_C(631101600000000), 50400, "1990-01-01T00:00:00+14:00" },
-		{ "2100-12-31T23:59:59.999999Z", INT64_C(4133980799999999), 0, "2100-12-31T23:59:59.999999+00:00" },
+		{ "2026-03-02T09:00:00-08:00", INT64_C(1772470800000000), -28800,
+		  "2026-03-02T09:00:00-08:00" },
+		{ "2026-03-02T17:00:00Z", INT64_C(1772470800000000), 0,
+		  "2026-03-02T17:00:00+00:00" },
+		{ "2026-03-02t17:00:00z", INT64_C(1772470800000000), 0,
+		  "2026-03-02T17:00:00+00:00" },
+		{ "2026-03-02T17:00:00.120Z", INT64_C(1772470800120000), 0,
+		  "2026-03-02T17:00:00.12+00:00" },
+		{ "2026-03-02T17:00:00.0000019Z", INT64_C(1772470800000001), 0,
+		  "2026-03-02T17:00:00.000001+00:00" },
+		{ "2026-03-02T17:00:00.000-00:00", INT64_C(1772470800000000), 0,
+		  "2026-03-02T17:00:00+00:00" },
+		{ "2026-03-03T02:45:00+09:45", INT64_C(1772470800000000), 35100,
+		  "2026-03-03T02:45:00+09:45" },
+		{ "1990-01-01T00:00:00+14:00", INT64_C(631101600000000), 50400,
+		  "1990-01-01T00:00:00+14:00" },
+		{ "2100-12-31T23:59:59.999999Z", INT64_C(4133980799999999), 0,
+		  "2100-12-31T23:59:59.999999+00:00" },
 	};
 	char text[LK_TIME_TEXT];
 	struct lk_time time;
@@ -103,7 +115,9 @@ static void instants_go_out_and_come_back(void **state)
 
 static void any_instant_can_be_printed(void **state)
 {
-	static const struct lk_time odd[] = { { INT64_MIN, 0 }, { INT64_MAX, 86399 }, { -1, -86399 }, { 0, INT32_MAX } };
+	static const struct lk_time odd[] = {
+		{ INT64_MIN, 0 }, { INT64_MAX, 86399 }, { -1, -86399 }, { 0, INT32_MAX }
+	};
 	char text[LK_TIME_TEXT + 1];
 
 	(void)state;
@@ -176,7 +190,9 @@ static void digests_are_blake2b_128(void **state)
 	assert_string_equal(hex, "cf4ab791c62b8d2b2109c90275287816");
 	for (uint8_t i = 0; i < sizeof(key); i++)
 		key[i] = i;
-	lk_digest("cin\x1f" "9A", 6, key, digest);
+	lk_digest("cin\x1f"
+		  "9A",
+		  6, key, digest);
 	lk_digest_hex(digest, hex);
 	assert_string_equal(hex, "f37dc0fcbc0eb2b96929c1fbcc1023bd");
 	assert_int_equal(lk_digest_parse(lk_text_of(hex), back), 0);
@@ -217,10 +233,13 @@ static void roles_and_statuses_belong_to_agencies(void **state)
 	(void)state;
 	assert_int_equal(lk_status_agency(LK_ST), LK_CWS);
 	assert_int_equal(lk_status_agency(LK_APPLIED), LK_CALWORKS);
-	assert_true(lk_role_fits(LK_SOCIAL_WORKER, LK_CWS) && !lk_role_fits(LK_SOCIAL_WORKER, LK_CALWORKS));
-	assert_true(lk_role_fits(LK_AIS_WORKER, LK_CALWORKS) && !lk_role_fits(LK_AIS_WORKER, LK_CWS));
+	assert_true(lk_role_fits(LK_SOCIAL_WORKER, LK_CWS) &&
+		    !lk_role_fits(LK_SOCIAL_WORKER, LK_CALWORKS));
+	assert_true(lk_role_fits(LK_AIS_WORKER, LK_CALWORKS) &&
+		    !lk_role_fits(LK_AIS_WORKER, LK_CWS));
 	assert_true(lk_role_fits(LK_CLERK, LK_CWS) && lk_role_fits(LK_CLERK, LK_CALWORKS));
-	assert_true(lk_role_fits(LK_SUPERVISOR, LK_CWS) && lk_role_fits(LK_SUPERVISOR, LK_CALWORKS));
+	assert_true(lk_role_fits(LK_SUPERVISOR, LK_CWS) &&
+		    lk_role_fits(LK_SUPERVISOR, LK_CALWORKS));
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* test_json.c - what json.c promises: no number is rounded, no line is broken, every refusal has its place. */
+/* test_json.c - what json.c promises: no number is rounded, no line is broken, every refusal has
+ * its place. */
 #include "values.h"
 
 static void assert_refused(const char *json, enum lk_refusal reason, const char *field)
@@ -12,7 +13,8 @@ static void assert_refused(const char *json, enum lk_refusal reason, const char 
 	memcpy(exact, json, len);
 	if (lk_json_to_wire(exact, len, &out, &why) != LK_EREFUSED || why.reason != reason ||
 	    strcmp(why.field, field) != 0)
-		fail_msg("%.60s: %s '%s' %s", json, lk_refusal_word((int)why.reason), why.field, why.detail);
+		fail_msg("%.60s: %s '%s' %s", json, lk_refusal_word((int)why.reason), why.field,
+			 why.detail);
 	assert_int_equal(out.len, 0);
 	lk_bytes_free(&out);
 	free(exact);
@@ -46,7 +48,8 @@ static void json_becomes_one_compact_sorted_line(void **state)
 static void text_is_kept_and_cannot_break_or_steer_a_line(void **state)
 {
 	(void)state;
-	assert_comes_back("{\"é\":\"日\\u00e9🙂\\ud83d\\ude42/\"}", "{\"é\":\"日é🙂🙂/\"}");
+	assert_comes_back("{\"é\":\"日\\u00e9🙂\\ud83d\\ude42/\"}",
+			  "{\"é\":\"日é🙂🙂/\"}");
 	assert_comes_back("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u001b[2J\"}",
 			  "{\"a\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u001b[2J\"}");
 	assert_comes_back("{\"a\":\"\\u007f\\u0085\\u009b\\u00a0\\u2028\\u2029\"}",
@@ -57,11 +60,38 @@ static void text_is_kept_and_cannot_break_or_steer_a_line(void **state)
 static void what_is_not_one_object_is_malformed(void **state)
 {
 	static const char *const wrong[] = {
-		"", " ", "[]", "1", "\"a\"", "null", "{", "{}{}", "{} x", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}", "{\"a\":1,}",
-		"{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":tru}", "{\"a\":1,\"a\":1}",
-		"{\"b\":{\"a\":1,\"a\":2}}", "{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\\u0000\"}",
-		"{\"\\u0000\":1}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "\xef\xbb\xbf{}",
-		"{\"a\":99999999999999999999", "{\"a\":1e999,}",
+		"",
+		" ",
+		"[]",
+		"1",
+		"\"a\"",
+		"null",
+		"{",
+		"{}{}",
+		"{} x",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{a:1}",
+		"{'a':1}",
+		"{\"a\":1,}",
+		"{\"a\":01}",
+		"{\"a\":+1}",
+		"{\"a\":.5}",
+		"{\"a\":NaN}",
+		"{\"a\":Infinity}",
+		"{\"a\":tru}",
+		"{\"a\":1,\"a\":1}",
+		"{\"b\":{\"a\":1,\"a\":2}}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":\"\xc0\x80\"}",
+		"{\"a\":\"\\u0000\"}",
+		"{\"\\u0000\":1}",
+		"{\"a\":\"\\ud800\"}",
+		"{\"a\":\"\n\"}",
+		"{\"a\":\"\\x\"}",
+		"\xef\xbb\xbf{}",
+		"{\"a\":99999999999999999999",
+		"{\"a\":1e999,}",
 	};
 
 	(void)state;
@@ -82,7 +112,8 @@ static void a_number_that_is_no_integer_is_named_by_its_path(void **state)
 	assert_refused("{\"a\":{\"b\":9223372036854775808}}", LK_BAD_TYPE, "a.b");
 	assert_refused("{\"a\":{\"b\":9999999999999999999}}", LK_BAD_TYPE, "a.b");
 	assert_refused("{\"a\":{\"b\":-9999999999999999999}}", LK_BAD_TYPE, "a.b");
-	assert_refused("{\"s\":\"\\\"1e999\",\"n\":123456789012345678,\"a\":[1e999]}", LK_BAD_TYPE, "n");
+	assert_refused("{\"s\":\"\\\"1e999\",\"n\":123456789012345678,\"a\":[1e999]}", LK_BAD_TYPE,
+		       "n");
 	assert_refused("{\"s\":\"\\\\\",\"n\":1,\"a\":[-1E999]}", LK_BAD_TYPE, "a[0]");
 }
 

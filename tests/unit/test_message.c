@@ -1,11 +1,13 @@
-/* test_message.c - what message.c promises: what is let through is whole, and only where it may come. */
+/* test_message.c - what message.c promises: what is let through is whole, and only where it may
+ * come. */
 #include "values.h"
 
 #define KEY "00112233445566778899aabbccddeeff"
 
-static int decode_json(const char *json, unsigned takes, struct lk_bytes *bytes, struct lk_message *out,
-		       struct lk_error *err)
+static int decode_story(const char *story, unsigned takes, struct lk_bytes *bytes,
+			struct lk_message *out, struct lk_error *err)
 {
+	const char *json = quoted(story);
 	struct lk_refused why;
 
 	assert_int_equal(lk_json_to_wire(json, strlen(json), bytes, &why), 0);
@@ -20,8 +22,7 @@ static void message_random(uint64_t seed, enum lk_message_type type, struct lk_m
 #define RANDOM_MESSAGE(enumerator, tag, word) \
 	if (type == enumerator) { \
 		struct lk_msg_##tag *object = &message->tag; \
-		LK_FIELDS_##tag(ABSENT_MEMBER) \
-		LK_FIELDS_##tag(RANDOM_MEMBER) \
+		LK_FIELDS_##tag(ABSENT_MEMBER) LK_FIELDS_##tag(RANDOM_MEMBER) \
 	}
 	LK_MESSAGES(RANDOM_MESSAGE)
 }
@@ -43,7 +44,9 @@ static void what_is_encoded_is_decoded(void **state)
 		assert_int_equal(back.type, type);
 		lk_message_encode(&back, &second);
 		assert_bytes(&first, &second);
-		assert_int_equal(lk_message_decode(first.at, first.len, ~LK_TAKES(type), &back, NULL), LK_EWIRE);
+		assert_int_equal(lk_message_decode(first.at, first.len, ~LK_TAKES(type), &back,
+						   NULL),
+				 LK_EWIRE);
 		lk_bytes_free(&first);
 		lk_bytes_free(&second);
 	}
@@ -57,7 +60,8 @@ static void damaged_frames_are_a_message_or_refused(void **state)
 	for (uint64_t seed = 1; seed <= 50 * lk_message_type_count; seed++) {
 		struct lk_bytes bytes = { 0 };
 
-		message_random(seed, (enum lk_message_type)(seed % lk_message_type_count), &message);
+		message_random(seed, (enum lk_message_type)(seed % lk_message_type_count),
+			       &message);
 		lk_message_encode(&message, &bytes);
 		for (int i = 0; i < 20; i++) {
 			size_t at = random_next() % bytes.len, len = i % 4 == 0 ? at : bytes.len;
@@ -68,7 +72,8 @@ static void damaged_frames_are_a_message_or_refused(void **state)
 			memcpy(copy, bytes.at, len);
 			if (at < len)
 				copy[at] = (uint8_t)random_next();
-			result = lk_message_decode(copy, len, UINT32_MAX >> (32 - lk_message_type_count), &back, NULL);
+			result = lk_message_decode(
+				copy, len, UINT32_MAX >> (32 - lk_message_type_count), &back, NULL);
 			assert_true(result == 0 || result == LK_EWIRE);
 			free(copy);
 		}
@@ -82,34 +87,47 @@ static void a_name_means_what_the_listener_takes(void **state)
 	struct lk_message message;
 
 	(void)state;
-	assert_int_equal(decode_json("{\"m\":\"hello\",\"v\":1,\"source\":\"cws-cms\",\"epoch\":\"" KEY "\",\"first\":1,\"last\":0,"
-				     "\"acked\":0}", LK_INTAKE_TAKES, &bytes, &message, NULL), 0);
+	assert_int_equal(decode_story("{'m':'hello','v':1,'source':'cws-cms','epoch':'" KEY
+				      "','first':1,'last':0,"
+				      "'acked':0}",
+				      LK_INTAKE_TAKES, &bytes, &message, NULL),
+			 0);
 	assert_int_equal(message.type, LK_MSG_PUB_HELLO);
-	assert_true(message.pub_hello.first == 1 && lk_text_says(message.pub_hello.source, "cws-cms"));
-	assert_int_equal(lk_message_decode(bytes.at, bytes.len, LK_INBOX_TAKES, &message, NULL), LK_EWIRE);
+	assert_true(message.pub_hello.first == 1 &&
+		    lk_text_says(message.pub_hello.source, "cws-cms"));
+	assert_int_equal(lk_message_decode(bytes.at, bytes.len, LK_INBOX_TAKES, &message, NULL),
+			 LK_EWIRE);
 	lk_bytes_clear(&bytes);
-	assert_int_equal(decode_json("{\"m\":\"hello\",\"v\":1,\"client\":\"desk\",\"workers\":[]}", LK_INBOX_TAKES, &bytes,
-				     &message, NULL), 0);
+	assert_int_equal(decode_story("{'m':'hello','v':1,'client':'desk','workers':[]}",
+				      LK_INBOX_TAKES, &bytes, &message, NULL),
+			 0);
 	assert_int_equal(message.type, LK_MSG_SUB_HELLO);
 	lk_bytes_clear(&bytes);
-	assert_int_equal(decode_json("{\"m\":\"ping\"}", LK_INBOX_TAKES, &bytes, &message, NULL), 0);
+	assert_int_equal(decode_story("{'m':'ping'}", LK_INBOX_TAKES, &bytes, &message, NULL), 0);
 	assert_true(message.ping.last == INT64_MIN);
-	assert_int_equal(lk_message_decode(bytes.at, bytes.len, LK_CONTROL_TAKES, &message, NULL), LK_EWIRE);
+	assert_int_equal(lk_message_decode(bytes.at, bytes.len, LK_CONTROL_TAKES, &message, NULL),
+			 LK_EWIRE);
 	lk_bytes_free(&bytes);
 }
 
 static void what_makes_no_sense_is_refused_and_not_repeated(void **state)
 {
 	static const char *const wrong[] = {
-		"{}", "{\"m\":1}", "{\"m\":\"SECRET\"}", "{\"m\":\"nak\"}",
-		"{\"m\":\"nak\",\"epoch\":\"SECRET\",\"want\":1}", "{\"m\":\"nak\",\"epoch\":\"" KEY "\",\"want\":-1}",
-		"{\"m\":\"nak\",\"epoch\":\"" KEY "\",\"want\":\"1\"}", "{\"m\":\"nak\",\"epoch\":\"" KEY "\",\"want\":null}",
-		"{\"m\":\"answer\",\"session\":\"" KEY "\",\"worker\":\"SECRET!\",\"notice\":\"" KEY "\"}",
-		"{\"m\":\"ack\",\"epoch\":\"" KEY "\",\"upto\":1,\"safe\":0,\"credit\":1,\"refused\":{}}",
-		"{\"m\":\"event\",\"epoch\":\"" KEY "\",\"seq\":1}",
-		"{\"m\":\"error\",\"code\":\"SECRETSECRETSECRETSECRETSECRETSECRET\"}",
-		"{\"m\":\"reply\",\"id\":1,\"ok\":1,\"more\":false}", "{\"m\":\"ping\",\"last\":-5}",
-		"{\"m\":\"answered\",\"worker\":\"w\",\"notice\":\"" KEY "\",\"by\":\"w\",\"at\":\"SECRET\"}",
+		"{}",
+		"{'m':1}",
+		"{'m':'SECRET'}",
+		"{'m':'nak'}",
+		"{'m':'nak','epoch':'SECRET','want':1}",
+		"{'m':'nak','epoch':'" KEY "','want':-1}",
+		"{'m':'nak','epoch':'" KEY "','want':'1'}",
+		"{'m':'nak','epoch':'" KEY "','want':null}",
+		"{'m':'answer','session':'" KEY "','worker':'SECRET!','notice':'" KEY "'}",
+		"{'m':'ack','epoch':'" KEY "','upto':1,'safe':0,'credit':1,'refused':{}}",
+		"{'m':'event','epoch':'" KEY "','seq':1}",
+		"{'m':'error','code':'SECRETSECRETSECRETSECRETSECRETSECRET'}",
+		"{'m':'reply','id':1,'ok':1,'more':false}",
+		"{'m':'ping','last':-5}",
+		"{'m':'answered','worker':'w','notice':'" KEY "','by':'w','at':'SECRET'}",
 	};
 	struct lk_message message;
 
@@ -118,7 +136,8 @@ static void what_makes_no_sense_is_refused_and_not_repeated(void **state)
 		struct lk_bytes bytes = { 0 };
 		struct lk_error err = { 0 };
 
-		if (decode_json(wrong[i], UINT32_MAX >> (32 - lk_message_type_count), &bytes, &message, &err) != LK_EWIRE)
+		if (decode_story(wrong[i], UINT32_MAX >> (32 - lk_message_type_count), &bytes,
+				 &message, &err) != LK_EWIRE)
 			fail_msg("%s", wrong[i]);
 		assert_true(err.text[0] != '\0');
 		assert_null(strstr(err.text, "SECRET"));
@@ -139,15 +158,18 @@ static void a_message_begins_with_its_name(void **state)
 	lk_message_encode(&message, &wire);
 	assert_int_equal(lk_wire_to_json(wire.at, wire.len, &json), 0);
 	lk_bytes_add(&json, "", 1);
-	assert_string_equal((const char *)json.at, "{\"m\":\"ack\",\"epoch\":\"" KEY "\",\"upto\":7,\"safe\":5,"
-						   "\"credit\":64,\"refused\":[]}");
+	assert_string_equal((const char *)json.at,
+			    quoted("{'m':'ack','epoch':'" KEY "','upto':7,'safe':5,"
+				   "'credit':64,'refused':[]}"));
 	lk_bytes_free(&wire);
 	lk_bytes_free(&json);
 }
 
 static void items_of_lists_go_out_and_come_back(void **state)
 {
-	struct lk_msg_refused_item refused = { .seq = 9, .reason = LK_TEXT("missing"), .field = { (const uint8_t *)"\xa1x", 2 } };
+	struct lk_msg_refused_item refused = { .seq = 9,
+					       .reason = LK_TEXT("missing"),
+					       .field = { (const uint8_t *)"\xa1x", 2 } };
 	struct lk_msg_hello_worker hello = { .worker = LK_TEXT("garcia"), .last = 4 };
 	struct lk_msg_welcome_worker welcome = { LK_TEXT("garcia"), LK_TEXT(KEY), 1, 5 };
 	struct lk_msg_refused_item refused_back;
@@ -168,9 +190,12 @@ static void items_of_lists_go_out_and_come_back(void **state)
 	lk_welcome_worker_encode(&welcome, &b);
 	assert_int_equal(lk_welcome_worker_decode(lk_span_of(b.at, b.len), &welcome_back, NULL), 0);
 	assert_true(welcome_back.next == 5 && lk_text_says(welcome_back.mailbox, KEY));
-	assert_int_equal(lk_welcome_worker_decode(lk_span_of("\x90", 1), &welcome_back, NULL), LK_EWIRE);
-	assert_int_equal(lk_hello_worker_decode(lk_span_of("\x80", 1), &hello_back, NULL), LK_EWIRE);
-	assert_int_equal(lk_refused_item_decode((struct lk_span){ NULL, 0 }, &refused_back, NULL), LK_EWIRE);
+	assert_int_equal(lk_welcome_worker_decode(lk_span_of("\x90", 1), &welcome_back, NULL),
+			 LK_EWIRE);
+	assert_int_equal(lk_hello_worker_decode(lk_span_of("\x80", 1), &hello_back, NULL),
+			 LK_EWIRE);
+	assert_int_equal(lk_refused_item_decode((struct lk_span){ NULL, 0 }, &refused_back, NULL),
+			 LK_EWIRE);
 	lk_bytes_free(&b);
 }
 
@@ -180,7 +205,8 @@ static void a_nil_mailbox_reads_as_none(void **state)
 	struct lk_msg_hello_worker hello;
 
 	(void)state;
-	assert_int_equal(lk_hello_worker_decode(lk_span_of(item, sizeof(item) - 1), &hello, NULL), 0);
+	assert_int_equal(lk_hello_worker_decode(lk_span_of(item, sizeof(item) - 1), &hello, NULL),
+			 0);
 	assert_null(hello.mailbox.at);
 }
 

@@ -1,4 +1,5 @@
-/* test_notice.c - what notice.c promises: members in their order, absent ones left out, and the same back. */
+/* test_notice.c - what notice.c promises: members in their order, absent ones left out, and the
+ * same back. */
 #include "values.h"
 
 static void assert_json(const struct lk_notice *notice, const char *expected)
@@ -9,14 +10,16 @@ static void assert_json(const struct lk_notice *notice, const char *expected)
 	assert_false(wire.failed);
 	assert_int_equal(lk_wire_to_json(wire.at, wire.len, &json), 0);
 	lk_bytes_add(&json, "", 1);
-	assert_string_equal((const char *)json.at, expected);
+	assert_string_equal((const char *)json.at, quoted(expected));
 	lk_bytes_free(&wire);
 	lk_bytes_free(&json);
 }
 
 /* The struct is some 3 KiB; texts point into `bytes`, which the caller frees. */
-static int decode_json(const char *json, struct lk_bytes *bytes, struct lk_notice *out, struct lk_error *err)
+static int decode_story(const char *story, struct lk_bytes *bytes, struct lk_notice *out,
+			struct lk_error *err)
 {
+	const char *json = quoted(story);
 	struct lk_refused why;
 
 	assert_int_equal(lk_json_to_wire(json, strlen(json), bytes, &why), 0);
@@ -48,7 +51,8 @@ static void members_come_in_the_order_of_the_handbook(void **state)
 	n.case_number = LK_TEXT("0123-4567");
 	n.other_number = LK_TEXT("1B2C3D4");
 	n.contacts_n = 1;
-	n.contacts[0] = (struct lk_contact){ LK_CALWORKS, LK_AIS_WORKER, LK_TEXT("jones"), LK_TEXT("D. Jones"), LK_NO_TEXT };
+	n.contacts[0] = (struct lk_contact){ LK_CALWORKS, LK_AIS_WORKER, LK_TEXT("jones"),
+					     LK_TEXT("D. Jones"), LK_NO_TEXT };
 	n.due = lk_date_of(2026, 3, 9);
 	n.urgency = LK_PROMPT;
 	n.level = LK_CONTENT;
@@ -61,14 +65,15 @@ static void members_come_in_the_order_of_the_handbook(void **state)
 	n.events[1] = LK_TEXT("calsaws/e2");
 	n.answered_by = LK_TEXT("garcia");
 	n.answered_at = n.at;
-	assert_json(&n, "{\"id\":\"" ID "\",\"rev\":2,\"to\":\"garcia\",\"kind\":\"status.changed\","
-			"\"state\":\"withdrawn\",\"reason\":\"corrected\",\"at\":\"2026-03-02T09:00:00-08:00\","
-			"\"case\":\"0123-4567\",\"other\":\"1B2C3D4\",\"contacts\":[{\"agency\":\"calworks\","
-			"\"role\":\"ais_worker\",\"worker\":\"jones\",\"name\":\"D. Jones\"}],\"due\":\"2026-03-09\","
-			"\"urgency\":\"prompt\",\"level\":\"content\",\"about\":{\"from\":\"active\","
-			"\"status\":\"sanctioned\"},\"because\":{\"rule\":\"status.changed\",\"cites\":\"HB III.F\","
-			"\"events\":[\"calsaws/e1\",\"calsaws/e2\"]},\"answered\":{\"by\":\"garcia\","
-			"\"at\":\"2026-03-02T09:00:00-08:00\"}}");
+	assert_json(&n,
+		    "{'id':'" ID "','rev':2,'to':'garcia','kind':'status.changed',"
+		    "'state':'withdrawn','reason':'corrected','at':'2026-03-02T09:00:00-08:00',"
+		    "'case':'0123-4567','other':'1B2C3D4','contacts':[{'agency':'calworks',"
+		    "'role':'ais_worker','worker':'jones','name':'D. Jones'}],'due':'2026-03-09',"
+		    "'urgency':'prompt','level':'content','about':{'from':'active',"
+		    "'status':'sanctioned'},'because':{'rule':'status.changed','cites':'HB III.F',"
+		    "'events':['calsaws/e1','calsaws/e2']},'answered':{'by':'garcia',"
+		    "'at':'2026-03-02T09:00:00-08:00'}}");
 }
 
 static void what_is_absent_is_left_out(void **state)
@@ -80,9 +85,10 @@ static void what_is_absent_is_left_out(void **state)
 	n.at = (struct lk_time){ 0, 0 };
 	n.urgency = LK_ROUTINE;
 	n.level = LK_OWN;
-	assert_json(&n, "{\"id\":\"" ID "\",\"rev\":1,\"to\":\"garcia\",\"kind\":\"status.changed\",\"state\":\"new\","
-			"\"at\":\"1970-01-01T00:00:00+00:00\",\"urgency\":\"routine\",\"level\":\"own\","
-			"\"about\":{},\"because\":{}}");
+	assert_json(&n,
+		    "{'id':'" ID "','rev':1,'to':'garcia','kind':'status.changed','state':'new',"
+		    "'at':'1970-01-01T00:00:00+00:00','urgency':'routine','level':'own',"
+		    "'about':{},'because':{}}");
 }
 
 static void a_withdrawal_that_may_not_be_shown_is_its_first_members(void **state)
@@ -94,8 +100,8 @@ static void a_withdrawal_that_may_not_be_shown_is_its_first_members(void **state
 	notice_least(&n);
 	n.state = LK_WITHDRAWN;
 	n.reason = LK_NO_CONSENT;
-	assert_json(&n, "{\"id\":\"" ID "\",\"rev\":1,\"to\":\"garcia\",\"kind\":\"status.changed\","
-			"\"state\":\"withdrawn\",\"reason\":\"consent\"}");
+	assert_json(&n, "{'id':'" ID "','rev':1,'to':'garcia','kind':'status.changed',"
+			"'state':'withdrawn','reason':'consent'}");
 	lk_notice_encode(&n, &wire);
 	assert_int_equal(lk_notice_decode(wire.at, wire.len, &back, NULL), 0);
 	assert_true(back.at.at == LK_NO_INSTANT);
@@ -131,9 +137,12 @@ static void what_a_later_daemon_adds_is_passed_over(void **state)
 	struct lk_bytes bytes = { 0 };
 
 	(void)state;
-	assert_int_equal(decode_json("{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"mood\":{},"
-				     "\"about\":{\"what\":\"weather\",\"rain\":true,\"reasons\":[\"late\",\"storm\"]}}",
-				     &bytes, &n, NULL), 0);
+	assert_int_equal(
+		decode_story("{'id':'" ID
+			     "','rev':1,'to':'w','kind':'visit.due','state':'new','mood':{},"
+			     "'about':{'what':'weather','rain':true,'reasons':['late','storm']}}",
+			     &bytes, &n, NULL),
+		0);
 	assert_int_equal(n.kind, LK_VISIT_DUE);
 	assert_int_equal(n.about.what, LK_NO_CODE);
 	assert_int_equal(n.about.reasons, 1u << LK_LATE);
@@ -144,18 +153,23 @@ static void what_makes_no_sense_is_refused_and_not_repeated(void **state)
 {
 	static const char *const wrong[] = {
 		"{}",
-		"{\"id\":\"SECRET\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\"}",
-		"{\"id\":\"" ID "\",\"rev\":-1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\"}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"SECRET!\",\"kind\":\"visit.due\",\"state\":\"new\"}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"SECRET\",\"state\":\"new\"}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"SECRET\"}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"about\":[\"SECRET\"]}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"contacts\":[{\"SECRET\":1}]}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"due\":\"SECRET\"}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"because\":{\"events\":"
+		"{'id':'SECRET','rev':1,'to':'w','kind':'visit.due','state':'new'}",
+		"{'id':'" ID "','rev':-1,'to':'w','kind':'visit.due','state':'new'}",
+		"{'id':'" ID "','rev':1,'to':'SECRET!','kind':'visit.due','state':'new'}",
+		"{'id':'" ID "','rev':1,'to':'w','kind':'SECRET','state':'new'}",
+		"{'id':'" ID "','rev':1,'to':'w','kind':'visit.due','state':'SECRET'}",
+		"{'id':'" ID
+		"','rev':1,'to':'w','kind':'visit.due','state':'new','about':['SECRET']}",
+		"{'id':'" ID
+		"','rev':1,'to':'w','kind':'visit.due','state':'new','contacts':[{'SECRET':1}]}",
+		"{'id':'" ID "','rev':1,'to':'w','kind':'visit.due','state':'new','due':'SECRET'}",
+		"{'id':'" ID
+		"','rev':1,'to':'w','kind':'visit.due','state':'new','because':{'events':"
 		"[1]}}",
-		"{\"id\":\"" ID "\",\"rev\":1,\"to\":\"w\",\"kind\":\"visit.due\",\"state\":\"new\",\"about\":{\"proposals\":"
-		"[\"2026-03-02T09:00:00Z\",\"2026-03-02T09:00:00Z\",\"2026-03-02T09:00:00Z\",\"2026-03-02T09:00:00Z\"]}}",
+		"{'id':'" ID
+		"','rev':1,'to':'w','kind':'visit.due','state':'new','about':{'proposals':"
+		"['2026-03-02T09:00:00Z','2026-03-02T09:00:00Z',"
+		"'2026-03-02T09:00:00Z','2026-03-02T09:00:00Z']}}",
 	};
 	static struct lk_notice n;
 
@@ -164,7 +178,7 @@ static void what_makes_no_sense_is_refused_and_not_repeated(void **state)
 		struct lk_bytes bytes = { 0 };
 		struct lk_error err = { 0 };
 
-		assert_int_equal(decode_json(wrong[i], &bytes, &n, &err), LK_EWIRE);
+		assert_int_equal(decode_story(wrong[i], &bytes, &n, &err), LK_EWIRE);
 		assert_true(err.text[0] != '\0');
 		assert_null(strstr(err.text, "SECRET"));
 		lk_bytes_free(&bytes);
@@ -190,14 +204,14 @@ static void notice_random(uint64_t seed, struct lk_notice *n)
 	n->other_number = seed % 2 == 0 ? LK_NO_TEXT : random_token(32);
 	n->contacts_n = (uint32_t)random_from(0, LK_CONTACTS_MAX);
 	for (uint32_t i = 0; i < n->contacts_n; i++)
-		n->contacts[i] = (struct lk_contact){ RANDOM_CODE(agency), RANDOM_CODE(role), random_token(64),
-						      random_text(80), i % 2 == 0 ? LK_NO_TEXT : random_text(32) };
+		n->contacts[i] = (struct lk_contact){ RANDOM_CODE(agency), RANDOM_CODE(role),
+						      random_token(64), random_text(80),
+						      i % 2 == 0 ? LK_NO_TEXT : random_text(32) };
 	n->due = seed % 3 == 0 ? LK_NO_DATE : random_date();
 	n->urgency = RANDOM_CODE(urgency);
 	n->level = RANDOM_CODE(level);
-	LK_FIELDS_about(RANDOM_MEMBER)
-	if (object->status != LK_NO_CODE)
-		object->referral_status = LK_NO_CODE;
+	LK_FIELDS_about(RANDOM_MEMBER) if (object->status != LK_NO_CODE) object->referral_status =
+		LK_NO_CODE;
 	n->rule = random_text(64);
 	n->cites = random_text(200);
 	n->events_n = (uint32_t)random_from(0, LK_BECAUSE_MAX);

@@ -1,4 +1,5 @@
-/* test_wire.c - what wire.c promises: nothing gets past the scan, spans read what was written, one form for one value. */
+/* test_wire.c - what wire.c promises: nothing gets past the scan, spans read what was written,
+ * one form for one value. */
 #include "scan.h"
 #include "values.h"
 
@@ -13,7 +14,8 @@ static int scan_hex(const char *hex, const struct lk_limits *limits)
 	assert_non_null(exact);
 	memcpy(exact, bytes, len);
 	result = lk_wire_scan(exact, len, limits, &err);
-	assert_true(result == 0 || (result == LK_EWIRE && err.code == LK_EWIRE && err.text[0] != '\0'));
+	assert_true(result == 0 ||
+		    (result == LK_EWIRE && err.code == LK_EWIRE && err.text[0] != '\0'));
 	free(exact);
 	return result;
 }
@@ -21,12 +23,40 @@ static int scan_hex(const char *hex, const struct lk_limits *limits)
 static void the_subset_passes(void **state)
 {
 	static const char *const good[] = {
-		"80", "de0000", "df00000000", "81a161c0", "81a161c2", "81a161c3", "81a1617f", "81a161e0",
-		"81a161cc80", "81a161cd0100", "81a161ce00010000", "81a161cf001fffffffffffff", "81a161d080",
-		"81a161d18000", "81a161d280000000", "81a161d3ffe0000000000001", "81a161a0", "81a161d90161",
-		"81a161da000161", "81a161db0000000161", "81a16190", "81a161dc0000", "81a161dd00000000", "81a1619180",
-		"81a001", "82a16101a16202", "82a16201a16102", "81a161a2c3a9", "81a161a3e697a5", "81a161a4f09f9982",
-		"81a161a4f48fbfbf", "81a161a3ed9fbf", "81a161a3ee8080", "81d9016101",
+		"80",
+		"de0000",
+		"df00000000",
+		"81a161c0",
+		"81a161c2",
+		"81a161c3",
+		"81a1617f",
+		"81a161e0",
+		"81a161cc80",
+		"81a161cd0100",
+		"81a161ce00010000",
+		"81a161cf001fffffffffffff",
+		"81a161d080",
+		"81a161d18000",
+		"81a161d280000000",
+		"81a161d3ffe0000000000001",
+		"81a161a0",
+		"81a161d90161",
+		"81a161da000161",
+		"81a161db0000000161",
+		"81a16190",
+		"81a161dc0000",
+		"81a161dd00000000",
+		"81a1619180",
+		"81a001",
+		"82a16101a16202",
+		"82a16201a16102",
+		"81a161a2c3a9",
+		"81a161a3e697a5",
+		"81a161a4f09f9982",
+		"81a161a4f48fbfbf",
+		"81a161a3ed9fbf",
+		"81a161a3ee8080",
+		"81d9016101",
 	};
 
 	(void)state;
@@ -39,15 +69,63 @@ static void the_subset_passes(void **state)
 static void what_is_outside_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "c0", "90", "a0", "01", "c1", "8080", "81", "81a1", "81a161", "82a16101", "8101a161", "81c001",
-		"81a161c1", "81a161c400", "81a161c50000", "81a161c600000000", "81a161c70000", "81a161c8000000",
-		"81a161c90000000000", "81a161ca00000000", "81a161cb0000000000000000", "81a161d40000", "81a161d5000000",
-		"81a161d800", "81a161cf0020000000000000", "81a161cfffffffffffffffff", "81a161d3ffe0000000000000",
-		"81a161d38000000000000000", "81a161cd01", "81a161d9", "81a161da00", "81a161a161a1", "81a161d90261",
-		"81a161dbffffffff", "81a161ddffffffff", "81a161dfffffffff", "81a161dcffff", "81a1619201", "de0001",
-		"82a16101a16102", "82a16101d9016102", "81a161a180", "81a161a1c3", "81a161a2c080", "81a161a2c1bf",
-		"81a161a3e08080", "81a161a3eda080", "81a161a3edbfbf", "81a161a4f0808080", "81a161a4f4908080",
-		"81a161a4f5808080", "81a161a1ff", "81a161a1fe", "81a161a100", "81a10001", "81a1ff01",
+		"",
+		"c0",
+		"90",
+		"a0",
+		"01",
+		"c1",
+		"8080",
+		"81",
+		"81a1",
+		"81a161",
+		"82a16101",
+		"8101a161",
+		"81c001",
+		"81a161c1",
+		"81a161c400",
+		"81a161c50000",
+		"81a161c600000000",
+		"81a161c70000",
+		"81a161c8000000",
+		"81a161c90000000000",
+		"81a161ca00000000",
+		"81a161cb0000000000000000",
+		"81a161d40000",
+		"81a161d5000000",
+		"81a161d800",
+		"81a161cf0020000000000000",
+		"81a161cfffffffffffffffff",
+		"81a161d3ffe0000000000000",
+		"81a161d38000000000000000",
+		"81a161cd01",
+		"81a161d9",
+		"81a161da00",
+		"81a161a161a1",
+		"81a161d90261",
+		"81a161dbffffffff",
+		"81a161ddffffffff",
+		"81a161dfffffffff",
+		"81a161dcffff",
+		"81a1619201",
+		"de0001",
+		"82a16101a16102",
+		"82a16101d9016102",
+		"81a161a180",
+		"81a161a1c3",
+		"81a161a2c080",
+		"81a161a2c1bf",
+		"81a161a3e08080",
+		"81a161a3eda080",
+		"81a161a3edbfbf",
+		"81a161a4f0808080",
+		"81a161a4f4908080",
+		"81a161a4f5808080",
+		"81a161a1ff",
+		"81a161a1fe",
+		"81a161a100",
+		"81a10001",
+		"81a1ff01",
 	};
 
 	(void)state;
@@ -67,10 +145,14 @@ static void limits_are_exact(void **state)
 		const struct lk_limits *limits;
 		enum scan_fault fault;
 	} cases[] = {
-		{ "81a1619190", &three, SCAN_FINE },         { "81a161919190", &three, SCAN_DEEP },
-		{ "81a16181a16180", &three, SCAN_FINE },     { "81a16181a16181a16180", &three, SCAN_DEEP },
-		{ "83a16101a16202a16303", &items, SCAN_FINE }, { "81a16193010203", &items, SCAN_MANY },
-		{ "81a16101", &bytes, SCAN_FINE },           { "81a161cc80", &bytes, SCAN_LONG },
+		{ "81a1619190", &three, SCAN_FINE },
+		{ "81a161919190", &three, SCAN_DEEP },
+		{ "81a16181a16180", &three, SCAN_FINE },
+		{ "81a16181a16181a16180", &three, SCAN_DEEP },
+		{ "83a16101a16202a16303", &items, SCAN_FINE },
+		{ "81a16193010203", &items, SCAN_MANY },
+		{ "81a16101", &bytes, SCAN_FINE },
+		{ "81a161cc80", &bytes, SCAN_LONG },
 	};
 	uint8_t raw[64];
 	struct scan scan;
@@ -79,7 +161,8 @@ static void limits_are_exact(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		size_t len = bytes_of_hex(lk_text_of(cases[i].hex), raw, sizeof(raw));
 
-		assert_int_equal(scan_map(raw, len, cases[i].limits, &scan), cases[i].fault == SCAN_FINE ? 0 : -1);
+		assert_int_equal(scan_map(raw, len, cases[i].limits, &scan),
+				 cases[i].fault == SCAN_FINE ? 0 : -1);
 		assert_int_equal(scan.fault, cases[i].fault);
 	}
 	assert_int_equal(lk_event_limits.depth, 8);
@@ -87,7 +170,8 @@ static void limits_are_exact(void **state)
 	assert_int_equal(lk_event_limits.bytes, 65536);
 }
 
-/* A map of n keys in an order that is not theirs; key number `twice` is written again in place of the last. */
+/* A map of n keys in an order that is not theirs; key number `twice` is written again in place
+ * of the last. */
 static void keys_shuffled(struct lk_bytes *b, uint32_t n, uint32_t twice)
 {
 	lk_put_map(b, n);
@@ -112,7 +196,8 @@ static void a_key_twice_is_found_however_many_there_are(void **state)
 		keys_shuffled(&unique, sizes[i], UINT32_MAX);
 		keys_shuffled(&doubled, sizes[i], 0);
 		assert_int_equal(lk_wire_scan(unique.at, unique.len, &lk_message_limits, NULL), 0);
-		assert_int_equal(lk_wire_scan(doubled.at, doubled.len, &lk_message_limits, NULL), LK_EWIRE);
+		assert_int_equal(lk_wire_scan(doubled.at, doubled.len, &lk_message_limits, NULL),
+				 LK_EWIRE);
 		lk_bytes_free(&unique);
 		lk_bytes_free(&doubled);
 	}
@@ -120,9 +205,13 @@ static void a_key_twice_is_found_however_many_there_are(void **state)
 
 static void what_is_written_is_read(void **state)
 {
-	static const int64_t numbers[] = { 0, 1, 127, 128, 255, 256, 65535, 65536, UINT32_MAX, INT64_C(1) << 32,
-					   INTEGER_MAX, -1, -32, -33, -128, -129, -32768, -32769, INT32_MIN,
-					   (int64_t)INT32_MIN - 1, -INTEGER_MAX };
+	static const int64_t numbers[] = {
+		0,           1,      127,    128,        255,
+		256,         65535,  65536,  UINT32_MAX, INT64_C(1) << 32,
+		INTEGER_MAX, -1,     -32,    -33,        -128,
+		-129,        -32768, -32769, INT32_MIN,  (int64_t)INT32_MIN - 1,
+		-INTEGER_MAX
+	};
 	struct lk_bytes b = { 0 };
 	struct lk_span key, value;
 	struct scan scan;
@@ -156,8 +245,10 @@ static void what_is_written_is_read(void **state)
 		assert_false(lk_as_int(value, &number));
 	}
 	for (int i = 0; i < 2; i++)
-		assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value) && lk_is_nil(value));
-	assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value) && lk_text_says(lk_as_text(value), ""));
+		assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value) &&
+			    lk_is_nil(value));
+	assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value) &&
+		    lk_text_says(lk_as_text(value), ""));
 	assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value));
 	assert_true(lk_text_says(lk_as_text(value), "1970-01-01T01:00:00+01:00"));
 	assert_true(lk_next(lk_span_of(b.at, b.len), &cursor, &key, &value));
@@ -168,7 +259,11 @@ static void what_is_written_is_read(void **state)
 
 static void members_are_found_by_name_and_path(void **state)
 {
-	static const uint8_t bytes[] = "\x83\xa4" "data\x82\xa5" "other\x81\xa4" "case\xa2" "A1\xa1x\x93\x01\x02\x80"
+	static const uint8_t bytes[] = "\x83\xa4"
+				       "data\x82\xa5"
+				       "other\x81\xa4"
+				       "case\xa2"
+				       "A1\xa1x\x93\x01\x02\x80"
 				       "\xa1n\xc0\xa0\x05";
 	struct lk_span map = lk_span_of(bytes, sizeof(bytes) - 1);
 	int64_t number;
@@ -203,7 +298,8 @@ static void spans_of_unscanned_bytes_stay_inside(void **state)
 		assert_non_null(bytes);
 		for (size_t k = 0; k < len; k++)
 			bytes[k] = (uint8_t)random_next();
-		bytes[0] = (uint8_t)(random_next() % 2 == 0 ? 0x80 | bytes[0] % 16 : 0xd9 + bytes[0] % 7);
+		bytes[0] = (uint8_t)(random_next() % 2 == 0 ? 0x80 | bytes[0] % 16
+							    : 0xd9 + bytes[0] % 7);
 		while (lk_next(lk_span_of(bytes, len), &cursor, &key, &value)) {
 			assert_true(value.len > 0 && value.at + value.len <= bytes + len);
 			lk_as_int(value, &number);
@@ -237,7 +333,8 @@ static void one_value_has_one_form(void **state)
 	assert_canonical("80", "80");
 	assert_canonical("df00000000", "80");
 	assert_canonical("82a16201a16102", "82a16102a16201");
-	assert_canonical("82a2616101a16102", "82a16102a2616101"); /* the shorter of two that begin alike */
+	assert_canonical("82a2616101a16102",
+			 "82a16102a2616101"); /* the shorter of two that begin alike */
 	assert_canonical("82a27a7a01a17b02", "82a27a7a01a17b02"); /* by bytes, not by length */
 	assert_canonical("81d90161dc0001cd0001", "81a1619101");
 	assert_canonical("93d0ffd20000007fcf00000000000000ff", "93ff7fccff");

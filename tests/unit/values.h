@@ -1,8 +1,8 @@
-/* values.h - what several unit tests of the library need: cmocka, seeded randomness, bytes from hex, and a random value
- * for every kind of member that the lists in the public headers know.
+/* values.h - what several unit tests of the library need: cmocka, seeded randomness, bytes from
+ * hex, and a random value for every kind of member that the lists in the public headers know.
  *
- * A list of members becomes a struct full of random values by RANDOM_MEMBER; a kind that has no line here does not
- * compile, so that no new kind escapes the tests.
+ * A list of members becomes a struct full of random values by RANDOM_MEMBER; a kind that has no
+ * line here does not compile, so that no new kind escapes the tests.
  */
 #ifndef LINKAGES_TESTS_VALUES_H
 #define LINKAGES_TESTS_VALUES_H
@@ -40,6 +40,11 @@ static inline int64_t random_from(int64_t min, int64_t max)
 static char random_store[1 << 18];
 static size_t random_used;
 
+static inline bool random_coin(void)
+{
+	return random_next() % 2 == 0;
+}
+
 static inline void random_begin(uint64_t seed)
 {
 	random_state = seed;
@@ -65,7 +70,8 @@ static inline struct lk_text random_of(const char *const *characters, size_t n, 
 /* One to four bytes a character, and what JSON must escape. */
 static inline struct lk_text random_text(int64_t max)
 {
-	static const char *const characters[] = { "a", "Z", " ", "\"", "\\", "\n", "\x1b", "/", "é", "日", "\u2028", "🙂", "{" };
+	static const char *const characters[] = { "a",    "Z", " ",  "\"", "\\",     "\n", "{",
+						  "\x1b", "/", "é", "日", "\u2028", "🙂" };
 
 	return random_of(characters, sizeof(characters) / sizeof(*characters), random_from(1, max));
 }
@@ -91,10 +97,11 @@ static inline lk_date random_date(void)
 
 static inline struct lk_time random_time(void)
 {
-	int64_t fraction = random_next() % 2 == 0 ? 0 : random_from(0, LK_SECOND - 1);
+	int64_t fraction = random_coin() ? 0 : random_from(0, LK_SECOND - 1);
 	int64_t at = random_from(lk_date_of(1990, 1, 3), lk_date_of(2100, 12, 29)) * 24 * LK_HOUR;
+	int32_t offset_s = (int32_t)random_from(-95, 95) * 900;
 
-	return (struct lk_time){ at + random_from(0, 86399) * LK_SECOND + fraction, (int32_t)random_from(-95, 95) * 900 };
+	return (struct lk_time){ at + random_from(0, 86399) * LK_SECOND + fraction, offset_s };
 }
 
 static inline struct lk_workers random_workers(void)
@@ -114,7 +121,7 @@ static inline struct lk_members random_members(void)
 		members.at[i].person = random_text(64);
 		members.at[i].role = (int)random_from(LK_NO_CODE, lk_member_role_count - 1);
 		for (int kind = 0; kind < lk_key_kind_count; kind++)
-			members.at[i].key[kind] = random_next() % 2 == 0 ? LK_NO_TEXT : random_key();
+			members.at[i].key[kind] = random_coin() ? LK_NO_TEXT : random_key();
 	}
 	return members;
 }
@@ -136,7 +143,8 @@ static inline struct lk_proposals random_proposals(void)
 /* One encoded value of the caller's choosing, for members that hold any. */
 static inline struct lk_span random_raw(void)
 {
-	static const char *const values[] = { "\x01", "\xa1x", "\x81\xa1k\x90", "\xc3", "\x92\x01\xa0" };
+	static const char *const values[] = { "\x01", "\xa1x", "\x81\xa1k\x90", "\xc3",
+					      "\x92\x01\xa0" };
 	const char *value = values[random_next() % 5];
 
 	return lk_span_of(value, strlen(value));
@@ -146,7 +154,7 @@ static inline struct lk_span random_list(void)
 {
 	static const uint8_t two[] = { 0x92, 0x80, 0xc2 }, none[] = { 0x90 };
 
-	return random_next() % 2 == 0 ? lk_span_of(two, sizeof(two)) : lk_span_of(none, sizeof(none));
+	return random_coin() ? lk_span_of(two, sizeof(two)) : lk_span_of(none, sizeof(none));
 }
 
 /* Of the agency that the test's sources belong to: the status and the role must fit. */
@@ -154,7 +162,9 @@ static enum lk_agency random_agency;
 
 static inline int random_status(void)
 {
-	return (int)(random_agency == LK_CWS ? random_from(0, LK_APPLIED - 1) : random_from(LK_APPLIED, lk_status_count - 1));
+	if (random_agency == LK_CWS)
+		return (int)random_from(0, LK_APPLIED - 1);
+	return (int)random_from(LK_APPLIED, lk_status_count - 1);
 }
 
 static inline int random_role(void)
@@ -189,10 +199,11 @@ static inline int random_role(void)
 #define RANDOM_RAW random_raw()
 #define RANDOM_LIST random_list()
 
-/* `object` is a pointer to a struct whose members were cleared; what need not be there is there half of the time. */
+/* `object` is a pointer to a struct whose members were cleared; what need not be there is there
+ * half of the time. */
 #define RANDOM_IS_REQUIRED true
-#define RANDOM_IS_OPTIONAL (random_next() % 2 == 0)
-#define RANDOM_IS_NULLABLE (random_next() % 2 == 0)
+#define RANDOM_IS_OPTIONAL random_coin()
+#define RANDOM_IS_NULLABLE random_coin()
 #define RANDOM_MEMBER(name, word, kind, presence) \
 	if (RANDOM_IS_##presence) \
 		object->name = RANDOM_##kind;
@@ -230,6 +241,18 @@ static inline size_t bytes_of_hex(struct lk_text hex, uint8_t *out, size_t room)
 		out[i / 2] = (uint8_t)strtoul(pair, NULL, 16);
 	}
 	return hex.len / 2;
+}
+
+/* Stories in tests are written with ' for ", so that they can be read. Good until the next. */
+static inline const char *quoted(const char *story)
+{
+	static char json[4096];
+	size_t len = strlen(story);
+
+	assert_true(len < sizeof(json));
+	for (size_t i = 0; i <= len; i++)
+		json[i] = story[i] == '\'' ? '"' : story[i];
+	return json;
 }
 
 static inline void assert_bytes(const struct lk_bytes *a, const struct lk_bytes *b)
