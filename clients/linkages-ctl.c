@@ -34,13 +34,14 @@ static const struct option_row rows[] = {
 	{ "json", 0, OPTION_FLAG, NULL, &settings.json, "the answer as lines of JSON" },
 };
 
-static void commands_print(void);
+/* One sentence, and the commands: purpose_make(). */
+static char purpose[2048] =
+	"Asks a running daemon, or tells it what to do; makes keys.\n\nCommands:";
 
 static const struct tool tool = {
 	"linkages-ctl",
 	"[OPTION]… COMMAND [ARGUMENT]",
-	"Asks a running daemon, or tells it what to do; makes keys.",
-	commands_print,
+	purpose,
 	rows,
 	sizeof(rows) / sizeof(rows[0]),
 	"Files:\n"
@@ -279,15 +280,17 @@ static const struct command commands[] = {
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 
-static void commands_print(void)
+static void purpose_make(void)
 {
-	char words[64];
-
-	printf("\nCommands:\n");
 	for (size_t i = 0; i < COMMANDS_N; i++) {
-		(void)snprintf(words, sizeof(words), "%s %s", commands[i].word,
-			       commands[i].argument != NULL ? commands[i].argument : "");
-		printf("  %-22s %s\n", words, commands[i].help);
+		const struct command *c = &commands[i];
+		size_t len = strlen(purpose);
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "%s %s", c->word,
+			       c->argument != NULL ? c->argument : "");
+		(void)snprintf(purpose + len, sizeof(purpose) - len, "\n  %-22s %s", words,
+			       c->help);
 	}
 }
 
@@ -302,8 +305,10 @@ static const struct command *command_find(const char *word)
 int main(int argc, char **argv)
 {
 	const struct command *command;
-	int first, words, status = options_parse(&tool, argc, argv, &first);
+	int first, words, status;
 
+	purpose_make();
+	status = options_parse(&tool, argc, argv, &first);
 	if (status >= 0)
 		return status;
 	if (first == argc)

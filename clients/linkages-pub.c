@@ -53,7 +53,6 @@ static const struct tool tool = {
 	"They pass through an outbox: a file that keeps them until the daemon needs them no more, so that nothing\n"
 	"is lost when either side stops, and nothing arrives twice. Without FILE, standard input is read; what was\n"
 	"left in the outbox by an earlier run is sent too.",
-	NULL,
 	rows,
 	sizeof(rows) / sizeof(rows[0]),
 	"Files:\n"

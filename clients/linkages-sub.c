@@ -49,7 +49,6 @@ static const struct tool tool = {
 	"Follows the mailboxes of one or several workers and shows each notice once: when, urgency, kind, state, what\n"
 	"it is about, until when, which case, and the first digits of its id. A notice stays with the daemon until it\n"
 	"is stored here; after a pause, what came meanwhile is shown first.",
-	NULL,
 	rows,
 	sizeof(rows) / sizeof(rows[0]),
 	"Files:\n"

@@ -57,10 +57,7 @@ static void help_row(const struct option_row *row)
 
 static void help_print(const struct tool *tool)
 {
-	printf("Usage: %s %s\n\n%s\n", tool->name, tool->synopsis, tool->purpose);
-	if (tool->commands != NULL)
-		tool->commands();
-	printf("\nOptions:\n");
+	printf("Usage: %s %s\n\n%s\n\nOptions:\n", tool->name, tool->synopsis, tool->purpose);
 	for (size_t i = 0; i < tool->rows_n; i++)
 		help_row(&tool->rows[i]);
 	printf("  -h, --help\n          print this and end\n      --version\n          print the version and end\n\n%s",

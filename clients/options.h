@@ -27,7 +27,6 @@ struct tool {
 	const char *name;
 	const char *synopsis; /* what follows the name */
 	const char *purpose;  /* a paragraph */
-	void (*commands)(void); /* prints the help's table of commands; NULL where there are none */
 	const struct option_row *rows;
 	size_t rows_n;
 	const char *notes;    /* after the options: examples, files, exit status */
