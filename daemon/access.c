@@ -182,15 +182,17 @@ static void reachable(const char *bound, char *out, size_t room)
 	snprintf(out, room, "%s", bound);
 }
 
-static int knock(void *raw, const char *endpoint, const char *server_key, const struct key_pair *pair, void **socket,
+/* As a peer that would otherwise be welcome: of a wrong type it would be turned away without our being asked. */
+static int knock(void *raw, const struct zsock *lane, const char *server_key, const struct key_pair *pair, void **socket,
 		 void **monitor, struct lk_error *err)
 {
+	static const int peers[] = { [ZSOCK_ROUTER] = ZMQ_DEALER, [ZSOCK_SUB] = ZMQ_PUB };
 	const int none = 0, never = -1, yes = 1;
 	char address[512];
 
-	*socket = zmq_socket(raw, ZMQ_DEALER);
+	*socket = zmq_socket(raw, peers[zsock_kind(lane)]);
 	*monitor = zmq_socket(raw, ZMQ_PAIR);
-	reachable(endpoint, address, sizeof(address));
+	reachable(zsock_endpoint(lane), address, sizeof(address));
 	if (*socket == NULL || *monitor == NULL || zmq_setsockopt(*socket, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
 	    zmq_setsockopt(*monitor, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
 	    zmq_setsockopt(*socket, ZMQ_IPV6, &yes, sizeof(yes)) != 0 ||
@@ -207,6 +209,11 @@ static int knock(void *raw, const char *endpoint, const char *server_key, const 
 	return 0;
 }
 
+static bool is_settled(const struct access *access, enum proof proof)
+{
+	return proof == PROOF_LET_IN || (proof == PROOF_KEPT_OUT && access->probe_refused);
+}
+
 int access_prove(struct access *access, const struct zsock *lane, const char *server_key, struct lk_error *err)
 {
 	int64_t until = clock_ticks() + PROOF_MS * INT64_C(1000);
@@ -220,10 +227,11 @@ int access_prove(struct access *access, const struct zsock *lane, const char *se
 	if (rc < 0)
 		return rc;
 	access->probe_refused = false;
-	rc = knock(zsock_raw(access->context), zsock_endpoint(lane), server_key, &pair, &socket, &monitor, err);
-	while (rc == 0 && proof == PROOF_PENDING && clock_ticks() < until) {
+	rc = knock(zsock_raw(access->context), lane, server_key, &pair, &socket, &monitor, err);
+	while (rc == 0 && !is_settled(access, proof) && clock_ticks() < until) {
+		enum proof step = monitor_step(monitor);
+		proof = step == PROOF_PENDING ? proof : step;
 		zsock_look(access->zap);
-		proof = monitor_step(monitor);
 	}
 	if (socket != NULL)
 		zmq_close(socket);

@@ -73,7 +73,7 @@ static int enroll_everyone(const struct config *config, const char *directory, s
 	return rc;
 }
 
-static bool is_embedded(const struct config *config)
+bool enroll_is_due(const struct config *config)
 {
 	char place[PATH_MAX_BYTES];
 
@@ -90,7 +90,7 @@ int enroll_default(const struct config *config, struct lk_error *err)
 	struct lk_bytes table = { 0 };
 	int rc;
 
-	if (!is_embedded(config))
+	if (!enroll_is_due(config))
 		return 0;
 	snprintf(directory, sizeof(directory), "%s/keys", config->state_directory);
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)

@@ -79,6 +79,33 @@ static const char *named(const char *path)
 	return path[0] != '\0' ? path : NULL;
 }
 
+static bool is_local(const struct config *config)
+{
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		if (!config_is_local(config->lane[lane]))
+			return false;
+	return true;
+}
+
+/* A key that reads every mailbox is for trying things out, on this machine. */
+static int load_roster(const struct config *config, struct roster **out, struct lk_error *err)
+{
+	struct roster *roster;
+	int rc = roster_load(config->clients, &roster, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && !is_local(config) && i < roster_count(roster); i++)
+		if (roster_reads_all(roster_at(roster, i)))
+			rc = lk_fail(err, LK_ECONFIG, "%s:%u: workers ['*'] only where every lane is loopback or ipc",
+				     config->clients, roster_at(roster, i)->line);
+	if (rc < 0)
+		roster_free(roster);
+	else
+		*out = roster;
+	return rc;
+}
+
 /* The turn borrows the policy: the old one is given back once the turn has the new one. */
 static int swap_policy(struct daemon *d, struct policy *policy, struct lk_error *err)
 {
@@ -108,7 +135,7 @@ static int reload(struct daemon *d, struct lk_error *err)
 	if (rc == 0)
 		rc = policy_load(named(d->config.policy), policy, err);
 	if (rc == 0)
-		rc = roster_load(d->config.clients, &roster, err);
+		rc = load_roster(&d->config, &roster, err);
 	if (rc == 0)
 		rc = swap_policy(d, policy, err);
 	if (rc < 0) {
@@ -207,7 +234,7 @@ static int build_files(struct daemon *d, struct lk_error *err)
 static int build_access(struct daemon *d, struct lk_error *err)
 {
 	struct roster *roster = NULL;
-	int rc = roster_load(d->config.clients, &roster, err);
+	int rc = load_roster(&d->config, &roster, err);
 
 	if (rc == 0)
 		rc = loop_create(&d->loop, err);
@@ -452,8 +479,8 @@ static int check(const char *path)
 	int rc = load(&d, path, &err);
 
 	if (rc == 0)
-		rc = roster_load(d.config.clients, &roster, &err);
-	if (rc == LK_ENOTFOUND && path == NULL)
+		rc = load_roster(&d.config, &roster, &err);
+	if (rc == LK_ENOTFOUND && enroll_is_due(&d.config))
 		rc = 0;
 	if (rc == 0)
 		printf("configuration, policy and table of clients are sound\n");

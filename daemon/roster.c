@@ -122,12 +122,22 @@ static int order_ids(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/* '*' stands for every worker, and then alone. */
+static int check_everyone(const struct yaml_value *value, const struct ids *ids,
+			  struct lk_error *err)
+{
+	for (size_t i = 0; i < ids->n; i++)
+		if (strchr(ids->at[i], '*') != NULL && (ids->n > 1 || strlen(ids->at[i]) > 1))
+			return yaml_complain(value, err, "has '*', which stands alone or not at all");
+	return 0;
+}
+
 static int check_ids(const struct yaml_value *value, const struct ids *ids, struct lk_error *err)
 {
 	for (size_t i = 1; i < ids->n; i++)
 		if (strcmp(ids->at[i - 1], ids->at[i]) == 0)
 			return yaml_complain(value, err, "has '%s' twice", ids->at[i]);
-	return 0;
+	return check_everyone(value, ids, err);
 }
 
 /* Gives *at and *n to the client even where it fails, so that one place frees them. */
@@ -175,7 +185,7 @@ static const struct yaml_key client_keys[] = {
 	{ "role", yaml_read_code, IN_CLIENT(role), &role_codes, true },
 	{ "revoked", yaml_read_bool, IN_CLIENT(revoked), NULL, false },
 	{ "sources", read_sources, WHOLE_CLIENT, "._-", false },
-	{ "workers", read_workers, WHOLE_CLIENT, "._@-", false },
+	{ "workers", read_workers, WHOLE_CLIENT, "._@-*", false },
 };
 
 static int check_role(const struct yaml_value *item, const struct roster_client *client,
@@ -399,5 +409,10 @@ bool roster_may_speak_for(const struct roster_client *client, struct lk_text sou
 bool roster_may_read(const struct roster_client *client, struct lk_text worker)
 {
 	return roster_has_role(client, ROLE_WORKER) &&
-	       has_id(client->workers, client->workers_n, worker);
+	       (roster_reads_all(client) || has_id(client->workers, client->workers_n, worker));
+}
+
+bool roster_reads_all(const struct roster_client *client)
+{
+	return client->workers_n == 1 && strcmp(client->workers[0], "*") == 0;
 }

@@ -111,8 +111,10 @@ static const struct int_option every_option[] = {
 	{ ZMQ_LINGER, LINGER_MS, "ZMQ_LINGER" },
 	{ ZMQ_RCVHWM, RECEIVE_HWM, "ZMQ_RCVHWM" },
 	{ ZMQ_SNDHWM, SEND_HWM, "ZMQ_SNDHWM" },
-	{ ZMQ_IPV6, 1, "ZMQ_IPV6" },
 };
+
+/* Only where asked for: it makes a mapped address of every IPv4 one. */
+static const struct int_option ipv6_option[] = { { ZMQ_IPV6, 1, "ZMQ_IPV6" } };
 
 static const struct int_option lane_option[] = {
 	{ ZMQ_CURVE_SERVER, 1, "ZMQ_CURVE_SERVER" },
@@ -155,6 +157,8 @@ static int set_options(struct zsock *zsock, struct lk_error *err)
 
 	if (rc == 0 && options->kind == ZSOCK_ROUTER)
 		rc = set_all(zsock->socket, router_option, sizeof(router_option) / sizeof(*router_option), err);
+	if (rc == 0 && strchr(options->endpoint, '[') != NULL)
+		rc = set_all(zsock->socket, ipv6_option, 1, err);
 	if (rc == 0 && options->kind == ZSOCK_SUB && zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
 		rc = lk_fail(err, LK_ENET, "ZMQ_SUBSCRIBE: %s", zmq_strerror(zmq_errno()));
 	if (rc == 0 && options->keys != NULL)
@@ -360,4 +364,9 @@ void zsock_destroy(struct zsock *zsock)
 const char *zsock_endpoint(const struct zsock *zsock)
 {
 	return zsock->endpoint;
+}
+
+enum zsock_kind zsock_kind(const struct zsock *zsock)
+{
+	return zsock->options.kind;
 }

@@ -63,5 +63,6 @@ bool zsock_paused(const struct zsock *zsock);
 void zsock_look(struct zsock *zsock);
 /* The endpoint as bound: a wildcard port is a number here. */
 const char *zsock_endpoint(const struct zsock *zsock);
+enum zsock_kind zsock_kind(const struct zsock *zsock);
 
 #endif
