@@ -67,9 +67,59 @@ static int chance_pick(struct chance *c, const struct weighted *list)
 	return list->value;
 }
 
-/* ---- Pacific time, by the rule in force since 2007 ------------------------------------------ */
+/* ---- What is likely ----------------------------------------------------------------------------- */
 
-#define RULE_SINCE 2007
+enum ending { HELD, HELD_WITHOUT_FAMILY, MISSED, CANCELLED, UNREPORTED };
+
+/* clang-format off */
+#define END { 0, 0 }
+static const struct weighted meeting_endings[] = {
+	{ HELD, 74 }, { HELD_WITHOUT_FAMILY, 5 }, { MISSED, 10 }, { CANCELLED, 6 },
+	{ UNREPORTED, 5 }, END
+};
+static const struct weighted service_outcomes[] = {
+	{ LK_COMPLETED, 6 }, { LK_STOPPED, 3 }, { LK_NOT_STARTED, 1 }, END
+};
+static const struct weighted sanction_outcomes[] = {
+	{ LK_SANCTIONED, 5 }, { LK_GOOD_CAUSE, 2 }, { LK_ACTIVE, 3 }, END
+};
+static const struct weighted aided_services[] = {
+	{ LK_EMPLOYMENT, 5 }, { LK_EDUCATION, 3 }, { LK_CHILD_CARE, 4 },
+	{ LK_TRANSPORTATION, 3 }, { LK_HOUSING, 1 }, { LK_MENTAL_HEALTH, 2 },
+	{ LK_SUBSTANCE_USE, 1 }, END
+};
+static const struct weighted aided_statuses[] = {
+	{ LK_ACTIVE, 74 }, { LK_EXEMPT, 14 }, { LK_SANCTIONED, 5 }, { LK_NONCOMPLIANCE, 3 },
+	{ LK_GOOD_CAUSE, 3 }, { LK_TIMED_OUT, 1 }, END
+};
+static const struct weighted cws_services[] = {
+	{ LK_PARENTING_CLASS, 5 }, { LK_SUBSTANCE_USE, 4 }, { LK_MENTAL_HEALTH, 4 },
+	{ LK_DOMESTIC_VIOLENCE, 2 }, { LK_ANGER_MANAGEMENT, 2 }, { LK_HOUSING, 2 },
+	{ LK_TRANSPORTATION, 1 }, END
+};
+static const struct weighted case_statuses[] = {
+	{ LK_IFS, 25 }, { LK_FM, 30 }, { LK_FR, 30 }, { LK_PP, 15 }, END
+};
+static const struct weighted consent_answers[] = {
+	{ LK_CONSENT_SIGNED, 76 }, { LK_CONSENT_REFUSED, 12 }, { -1, 12 }, END
+};
+static const struct weighted concern_kinds[] = {
+	{ LK_NOT_MEETING_REQUIREMENTS, 4 }, { LK_DEVIATION, 3 }, { LK_PLAN_CHANGE, 2 },
+	{ LK_REMOVAL_CONSIDERED, 1 }, END
+};
+static const struct weighted referral_services[] = {
+	{ LK_CHILD_CARE, 3 }, { LK_HOUSING, 3 }, { LK_EMPLOYMENT, 2 }, { LK_FOOD, 2 },
+	{ LK_MENTAL_HEALTH, 2 }, END
+};
+static const struct weighted referral_answers[] = {
+	{ LK_ACCEPTED, 6 }, { LK_DECLINED, 2 }, END
+};
+static const struct weighted child_counts[] = {
+	{ 1, 40 }, { 2, 32 }, { 3, 17 }, { 4, 8 }, { 5, 3 }, END
+};
+/* clang-format on */
+
+/* ---- Pacific time, by the rule in force since 2007 ------------------------------------------ */
 
 /* The nth Sunday of a month. */
 static lk_date nth_sunday(int year, int month, int n)
@@ -466,8 +516,6 @@ static bool this_month(const struct county *c, struct family *f, int per_mille)
 
 /* ---- Meetings ------------------------------------------------------------------------------- */
 
-enum ending { HELD, HELD_WITHOUT_FAMILY, MISSED, CANCELLED, UNREPORTED };
-
 struct meeting {
 	int agency, kind;
 	const char *place;
@@ -513,9 +561,6 @@ static void say_ending(struct county *c, struct family *f, const struct meeting 
 static lk_instant meet(struct county *c, struct family *f, struct meeting *m, int days_lo,
 		       int days_hi)
 {
-	static const struct weighted endings[] = { { HELD, 74 },      { HELD_WITHOUT_FAMILY, 5 },
-						   { MISSED, 10 },    { CANCELLED, 6 },
-						   { UNREPORTED, 5 }, { 0, 0 } };
 	lk_date day = workday(pacific_date(m->scheduled_at) +
 			      chance_between(&f->chance, days_lo, days_hi));
 	int length = m->kind == LK_COURT || m->kind == LK_LTM ? 90 : 60;
@@ -649,9 +694,6 @@ static void assign_lead(struct county *c, struct family *f, enum group group, lk
 static void service(struct county *c, struct family *f, int agency,
 		    const struct weighted *categories)
 {
-	static const struct weighted outcomes[] = {
-		{ LK_COMPLETED, 6 }, { LK_STOPPED, 3 }, { LK_NOT_STARTED, 1 }, { 0, 0 }
-	};
 	struct lk_event e = event_of(LK_SERVICE_STARTED);
 	lk_instant at = some_day(c, f, agency);
 	char id[32];
@@ -696,9 +738,6 @@ static void closing(struct county *c, struct family *f, int agency)
 /* Requirements not met, and what came of it. */
 static void sanction(struct county *c, struct family *f)
 {
-	static const struct weighted outcomes[] = {
-		{ LK_SANCTIONED, 5 }, { LK_GOOD_CAUSE, 2 }, { LK_ACTIVE, 3 }, { 0, 0 }
-	};
 	lk_instant at = some_day(c, f, LK_CALWORKS);
 
 	say_status(c, f, LK_CALWORKS, LK_NONCOMPLIANCE, at);
@@ -727,13 +766,6 @@ static void household(struct county *c, struct family *f, int agency)
 /* What may happen in a month on one side: how often (of a thousand), and what. */
 static void aided_month(struct county *c, struct family *f)
 {
-	static const struct weighted categories[] = {
-		{ LK_EMPLOYMENT, 5 },    { LK_EDUCATION, 3 },
-		{ LK_CHILD_CARE, 4 },    { LK_TRANSPORTATION, 3 },
-		{ LK_HOUSING, 1 },       { LK_MENTAL_HEALTH, 2 },
-		{ LK_SUBSTANCE_USE, 1 }, { 0, 0 }
-	};
-
 	if (this_month(c, f, 30))
 		assign_lead(c, f, c->worker[f->side[LK_CALWORKS].lead].group,
 			    some_day(c, f, LK_CALWORKS));
@@ -755,13 +787,6 @@ static void aided_month(struct county *c, struct family *f)
 
 static void aided_life(struct county *c, struct family *f)
 {
-	static const struct weighted statuses[] = { { LK_ACTIVE, 74 },
-						    { LK_EXEMPT, 14 },
-						    { LK_SANCTIONED, 5 },
-						    { LK_NONCOMPLIANCE, 3 },
-						    { LK_GOOD_CAUSE, 3 },
-						    { LK_TIMED_OUT, 1 },
-						    { 0, 0 } };
 	lk_instant at = f->side[LK_CALWORKS].opened_at;
 	bool is_new = at >= c->load_at;
 
@@ -801,12 +826,6 @@ static void visits(struct county *c, struct family *f)
 
 static void case_month(struct county *c, struct family *f)
 {
-	static const struct weighted categories[] = {
-		{ LK_PARENTING_CLASS, 5 },  { LK_SUBSTANCE_USE, 4 },
-		{ LK_MENTAL_HEALTH, 4 },    { LK_DOMESTIC_VIOLENCE, 2 },
-		{ LK_ANGER_MANAGEMENT, 2 }, { LK_HOUSING, 2 },
-		{ LK_TRANSPORTATION, 1 },   { 0, 0 }
-	};
 	int status = f->side[LK_CWS].status;
 
 	visits(c, f);
@@ -830,9 +849,6 @@ static void case_month(struct county *c, struct family *f)
 
 static void case_life(struct county *c, struct family *f)
 {
-	static const struct weighted statuses[] = {
-		{ LK_IFS, 25 }, { LK_FM, 30 }, { LK_FR, 30 }, { LK_PP, 15 }, { 0, 0 }
-	};
 	lk_instant at = f->side[LK_CWS].opened_at;
 	bool is_new = at >= c->load_at - 5 * DAY;
 	int status = chance_pick(&f->chance, statuses);
@@ -888,9 +904,6 @@ static void say_consent(struct county *c, struct family *f, enum lk_event_type t
 /* Most sign within days, some refuse, some are never asked, a few change their mind. */
 static void consent(struct county *c, struct family *f, lk_instant from)
 {
-	static const struct weighted answers[] = {
-		{ LK_CONSENT_SIGNED, 76 }, { LK_CONSENT_REFUSED, 12 }, { -1, 12 }, { 0, 0 }
-	};
 	int answer = chance_pick(&f->chance, answers);
 	lk_instant at = later(f, from, 0, 8);
 	char id[32];
@@ -905,11 +918,6 @@ static void consent(struct county *c, struct family *f, lk_instant from)
 
 static void concern(struct county *c, struct family *f)
 {
-	static const struct weighted kinds[] = { { LK_NOT_MEETING_REQUIREMENTS, 4 },
-						 { LK_DEVIATION, 3 },
-						 { LK_PLAN_CHANGE, 2 },
-						 { LK_REMOVAL_CONSIDERED, 1 },
-						 { 0, 0 } };
 	int agency = chance_between(&f->chance, 0, 1);
 	struct lk_event e = event_of(LK_CONCERN_RAISED);
 	lk_instant at = some_day(c, f, agency);
@@ -932,12 +940,27 @@ static void concern(struct county *c, struct family *f)
 
 static void referral(struct county *c, struct family *f)
 {
-	static const struct weighted categories[] = { { LK_CHILD_CARE, 3 },    { LK_HOUSING, 3 },
-						      { LK_EMPLOYMENT, 2 },    { LK_FOOD, 2 },
-						      { LK_MENTAL_HEALTH, 2 }, { 0, 0 } };
 	static const struct weighted answers[] = { { LK_ACCEPTED, 6 },
 						   { LK_DECLINED, 2 },
 						   { 0, 0 } };
+	int agency = chance_between(&f->chance, 0, 1);
+	struct lk_event e = event_of(LK_REFERRAL_MADE);
+	lk_instant at = some_day(c, f, agency);
+	char id[32];
+
+	snprintf(id, sizeof(id), "r%05u-%03u", f->number, f->said);
+	e.referral_made.referral = lk_text_of(id);
+	e.referral_made.category = chance_pick(&f->chance, categories);
+	e.referral_made.to = lk_text_of(lk_agency_word(1 - agency));
+	e.referral_made.follow_up = workday(pacific_date(at) + 10);
+	e.referral_made.urgent = chance_of(&f->chance, 150) ? 1 : -1;
+	say(c, f, agency, &e, at);
+	if (chance_of(&f->chance, 700)) {
+		e = event_of(LK_REFERRAL_UPDATED);
+		e.referral_updated.referral = lk_text_of(id);
+		e.referral_updated.status = chance_pick(&f->chance, answers);
+		say(c, f, 1 - agency, &e, later(f, at, 1, 9));
+	}
 	int agency = chance_between(&f->chance, 0, 1);
 	struct lk_event e = event_of(LK_REFERRAL_MADE);
 	lk_instant at = some_day(c, f, agency);
@@ -1046,14 +1069,12 @@ static void open_side(struct county *c, struct family *f, int agency, int per_mi
 
 static void family_make(struct county *c, unsigned number)
 {
-	static const struct weighted children[] = { { 1, 40 }, { 2, 32 }, { 3, 17 },
-						    { 4, 8 },  { 5, 3 },  { 0, 0 } };
 	struct family *f = &c->family[number];
 	const struct kind *k = kind_of(number);
 
 	*f = (struct family){ .number = number, .namesake = number, .cws = k->cws };
 	f->chance.state = c->options.seed * UINT64_C(0xD1342543DE82EF95) + number;
-	f->children = (unsigned)chance_pick(&f->chance, children);
+	f->children = (unsigned)chance_pick(&f->chance, child_counts);
 	f->shares_cin = chance_of(&f->chance, 350);
 	if (k->aided)
 		open_side(c, f, LK_CALWORKS, 60, 20, 900);
@@ -1257,20 +1278,22 @@ static const struct option_row rows[] = {
 };
 
 static const struct tool tool = {
-	"linkages-county",
-	"[OPTION]…",
-	"Plays a county: writes the event feeds of its two agencies, one NDJSON file a source.\n"
-	"Everything in them is invented; the agencies share families in the proportions of the\n"
-	"state's match table.",
-	rows,
-	sizeof(rows) / sizeof(rows[0]),
-	"Files:\n"
-	"  DIR/cws-cms.ndjson, DIR/calsaws.ndjson  the feeds, in the order in which things become known\n"
-	"  DIR/workers.tsv                         worker, agency, role, and how many families of\n"
-	"                                          both agencies were given to the worker\n\n"
-	"Exit status: 0; 2 could not.\n\n"
-	"Examples:\n"
-	"  linkages-county --families 200 --days 10 --out /tmp/county\n",
+	.name = "linkages-county",
+	.synopsis = "[OPTION]…",
+	.purpose =
+		"Plays a county: writes the event feeds of its two agencies, one NDJSON file a source.\n"
+		"Everything in them is invented; the agencies share families in the proportions of the\n"
+		"state's match table.",
+	.rows = rows,
+	.rows_n = sizeof(rows) / sizeof(rows[0]),
+	.notes =
+		"Files:\n"
+		"  DIR/cws-cms.ndjson, DIR/calsaws.ndjson  the feeds, in the order in which things become known\n"
+		"  DIR/workers.tsv                         worker, agency, role, and how many families of\n"
+		"                                          both agencies were given to the worker\n\n"
+		"Exit status: 0; 2 could not.\n\n"
+		"Examples:\n"
+		"  linkages-county --families 200 --days 10 --out /tmp/county\n",
 };
 
 /* -1: go on; else the status to exit with. */
