@@ -67,7 +67,7 @@ static int chance_pick(struct chance *c, const struct weighted *list)
 	return list->value;
 }
 
-/* ---- What is likely ----------------------------------------------------------------------------- */
+/* ---- What is likely ------------------------------------------------------------------------ */
 
 enum ending { HELD, HELD_WITHOUT_FAMILY, MISSED, CANCELLED, UNREPORTED };
 
@@ -167,7 +167,7 @@ static lk_date workday(lk_date date)
 
 /* ---- Staff ---------------------------------------------------------------------------------- */
 
-/* G(enumerator, role, agency, families a worker carries, families of a thousand that have such a worker) */
+/* G(enumerator, role, agency, families of the agency to a worker) */
 #define STAFF_GROUPS(G) \
 	G(SOCIAL_WORKERS, LK_SOCIAL_WORKER, LK_CWS, 15) \
 	G(AIS_WORKERS, LK_AIS_WORKER, LK_CALWORKS, 25) \
@@ -577,7 +577,7 @@ static lk_instant meet(struct county *c, struct family *f, struct meeting *m, in
 		m->end = m->start + length * LK_MINUTE;
 		say_scheduled(c, f, m, moved_at);
 	}
-	m->ending = (enum ending)chance_pick(&f->chance, endings);
+	m->ending = (enum ending)chance_pick(&f->chance, meeting_endings);
 	if (m->ending == HELD_WITHOUT_FAMILY && m->kind != LK_LTM)
 		m->ending = HELD;
 	say_ending(c, f, m);
@@ -706,7 +706,7 @@ static void service(struct county *c, struct family *f, int agency,
 		return;
 	e = event_of(LK_SERVICE_ENDED);
 	e.service_ended.service = lk_text_of(id);
-	e.service_ended.outcome = chance_pick(&f->chance, outcomes);
+	e.service_ended.outcome = chance_pick(&f->chance, service_outcomes);
 	say(c, f, agency, &e, later(f, at, 5, 60));
 }
 
@@ -741,7 +741,8 @@ static void sanction(struct county *c, struct family *f)
 	lk_instant at = some_day(c, f, LK_CALWORKS);
 
 	say_status(c, f, LK_CALWORKS, LK_NONCOMPLIANCE, at);
-	say_status(c, f, LK_CALWORKS, chance_pick(&f->chance, outcomes), later(f, at, 7, 20));
+	say_status(c, f, LK_CALWORKS, chance_pick(&f->chance, sanction_outcomes),
+		   later(f, at, 7, 20));
 }
 
 static void report_clock(struct county *c, struct family *f, lk_instant at)
@@ -776,7 +777,7 @@ static void aided_month(struct county *c, struct family *f)
 	if (this_month(c, f, 60) && f->side[LK_CALWORKS].status == LK_ACTIVE)
 		sanction(c, f);
 	if (this_month(c, f, 150))
-		service(c, f, LK_CALWORKS, categories);
+		service(c, f, LK_CALWORKS, aided_services);
 	if (this_month(c, f, 30))
 		milestone(c, f, LK_CALWORKS);
 	if (this_month(c, f, 20))
@@ -790,7 +791,8 @@ static void aided_life(struct county *c, struct family *f)
 	lk_instant at = f->side[LK_CALWORKS].opened_at;
 	bool is_new = at >= c->load_at;
 
-	say_opened(c, f, LK_CALWORKS, is_new ? LK_APPLIED : chance_pick(&f->chance, statuses), at);
+	say_opened(c, f, LK_CALWORKS, is_new ? LK_APPLIED : chance_pick(&f->chance, aided_statuses),
+		   at);
 	say_assigned(c, f, someone(c, f, ELIGIBILITY_WORKERS), at);
 	assign_lead(c, f,
 		    f->cws == IN_CASE && chance_of(&f->chance, 700) ? AIS_WORKERS
@@ -836,7 +838,7 @@ static void case_month(struct county *c, struct family *f)
 	if (this_month(c, f, 500))
 		meet_alone(c, f, LK_CWS, LK_VISIT, "Home");
 	if (this_month(c, f, 300))
-		service(c, f, LK_CWS, categories);
+		service(c, f, LK_CWS, cws_services);
 	if (this_month(c, f, 60))
 		milestone(c, f, LK_CWS);
 	if ((status == LK_IFS || status == LK_FM) && this_month(c, f, 60))
@@ -851,7 +853,7 @@ static void case_life(struct county *c, struct family *f)
 {
 	lk_instant at = f->side[LK_CWS].opened_at;
 	bool is_new = at >= c->load_at - 5 * DAY;
-	int status = chance_pick(&f->chance, statuses);
+	int status = chance_pick(&f->chance, case_statuses);
 
 	say_opened(c, f, LK_CWS, is_new ? LK_ER : status, at);
 	assign_lead(c, f, SOCIAL_WORKERS, at);
@@ -904,7 +906,7 @@ static void say_consent(struct county *c, struct family *f, enum lk_event_type t
 /* Most sign within days, some refuse, some are never asked, a few change their mind. */
 static void consent(struct county *c, struct family *f, lk_instant from)
 {
-	int answer = chance_pick(&f->chance, answers);
+	int answer = chance_pick(&f->chance, consent_answers);
 	lk_instant at = later(f, from, 0, 8);
 	char id[32];
 
@@ -925,7 +927,7 @@ static void concern(struct county *c, struct family *f)
 
 	snprintf(id, sizeof(id), "w%05u-%03u", f->number, f->said);
 	e.concern_raised.concern = lk_text_of(id);
-	e.concern_raised.kind = chance_pick(&f->chance, kinds);
+	e.concern_raised.kind = chance_pick(&f->chance, concern_kinds);
 	say(c, f, agency, &e, at);
 	if (e.concern_raised.kind == LK_REMOVAL_CONSIDERED)
 		meet_together(c, f, LK_CWS, LK_TDM, at + 2 * LK_HOUR, 2);
@@ -940,9 +942,6 @@ static void concern(struct county *c, struct family *f)
 
 static void referral(struct county *c, struct family *f)
 {
-	static const struct weighted answers[] = { { LK_ACCEPTED, 6 },
-						   { LK_DECLINED, 2 },
-						   { 0, 0 } };
 	int agency = chance_between(&f->chance, 0, 1);
 	struct lk_event e = event_of(LK_REFERRAL_MADE);
 	lk_instant at = some_day(c, f, agency);
@@ -950,7 +949,7 @@ static void referral(struct county *c, struct family *f)
 
 	snprintf(id, sizeof(id), "r%05u-%03u", f->number, f->said);
 	e.referral_made.referral = lk_text_of(id);
-	e.referral_made.category = chance_pick(&f->chance, categories);
+	e.referral_made.category = chance_pick(&f->chance, referral_services);
 	e.referral_made.to = lk_text_of(lk_agency_word(1 - agency));
 	e.referral_made.follow_up = workday(pacific_date(at) + 10);
 	e.referral_made.urgent = chance_of(&f->chance, 150) ? 1 : -1;
@@ -958,30 +957,12 @@ static void referral(struct county *c, struct family *f)
 	if (chance_of(&f->chance, 700)) {
 		e = event_of(LK_REFERRAL_UPDATED);
 		e.referral_updated.referral = lk_text_of(id);
-		e.referral_updated.status = chance_pick(&f->chance, answers);
-		say(c, f, 1 - agency, &e, later(f, at, 1, 9));
-	}
-	int agency = chance_between(&f->chance, 0, 1);
-	struct lk_event e = event_of(LK_REFERRAL_MADE);
-	lk_instant at = some_day(c, f, agency);
-	char id[32];
-
-	snprintf(id, sizeof(id), "r%05u-%03u", f->number, f->said);
-	e.referral_made.referral = lk_text_of(id);
-	e.referral_made.category = chance_pick(&f->chance, categories);
-	e.referral_made.to = lk_text_of(lk_agency_word(1 - agency));
-	e.referral_made.follow_up = workday(pacific_date(at) + 10);
-	e.referral_made.urgent = chance_of(&f->chance, 150) ? 1 : -1;
-	say(c, f, agency, &e, at);
-	if (chance_of(&f->chance, 700)) {
-		e = event_of(LK_REFERRAL_UPDATED);
-		e.referral_updated.referral = lk_text_of(id);
-		e.referral_updated.status = chance_pick(&f->chance, answers);
+		e.referral_updated.status = chance_pick(&f->chance, referral_answers);
 		say(c, f, 1 - agency, &e, later(f, at, 1, 9));
 	}
 }
 
-/* From the day on which both know: link, consent, the team's two meetings, the agreement between them. */
+/* From the day on which both know: link, consent, the team's two meetings, the agreement. */
 static void joint_life(struct county *c, struct family *f)
 {
 	lk_instant a = f->side[LK_CWS].opened_at, b = f->side[LK_CALWORKS].opened_at,
@@ -1249,7 +1230,8 @@ static void county_tell(const struct county *c)
 		cws += f->side[LK_CWS].has ? 1 : 0;
 		both += f->side[LK_CALWORKS].has && f->side[LK_CWS].has ? 1 : 0;
 	}
-	printf("%u families: %u aided, %u in child welfare, %u in both; %u workers; %zu events of %s, %zu of %s\n",
+	printf("%u families: %u aided, %u in child welfare, %u in both; %u workers; "
+	       "%zu events of %s, %zu of %s\n",
 	       c->options.families, aided, cws, both, c->first_of[GROUPS], c->feed[LK_CWS].n,
 	       sources[LK_CWS], c->feed[LK_CALWORKS].n, sources[LK_CALWORKS]);
 }
