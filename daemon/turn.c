@@ -81,6 +81,7 @@ void turn_destroy(struct turn *turn)
 	homes_forget(turn);
 	free(turn->sources);
 	free(turn->grown);
+	lk_bytes_free(&turn->each);
 	free(turn->answered);
 	free(turn);
 }
@@ -120,13 +121,27 @@ void turn_undo(struct turn *t)
 	store_rollback(t->store);
 	homes_forget(t);
 	t->grown_n = t->answered_n = 0;
+	lk_bytes_clear(&t->each);
 	t->stream.source = LK_NO_TEXT;
+}
+
+static void tell_each(struct turn *t)
+{
+	size_t at = 0;
+	while (at < t->each.len) {
+		size_t len;
+		memcpy(&len, t->each.at + at, sizeof(len));
+		t->sink.each(t->sink.context, t->each.at + at + sizeof(len), len);
+		at += sizeof(len) + len;
+	}
+	lk_bytes_clear(&t->each);
 }
 
 /* From here on it is true. */
 static void tell_sink(struct turn *t)
 {
 	lk_instant wake_at = turn_next_wake(t);
+	tell_each(t);
 	for (uint32_t i = 0; i < t->grown_n && t->sink.told != NULL; i++)
 		t->sink.told(t->sink.context, lk_text_of(t->grown[i].worker), t->grown[i].seq);
 	for (uint32_t i = 0; i < t->answered_n && t->sink.answered != NULL; i++)

@@ -18,6 +18,8 @@ struct turn_sink {
 	void *context;
 	/* A mailbox has grown up to and including seq; read it with turn_mailbox(). May be called once for several notices. */
 	void (*told)(void *context, struct lk_text worker, int64_t seq);
+	/* May be NULL: every notice as told, in the order of its making over all mailboxes. For the simulator. */
+	void (*each)(void *context, const void *body, size_t len);
 	/* A person has acknowledged a notice. */
 	void (*answered)(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by, lk_instant at);
 	/* The next instant at which turn_pass() has something to do; LK_NO_INSTANT: none. */

@@ -56,6 +56,7 @@ struct turn {
 	size_t homes_n;
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
+	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
 	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */

@@ -184,6 +184,13 @@ static struct stored_notice row_of(const struct writing *w, const struct told *t
 	return row;
 }
 
+static int note_each(struct writing *w, const struct lk_bytes *body)
+{
+	lk_bytes_add(&w->t->each, &body->len, sizeof(body->len));
+	lk_bytes_add(&w->t->each, body->at, body->len);
+	return w->t->each.failed ? lk_fail(w->err, LK_EMEMORY, "no memory to show a notice") : 0;
+}
+
 static int write_notice(struct writing *w, const struct told *t, struct lk_notice *n)
 {
 	struct lk_bytes body = { 0 };
@@ -199,6 +206,8 @@ static int write_notice(struct writing *w, const struct told *t, struct lk_notic
 		rc = write_ledger(w, t, n->level, seq);
 	if (rc >= 0)
 		rc = note_grown(w->t, row.worker, seq, w->err);
+	if (rc >= 0 && w->t->sink.each != NULL)
+		rc = note_each(w, &body);
 	lk_bytes_free(&body);
 	return rc;
 }
