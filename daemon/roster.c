@@ -128,7 +128,8 @@ static int check_everyone(const struct yaml_value *value, const struct ids *ids,
 {
 	for (size_t i = 0; i < ids->n; i++)
 		if (strchr(ids->at[i], '*') != NULL && (ids->n > 1 || strlen(ids->at[i]) > 1))
-			return yaml_complain(value, err, "has '*', which stands alone or not at all");
+			return yaml_complain(value, err,
+					     "has '*', which stands alone or not at all");
 	return 0;
 }
 
@@ -270,7 +271,7 @@ static struct roster *make_roster(size_t room)
 		return NULL;
 	/* One more than asked for: a roster of nobody has arrays, too. */
 	roster->client = calloc(room + 1, sizeof(*roster->client));
-	roster->by_name = calloc(room + 1, sizeof(*roster->by_name));
+	roster->by_name = calloc(room + 1, sizeof(struct roster_client *));
 	if (roster->client != NULL && roster->by_name != NULL)
 		return roster;
 	roster_free(roster);

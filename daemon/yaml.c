@@ -610,7 +610,7 @@ struct set {
 static int read_member(const struct yaml_value *item, void *context, struct lk_error *err)
 {
 	struct set *set = context;
-	int code;
+	int code = 0;
 
 	if (yaml_read_code(item, set->key, &code, err) < 0)
 		return LK_ECONFIG;

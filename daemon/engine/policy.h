@@ -142,12 +142,12 @@ enum slot { POLICY_SLOTS(POLICY_SLOT) SLOT_COUNT };
 
 struct rule_policy {
 	bool enabled;
+	bool blind;                 /* fixed by the program */
 	enum rule_class rule_class; /* fixed by the program, shown in the document */
 	unsigned to;                /* bits of enum slot */
 	int level;                  /* lk_level */
 	int topic;                  /* lk_topic or NO_TOPIC */
 	int urgency;                /* lk_urgency */
-	bool blind;                 /* fixed by the program */
 	char cites[120];
 };
 

@@ -136,8 +136,10 @@ static void find_path(const char *text, const char *path)
 	while ((word = strsep(&rest, ".")) != NULL) {
 		(void)snprintf(key, sizeof(key), "%s:", word);
 		at = strstr(at, key);
-		if (at == NULL)
+		if (at == NULL) {
 			fail_msg("policy.yaml does not show %s", path);
+			return;
+		}
 	}
 }
 

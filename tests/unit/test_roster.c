@@ -154,6 +154,31 @@ static void a_worker_client_reads_its_workers_only(void **state)
 	roster_free(roster);
 }
 
+static void a_star_reads_every_worker(void **state)
+{
+	struct roster *roster = parse("- {name: desk, key: " KEY(
+		"1") ", role: worker, workers: ['*']}\n"
+		     "- {name: old, key: " KEY(
+			     "2") ", role: worker, workers: ['*'], revoked: true}\n"
+				  "- {name: one, key: " KEY(
+					  "3") ", role: worker, workers: [garcia]}\n");
+
+	(void)state;
+	assert_true(roster_may_read(find(roster, "desk"), LK_TEXT("garcia")));
+	assert_true(roster_may_read(find(roster, "desk"), LK_TEXT("okafor")));
+	assert_false(roster_may_speak_for(find(roster, "desk"), LK_TEXT("cws-cms")));
+	assert_false(roster_may_read(find(roster, "old"), LK_TEXT("garcia")));
+	assert_true(roster_reads_all(find(roster, "desk")));
+	assert_false(roster_reads_all(find(roster, "one")));
+	roster_free(roster);
+	assert_refused("- {name: a, key: " KEY("1") ", role: worker, workers: ['*', b]}",
+		       "stands alone");
+	assert_refused("- {name: a, key: " KEY("1") ", role: worker, workers: [b*]}",
+		       "stands alone");
+	assert_refused("- {name: a, key: " KEY("1") ", role: publisher, sources: ['*']}",
+		       "letters, digits");
+}
+
 static void others_may_neither(void **state)
 {
 	static const char *const names[] = { "ops", "audit", "gone", "nobody" };
@@ -314,6 +339,7 @@ int main(void)
 		cmocka_unit_test(example_file_can_be_loaded),
 		cmocka_unit_test(a_publisher_speaks_for_its_sources_only),
 		cmocka_unit_test(a_worker_client_reads_its_workers_only),
+		cmocka_unit_test(a_star_reads_every_worker),
 		cmocka_unit_test(others_may_neither),
 		cmocka_unit_test(large_tables_are_searched_too),
 		cmocka_unit_test(keys_are_z85),
