@@ -506,15 +506,18 @@ static const struct yaml_key policy_keys[] = {
 		LK_NOTICE_KINDS(RULE_ROW)
 };
 
+/* Starts are sought half an hour apart, from the first on. */
 static int check_proposals(const struct yaml_file *file, const struct policy *p,
 			   struct lk_error *err)
 {
-	struct yaml_value until;
+	struct yaml_value from = yaml_find(file, "meetings.proposals.from");
+	struct yaml_value until = yaml_find(file, "meetings.proposals.until");
 
-	if (p->proposals_from < p->proposals_until)
-		return 0;
-	until = yaml_find(file, "meetings.proposals.until");
-	return yaml_complain(&until, err, "must be later than meetings.proposals.from");
+	if (p->proposals_from % 30 != 0)
+		return yaml_complain(&from, err, "must be on the hour or the half hour");
+	if (p->proposals_from >= p->proposals_until)
+		return yaml_complain(&until, err, "must be later than meetings.proposals.from");
+	return 0;
 }
 
 /* ---- The revision -------------------------------------------------------------------------------- */

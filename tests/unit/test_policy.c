@@ -395,6 +395,7 @@ static void other_values_are_judged_too(void **state)
 		       "must be later than meetings.proposals.from");
 	assert_refused("meetings:\n  proposals:\n    until: 07:00\n",
 		       "county.yaml:3:12: meetings.proposals.until: must be later");
+	assert_refused("meetings: {proposals: {from: 08:15}}", "on the hour or the half hour");
 	assert_refused("visits: {statuses: [sanctioned]}", "must be one of: referral, er, ifs");
 	assert_refused("visits: {statuses: [fm, fm]}", "in the list already");
 	assert_refused("links: {automatic: {cin: true}}", "single text");
