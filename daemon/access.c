@@ -55,6 +55,8 @@ struct zap_verdict {
 static const struct zap_verdict verdict_admitted = { "200", "", METRIC_ZAP_ADMITTED };
 static const struct zap_verdict verdict_unknown = { "300", "not enrolled", METRIC_ZAP_UNKNOWN };
 static const struct zap_verdict verdict_revoked = { "400", "revoked", METRIC_ZAP_REVOKED };
+/* To 300 libzmq says nothing and lets the handshake run out; to 400 it says no at once, and a start is quick. */
+static const struct zap_verdict verdict_probe = { "400", "made to knock", METRIC_ZAP_PROOFS };
 
 static bool part_says(struct zsock_part part, const char *word)
 {
@@ -73,11 +75,12 @@ static const struct zap_verdict *judge(struct access *access, const struct zsock
 		return &verdict_unknown;
 	const uint8_t *key = m->part[ZAP_CREDENTIALS].at;
 	const struct roster_client *client = roster_find_key(access->roster, key);
-	if (client == NULL) {
-		if (memcmp(key, access->probe, ROSTER_KEY) == 0)
-			access->probe_refused = true;
-		return &verdict_unknown;
+	if (memcmp(key, access->probe, ROSTER_KEY) == 0) {
+		access->probe_refused = true;
+		return &verdict_probe;
 	}
+	if (client == NULL)
+		return &verdict_unknown;
 	return client->revoked ? &verdict_revoked : &verdict_admitted;
 }
 
@@ -188,8 +191,10 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key, co
 {
 	static const int peers[] = { [ZSOCK_ROUTER] = ZMQ_DEALER, [ZSOCK_SUB] = ZMQ_PUB };
 	const int none = 0, never = -1, yes = 1;
-	char address[512];
+	char address[512], events[64];
 
+	/* Sockets close in the background, so each proof needs a name of its own. */
+	snprintf(events, sizeof(events), "inproc://proof.%.8s", pair->public_key);
 	*socket = zmq_socket(raw, peers[zsock_kind(lane)]);
 	*monitor = zmq_socket(raw, ZMQ_PAIR);
 	reachable(zsock_endpoint(lane), address, sizeof(address));
@@ -200,11 +205,11 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key, co
 	    zmq_setsockopt(*socket, ZMQ_CURVE_SERVERKEY, server_key, KEY_TEXT) != 0 ||
 	    zmq_setsockopt(*socket, ZMQ_CURVE_PUBLICKEY, pair->public_key, KEY_TEXT) != 0 ||
 	    zmq_setsockopt(*socket, ZMQ_CURVE_SECRETKEY, pair->secret_key, KEY_TEXT) != 0 ||
-	    zmq_socket_monitor(*socket, "inproc://linkages.proof",
+	    zmq_socket_monitor(*socket, events,
 			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
 				       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
 				       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
-	    zmq_connect(*monitor, "inproc://linkages.proof") != 0 || zmq_connect(*socket, address) != 0)
+	    zmq_connect(*monitor, events) != 0 || zmq_connect(*socket, address) != 0)
 		return lk_fail(err, LK_EAUTH, "cannot knock at %s: %s", address, zmq_strerror(zmq_errno()));
 	return 0;
 }

@@ -34,6 +34,7 @@
 	M(METRIC_ZAP_ADMITTED, "zap_admitted", "connections whose key is enrolled") \
 	M(METRIC_ZAP_UNKNOWN, "zap_unknown", "connections refused: key not enrolled") \
 	M(METRIC_ZAP_REVOKED, "zap_revoked", "connections refused: key revoked") \
+	M(METRIC_ZAP_PROOFS, "zap_proofs", "our own knocks at start, refused as they should be") \
 	M(METRIC_SHAPE_DROPPED, "shape_dropped", "messages of unexpected parts, dropped whole") \
 	M(METRIC_FOREIGN_ROUTE, "foreign_route", "messages of peers that chose their own routing id") \
 	M(METRIC_UNPROVEN, "unproven", "messages without a key that counts") \
