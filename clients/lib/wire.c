@@ -144,15 +144,26 @@ static uint64_t head_claim(const struct head *head)
 
 /* ---- Text ------------------------------------------------------------------------------------ */
 
+/* How long the sequence is that begins so; 0 where none does (0xc0 and 0xc1 only begin overlong
+ * ones). */
+static size_t utf8_length(uint8_t first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2)
+		return 0;
+	if (first < 0xe0)
+		return 2;
+	if (first < 0xf0)
+		return 3;
+	return first < 0xf5 ? 4 : 0;
+}
+
 /* The length of the well-formed sequence at `at`, or 0: no overlong form, no surrogate, nothing
  * above U+10FFFF. */
 static size_t utf8_sequence(const uint8_t *at, size_t left)
 {
-	size_t len = *at < 0x80                  ? 1
-		     : *at >= 0xc2 && *at < 0xe0 ? 2
-		     : (*at & 0xf0) == 0xe0      ? 3
-		     : *at >= 0xf0 && *at < 0xf5 ? 4
-						 : 0;
+	size_t len = utf8_length(*at);
 
 	if (len > left)
 		return 0;
@@ -365,7 +376,7 @@ int lk_wire_scan(const void *bytes, size_t len, const struct lk_limits *limits,
 		       scan.detail);
 }
 
-/* ---- Reading --------------------------------------------------------------------------------- *
+/* ---- Reading ---------------------------------------------------------------------------------- *
  * The bytes have been scanned; the checks of lengths stay, so that a caller's mistake reads
  * nothing beyond them. */
 

@@ -112,7 +112,8 @@ struct lk_notice {
 void lk_notice_clear(struct lk_notice *notice);
 
 /* MessagePack map with the member names of domain.md section 5; absent members are left out (about and because are
- * always maps; a withdrawn notice may have an empty about). Appends to out; out->failed tells of lack of memory. */
+ * always maps; a withdrawn notice may have an empty about. Without `at`, a withdrawal that may no longer be shown, the
+ * empty ones are left out too). Appends to out; out->failed tells of lack of memory. */
 void lk_notice_encode(const struct lk_notice *notice, struct lk_bytes *out);
 /* Texts point into bytes. Returns 0, or LK_EWIRE. Unknown members are ignored (a later daemon may say more). */
 int lk_notice_decode(const void *bytes, size_t len, struct lk_notice *out, struct lk_error *err) LK_MUST_CHECK;
