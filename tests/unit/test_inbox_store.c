@@ -1,0 +1,299 @@
+/* test_inbox_store.c - a notice and the place after it are one; each is taken once.
+ *
+ * In: notices as a daemon would send them. Out: what is kept, over closing, repetition, another mailbox, erasure.
+ * Promise: clients/lib/inbox_store.c keeps its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <linkages/client.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BOX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define BOX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define GARCIA LK_TEXT("garcia")
+
+static char folder[64], path[96];
+static struct lk_error err;
+static struct lk_inbox_store *store;
+
+static void reopen(void)
+{
+	lk_inbox_store_close(store);
+	if (lk_inbox_store_open(path, &store, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	(void)snprintf(folder, sizeof(folder), "/tmp/inbox-XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/test.inbox", folder);
+	store = NULL;
+	reopen();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	char file[128];
+
+	(void)state;
+	lk_inbox_store_close(store);
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		(void)unlink(file);
+	}
+	return rmdir(folder);
+}
+
+/* A notice whose id is one digit repeated. Inside a transaction. */
+static int put(struct lk_text worker, int64_t seq, char digit, int64_t rev, const char *state,
+	       const char *reason)
+{
+	struct lk_bytes notice = { 0 };
+	char id[LK_DIGEST_HEX];
+	int code;
+
+	memset(id, digit, sizeof(id) - 1);
+	id[sizeof(id) - 1] = '\0';
+	lk_put_map(&notice, 4);
+	lk_put_word(&notice, "id");
+	lk_put_word(&notice, id);
+	lk_put_word(&notice, "rev");
+	lk_put_int(&notice, rev);
+	lk_put_word(&notice, "state");
+	lk_put_word(&notice, state);
+	lk_put_word(&notice, "reason");
+	lk_put_text(&notice, lk_text_of(reason));
+	code = lk_inbox_store_put(store, worker, seq, lk_span_of(notice.at, notice.len), &err);
+	lk_bytes_free(&notice);
+	return code;
+}
+
+static void begin(void)
+{
+	assert_int_equal(lk_inbox_store_begin(store, &err), 0);
+}
+
+static void commit(void)
+{
+	assert_int_equal(lk_inbox_store_commit(store, &err), 0);
+}
+
+static void mailbox(struct lk_text worker, const char *id, int64_t last)
+{
+	assert_int_equal(lk_inbox_store_mailbox(store, worker, lk_text_of(id), last, &err), 0);
+}
+
+static int64_t place_of(struct lk_text worker, const char *id)
+{
+	struct lk_inbox_place place;
+
+	assert_int_equal(lk_inbox_store_place(store, worker, &place, &err), 1);
+	assert_string_equal(place.mailbox, id);
+	return place.last;
+}
+
+struct taking {
+	char told[256];
+	int stop_after; /* 0: never */
+	int n;
+};
+
+static int note(void *context, const struct lk_received *received)
+{
+	struct taking *t = context;
+	struct lk_text id = lk_as_text(lk_get(received->body, "id"));
+	struct lk_text state = lk_as_text(lk_get(received->body, "state"));
+	size_t len = strlen(t->told);
+
+	if (t->stop_after > 0 && t->n == t->stop_after)
+		return -99;
+	t->n++;
+	(void)snprintf(t->told + len, sizeof(t->told) - len, "%.*s:%lld:%c:%.*s ",
+		       LK_PRINT(received->worker), (long long)received->seq, id.at[0],
+		       LK_PRINT(state));
+	return 0;
+}
+
+static void a_notice_and_its_place_are_kept_together(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	commit();
+	begin();
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	lk_inbox_store_rollback(store);
+	reopen();
+	assert_int_equal(place_of(GARCIA, BOX_A), 1);
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 1);
+	assert_string_equal(t.told, "garcia:1:1:new ");
+}
+
+static void nothing_is_known_of_a_stranger(void **state)
+{
+	struct lk_inbox_place place;
+
+	(void)state;
+	assert_int_equal(lk_inbox_store_place(store, GARCIA, &place, &err), 0);
+}
+
+static void each_is_taken_once_also_over_reopening(void **state)
+{
+	struct taking t = { .n = 0 }, again = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	mailbox(LK_TEXT("okafor"), BOX_B, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(LK_TEXT("okafor"), 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 3);
+	assert_string_equal(t.told, "garcia:1:1:new okafor:1:1:new garcia:2:2:new ");
+	reopen();
+	assert_int_equal(lk_inbox_store_take(store, note, &again, &err), 0);
+}
+
+static void where_the_taker_stops_it_goes_on(void **state)
+{
+	struct taking t = { .stop_after = 1 }, rest = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), -99);
+	assert_int_equal(lk_inbox_store_take(store, note, &rest, &err), 1);
+	assert_string_equal(rest.told, "garcia:2:2:new ");
+}
+
+static void in_another_mailbox_repetitions_are_known(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	commit();
+	begin();
+	mailbox(GARCIA, BOX_B, 0);
+	assert_int_equal(put(GARCIA, 1, '2', 1, "new", NULL), 0);
+	assert_int_equal(put(GARCIA, 2, '2', 2, "updated", NULL), 1);
+	commit();
+	assert_int_equal(place_of(GARCIA, BOX_B), 2);
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 3);
+	assert_string_equal(t.told, "garcia:1:1:new garcia:2:2:new garcia:2:2:updated ");
+}
+
+static void what_may_not_be_seen_any_more_is_erased(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 3, '1', 2, "withdrawn", "consent"), 1);
+	assert_int_equal(put(GARCIA, 4, '2', 2, "withdrawn", "over"), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 4);
+	assert_string_equal(t.told, "garcia:2:2:new garcia:3:1:withdrawn garcia:4:2:withdrawn ");
+}
+
+static void the_same_telling_reduced_replaces_the_whole(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	mailbox(GARCIA, BOX_B, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "withdrawn", "consent"), 0);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 1);
+	assert_string_equal(t.told, "garcia:1:1:withdrawn ");
+}
+
+static void a_notice_is_found_by_the_first_digits_of_its_id(void **state)
+{
+	char id[LK_DIGEST_HEX], worker[65];
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '1', 2, "updated", NULL), 1);
+	assert_int_equal(put(LK_TEXT("okafor"), 1, '2', 1, "new", NULL), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_find(store, LK_TEXT("222"), id, worker, &err), 1);
+	assert_string_equal(worker, "okafor");
+	assert_string_equal(id, "22222222222222222222222222222222");
+	assert_int_equal(lk_inbox_store_find(store, LK_TEXT("1111"), id, worker, &err), 1);
+	assert_int_equal(lk_inbox_store_find(store, LK_TEXT("3"), id, worker, &err), 0);
+	assert_int_equal(lk_inbox_store_find(store, LK_TEXT(""), id, worker, &err), LK_ESTATE);
+}
+
+static void a_notice_without_a_name_is_refused(void **state)
+{
+	struct lk_bytes notice = { 0 };
+
+	(void)state;
+	lk_put_map(&notice, 1);
+	lk_put_word(&notice, "rev");
+	lk_put_int(&notice, 1);
+	begin();
+	assert_int_equal(lk_inbox_store_put(store, GARCIA, 1, lk_span_of(notice.at, notice.len),
+					    &err),
+			 LK_EWIRE);
+	commit();
+	lk_bytes_free(&notice);
+}
+
+static void a_second_holder_is_refused(void **state)
+{
+	struct lk_inbox_store *second;
+
+	(void)state;
+	assert_int_equal(lk_inbox_store_open(path, &second, &err), LK_ESTATE);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_notice_and_its_place_are_kept_together),
+		TEST(nothing_is_known_of_a_stranger),
+		TEST(each_is_taken_once_also_over_reopening),
+		TEST(where_the_taker_stops_it_goes_on),
+		TEST(in_another_mailbox_repetitions_are_known),
+		TEST(what_may_not_be_seen_any_more_is_erased),
+		TEST(the_same_telling_reduced_replaces_the_whole),
+		TEST(a_notice_is_found_by_the_first_digits_of_its_id),
+		TEST(a_notice_without_a_name_is_refused),
+		TEST(a_second_holder_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
