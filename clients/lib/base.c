@@ -241,7 +241,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT])
 	char *at = out + 19;
 
 	lk_date_print((lk_date)day, out);
-	memcpy(out + 10, "T00:00:00", 9);
+	memcpy(out + 10, "T00:00:00", sizeof("T00:00:00"));
 	digits_put(out + 11, 2, second / 3600);
 	digits_put(out + 14, 2, second / 60 % 60);
 	digits_put(out + 17, 2, second % 60);

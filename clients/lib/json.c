@@ -149,7 +149,9 @@ static void number_tame(char *at, size_t len)
 	if (integer && len - (*at == '-') <= CERTAIN_DIGITS)
 		return;
 	memset(at, ' ', len);
-	memcpy(at, "0.5", 3);
+	at[0] = '0';
+	at[1] = '.';
+	at[2] = '5';
 }
 
 /* jansson gives up at a number beyond its own range and cannot say which member it was. So each

@@ -188,8 +188,8 @@ static void digests_are_blake2b_128(void **state)
 	lk_digest("abc", 3, NULL, digest);
 	lk_digest_hex(digest, hex);
 	assert_string_equal(hex, "cf4ab791c62b8d2b2109c90275287816");
-	for (uint8_t i = 0; i < sizeof(key); i++)
-		key[i] = i;
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i;
 	lk_digest("cin\x1f"
 		  "9A",
 		  6, key, digest);

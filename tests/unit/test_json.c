@@ -10,7 +10,8 @@ static void assert_refused(const char *json, enum lk_refusal reason, const char 
 	char *exact = malloc(len > 0 ? len : 1); /* so that a sanitizer sees one byte too far */
 
 	assert_non_null(exact);
-	memcpy(exact, json, len);
+	for (size_t i = 0; i < len; i++)
+		exact[i] = json[i];
 	if (lk_json_to_wire(exact, len, &out, &why) != LK_EREFUSED || why.reason != reason ||
 	    strcmp(why.field, field) != 0)
 		fail_msg("%.60s: %s '%s' %s", json, lk_refusal_word((int)why.reason), why.field,
