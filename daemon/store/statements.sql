@@ -176,7 +176,7 @@ FROM notice_row WHERE id = ?1 ORDER BY rev DESC LIMIT 1
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
 
 -- name: ledger_tip
-SELECT number, chain FROM ledger ORDER BY number DESC LIMIT 1
+SELECT number, chain FROM ledger WHERE number = (SELECT max(number) FROM ledger)
 -- name: ledger_add
 INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, chain)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

@@ -1,0 +1,202 @@
+-- store.sql - linkages.db as a new store has it: event log, families, mailboxes, dead letters, ledger.
+--
+-- Names (sources, cases, workers, outboxes, policies) are interned: a row holds a small integer that means nothing
+-- outside of this file. Instants are microseconds since 1970-01-01T00:00:00Z. Codes are the enumerators of
+-- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is 8 bytes of the digest of what
+-- a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before anybody is shown it.
+
+CREATE TABLE identity (
+	one INTEGER PRIMARY KEY CHECK (one = 1), -- there is one row
+	store BLOB NOT NULL CHECK (length(store) = 16) -- names this store: state.db and new mailboxes are made from it
+) STRICT;
+
+CREATE TABLE source (
+	ref INTEGER PRIMARY KEY, -- stands for the name inside this file
+	name TEXT NOT NULL UNIQUE, -- as configured and as in the events
+	heard_at INTEGER -- instant of the last event or heartbeat; null: never
+) STRICT;
+
+CREATE TABLE stream (
+	ref INTEGER PRIMARY KEY, -- stands for (source, epoch) inside this file
+	source INTEGER NOT NULL, -- source.ref
+	epoch BLOB NOT NULL CHECK (length(epoch) = 16), -- random id of one outbox of the source
+	next INTEGER, -- lowest seq not yet stored; null: the stream has not been opened, only named
+	safe INTEGER NOT NULL DEFAULT 0, -- the publisher may forget up to here
+	UNIQUE (source, epoch)
+) STRICT;
+
+CREATE TABLE agency_case (
+	ref INTEGER PRIMARY KEY, -- stands for (agency, number) inside this file
+	agency INTEGER NOT NULL CHECK (agency IN (0, 1)), -- lk_agency
+	number TEXT NOT NULL, -- the agency's own case number
+	family BLOB CHECK (length(family) = 16), -- the family it belongs to; null: to none yet
+	UNIQUE (agency, number)
+) STRICT;
+CREATE INDEX agency_case_family ON agency_case (family) WHERE family IS NOT NULL;
+
+CREATE TABLE worker (
+	ref INTEGER PRIMARY KEY, -- stands for the name inside this file
+	name TEXT NOT NULL UNIQUE, -- the worker's id at the agency, or an auditor's client name
+	mailbox BLOB CHECK (length(mailbox) = 16), -- the mailbox's id; null: there is none
+	first INTEGER NOT NULL DEFAULT 1, -- oldest seq kept
+	next INTEGER NOT NULL DEFAULT 1 CHECK (next >= first), -- next seq to be given
+	received INTEGER NOT NULL DEFAULT 0 CHECK (received < next) -- highest seq that a client has stored
+) STRICT;
+
+CREATE TABLE event (
+	position INTEGER PRIMARY KEY, -- order of arrival, from 1
+	source INTEGER NOT NULL, -- source.ref
+	id TEXT NOT NULL, -- the event's id, unique within the source
+	case_ref INTEGER NOT NULL, -- agency_case.ref of its subject
+	type INTEGER NOT NULL, -- lk_event_type; -1: notice.answered
+	supersedes TEXT, -- id of an event of the same source that it replaces; null: of none
+	time_at INTEGER NOT NULL, -- when it happened or takes effect
+	received_at INTEGER NOT NULL, -- when it came in
+	sequence INTEGER, -- the source's own order; null: it has none
+	stream INTEGER, -- stream.ref of the outbox it came from; null: it came over the feed lane only
+	outbox_seq INTEGER, -- its place there
+	ahead INTEGER NOT NULL CHECK (ahead IN (0, 1)), -- 1: its time had not come; it is not folded yet
+	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of body
+	sum INTEGER NOT NULL, -- of the row, except stream, outbox_seq and ahead, which change
+	body BLOB NOT NULL, -- canonical MessagePack
+	CHECK ((stream IS NULL) = (outbox_seq IS NULL)),
+	UNIQUE (source, id)
+) STRICT;
+CREATE INDEX event_case ON event (case_ref);
+CREATE INDEX event_ahead ON event (time_at) WHERE ahead = 1;
+CREATE INDEX event_supersedes ON event (source, supersedes) WHERE supersedes IS NOT NULL;
+CREATE UNIQUE INDEX event_outbox ON event (stream, outbox_seq) WHERE stream IS NOT NULL;
+
+CREATE VIEW event_row AS
+SELECT event.*, source.name AS source_name, agency_case.agency AS agency, agency_case.number AS number,
+	stream.epoch AS epoch
+FROM event
+JOIN source ON source.ref = event.source
+JOIN agency_case ON agency_case.ref = event.case_ref
+LEFT JOIN stream ON stream.ref = event.stream;
+
+CREATE TABLE dead_letter (
+	number INTEGER PRIMARY KEY, -- order of arrival, from 1
+	source TEXT, -- as its sender named itself; null: it did not
+	stream INTEGER, -- stream.ref of the outbox it came from; null: it came over the feed lane
+	seq INTEGER, -- its place there
+	received_at INTEGER NOT NULL, -- when it came in
+	reason INTEGER NOT NULL, -- lk_refusal
+	field TEXT, -- path of the member that was refused
+	detail TEXT, -- a sentence that repeats nothing of the bytes
+	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the whole bytes as they came
+	sum INTEGER NOT NULL, -- of the row
+	body BLOB NOT NULL, -- the bytes as they came, cut at 64 KiB
+	CHECK ((stream IS NULL) = (seq IS NULL))
+) STRICT;
+CREATE INDEX dead_letter_outbox ON dead_letter (stream, seq) WHERE stream IS NOT NULL;
+
+CREATE TABLE policy (
+	ref INTEGER PRIMARY KEY, -- stands for the revision inside this file
+	revision BLOB NOT NULL UNIQUE CHECK (length(revision) = 16) -- digest of a policy
+) STRICT;
+
+CREATE TABLE family (
+	ref INTEGER PRIMARY KEY, -- keeps the large rows out of the index on id
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16), -- the family's name
+	wake_at INTEGER, -- next instant at which its notices may differ; null: none
+	policy INTEGER NOT NULL, -- policy.ref it was derived under
+	sum INTEGER NOT NULL, -- of the row
+	state BLOB NOT NULL, -- packed by the engine: a cache of the log
+	told BLOB NOT NULL -- packed by the engine: what was issued, a truth of its own
+) STRICT;
+CREATE INDEX family_wake ON family (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX family_policy ON family (policy);
+
+CREATE TABLE dirty (
+	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- its rows in state.db are older than it is
+	since INTEGER NOT NULL -- log position before the batch that changed it first
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dirty_since ON dirty (since);
+
+CREATE TABLE link (
+	one INTEGER NOT NULL, -- agency_case.ref; every link is here twice, once from each end
+	other INTEGER NOT NULL, -- agency_case.ref
+	since INTEGER NOT NULL, -- instant from which it holds
+	PRIMARY KEY (one, other)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token (
+	kind INTEGER NOT NULL, -- lk_key_kind
+	token BLOB NOT NULL CHECK (length(token) = 16), -- keyed digest made by the agency; what it stands for is unknown here
+	case_ref INTEGER NOT NULL, -- agency_case.ref of the case that carries it
+	since INTEGER NOT NULL, -- instant from which it does
+	PRIMARY KEY (kind, token, case_ref)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_case ON token (case_ref);
+
+CREATE TABLE calendar (
+	family BLOB NOT NULL CHECK (length(family) = 16), -- whose meeting it is
+	line INTEGER NOT NULL, -- counts the family's entries
+	worker INTEGER NOT NULL, -- worker.ref of one required worker
+	meeting TEXT NOT NULL, -- the meeting's id
+	place TEXT, -- null: not named
+	start_at INTEGER NOT NULL, -- instant it starts
+	end_at INTEGER NOT NULL, -- instant it ends
+	scheduled_at INTEGER NOT NULL, -- instant it was put on the calendar
+	agency INTEGER NOT NULL, -- lk_agency that said it
+	kind INTEGER NOT NULL, -- lk_meeting_kind
+	PRIMARY KEY (family, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX calendar_worker ON calendar (worker, end_at);
+
+CREATE TABLE notice (
+	number INTEGER PRIMARY KEY, -- order of telling
+	worker INTEGER NOT NULL, -- worker.ref of the one told
+	seq INTEGER NOT NULL, -- place in the worker's mailbox, dense from 1
+	id BLOB NOT NULL CHECK (length(id) = 16), -- the notice's id, the same for all of its tellings
+	rev INTEGER NOT NULL, -- 1, 2, ... a telling
+	kind INTEGER NOT NULL, -- lk_notice_kind
+	state INTEGER NOT NULL, -- lk_notice_state
+	level INTEGER NOT NULL, -- lk_level: what it carries of the other side
+	topic INTEGER NOT NULL, -- lk_topic; -1: none
+	rule_class INTEGER NOT NULL, -- 0 standing, 1 moment
+	own_agency INTEGER NOT NULL, -- lk_agency of the recipient's side; -1: none
+	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
+	other_agency INTEGER NOT NULL, -- lk_agency the facts are from; -1: none crossed
+	other_case INTEGER, -- agency_case.ref the facts are from; null: none crossed
+	cause_at INTEGER NOT NULL, -- instant of what it tells
+	told_at INTEGER NOT NULL, -- instant of the telling
+	sum INTEGER NOT NULL, -- of the row
+	body BLOB NOT NULL, -- the notice, encoded, as told
+	UNIQUE (worker, seq),
+	UNIQUE (id, rev)
+) STRICT;
+
+CREATE TABLE answer (
+	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id
+	by_worker INTEGER NOT NULL, -- worker.ref of the person who acknowledged it
+	at INTEGER NOT NULL -- when
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW notice_row AS
+SELECT notice.*, worker.name AS worker_name, own.number AS own_number, other.number AS other_number,
+	answerer.name AS answered_by, answer.at AS answered_at
+FROM notice
+JOIN worker ON worker.ref = notice.worker
+LEFT JOIN agency_case AS own ON own.ref = notice.own_case
+LEFT JOIN agency_case AS other ON other.ref = notice.other_case
+LEFT JOIN answer ON answer.notice = notice.id
+LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker;
+
+CREATE TABLE ledger (
+	number INTEGER PRIMARY KEY, -- from 1, without a gap
+	at INTEGER NOT NULL, -- when it was disclosed
+	reader INTEGER NOT NULL, -- worker.ref of the worker or auditor
+	session TEXT, -- in which it was handed out; null: when the notice was made
+	first_seq INTEGER NOT NULL, -- in the worker's mailbox; 0: it was not a notice
+	last_seq INTEGER NOT NULL, -- in the worker's mailbox; 0: it was not a notice
+	level INTEGER NOT NULL, -- lk_level
+	basis TEXT NOT NULL, -- legal basis, consent or purpose
+	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain and of this row: see ledger.c
+) STRICT;
+
+CREATE TABLE value (
+	name TEXT PRIMARY KEY, -- what it is
+	value INTEGER NOT NULL -- the last committed one
+) STRICT, WITHOUT ROWID;
