@@ -1,4 +1,4 @@
-/* idle.c - what the store does when the sockets are quiet.
+/* idle.c - what the store does, through the turn, when the sockets are quiet.
  *
  * In: turns of the loop that have nothing else to do, and a beat that comes in any case. Out: bites of at most about
  * 10 ms. Promise: a loop that is never idle still checkpoints, so that the log file stays within bounds.
@@ -8,7 +8,7 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
-#include "store/store.h"
+#include "turn.h"
 
 #include <stdlib.h>
 #include <sysexits.h>
@@ -18,14 +18,14 @@
 
 struct idle {
 	struct loop *loop;
-	struct store *store;
+	struct turn *turn;
 	struct loop_timer *beat, *bite;
 };
 
 static void bite(struct idle *idle)
 {
 	struct lk_error err = { 0 };
-	int rc = store_idle(idle->store, &err);
+	int rc = turn_idle(idle->turn, &err);
 
 	metric_add(METRIC_IDLE_BITES, 1);
 	if (rc > 0)
@@ -51,14 +51,14 @@ static void bitten(void *context)
 	bite(context);
 }
 
-int idle_create(struct loop *loop, struct store *store, struct idle **out, struct lk_error *err)
+int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct lk_error *err)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
 	int rc;
 
 	if (idle == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for idle bites");
-	*idle = (struct idle){ .loop = loop, .store = store };
+	*idle = (struct idle){ .loop = loop, .turn = turn };
 	rc = loop_timer_create(loop, LOOP_PROMPT, beaten, idle, &idle->beat, err);
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_IDLE, bitten, idle, &idle->bite, err);

@@ -6,10 +6,10 @@
 
 struct idle;
 struct loop;
-struct store;
+struct turn;
 
-/* Starts at once. The store is borrowed. */
-int idle_create(struct loop *loop, struct store *store, struct idle **out, struct lk_error *err) LK_MUST_CHECK;
+/* Starts at once. The turn is borrowed. */
+int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct lk_error *err) LK_MUST_CHECK;
 void idle_destroy(struct idle *idle); /* NULL-safe */
 
 #endif

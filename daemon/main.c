@@ -268,7 +268,8 @@ static struct turn_source *turn_sources(const struct config *config)
 	for (size_t i = 0; sources != NULL && i < config->sources_n; i++) {
 		snprintf(sources[i].name, sizeof(sources[i].name), "%s", config->sources[i].name);
 		sources[i].agency = config->sources[i].agency;
-		sources[i].watched = config->sources[i].watched;
+		/* A clock that is moved by hand makes nobody silent: verbs.c, note_silence(). */
+		sources[i].watched = config->sources[i].watched && config->clock == CLOCK_REAL;
 	}
 	return sources;
 }
@@ -280,7 +281,11 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 		.store = d->store, .policy = d->policy, .sources = sources, .sources_n = d->config.sources_n,
 		.sink = { .context = d, .told = told, .answered = answered, .wake = wake_told },
 	};
-	int rc = sources == NULL ? lk_fail(err, LK_EMEMORY, "no memory for the sources") : start_clock(d, err);
+	int rc;
+
+	d->silent = calloc(d->config.sources_n + 1, sizeof(*d->silent));
+	rc = sources == NULL || d->silent == NULL ? lk_fail(err, LK_EMEMORY, "no memory for the sources") :
+						    start_clock(d, err);
 
 	if (rc == 0)
 		rc = wake_create(d->loop, &d->clock, &d->wake, err);
@@ -349,7 +354,7 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 		int signal;
 		loop_call *call;
 	} signals[] = { { SIGHUP, hung_up }, { SIGTERM, terminated }, { SIGINT, terminated } };
-	int rc = idle_create(d->loop, d->store, &d->idle, err);
+	int rc = idle_create(d->loop, d->turn, &d->idle, err);
 
 	if (rc == 0)
 		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
@@ -386,6 +391,7 @@ static void unwind(struct daemon *d)
 	zsock_end(d->sockets);
 	loop_destroy(d->loop);
 	store_close(d->store);
+	free(d->silent);
 	free(d->policy);
 	config_free(&d->config);
 }

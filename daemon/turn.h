@@ -92,6 +92,9 @@ lk_instant turn_next_wake(const struct turn *t);
 /* From now on this policy. Families are re-derived by the following turn_pass() calls. */
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err) LK_MUST_CHECK;
 
+/* One bite of what can wait: a checkpoint, or some families into state.db. 1: there is more; 0: idle; negative. */
+int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- Workers ----------------------------------------------------------------------------------------------------- */
 
 int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
