@@ -26,8 +26,8 @@ struct daemon {
 	struct control *control;
 	struct idle *idle;
 	struct loop_timer *beat; /* of the status line */
-	bool moving;             /* a manual clock is under way, for `mover` */
-	struct control_asker mover;
+	struct control_asker mover; /* who waits for a manual clock that is under way */
+	bool *silent;               /* with a manual clock: the sources that the last move named as silent */
 };
 
 /* What the control lane can be asked: verbs.c. The context is the daemon. */

@@ -260,7 +260,6 @@ static void reached(void *context)
 	struct daemon *d = context;
 	struct lk_bytes body = { 0 };
 
-	d->moving = false;
 	feed_resume(d->feed);
 	intake_resume(d->intake);
 	lk_put_map(&body, 2);
@@ -269,6 +268,31 @@ static void reached(void *context)
 	put_instant(&body, "now", clock_now(&d->clock));
 	control_reply(d->control, &d->mover, false, &body);
 	lk_bytes_free(&body);
+}
+
+static bool is_named(struct lk_span names, const char *name)
+{
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	while (lk_count(names) > 0 && lk_next(names, &cursor, &key, &value))
+		if (lk_text_says(lk_as_text(value), name))
+			return true;
+	return false;
+}
+
+/* Where time is moved by hand nobody sends meanwhile: a source is silent if the move says so, and else alive. */
+static void note_silence(struct daemon *d, struct lk_span names)
+{
+	for (size_t i = 0; i < d->config.sources_n; i++) {
+		struct lk_text source = lk_text_of(d->config.sources[i].name);
+		bool silent = is_named(names, d->config.sources[i].name);
+
+		if (!silent || !d->silent[i])
+			turn_heard(d->turn, source, clock_now(&d->clock));
+		turn_watch(d->turn, source, silent);
+		d->silent[i] = silent;
+	}
 }
 
 /* Events would come at an instant that is neither the old nor the new: they wait until the clock stands. */
@@ -286,7 +310,7 @@ static void verb_clock(void *context, struct control *control, const struct cont
 		refuse_fault(control, asker, &err);
 		return;
 	}
-	d->moving = true;
+	note_silence(d, lk_get(args, "silent"));
 	d->mover = *asker;
 	feed_pause(d->feed);
 	intake_pause(d->intake);
