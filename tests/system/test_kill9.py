@@ -15,6 +15,7 @@ import os
 import random
 import sqlite3
 import subprocess
+import tempfile
 import time
 
 import zmq
@@ -131,8 +132,7 @@ def main():
     a = p.parse_args()
     chance, began, kills = random.Random(a.seed), time.monotonic(), 0
     staff = [s for s, _ in SOURCES]
-    with_folder = harness.tempfile.TemporaryDirectory(prefix="linkages-county.")
-    with with_folder as folder:
+    with tempfile.TemporaryDirectory(prefix="linkages-county.") as folder:
         outboxes, workers = county(folder, a.families, a.days, a.seed)
         events = sum(map(len, outboxes.values()))
         clients = [(s, "publisher", {"sources": [s]}) for s in staff] + [("county", "worker", {"workers": workers})]
@@ -140,8 +140,8 @@ def main():
         with harness.Daemon(clients, SOURCES) as daemon:
             while True:
                 stream = Stream(daemon, outboxes, store, acked)
-                # Early, in the middle of things, or late: a round takes its share of what is to come.
-                stream.run_until(chance.randint(1, max(2, 2 * events // (16 * a.rounds))) if kills < a.rounds else 1 << 60)
+                # About half as many messages come as events go: the rounds are spread over the first half of them.
+                stream.run_until(chance.randint(1, max(2, events // (2 * a.rounds))) if kills < a.rounds else 1 << 60)
                 for s in stream.publishers:
                     refused[s.source].update(s.refused)
                 if stream.done():
@@ -157,6 +157,7 @@ def main():
             daemon.stop()
             check_log(daemon, outboxes, refused)
             notices = check_mailboxes(daemon, store)
+    assert kills == a.rounds, f"only {kills} kills: more --families, or fewer --rounds"
     print(f"{events} events, {sum(map(len, refused.values()))} refused, {notices} notices, {kills} kills, "
           f"{time.monotonic() - began:.1f} s: each once, in order")
 

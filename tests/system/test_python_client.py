@@ -171,19 +171,29 @@ class PythonClient(unittest.TestCase):
         worker.send("credit", session=EPOCH, n=10)
         self.assertEqual(worker.expect("error")["code"], "no_session")
 
+    def outcome_for_a_stranger(self, lane, kind):
+        """What a handshake with a key of our own making ends in; ZAP's 300 is a closed connection and no word."""
+        socket = self.daemon.context.socket(kind)
+        monitor = socket.get_monitor_socket(zmq.EVENT_ALL)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.CURVE_SERVERKEY, self.daemon.server_key)
+        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+        socket.connect(self.daemon.lanes[lane])
+        try:
+            while monitor.poll(peer.LIMIT_MS):
+                event = recv_monitor_message(monitor)["event"]
+                if event in (zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+                             zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, zmq.EVENT_DISCONNECTED):
+                    return event
+            raise peer.Silence(lane)
+        finally:
+            socket.disable_monitor()
+            monitor.close()
+            socket.close()
+
     def test_an_unknown_key_is_kept_out_of_every_lane(self):
         for lane, kind in (("feed", zmq.XPUB), ("intake", zmq.DEALER), ("inbox", zmq.DEALER)):
-            d = self.daemon
-            socket = d.context.socket(kind)
-            monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED)
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.setsockopt(zmq.CURVE_SERVERKEY, d.server_key)
-            socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
-            socket.connect(d.lanes[lane])
-            self.assertTrue(monitor.poll(peer.LIMIT_MS), lane)
-            self.assertEqual(recv_monitor_message(monitor)["event"], zmq.EVENT_HANDSHAKE_FAILED_AUTH, lane)
-            socket.disable_monitor()
-            socket.close()
+            self.assertNotEqual(self.outcome_for_a_stranger(lane, kind), zmq.EVENT_HANDSHAKE_SUCCEEDED, lane)
 
 
 if __name__ == "__main__":
