@@ -1,7 +1,9 @@
-/* families.c - packed family rows, the cases they are made of, and what lets families find each other.
+/* families.c - packed family rows, the cases they are made of, and what lets families find each
+ * other.
  *
- * In: rows packed by the engine; links, identity tokens and calendar entries by case or family. Out: the same.
- * Promise: a family that was changed is marked, in the same transaction, for state.db; a damaged row is not shown.
+ * In: rows packed by the engine; links, identity tokens and calendar entries by case or family.
+ * Out: the same. Promise: a family that was changed is marked, in the same transaction, for
+ * state.db; a damaged row is not shown.
  */
 #include "internal.h"
 
@@ -21,7 +23,7 @@ static void family_sum(struct store *s, const struct stored_family *f)
 
 static int family_read(struct query *q, struct stored_family *f, struct lk_error *err)
 {
-	int64_t sum, stored;
+	int64_t sum = 0, stored;
 	int rc;
 
 	(void)column_digest(q, f->id);
@@ -139,7 +141,8 @@ int store_families_behind(struct store *s, const uint8_t policy[LK_DIGEST], int 
 			  family_id_visitor *visit, void *context, struct lk_error *err)
 {
 	struct query q;
-	int64_t ref = 0; /* no family was derived under a policy that was never named: all are behind */
+	int64_t ref =
+		0; /* no family was derived under a policy that was never named: all are behind */
 	int rc = name_seek(s, name_of_policy(policy), &ref, err);
 
 	if (rc < 0)
@@ -171,7 +174,8 @@ int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, v
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
-int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST], struct lk_error *err)
+int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST],
+		      struct lk_error *err)
 {
 	struct query q;
 	int64_t ref;
@@ -202,8 +206,8 @@ int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DI
 	return query_run(&q, err);
 }
 
-int store_family_cases(struct store *s, const uint8_t id[LK_DIGEST], case_visitor *visit, void *context,
-		       struct lk_error *err)
+int store_family_cases(struct store *s, const uint8_t id[LK_DIGEST], case_visitor *visit,
+		       void *context, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_family_cases);
 	struct case_key key;
@@ -262,7 +266,8 @@ int store_link_drop(struct store *s, struct case_key a, struct case_key b, struc
 
 typedef int case_since_visitor(void *context, struct case_key key, lk_instant since);
 
-static int cases_walk(struct query *q, case_since_visitor *visit, void *context, struct lk_error *err)
+static int cases_walk(struct query *q, case_since_visitor *visit, void *context,
+		      struct lk_error *err)
 {
 	struct case_key key;
 	int rc;
@@ -291,7 +296,8 @@ int store_links_of(struct store *s, struct case_key key, case_since_visitor *vis
 	return cases_walk(&q, visit, context, err);
 }
 
-static int token_put(struct store *s, int64_t ref, const struct stored_token *token, struct lk_error *err)
+static int token_put(struct store *s, int64_t ref, const struct stored_token *token,
+		     struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_token_put);
 
@@ -302,8 +308,8 @@ static int token_put(struct store *s, int64_t ref, const struct stored_token *to
 	return query_run(&q, err);
 }
 
-int store_tokens_put(struct store *s, struct case_key key, const struct stored_token *tokens, size_t n,
-		     struct lk_error *err)
+int store_tokens_put(struct store *s, struct case_key key, const struct stored_token *tokens,
+		     size_t n, struct lk_error *err)
 {
 	struct query q;
 	int64_t ref;
@@ -364,8 +370,8 @@ int store_calendar_put(struct store *s, const uint8_t family[LK_DIGEST],
 	return rc;
 }
 
-int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from, calendar_visitor *visit,
-		      void *context, struct lk_error *err)
+int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from,
+		      calendar_visitor *visit, void *context, struct lk_error *err)
 {
 	struct calendar_entry entry = { .worker = worker };
 	uint8_t family[LK_DIGEST];

@@ -1,7 +1,8 @@
 /* internal.h - what the files of this folder share; nobody else includes it.
  *
- * A query is one run of a prepared statement: begin, bind from left to right, step, read columns from left to right,
- * end. The first thing that goes wrong is remembered and told by the next step, so that binding needs no checks.
+ * A query is one run of a prepared statement: begin, bind from left to right, step, read columns
+ * from left to right, end. The first thing that goes wrong is remembered and told by the next
+ * step, so that binding needs no checks.
  */
 #ifndef LINKAGES_STORE_INTERNAL_H
 #define LINKAGES_STORE_INTERNAL_H
@@ -13,7 +14,7 @@
 #define STATE_FIRST SQL_state_begin /* statements from here on are on state.db */
 #define STATEMENT_ENUMERATOR(name, sql) SQL_##name,
 enum statement {
-	SQL_STATEMENTS(STATEMENT_ENUMERATOR) /* on linkages.db */
+	SQL_STATEMENTS(STATEMENT_ENUMERATOR)       /* on linkages.db */
 	SQL_STATE_STATEMENTS(STATEMENT_ENUMERATOR) /* on state.db */
 	STATEMENT_COUNT,
 };
@@ -29,8 +30,9 @@ struct name {
 	size_t len;
 };
 
-/* One direct-mapped cache for all kinds. A slot is believed only within its generation; a rollback that may have taken
- * names back begins a new one. Names that do not fit are looked up each time. */
+/* One direct-mapped cache for all kinds. A slot is believed only within its generation; a
+ * rollback that may have taken names back begins a new one. Names that do not fit are looked up
+ * each time. */
 #define NAME_SLOTS 65536u
 #define NAME_ROOM 67
 struct name_slot {
@@ -56,7 +58,8 @@ struct wal {
 };
 
 struct store {
-	sqlite3 *db, *state; /* linkages.db and state.db; the latter is NULL where it is only read */
+	sqlite3 *db,
+		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	char *directory; /* NULL: in memory */
 	bool read_only;
@@ -88,7 +91,8 @@ struct query query_begin(struct store *s, enum statement which);
 void bind_int(struct query *q, int64_t value);
 void bind_null(struct query *q);
 void bind_instant(struct query *q, lk_instant at); /* LK_NO_INSTANT: null */
-void bind_text(struct query *q, struct lk_text text); /* absent: null. Borrowed until query_end(). */
+void bind_text(struct query *q,
+	       struct lk_text text);                 /* absent: null. Borrowed until query_end(). */
 void bind_copy(struct query *q, const char *string); /* NULL: null. Copied. */
 void bind_blob(struct query *q, const void *at, size_t len); /* borrowed likewise */
 void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST]);
@@ -103,12 +107,13 @@ int query_number(struct query *q, int64_t *out, struct lk_error *err) LK_MUST_CH
 bool column_is_null(const struct query *q);
 int64_t column_int(struct query *q);
 int column_code(struct query *q);
-lk_instant column_instant(struct query *q); /* null: LK_NO_INSTANT */
+lk_instant column_instant(struct query *q);  /* null: LK_NO_INSTANT */
 struct lk_text column_text(struct query *q); /* valid until the next step */
 const void *column_blob(struct query *q, size_t *len);
 bool column_digest(struct query *q, uint8_t out[LK_DIGEST]); /* false and zeroes: not 16 bytes */
 
-/* Fills err from what SQLite says of a connection, and remembers what that means for the transaction. */
+/* Fills err from what SQLite says of a connection, and remembers what that means for the
+ * transaction. */
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err);
 
 /* Sums: everything that a row says is told to the sum in a fixed order. */
@@ -126,7 +131,8 @@ int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 /* 1 and *ref, or 0 where the name has never been heard. */
 int name_seek(struct store *s, struct name name, int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
 /* 0 and *ref, given now if it had none. */
-int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
+int name_intern(struct store *s, struct name name, int64_t *ref,
+		struct lk_error *err) LK_MUST_CHECK;
 void names_forget(struct store *s);
 
 struct name name_of_source(struct lk_text source);
@@ -135,10 +141,10 @@ struct name name_of_case(struct case_key key);
 struct name name_of_stream(int64_t source, const uint8_t epoch[LK_DIGEST]);
 struct name name_of_policy(const uint8_t revision[LK_DIGEST]);
 /* The stream of an outbox: as name_seek() and name_intern(). */
-int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
-		struct lk_error *err) LK_MUST_CHECK;
-int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
-		  struct lk_error *err) LK_MUST_CHECK;
+int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
+int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		  int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 
@@ -159,13 +165,15 @@ struct file_kind {
 extern const struct file_kind linkages_file, state_file;
 
 /* Opens, creates or migrates one file of the store: 0, or negative. 1: it is to be made anew. */
-int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err) LK_MUST_CHECK;
+int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db,
+	      struct lk_error *err) LK_MUST_CHECK;
 /* Takes a file and its logs away. */
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- project.c ------------------------------------------------------------------------------ */
 
-/* Opens state.db; makes it anew where it is another version, damaged, of another store or an old copy. */
+/* Opens state.db; makes it anew where it is another version, damaged, of another store or an old
+ * copy. */
 int state_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int state_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Commits what was filled in, before the marks are cleared for good. */

@@ -1,11 +1,13 @@
-/* ledger.c - who was shown what of the other side, on what basis: append-only, each row chained to the one before.
+/* ledger.c - who was shown what of the other side, on what basis: append-only, each row chained
+ * to the one before.
  *
- * In: one row a disclosure. Out: nothing but the row. Promise: a row that was changed, taken out or put in later
- * breaks the chain for all after it.
+ * In: one row a disclosure. Out: nothing but the row. Promise: a row that was changed, taken out
+ * or put in later breaks the chain for all after it.
  *
- * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first); then as 8 bytes each, little-endian, the
- * number, the instant, first_seq, last_seq and the level; then reader, session and basis, each as its length in the
- * same 8 bytes (-1: absent) and its bytes. An auditor can follow it with any tool that knows the digest.
+ * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first); then as 8 bytes
+ * each, little-endian, the number, the instant, first_seq, last_seq and the level; then reader,
+ * session and basis, each as its length in the same 8 bytes (-1: absent) and its bytes. An
+ * auditor can follow it with any tool that knows the digest.
  */
 #include "internal.h"
 

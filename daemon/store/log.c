@@ -1,7 +1,8 @@
 /* log.c - the event log, which is the truth, and the dead letters beside it.
  *
- * In: events that were admitted, with their canonical bytes; inputs that made no sense, as they came. Out: the same,
- * in order of arrival. Promise: what is shown is what was stored; a row that the disk has changed stops the walk.
+ * In: events that were admitted, with their canonical bytes; inputs that made no sense, as they
+ * came. Out: the same, in order of arrival. Promise: what is shown is what was stored; a row
+ * that the disk has changed stops the walk.
  */
 #include "internal.h"
 
@@ -94,7 +95,8 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 	return 0;
 }
 
-static int event_check(struct store *s, const struct stored_event *e, int64_t sum, struct lk_error *err)
+static int event_check(struct store *s, const struct stored_event *e, int64_t sum,
+		       struct lk_error *err)
 {
 	uint8_t digest[LK_DIGEST];
 
@@ -191,8 +193,8 @@ int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_
 	return events_walk(&q, visit, context, &n, err);
 }
 
-int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
-		      struct lk_error *err)
+int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST],
+		      int64_t seq, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_event_source);
 	int64_t source, stream;
@@ -202,7 +204,8 @@ int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_
 	if ((rc = query_number(&q, &source, err)) < 0)
 		return rc;
 	if (rc == 0)
-		return lk_fail(err, LK_ENOTFOUND, "store: there is no event %lld", (long long)position);
+		return lk_fail(err, LK_ENOTFOUND, "store: there is no event %lld",
+			       (long long)position);
 	if ((rc = name_intern(s, name_of_stream(source, epoch), &stream, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_event_place);
@@ -230,7 +233,8 @@ int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err)
 	return rc < 0 ? rc : 0;
 }
 
-int store_is_superseded(struct store *s, struct lk_text source, struct lk_text id, struct lk_error *err)
+int store_is_superseded(struct store *s, struct lk_text source, struct lk_text id,
+			struct lk_error *err)
 {
 	struct query q;
 	int64_t ref, one;

@@ -1,14 +1,15 @@
 /* mailbox.c - what each worker was told, as told, in the order of telling; receipts and answers.
  *
- * In: notices, encoded. Out: the same bytes, by worker and place. Promise: places are dense per worker, given in the
- * transaction that makes the notice; a telling is never rewritten; a damaged one is never shown, to anybody.
+ * In: notices, encoded. Out: the same bytes, by worker and place. Promise: places are dense per
+ * worker, given in the transaction that makes the notice; a telling is never rewritten; a
+ * damaged one is never shown, to anybody.
  */
 #include "internal.h"
 
 #include <string.h>
 
-/* A mailbox's id follows from the store's own random identity, so that a store in memory, which has none, is the same
- * each time it is played. */
+/* A mailbox's id follows from the store's own random identity, so that a store in memory, which
+ * has none, is the same each time it is played. */
 static void mailbox_name(const struct store *s, struct lk_text worker, uint8_t id[LK_DIGEST])
 {
 	uint8_t key[2 * LK_DIGEST];
@@ -119,8 +120,8 @@ static int bind_case(struct store *s, struct query *q, struct case_key key, stru
 	return rc;
 }
 
-static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker, int64_t seq,
-			 int64_t sum, struct lk_error *err)
+static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
+			 int64_t seq, int64_t sum, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_notice_add);
 	int rc;
@@ -134,7 +135,8 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	bind_int(&q, n->level);
 	bind_int(&q, n->topic);
 	bind_int(&q, n->rule_class);
-	if ((rc = bind_case(s, &q, n->own, err)) < 0 || (rc = bind_case(s, &q, n->other, err)) < 0) {
+	if ((rc = bind_case(s, &q, n->own, err)) < 0 ||
+	    (rc = bind_case(s, &q, n->other, err)) < 0) {
 		query_end(&q);
 		return rc;
 	}

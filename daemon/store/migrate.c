@@ -1,8 +1,10 @@
-/* migrate.c - the files of the store: made whole or not at all, brought from version to version, refused by name.
+/* migrate.c - the files of the store: made whole or not at all, brought from version to version,
+ * refused by name.
  *
- * In: a directory, and what kind of file is meant. Out: an open connection to a file of the present version.
- * Promise: a file appears under its name only when it is complete and synced; what is newer, foreign, damaged, empty
- * or held by somebody else is refused with a sentence that says so, and is not touched.
+ * In: a directory, and what kind of file is meant. Out: an open connection to a file of the
+ * present version. Promise: a file appears under its name only when it is complete and synced;
+ * what is newer, foreign, damaged, empty or held by somebody else is refused with a sentence
+ * that says so, and is not touched.
  */
 #include "internal.h"
 
@@ -19,7 +21,8 @@ static const char *const state_1[] = { SQL_STATE(PIECE) NULL };
 
 /* Appended to, never changed: [n] makes version n + 1 of version n. */
 static const char *const *const linkages_versions[] = { linkages_1 };
-/* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing is put before it. */
+/* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing
+ * is put before it. */
 static const char *const *const state_versions[] = { state_1 };
 
 const struct file_kind linkages_file = {
@@ -55,7 +58,7 @@ static int path_of(const struct store *s, const struct file_kind *kind, const ch
 	return 0;
 }
 
-/* ---- Asking SQLite ----------------------------------------------------------------------------- */
+/* ---- Asking SQLite --------------------------------------------------------------------------- */
 
 static int pragma_number(sqlite3 *db, const char *sql, int64_t *out)
 {
@@ -85,7 +88,8 @@ static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *
 {
 	switch (rc & 0xff) {
 	case SQLITE_NOTADB:
-		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database", kind->name);
+		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database",
+			       kind->name);
 	case SQLITE_CORRUPT:
 		if (kind->remade)
 			return 1;
@@ -139,22 +143,24 @@ static int version_check(struct store *s, sqlite3 *db, const struct file_kind *k
 	if (rc != SQLITE_OK)
 		return file_refused(s, kind, db, rc, err);
 	if (application_id != kind->application_id)
-		return lk_fail(err, LK_ESTORE, "%s is foreign: its application id is %08llx, not %08x",
-			       kind->name, (unsigned long long)application_id,
-			       (unsigned)kind->application_id);
+		return lk_fail(err, LK_ESTORE,
+			       "%s is foreign: its application id is %08llx, not %08x", kind->name,
+			       (unsigned long long)application_id, (unsigned)kind->application_id);
 	if (user_version != kind->versions && kind->remade)
 		return 1;
 	if (user_version > kind->versions)
-		return lk_fail(err, LK_ESTORE, "%s is newer: it has version %lld, this program knows %d",
+		return lk_fail(err, LK_ESTORE,
+			       "%s is newer: it has version %lld, this program knows %d",
 			       kind->name, (long long)user_version, kind->versions);
 	if (user_version < kind->versions && s->read_only)
-		return lk_fail(err, LK_ESTORE, "%s is older: it has version %lld; start the daemon once",
+		return lk_fail(err, LK_ESTORE,
+			       "%s is older: it has version %lld; start the daemon once",
 			       kind->name, (long long)user_version);
 	*version = (int)user_version;
 	return 0;
 }
 
-/* ---- Making a file ----------------------------------------------------------------------------- */
+/* ---- Making a file --------------------------------------------------------------------------- */
 
 /* Syncs a file, or a directory whose entries have changed. */
 static int path_sync(const char *path, int flags, struct lk_error *err)
@@ -163,7 +169,8 @@ static int path_sync(const char *path, int flags, struct lk_error *err)
 	int rc = 0;
 
 	if (fd < 0)
-		return lk_fail(err, LK_ESTORE, "store: cannot open for syncing: %s", strerror(errno));
+		return lk_fail(err, LK_ESTORE, "store: cannot open for syncing: %s",
+			       strerror(errno));
 	if (fsync(fd) != 0)
 		rc = lk_fail(err, LK_ESYNC, "store: cannot sync: %s", strerror(errno));
 	(void)close(fd);
@@ -182,14 +189,15 @@ static int file_reserve(const char *path, unsigned mode, struct lk_error *err)
 
 		if (fd >= 0)
 			(void)close(fd);
-		return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE, "store: cannot create a file: %s",
-			       strerror(why));
+		return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE,
+			       "store: cannot create a file: %s", strerror(why));
 	}
 	(void)close(fd);
 	return 0;
 }
 
-static int file_fill(struct store *s, const struct file_kind *kind, const char *path, struct lk_error *err)
+static int file_fill(struct store *s, const struct file_kind *kind, const char *path,
+		     struct lk_error *err)
 {
 	sqlite3 *db = NULL;
 	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
@@ -203,7 +211,8 @@ static int file_fill(struct store *s, const struct file_kind *kind, const char *
 	return rc;
 }
 
-/* Under another name until it is whole: a start that is cut short leaves nothing that looks like a store. */
+/* Under another name until it is whole: a start that is cut short leaves nothing that looks like
+ * a store. */
 static int file_create(struct store *s, const struct file_kind *kind, const struct path *path,
 		       struct lk_error *err)
 {
@@ -217,12 +226,13 @@ static int file_create(struct store *s, const struct file_kind *kind, const stru
 	if (rc == 0)
 		rc = path_sync(fresh.at, O_RDONLY, err);
 	if (rc == 0 && rename(fresh.at, path->at) != 0)
-		rc = lk_fail(err, LK_ESTORE, "%s cannot be renamed: %s", kind->name, strerror(errno));
+		rc = lk_fail(err, LK_ESTORE, "%s cannot be renamed: %s", kind->name,
+			     strerror(errno));
 	return rc == 0 ? path_sync(s->directory, O_RDONLY | O_DIRECTORY, err) : rc;
 }
 
-/* There is a file under the name afterwards, which may be SQLite's. It is never opened here by other means than
- * SQLite's: closing would give up the locks that this process may hold on it. */
+/* There is a file under the name afterwards, which may be SQLite's. It is never opened here by
+ * other means than SQLite's: closing would give up the locks that this process may hold on it. */
 static int file_find(struct store *s, const struct file_kind *kind, const struct path *path,
 		     struct lk_error *err)
 {
@@ -237,11 +247,13 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 	if (access(path->at, F_OK) == 0)
 		return 0;
 	if (errno != ENOENT)
-		return lk_fail(err, LK_ESTORE, "%s cannot be reached: %s", kind->name, strerror(errno));
+		return lk_fail(err, LK_ESTORE, "%s cannot be reached: %s", kind->name,
+			       strerror(errno));
 	if (s->read_only)
 		return lk_fail(err, LK_ENOTFOUND, "%s is not there", kind->name);
 	if (access(wal.at, F_OK) == 0)
-		return lk_fail(err, LK_ESTORE, "%s is missing, its write-ahead log is there", kind->name);
+		return lk_fail(err, LK_ESTORE, "%s is missing, its write-ahead log is there",
+			       kind->name);
 	return file_create(s, kind, path, err);
 }
 
@@ -250,9 +262,9 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 static int file_settings(sqlite3 *db, const struct file_kind *kind)
 {
 	static const char *const settings[] = {
-		"PRAGMA mmap_size = 0",	      /* a bad block is an error to handle, not a signal */
-		"PRAGMA cell_size_check = ON", /* damage is noticed at the page, not in what follows */
-		"PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY",
+		"PRAGMA mmap_size = 0",        /* a bad block is an error to handle, not a signal */
+		"PRAGMA cell_size_check = ON", /* damage is noticed at its page */
+		"PRAGMA trusted_schema = OFF",   "PRAGMA temp_store = MEMORY",
 		"PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
 	};
 	char locking[64];
@@ -265,7 +277,8 @@ static int file_settings(sqlite3 *db, const struct file_kind *kind)
 }
 
 /* From here on it is ours: under EXCLUSIVE the first transaction takes the lock and keeps it. */
-static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db, struct lk_error *err)
+static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db,
+		     struct lk_error *err)
 {
 	int version = 0, rc;
 
@@ -274,7 +287,8 @@ static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db,
 	if (version < kind->versions)
 		rc = versions_make(db, kind, version);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL);
+		rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", NULL,
+				  NULL, NULL);
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, db, rc, err);
 }
 
@@ -288,14 +302,17 @@ int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *
 		if ((rc = path_of(s, kind, suffix[i], &path, err)) < 0)
 			return rc;
 		if (unlink(path.at) != 0 && errno != ENOENT)
-			return lk_fail(err, LK_ESTORE, "%s cannot be removed: %s", kind->name, strerror(errno));
+			return lk_fail(err, LK_ESTORE, "%s cannot be removed: %s", kind->name,
+				       strerror(errno));
 	}
 	return path_sync(s->directory, O_RDONLY | O_DIRECTORY, err);
 }
 
-static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)
+static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db,
+			  struct lk_error *err)
 {
-	int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE,
+				 NULL);
 
 	if (rc == SQLITE_OK)
 		rc = versions_make(*db, kind, 0);
@@ -310,7 +327,8 @@ int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struc
 
 	if (s->directory == NULL)
 		return file_in_memory(s, kind, db, err);
-	if ((rc = path_of(s, kind, "", &path, err)) < 0 || (rc = file_find(s, kind, &path, err)) < 0)
+	if ((rc = path_of(s, kind, "", &path, err)) < 0 ||
+	    (rc = file_find(s, kind, &path, err)) < 0)
 		return rc;
 	rc = sqlite3_open_v2(path.at, db, flags | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc == SQLITE_OK && !s->read_only)

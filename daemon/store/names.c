@@ -1,7 +1,9 @@
-/* names.c - names become small integers, once: a row holds the integer, the cache spares the question.
+/* names.c - names become small integers, once: a row holds the integer, the cache spares the
+ * question.
  *
- * In: sources, workers, cases, outboxes, policy revisions. Out: the integer that stands for each inside the file.
- * Promise: after a rollback nothing is believed that the transaction had named; memory does not grow.
+ * In: sources, workers, cases, outboxes, policy revisions. Out: the integer that stands for each
+ * inside the file. Promise: after a rollback nothing is believed that the transaction had named;
+ * memory does not grow.
  */
 #include "internal.h"
 
@@ -74,13 +76,15 @@ static struct name_slot *slot_of(struct store *s, const struct name_key *key)
 	return &s->names[(hash ^ hash >> 16) % NAME_SLOTS];
 }
 
-static bool slot_holds(const struct store *s, const struct name_slot *slot, const struct name_key *key)
+static bool slot_holds(const struct store *s, const struct name_slot *slot,
+		       const struct name_key *key)
 {
 	return key->len != 0 && slot->generation == s->generation && slot->len == key->len &&
 	       memcmp(slot->key, key->at, key->len) == 0;
 }
 
-static void slot_fill(struct store *s, struct name_slot *slot, const struct name_key *key, int64_t ref)
+static void slot_fill(struct store *s, struct name_slot *slot, const struct name_key *key,
+		      int64_t ref)
 {
 	if (key->len == 0)
 		return;
@@ -147,8 +151,8 @@ int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error
 	return 0;
 }
 
-int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
-		struct lk_error *err)
+int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		int64_t *ref, struct lk_error *err)
 {
 	int64_t source_ref;
 	int rc = name_seek(s, name_of_source(source), &source_ref, err);
@@ -158,8 +162,8 @@ int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_D
 	return name_seek(s, name_of_stream(source_ref, epoch), ref, err);
 }
 
-int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *ref,
-		  struct lk_error *err)
+int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		  int64_t *ref, struct lk_error *err)
 {
 	int64_t source_ref;
 	int rc = name_intern(s, name_of_source(source), &source_ref, err);

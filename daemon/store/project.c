@@ -1,7 +1,9 @@
-/* project.c - state.db: families unpacked into plain tables, for people who ask their own questions.
+/* project.c - state.db: families unpacked into plain tables, for people who ask their own
+ * questions.
  *
- * In: one family as the engine sees it. Out: its rows, in words and dates. Promise: state.db says only what the log
- * has committed, and where in the log it stands; an old copy, or that of another store, is noticed and made anew.
+ * In: one family as the engine sees it. Out: its rows, in words and dates. Promise: state.db
+ * says only what the log has committed, and where in the log it stands; an old copy, or that of
+ * another store, is noticed and made anew.
  */
 #include "internal.h"
 
@@ -9,7 +11,8 @@
 
 #include <string.h>
 
-/* What linkages.db knows of state.db: how often it was filled. state.db knows it too, a moment earlier. */
+/* What linkages.db knows of state.db: how often it was filled. state.db knows it too, a moment
+ * earlier. */
 #define FILLINGS "state.fillings"
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -23,7 +26,8 @@ static int state_fits(struct store *s, struct lk_error *err)
 
 	if (rc < 0)
 		return rc;
-	rc = sqlite3_prepare_v2(s->state, "SELECT store, fillings FROM standing", -1, &statement, NULL);
+	rc = sqlite3_prepare_v2(s->state, "SELECT store, fillings FROM standing", -1, &statement,
+				NULL);
 	if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
 		const void *store = sqlite3_column_blob(statement, 0);
 
@@ -61,7 +65,7 @@ int state_open(struct store *s, struct lk_error *err)
 	return rc;
 }
 
-/* ---- Its own transaction, within that of linkages.db ------------------------------------------- */
+/* ---- Its own transaction, within that of linkages.db ----------------------------------------- */
 
 static int state_begin(struct store *s, struct lk_error *err)
 {
@@ -69,7 +73,8 @@ static int state_begin(struct store *s, struct lk_error *err)
 	int rc;
 
 	if (!s->open_since_begin || s->changed)
-		return lk_fail(err, LK_ESTATE, "store: state.db is filled in a transaction of its own");
+		return lk_fail(err, LK_ESTATE,
+			       "store: state.db is filled in a transaction of its own");
 	if (s->filling)
 		return 0;
 	q = query_begin(s, SQL_state_begin);
@@ -93,7 +98,8 @@ static int standing_put(struct store *s, int64_t fillings, struct lk_error *err)
 	return query_run(&q, err);
 }
 
-/* state.db first: if all ends between the two, its families are still marked and are filled in again. */
+/* state.db first: if all ends between the two, its families are still marked and are filled in
+ * again. */
 int state_commit(struct store *s, struct lk_error *err)
 {
 	struct query q;
@@ -356,8 +362,8 @@ static int put_meeting(struct projection *p, uint32_t i, struct lk_error *err)
 	return query_run(&q, err);
 }
 
-static int put_names(struct projection *p, uint32_t meeting, uint32_t first, uint32_t n, bool required,
-		     struct lk_error *err)
+static int put_names(struct projection *p, uint32_t meeting, uint32_t first, uint32_t n,
+		     bool required, struct lk_error *err)
 {
 	for (uint32_t i = first; i < first + n; i++) {
 		struct query q = row_begin(p, SQL_put_meeting_worker);
@@ -460,43 +466,39 @@ static int put_links(struct projection *p, uint32_t i, struct lk_error *err)
 	return store_links_of(p->store, key, put_link, &walk, err);
 }
 
-#define COUNT(plural) \
-	static uint32_t count_##plural(const struct family *f) \
-	{ \
-		return f->plural##_n; \
-	}
-COUNT(cases) COUNT(kins) COUNT(assignments) COUNT(consents) COUNT(plans) COUNT(services)
-COUNT(meetings) COUNT(concerns) COUNT(referrals) COUNT(removals)
+#define COUNT(plural) offsetof(struct family, plural##_n)
 
 /* A table, and the records that its rows are made of. */
 static const struct table {
 	const char *name;
 	enum statement drop;
-	uint32_t (*count)(const struct family *f);
+	size_t count; /* where the family counts the records */
 	int (*put)(struct projection *p, uint32_t i, struct lk_error *err);
 } tables[] = {
-	{ "state_case", SQL_drop_case, count_cases, put_case },
-	{ "episode", SQL_drop_episode, count_kins, put_episode },
-	{ "assignment", SQL_drop_assignment, count_assignments, put_assignment },
-	{ "link", SQL_drop_link, count_cases, put_links },
-	{ "consent", SQL_drop_consent, count_consents, put_consent },
-	{ "plan", SQL_drop_plan, count_plans, put_plan },
-	{ "service", SQL_drop_service, count_services, put_service },
-	{ "meeting", SQL_drop_meeting, count_meetings, put_meeting },
-	{ "meeting_worker", SQL_drop_meeting_worker, count_meetings, put_meeting_workers },
-	{ "concern", SQL_drop_concern, count_concerns, put_concern },
-	{ "referral", SQL_drop_referral, count_referrals, put_referral },
-	{ "clock", SQL_drop_clock, count_cases, put_clock },
-	{ "removal", SQL_drop_removal, count_removals, put_removal },
+	{ "state_case", SQL_drop_case, COUNT(cases), put_case },
+	{ "episode", SQL_drop_episode, COUNT(kins), put_episode },
+	{ "assignment", SQL_drop_assignment, COUNT(assignments), put_assignment },
+	{ "link", SQL_drop_link, COUNT(cases), put_links },
+	{ "consent", SQL_drop_consent, COUNT(consents), put_consent },
+	{ "plan", SQL_drop_plan, COUNT(plans), put_plan },
+	{ "service", SQL_drop_service, COUNT(services), put_service },
+	{ "meeting", SQL_drop_meeting, COUNT(meetings), put_meeting },
+	{ "meeting_worker", SQL_drop_meeting_worker, COUNT(meetings), put_meeting_workers },
+	{ "concern", SQL_drop_concern, COUNT(concerns), put_concern },
+	{ "referral", SQL_drop_referral, COUNT(referrals), put_referral },
+	{ "clock", SQL_drop_clock, COUNT(cases), put_clock },
+	{ "removal", SQL_drop_removal, COUNT(removals), put_removal },
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static int table_fill(const struct table *table, struct projection *p, struct lk_error *err)
 {
-	uint32_t n = p->family != NULL ? table->count(p->family) : 0;
+	uint32_t n = 0;
 	struct query q = query_begin(p->store, table->drop);
 	int rc;
 
+	if (p->family != NULL)
+		memcpy(&n, (const char *)p->family + table->count, sizeof(n));
 	bind_copy(&q, p->id);
 	rc = query_run(&q, err);
 	p->line = 0;

@@ -1,7 +1,8 @@
 /* query.c - one run of a prepared statement, what its failure means, and the sums of rows.
  *
- * In: values, from left to right. Out: columns, from left to right. Promise: a statement that is being walked is never
- * started anew; a write outside of a transaction is refused; a transaction that SQLite gave up is never written to.
+ * In: values, from left to right. Out: columns, from left to right. Promise: a statement that is
+ * being walked is never started anew; a write outside of a transaction is refused; a transaction
+ * that SQLite gave up is never written to.
  */
 #include "internal.h"
 
@@ -13,10 +14,14 @@ static const struct {
 	int rc;
 	enum lk_fault fault;
 } faults[] = {
-	{ SQLITE_FULL, LK_EFULL },           { SQLITE_NOMEM, LK_EMEMORY },
-	{ SQLITE_IOERR_NOMEM, LK_EMEMORY },  { SQLITE_IOERR_FSYNC, LK_ESYNC },
-	{ SQLITE_IOERR_DIR_FSYNC, LK_ESYNC }, { SQLITE_IOERR_TRUNCATE, LK_ESYNC },
-	{ SQLITE_IOERR_CLOSE, LK_ESYNC },    { SQLITE_BUSY, LK_ESTATE },
+	{ SQLITE_FULL, LK_EFULL },
+	{ SQLITE_NOMEM, LK_EMEMORY },
+	{ SQLITE_IOERR_NOMEM, LK_EMEMORY },
+	{ SQLITE_IOERR_FSYNC, LK_ESYNC },
+	{ SQLITE_IOERR_DIR_FSYNC, LK_ESYNC },
+	{ SQLITE_IOERR_TRUNCATE, LK_ESYNC },
+	{ SQLITE_IOERR_CLOSE, LK_ESYNC },
+	{ SQLITE_BUSY, LK_ESTATE },
 };
 
 static enum lk_fault fault_of(int rc)
@@ -93,7 +98,8 @@ void bind_text(struct query *q, struct lk_text text)
 void bind_copy(struct query *q, const char *string)
 {
 	if (query_binds(q))
-		query_bound(q, sqlite3_bind_text(q->statement, q->bound, string, -1, SQLITE_TRANSIENT));
+		query_bound(q, sqlite3_bind_text(q->statement, q->bound, string, -1,
+						 SQLITE_TRANSIENT));
 }
 
 void bind_blob(struct query *q, const void *at, size_t len)
@@ -112,9 +118,11 @@ void bind_digest(struct query *q, const uint8_t digest[LK_DIGEST])
 static int query_refused(struct query *q, struct lk_error *err)
 {
 	if (q->rc != SQLITE_MISUSE)
-		return store_fault(q->store, sqlite3_db_handle(q->statement), q->rc, "store: binding", err);
+		return store_fault(q->store, sqlite3_db_handle(q->statement), q->rc,
+				   "store: binding", err);
 	q->statement = NULL; /* it is not ours to reset */
-	return lk_fail(err, LK_ESTATE, "store: a write outside of a transaction, or a walk within itself");
+	return lk_fail(err, LK_ESTATE,
+		       "store: a write outside of a transaction, or a walk within itself");
 }
 
 int query_step(struct query *q, struct lk_error *err)
@@ -196,7 +204,8 @@ struct lk_text column_text(struct query *q)
 	int i = q->column++;
 	const unsigned char *at = sqlite3_column_text(q->statement, i);
 
-	return (struct lk_text){ (const char *)at, (uint32_t)sqlite3_column_bytes(q->statement, i) };
+	return (struct lk_text){ (const char *)at,
+				 (uint32_t)sqlite3_column_bytes(q->statement, i) };
 }
 
 const void *column_blob(struct query *q, size_t *len)
@@ -265,9 +274,10 @@ int sum_end(struct store *s, int64_t *out, struct lk_error *err)
 	return 0;
 }
 
-int sum_check(struct store *s, int64_t stored, const char *what, int64_t number, struct lk_error *err)
+int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
+	      struct lk_error *err)
 {
-	int64_t sum;
+	int64_t sum = 0;
 	int rc = sum_end(s, &sum, err);
 
 	if (rc == 0 && sum != stored)

@@ -1,7 +1,9 @@
-/* store.c - the door of the store: opening, transactions, idle work, and the few values that belong nowhere else.
+/* store.c - the door of the store: opening, transactions, idle work, and the few values that
+ * belong nowhere else.
  *
- * In: a directory. Out: a store whose every statement is prepared. Promise: store_commit() answers 0 only when the
- * batch is on the disk and synced; once a sync has failed nothing is promised any more, and every call says so.
+ * In: a directory. Out: a store whose every statement is prepared. Promise: store_commit()
+ * answers 0 only when the batch is on the disk and synced; once a sync has failed nothing is
+ * promised any more, and every call says so.
  */
 #include "internal.h"
 
@@ -12,8 +14,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so it is made small by being made often: the bite
- * follows what the disk does in 10 ms. The limit is where writers wait for a checkpoint rather than the disk for them. */
+/* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so it is made small by being
+ * made often: the bite follows what the disk does in 10 ms. The limit is where writers wait for
+ * a checkpoint rather than the disk for them. */
 #define BITE_MIN 64
 #define BITE_FIRST 1000
 #define BITE_MAX 8000
@@ -27,14 +30,16 @@ static const char *const statement_sql[] = {
 	SQL_STATEMENTS(STATEMENT_TEXT) SQL_STATE_STATEMENTS(STATEMENT_TEXT)
 };
 
-static int statements_prepare(struct store *s, sqlite3 *db, int from, int until, struct lk_error *err)
+static int statements_prepare(struct store *s, sqlite3 *db, int from, int until,
+			      struct lk_error *err)
 {
 	for (int i = from; i < until; i++) {
 		int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					    &s->statement[i], NULL);
 
 		if (rc != SQLITE_OK)
-			return store_fault(s, db, rc, "store: tables are not as they should be", err);
+			return store_fault(s, db, rc, "store: tables are not as they should be",
+					   err);
 	}
 	return 0;
 }
@@ -56,7 +61,8 @@ static void wal_watch(struct wal *wal, sqlite3 *db)
 	(void)sqlite3_wal_hook(db, wal_grew, wal);
 }
 
-/* A file is named by chance when it is made; a store in memory has no name, so that it is the same each time. */
+/* A file is named by chance when it is made; a store in memory has no name, so that it is the
+ * same each time. */
 static int identity_make(struct store *s, struct lk_error *err)
 {
 	struct query q;
@@ -78,7 +84,8 @@ static int identity_load(struct store *s, struct lk_error *err)
 	int rc = query_step(&q, err);
 
 	if (rc == 1 && !column_digest(&q, s->identity))
-		rc = lk_fail(err, LK_ESTORE, "linkages.db is damaged: it does not know its own name");
+		rc = lk_fail(err, LK_ESTORE,
+			     "linkages.db is damaged: it does not know its own name");
 	query_end(&q);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
@@ -167,7 +174,7 @@ void store_close(struct store *s)
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		(void)sqlite3_finalize(s->statement[i]);
 	/* After a failed sync the log is the better copy: it is left as it is. */
-	if (s->suspect)
+	if (s->suspect && s->db != NULL)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(s->state);
 	(void)sqlite3_close(s->db);
@@ -218,7 +225,7 @@ int store_commit(struct store *s, struct lk_error *err)
 	s->committed = s->tips;
 	if (s->wal.frames < WAL_LIMIT)
 		return 0;
-	/* The batch is durable whatever comes of this; a sync that fails here is told by the next call. */
+	/* The batch is durable whatever comes of this; the next call tells of a failed sync. */
 	(void)wal_checkpoint(s, &s->wal, NULL);
 	return 0;
 }

@@ -1,7 +1,9 @@
-/* stream.c - how far each outbox has come, what became of each place in it, and when a source was last heard.
+/* stream.c - how far each outbox has come, what became of each place in it, and when a source
+ * was last heard.
  *
- * In: (source, epoch) and places. Out: the next place wanted, verdicts. Promise: a verdict is found as long as the
- * event or the dead letter is kept, so that a lost acknowledgement can be given again word for word.
+ * In: (source, epoch) and places. Out: the next place wanted, verdicts. Promise: a verdict is
+ * found as long as the event or the dead letter is kept, so that a lost acknowledgement can be
+ * given again word for word.
  */
 #include "internal.h"
 

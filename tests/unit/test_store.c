@@ -1,7 +1,8 @@
 /* test_store.c - what the store promises, with real SQLite, in memory and in a directory.
  *
- * In: invented rows. Out: what comes back, also after closing, cutting short, filling the disk, failing to sync,
- * and after a byte has been changed behind the store's back. A watching VFS stands between SQLite and the disk.
+ * In: invented rows. Out: what comes back, also after closing, cutting short, filling the disk,
+ * failing to sync, and after a byte has been changed behind the store's back. A watching VFS
+ * stands between SQLite and the disk.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,14 +39,14 @@ static struct lk_error err;
 		assert_non_null(strstr(err.text, (words))); \
 	} while (0)
 
-/* ---- A disk that is watched -------------------------------------------------------------------------------------- */
+/* ---- A disk that is watched ------------------------------------------------------------------ */
 
 static struct {
 	const sqlite3_io_methods *real;
 	sqlite3_io_methods methods;
 	sqlite3_vfs vfs;
 	sqlite3_vfs *below;
-	int writes, unsynced, syncs; /* of write-ahead logs */
+	int writes, unsynced, syncs;   /* of write-ahead logs */
 	int write_answer, sync_answer; /* SQLITE_OK: as the disk has it */
 } disk;
 
@@ -101,7 +102,7 @@ static void disk_unwatch(void)
 	assert_int_equal(sqlite3_vfs_unregister(&disk.vfs), SQLITE_OK);
 }
 
-/* ---- A place to be ----------------------------------------------------------------------------------------------- */
+/* ---- A place to be --------------------------------------------------------------------------- */
 
 struct place {
 	char directory[64];
@@ -176,7 +177,8 @@ static void meddle(const struct place *place, const char *name, const char *sql)
 	sqlite3 *db;
 	char *why = NULL;
 
-	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READWRITE, NULL),
+			 SQLITE_OK);
 	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
 		fail_msg("%s: %s", sql, why);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -188,7 +190,8 @@ static int64_t ask(const struct place *place, const char *name, const char *sql)
 	sqlite3_stmt *statement;
 	int64_t answer = INT64_MIN;
 
-	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READONLY, NULL),
+			 SQLITE_OK);
 	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	if (sqlite3_step(statement) == SQLITE_ROW)
@@ -219,7 +222,7 @@ static void file_write(const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* ---- Things to keep ---------------------------------------------------------------------------------------------- */
+/* ---- Things to keep -------------------------------------------------------------------------- */
 
 #define CWS_CASE ((struct case_key){ LK_CWS, LK_TEXT("C-100") })
 #define AID_CASE ((struct case_key){ LK_CALWORKS, LK_TEXT("W-200") })
@@ -257,7 +260,8 @@ static int64_t add_event(struct store *s, const struct stored_event *event)
 	return position;
 }
 
-static struct stored_notice a_notice(const char *worker, const uint8_t id[LK_DIGEST], int64_t rev, const char *body)
+static struct stored_notice a_notice(const char *worker, const uint8_t id[LK_DIGEST], int64_t rev,
+				     const char *body)
 {
 	struct stored_notice n = {
 		.worker = lk_text_of(worker),
@@ -287,9 +291,12 @@ static int64_t add_notice(struct store *s, const struct stored_notice *notice)
 	return seq;
 }
 
-static struct stored_family a_family(const uint8_t id[LK_DIGEST], lk_instant wake_at, const uint8_t *policy)
+static struct stored_family a_family(const uint8_t id[LK_DIGEST], lk_instant wake_at,
+				     const uint8_t *policy)
 {
-	struct stored_family f = { .wake_at = wake_at, .state = "state", .state_len = 5, .told = "told", .told_len = 4 };
+	struct stored_family f = {
+		.wake_at = wake_at, .state = "state", .state_len = 5, .told = "told", .told_len = 4
+	};
 
 	memcpy(f.id, id, LK_DIGEST);
 	memcpy(f.policy, policy, LK_DIGEST);
@@ -351,7 +358,8 @@ static int see_case_since(void *context, struct case_key key, lk_instant since)
 	return see(context, key.number);
 }
 
-static int see_calendar(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry)
+static int see_calendar(void *context, const uint8_t family[LK_DIGEST],
+			const struct calendar_entry *entry)
 {
 	(void)family;
 	return see(context, entry->meeting);
@@ -364,7 +372,7 @@ static int see_calendar(void *context, const uint8_t family[LK_DIGEST], const st
 		assert_string_equal(seen.at, words); \
 	} while (0)
 
-/* ---- The event log ----------------------------------------------------------------------------------------------- */
+/* ---- The event log --------------------------------------------------------------------------- */
 
 static int check_event(void *context, const struct stored_event *e)
 {
@@ -406,7 +414,8 @@ static void an_event_comes_back_as_it_was(void **state)
 	GOOD(store_commit(s, &err));
 	assert_int_equal(store_event_find(s, SOURCE, LK_TEXT("e1"), check_event, &e, &err), 1);
 	assert_int_equal(store_event_find(s, SOURCE, LK_TEXT("e2"), check_event, &e, &err), 0);
-	assert_int_equal(store_event_find(s, LK_TEXT("calsaws"), LK_TEXT("e1"), check_event, &e, &err), 0);
+	assert_int_equal(
+		store_event_find(s, LK_TEXT("calsaws"), LK_TEXT("e1"), check_event, &e, &err), 0);
 }
 
 static void a_case_has_its_events_in_order_of_arrival(void **state)
@@ -518,7 +527,7 @@ static void an_event_of_the_feed_lane_finds_its_place_later(void **state)
 	assert_int_equal(store_stream_get(s, SOURCE, epoch, &stream, &err), 0);
 }
 
-/* ---- Dead letters and streams ------------------------------------------------------------------------------------ */
+/* ---- Dead letters and streams ---------------------------------------------------------------- */
 
 static struct dead_letter a_letter(const char *body, int64_t seq)
 {
@@ -579,7 +588,9 @@ static void a_long_dead_letter_is_cut(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
 	static char body[70000];
-	struct dead_letter letter = { .reason = LK_TOO_LARGE, .body = body, .body_len = sizeof(body) };
+	struct dead_letter letter = { .reason = LK_TOO_LARGE,
+				      .body = body,
+				      .body_len = sizeof(body) };
 
 	GOOD(store_begin(s, &err));
 	GOOD(store_dead_letter_add(s, &letter, &err));
@@ -619,7 +630,7 @@ static void a_source_is_remembered_as_heard(void **state)
 	assert_int_equal(at, 123);
 }
 
-/* ---- Families ---------------------------------------------------------------------------------------------------- */
+/* ---- Families -------------------------------------------------------------------------------- */
 
 static int check_family(void *context, const struct stored_family *f)
 {
@@ -657,7 +668,8 @@ static void a_family_row_is_replaced_as_a_whole(void **state)
 static void families_wake_in_order(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
-	struct stored_family a = a_family(family_a, 20, policy_a), b = a_family(family_b, 10, policy_b);
+	struct stored_family a = a_family(family_a, 20, policy_a),
+			     b = a_family(family_b, 10, policy_b);
 	lk_instant at;
 
 	GOOD(store_next_wake(s, &at, &err));
@@ -734,8 +746,12 @@ static void tokens_of_a_case_are_replaced_together(void **state)
 static void a_worker_has_one_calendar_over_all_families(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
-	struct calendar_entry early = { .worker = LK_TEXT("w1"), .meeting = LK_TEXT("m1"), .start = 10, .end = 20 };
-	struct calendar_entry late = { .worker = LK_TEXT("w1"), .meeting = LK_TEXT("m2"), .start = 30, .end = 40 };
+	struct calendar_entry early = {
+		.worker = LK_TEXT("w1"), .meeting = LK_TEXT("m1"), .start = 10, .end = 20
+	};
+	struct calendar_entry late = {
+		.worker = LK_TEXT("w1"), .meeting = LK_TEXT("m2"), .start = 30, .end = 40
+	};
 	struct calendar_entry again[] = { late, early };
 
 	GOOD(store_begin(s, &err));
@@ -752,7 +768,7 @@ static void a_worker_has_one_calendar_over_all_families(void **state)
 	SAW("m1 m2", store_calendar_of(s, LK_TEXT("w1"), 0, see_calendar, &seen, &err));
 }
 
-/* ---- Mailboxes --------------------------------------------------------------------------------------------------- */
+/* ---- Mailboxes ------------------------------------------------------------------------------- */
 
 static int check_notice(void *context, const struct stored_notice *n)
 {
@@ -782,7 +798,8 @@ static int check_notice(void *context, const struct stored_notice *n)
 static void a_notice_comes_back_as_told(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
-	struct stored_notice first = a_notice("w1", notice_a, 1, "first"), last = a_notice("w1", notice_a, 2, "last");
+	struct stored_notice first = a_notice("w1", notice_a, 1, "first"),
+			     last = a_notice("w1", notice_a, 2, "last");
 
 	last.state = LK_WITHDRAWN;
 	last.other = (struct case_key){ LK_NO_CODE, LK_NO_TEXT };
@@ -844,7 +861,8 @@ static void a_mailbox_is_made_once_and_receipts_only_grow(void **state)
 	add_notice(s, &n);
 	GOOD(store_receipt(s, LK_TEXT("w1"), 1, &err));
 	GOOD(store_receipt(s, LK_TEXT("w1"), 0, &err));
-	GOOD(store_receipt(s, LK_TEXT("w1"), 900, &err)); /* nobody can have stored what was never told */
+	GOOD(store_receipt(s, LK_TEXT("w1"), 900,
+			   &err)); /* nobody can have stored what was never told */
 	GOOD(store_commit(s, &err));
 	GOOD(store_mailbox_open(s, LK_TEXT("w1"), &box, &err));
 	assert_memory_equal(box.id, made.id, LK_DIGEST);
@@ -870,7 +888,7 @@ static void stores_in_memory_are_the_same_each_time(void **state)
 	store_close(twin);
 }
 
-/* ---- Ledger ------------------------------------------------------------------------------------------------------ */
+/* ---- Ledger ---------------------------------------------------------------------------------- */
 
 static void number(struct lk_bytes *b, int64_t value)
 {
@@ -887,7 +905,8 @@ static void column(struct lk_bytes *b, sqlite3_stmt *row, int i)
 		lk_bytes_add(b, sqlite3_column_text(row, i), (size_t)sqlite3_column_bytes(row, i));
 }
 
-/* Follows the chain as ledger.c describes it, with nothing of ours: the first row that breaks it, or 0. */
+/* Follows the chain as ledger.c describes it, with nothing of ours: the first row that breaks
+ * it, or 0. */
 static int64_t chain_break(const struct place *place)
 {
 	sqlite3 *db;
@@ -896,12 +915,16 @@ static int64_t chain_break(const struct place *place)
 	struct lk_bytes bytes = { 0 };
 	int64_t broken = 0, expected = 1;
 
-	assert_int_equal(sqlite3_open_v2(path_in(place, "linkages.db"), &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db,
-					    "SELECT number, at, first_seq, last_seq, level, name, session, basis, chain "
-					    "FROM ledger JOIN worker ON ref = reader ORDER BY number",
-					    -1, &row, NULL),
+	assert_int_equal(sqlite3_open_v2(path_in(place, "linkages.db"), &db, SQLITE_OPEN_READONLY,
+					 NULL),
 			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(
+			db,
+			"SELECT number, at, first_seq, last_seq, level, name, session, basis, chain "
+			"FROM ledger JOIN worker ON ref = reader ORDER BY number",
+			-1, &row, NULL),
+		SQLITE_OK);
 	for (; sqlite3_step(row) == SQLITE_ROW && broken == 0; expected++) {
 		lk_bytes_clear(&bytes);
 		lk_bytes_add(&bytes, chain, LK_DIGEST);
@@ -910,7 +933,8 @@ static int64_t chain_break(const struct place *place)
 		for (int i = 5; i < 8; i++)
 			column(&bytes, row, i);
 		lk_digest(bytes.at, bytes.len, NULL, chain);
-		if (sqlite3_column_int64(row, 0) != expected || memcmp(chain, sqlite3_column_blob(row, 8), LK_DIGEST) != 0)
+		if (sqlite3_column_int64(row, 0) != expected ||
+		    memcmp(chain, sqlite3_column_blob(row, 8), LK_DIGEST) != 0)
 			broken = expected;
 	}
 	lk_bytes_free(&bytes);
@@ -924,7 +948,11 @@ static void the_ledger_is_a_chain(void **state)
 	struct place *place = *state;
 
 	for (int64_t i = 1; i <= 12; i++) {
-		struct ledger_row row = { .at = i, .worker = LK_TEXT("w1"), .from = i, .upto = i, .level = LK_CONTENT,
+		struct ledger_row row = { .at = i,
+					  .worker = LK_TEXT("w1"),
+					  .from = i,
+					  .upto = i,
+					  .level = LK_CONTENT,
 					  .basis = LK_TEXT("WIC 18961.5") };
 
 		if (i % 2 == 0)
@@ -949,7 +977,7 @@ static void the_ledger_is_a_chain(void **state)
 	assert_int_equal(chain_break(place), 2);
 }
 
-/* ---- Transactions ------------------------------------------------------------------------------------------------ */
+/* ---- Transactions ---------------------------------------------------------------------------- */
 
 static void writing_needs_a_transaction(void **state)
 {
@@ -1018,7 +1046,10 @@ static void names_of_a_batch_that_failed_are_forgotten(void **state)
 	GOOD(store_commit(place->store, &err));
 	place_close(place);
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM event_row"), 2);
-	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM event_row WHERE number = 'C-gone' AND id = 'e2'"), 1);
+	assert_int_equal(
+		ask(place, "linkages.db",
+		    "SELECT count(*) FROM event_row WHERE number = 'C-gone' AND id = 'e2'"),
+		1);
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM source"), 1);
 }
 
@@ -1042,8 +1073,8 @@ static void what_was_committed_is_there_after_closing(void **state)
 	assert_true(counts.bytes > 0);
 }
 
-/* A random history with rollbacks, and what must hold of the file afterwards: each question gives rows that may not
- * be. */
+/* A random history with rollbacks, and what must hold of the file afterwards: each question
+ * gives rows that may not be. */
 static const char *const invariants[] = {
 	"SELECT 1 FROM event LEFT JOIN source ON source.ref = event.source WHERE source.ref IS NULL",
 	"SELECT 1 FROM event LEFT JOIN agency_case ON agency_case.ref = case_ref WHERE agency_case.ref IS NULL",
@@ -1094,16 +1125,16 @@ static void random_row(struct store *s, int round)
 		break;
 	}
 	case 2: {
-		struct stored_family f = a_family(digest, dice(100), dice(2) != 0 ? policy_a : policy_b);
+		struct stored_family f =
+			a_family(digest, dice(100), dice(2) != 0 ? policy_a : policy_b);
 
 		GOOD(store_family_put(s, &f, &err));
 		break;
 	}
-	case 3:
-		GOOD(store_link_put(s, one, AID_CASE, 1, &err));
-		break;
+	case 3: GOOD(store_link_put(s, one, AID_CASE, 1, &err)); break;
 	case 4: {
-		struct ledger_row row = { .worker = lk_text_of(who), .basis = LK_TEXT("purpose: audit") };
+		struct ledger_row row = { .worker = lk_text_of(who),
+					  .basis = LK_TEXT("purpose: audit") };
 
 		GOOD(store_ledger_add(s, &row, &err));
 		break;
@@ -1137,7 +1168,7 @@ static void invariants_hold_after_any_history(void **state)
 	assert_int_equal(chain_break(place), 0);
 }
 
-/* ---- The disk ---------------------------------------------------------------------------------------------------- */
+/* ---- The disk -------------------------------------------------------------------------------- */
 
 static int on_watched_disk(void **state)
 {
@@ -1190,7 +1221,8 @@ static void a_full_disk_keeps_nothing_of_the_batch(void **state)
 	SAW("e2", store_case_events(place->store, CWS_CASE, see_event, &seen, &err));
 }
 
-/* A batch larger than the cache spills before its commit: then SQLite gives the transaction up by itself. */
+/* A batch larger than the cache spills before its commit: then SQLite gives the transaction up
+ * by itself. */
 static void a_transaction_that_sqlite_gave_up_is_not_written_to(void **state)
 {
 	struct place *place = *state;
@@ -1232,10 +1264,12 @@ static void after_a_failed_sync_nothing_is_promised(void **state)
 	disk.sync_answer = SQLITE_IOERR_FSYNC;
 	assert_int_equal(store_commit(place->store, &err), LK_ESYNC);
 	store_rollback(place->store);
-	disk.sync_answer = SQLITE_OK; /* the disk says that all is well again: it is not to be believed */
+	disk.sync_answer =
+		SQLITE_OK; /* the disk says that all is well again: it is not to be believed */
 	assert_int_equal(store_begin(place->store, &err), LK_ESYNC);
 	assert_int_equal(store_idle(place->store, &err), LK_ESYNC);
-	assert_int_equal(store_case_events(place->store, CWS_CASE, see_event, &seen, &err), LK_ESYNC);
+	assert_int_equal(store_case_events(place->store, CWS_CASE, see_event, &seen, &err),
+			 LK_ESYNC);
 }
 
 static void the_write_ahead_log_stays_small(void **state)
@@ -1269,7 +1303,7 @@ static void the_write_ahead_log_stays_small(void **state)
 	assert_true(counts.wal_bytes < 40 * 1000 * 1000);
 }
 
-/* ---- Damage ------------------------------------------------------------------------------------------------------ */
+/* ---- Damage ---------------------------------------------------------------------------------- */
 
 struct damage {
 	const char *sql;
@@ -1306,7 +1340,8 @@ static int read_others_notices(struct store *s, struct seen *seen)
 	return store_notices_after(s, LK_TEXT("w2"), 0, 9, see_notice, seen, &err);
 }
 
-/* Offences: one thing changed in a row, and the read that must notice it before it shows anything. */
+/* Offences: one thing changed in a row, and the read that must notice it before it shows
+ * anything. */
 static const struct damage damages[] = {
 	{ "UPDATE event SET body = x'6532'", read_events },
 	{ "UPDATE event SET body = x'653100'", read_events },
@@ -1314,8 +1349,10 @@ static const struct damage damages[] = {
 	{ "UPDATE event SET id = 'e9'", read_events },
 	{ "UPDATE event SET type = 0", read_events },
 	{ "UPDATE event SET time_at = time_at + 1", read_events },
-	{ "UPDATE event SET case_ref = (SELECT ref FROM agency_case WHERE number = 'W-200')", read_other_events },
-	{ "UPDATE agency_case SET agency = 1 - agency, number = 'W-200' WHERE number = 'C-100'", read_other_events },
+	{ "UPDATE event SET case_ref = (SELECT ref FROM agency_case WHERE number = 'W-200')",
+	  read_other_events },
+	{ "UPDATE agency_case SET agency = 1 - agency, number = 'W-200' WHERE number = 'C-100'",
+	  read_other_events },
 	{ "UPDATE dead_letter SET body = x'00'", read_letters },
 	{ "UPDATE dead_letter SET source = 'calsaws'", read_letters },
 	{ "UPDATE family SET state = x'7374617466'", read_family },
@@ -1325,7 +1362,8 @@ static const struct damage damages[] = {
 	{ "UPDATE notice SET level = 0", read_notices },
 	{ "UPDATE notice SET other_case = NULL", read_notices },
 	{ "UPDATE notice SET seq = 2", read_notices },
-	{ "UPDATE notice SET worker = (SELECT ref FROM worker WHERE name = 'w2')", read_others_notices },
+	{ "UPDATE notice SET worker = (SELECT ref FROM worker WHERE name = 'w2')",
+	  read_others_notices },
 	{ "UPDATE worker SET name = 'w2' WHERE name = 'w1'", read_others_notices },
 };
 
@@ -1362,8 +1400,9 @@ static void a_changed_row_is_noticed_before_it_is_shown(void **state)
 		(void)unlink(path_in(place, undo[1]));
 		(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(place, undo[1]));
 		meddle(place, undo[0], copy);
-		meddle(place, undo[0], "INSERT OR IGNORE INTO agency_case (agency, number) SELECT 1, 'W-200' "
-				       "WHERE NOT EXISTS (SELECT 1 FROM agency_case WHERE number = 'W-200')");
+		meddle(place, undo[0],
+		       "INSERT OR IGNORE INTO agency_case (agency, number) SELECT 1, 'W-200' "
+		       "WHERE NOT EXISTS (SELECT 1 FROM agency_case WHERE number = 'W-200')");
 		if (strstr(damages[i].sql, "UPDATE agency_case") != NULL)
 			meddle(place, undo[0], "DELETE FROM agency_case WHERE number = 'W-200'");
 		if (strstr(damages[i].sql, "name = 'w2')") != NULL)
@@ -1379,7 +1418,7 @@ static void a_changed_row_is_noticed_before_it_is_shown(void **state)
 	}
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static unsigned mode_of(const struct place *place, const char *name)
 {
@@ -1402,7 +1441,8 @@ static void files_have_their_modes(void **state)
 	assert_int_equal(mode_of(place, "state.db"), 0640);
 	assert_int_equal(mode_of(place, "state.db-wal"), 0640);
 	assert_int_equal(mode_of(place, "state.db-shm"), 0640);
-	assert_int_equal(access(path_in(place, "linkages.db-shm"), F_OK), -1); /* nobody else is to look in */
+	assert_int_equal(access(path_in(place, "linkages.db-shm"), F_OK),
+			 -1); /* nobody else is to look in */
 }
 
 static void a_second_daemon_is_refused(void **state)
@@ -1411,7 +1451,8 @@ static void a_second_daemon_is_refused(void **state)
 	struct store_options options = { .directory = place->directory };
 	struct store *second;
 
-	REFUSED(store_open(&options, &second, &err), LK_ESTATE, "linkages.db is held by another process");
+	REFUSED(store_open(&options, &second, &err), LK_ESTATE,
+		"linkages.db is held by another process");
 	assert_null(second);
 	pid_t child = fork();
 	if (child == 0)
@@ -1438,10 +1479,12 @@ static void a_newer_or_foreign_file_is_refused(void **state)
 	place_close(place);
 	meddle(place, "linkages.db", "PRAGMA user_version = 900");
 	refused_with(place, LK_ESTORE, "linkages.db is newer: it has version 900");
-	assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"), 900); /* and left as it was */
+	assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"),
+			 900); /* and left as it was */
 	meddle(place, "linkages.db", "PRAGMA user_version = 1; PRAGMA application_id = 77");
 	refused_with(place, LK_ESTORE, "linkages.db is foreign: its application id");
-	file_write(path_in(place, "linkages.db"), "Dear diary, this is no database at all. Not even nearly so, or is it?");
+	file_write(path_in(place, "linkages.db"),
+		   "Dear diary, this is no database at all. Not even nearly so, or is it?");
 	refused_with(place, LK_ESTORE, "linkages.db is foreign: it is no SQLite database");
 }
 
@@ -1485,7 +1528,8 @@ static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
 	struct place *place = *state;
 
 	place_close(place);
-	assert_int_equal(rename(path_in(place, "linkages.db"), path_in(place, "linkages.db.new")), 0);
+	assert_int_equal(rename(path_in(place, "linkages.db"), path_in(place, "linkages.db.new")),
+			 0);
 	assert_int_equal(truncate(path_in(place, "linkages.db.new"), 5000), 0);
 	GOOD(place_open(place)); /* a new store, a whole one; state.db is made anew to fit it */
 	put_one_of_each(place->store);
@@ -1509,7 +1553,7 @@ static void a_store_can_be_read_only(void **state)
 	assert_int_equal(store_open(&options, &s, &err), LK_ENOTFOUND);
 }
 
-/* ---- Versions, tables, statements -------------------------------------------------------------------------------- */
+/* ---- Versions, tables, statements ------------------------------------------------------------ */
 
 /* sqlite_schema as one text, of a file or of what a script makes. */
 static char *schema_of(sqlite3 *db)
@@ -1517,9 +1561,12 @@ static char *schema_of(sqlite3 *db)
 	sqlite3_stmt *statement;
 	char *text = calloc(1, 1 << 17);
 
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name || char(10) || coalesce(sql, '') FROM sqlite_schema ORDER BY name",
-					    -1, &statement, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(
+			db,
+			"SELECT name || char(10) || coalesce(sql, '') FROM sqlite_schema ORDER BY name",
+			-1, &statement, NULL),
+		SQLITE_OK);
 	while (sqlite3_step(statement) == SQLITE_ROW)
 		(void)strcat(strcat(text, (const char *)sqlite3_column_text(statement, 0)), "\n");
 	(void)sqlite3_finalize(statement);
@@ -1542,7 +1589,8 @@ static void the_published_schemas_are_those_of_a_new_store(void **state)
 {
 	static const struct {
 		const char *file, *published;
-	} pairs[] = { { "linkages.db", TEST_ROOT "/schemas/store.sql" }, { "state.db", TEST_ROOT "/schemas/state.sql" } };
+	} pairs[] = { { "linkages.db", TEST_ROOT "/schemas/store.sql" },
+		      { "state.db", TEST_ROOT "/schemas/state.sql" } };
 	struct place *place = *state;
 
 	place_close(place);
@@ -1560,7 +1608,8 @@ static void the_published_schemas_are_those_of_a_new_store(void **state)
 	}
 }
 
-/* A file of every version that was ever released opens, and has the schema of a new one afterwards. */
+/* A file of every version that was ever released opens, and has the schema of a new one
+ * afterwards. */
 static void every_old_version_is_brought_up_to_date(void **state)
 {
 	static const char *const versions[] = { TEST_ROOT "/daemon/store/linkages-1.sql" };
@@ -1569,7 +1618,8 @@ static void every_old_version_is_brought_up_to_date(void **state)
 
 	place_close(place);
 	int64_t present = ask(place, "linkages.db", "PRAGMA user_version");
-	assert_int_equal(present, sizeof(versions) / sizeof(versions[0])); /* a new version is listed above */
+	assert_int_equal(present, sizeof(versions) /
+					  sizeof(versions[0])); /* a new version is listed above */
 	for (int64_t version = 1; version <= present; version++) {
 		char mark[200];
 
@@ -1581,7 +1631,9 @@ static void every_old_version_is_brought_up_to_date(void **state)
 			assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 			free(sql);
 		}
-		(void)snprintf(mark, sizeof(mark), "PRAGMA application_id = 0x4c4b4442; PRAGMA user_version = %d", (int)version);
+		(void)snprintf(mark, sizeof(mark),
+			       "PRAGMA application_id = 0x4c4b4442; PRAGMA user_version = %d",
+			       (int)version);
 		assert_int_equal(sqlite3_exec(db, mark, NULL, NULL, NULL), SQLITE_OK);
 		assert_int_equal(sqlite3_close(db), SQLITE_OK);
 		GOOD(place_open(place));
@@ -1593,7 +1645,8 @@ static void every_old_version_is_brought_up_to_date(void **state)
 
 static void every_column_is_commented(void **state)
 {
-	static const char *const files[] = { TEST_ROOT "/daemon/store/linkages-1.sql", TEST_ROOT "/daemon/store/state.sql" };
+	static const char *const files[] = { TEST_ROOT "/daemon/store/linkages-1.sql",
+					     TEST_ROOT "/daemon/store/state.sql" };
 	int columns = 0;
 
 	(void)state;
@@ -1602,7 +1655,8 @@ static void every_column_is_commented(void **state)
 		bool inside = false;
 
 		while ((line = strtok_r(rest, "\n", &rest)) != NULL) {
-			inside = strncmp(line, "CREATE TABLE", 12) == 0 || (inside && line[0] == '\t');
+			inside = strncmp(line, "CREATE TABLE", 12) == 0 ||
+				 (inside && line[0] == '\t');
 			if (!inside || line[0] != '\t' || line[1] < 'a' || line[1] > 'z')
 				continue;
 			columns++;
@@ -1616,10 +1670,10 @@ static void every_column_is_commented(void **state)
 
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
-	"count_all",	 /* families come and go; counted on the smallest index */
-	"dirty_all",	 /* state.db is filled anew */
-	"dirty_some",	 /* what waits, in order of waiting: the walk is the question, and has a limit */
-	"letter_after",	 /* likewise */
+	"count_all", /* families come and go; counted on the smallest index */
+	"dirty_all", /* state.db is filled anew */
+	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
+	"letter_after", /* likewise */
 };
 
 static bool may_scan(const char *name)
@@ -1678,14 +1732,19 @@ static void no_statement_reads_a_whole_table(void **state)
 {
 	struct place *place = *state;
 
-	statements_that_scan(TEST_ROOT "/daemon/store/linkages-1.sql", TEST_ROOT "/daemon/store/statements.sql", true);
-	statements_that_scan(TEST_ROOT "/daemon/store/state.sql", TEST_ROOT "/daemon/store/state-statements.sql", true);
+	statements_that_scan(TEST_ROOT "/daemon/store/linkages-1.sql",
+			     TEST_ROOT "/daemon/store/statements.sql", true);
+	statements_that_scan(TEST_ROOT "/daemon/store/state.sql",
+			     TEST_ROOT "/daemon/store/state-statements.sql", true);
 	/* The offence that this test is for. */
-	file_write(path_in(place, "offence.sql"), "-- name: offence\nSELECT 1 FROM event WHERE time_at = ?1\n");
-	assert_int_equal(statements_that_scan(TEST_ROOT "/daemon/store/linkages-1.sql", path_in(place, "offence.sql"), false), 1);
+	file_write(path_in(place, "offence.sql"),
+		   "-- name: offence\nSELECT 1 FROM event WHERE time_at = ?1\n");
+	assert_int_equal(statements_that_scan(TEST_ROOT "/daemon/store/linkages-1.sql",
+					      path_in(place, "offence.sql"), false),
+			 1);
 }
 
-/* ---- state.db ---------------------------------------------------------------------------------------------------- */
+/* ---- state.db -------------------------------------------------------------------------------- */
 
 static void a_mutual_family(struct family *f)
 {
@@ -1697,7 +1756,8 @@ static void a_mutual_family(struct family *f)
 	u->episode_at = 86400 * LK_SECOND;
 	u->ended_at = u->pltm_at = LK_NO_INSTANT;
 	for (int agency = 0; agency < 2; agency++) {
-		struct word number = family_word(f, agency == LK_CWS ? CWS_CASE.number : AID_CASE.number);
+		struct word number =
+			family_word(f, agency == LK_CWS ? CWS_CASE.number : AID_CASE.number);
 		struct kase *k = family_add_kase(f);
 
 		k->number = number;
@@ -1712,16 +1772,29 @@ static void a_mutual_family(struct family *f)
 		k->clock_used = agency == LK_CWS ? -1 : 41;
 	}
 	struct word id = family_word(f, LK_TEXT("k1"));
-	*family_add_consent(f) = (struct consent){ .id = id, .topics = 1u << LK_TOPIC_STATUS | 1u << LK_TOPIC_MEETING,
-						   .expires = LK_NO_DATE, .in_force = 1 };
+	*family_add_consent(f) =
+		(struct consent){ .id = id,
+				  .topics = 1u << LK_TOPIC_STATUS | 1u << LK_TOPIC_MEETING,
+				  .expires = LK_NO_DATE,
+				  .in_force = 1 };
 	struct word worker = family_word(f, LK_TEXT("w1"));
-	*family_add_assignment(f) = (struct assignment){ .role = LK_SOCIAL_WORKER, .worker = worker, .name = NO_WORD,
-							 .phone = NO_WORD, .until_at = LK_NO_INSTANT };
+	*family_add_assignment(f) = (struct assignment){ .role = LK_SOCIAL_WORKER,
+							 .worker = worker,
+							 .name = NO_WORD,
+							 .phone = NO_WORD,
+							 .until_at = LK_NO_INSTANT };
 	*family_add_meeting(f) = (struct meeting){ .id = id, .version = 0 };
-	*family_add_meeting(f) = (struct meeting){ .id = id, .version = NONE, .state = MEETING_MISSED };
+	*family_add_meeting(f) =
+		(struct meeting){ .id = id, .version = NONE, .state = MEETING_MISSED };
 	*family_add_word(f) = worker;
-	*family_add_version(f) = (struct version){ .kind = LK_LTM, .place = NO_WORD, .organizer = worker, .required_n = 1,
-						   .optional = 1, .family = 1, .start_at = 0, .end_at = LK_HOUR };
+	*family_add_version(f) = (struct version){ .kind = LK_LTM,
+						   .place = NO_WORD,
+						   .organizer = worker,
+						   .required_n = 1,
+						   .optional = 1,
+						   .family = 1,
+						   .start_at = 0,
+						   .end_at = LK_HOUR };
 	assert_false(f->failed);
 }
 
@@ -1756,13 +1829,19 @@ static void families_are_told_in_plain_tables_that_others_can_read(void **state)
 	fill(place->store, family_a, &f);
 	fill(place->store, family_a, &f); /* replaced, not added */
 	assert_int_equal(STATE("state_case"), 2);
-	assert_int_equal(STATE("state_case WHERE status = 'ifs' AND number = 'C-100' AND is_open = 1 AND closed_at IS NULL "
-			       "AND status_at = '1970-01-01T00:00:01.5+00:00' AND closing_on = '2026-03-01'"), 1);
-	assert_int_equal(STATE("consent WHERE topics = 'status,meeting' AND in_force = 1 AND agency = 'cws'"), 1);
-	assert_int_equal(STATE("clock WHERE used = 41 AND clock = 'tanf60' AND number = 'W-200'"), 1);
+	assert_int_equal(
+		STATE("state_case WHERE status = 'ifs' AND number = 'C-100' AND is_open = 1 AND closed_at IS NULL "
+		      "AND status_at = '1970-01-01T00:00:01.5+00:00' AND closing_on = '2026-03-01'"),
+		1);
+	assert_int_equal(
+		STATE("consent WHERE topics = 'status,meeting' AND in_force = 1 AND agency = 'cws'"),
+		1);
+	assert_int_equal(STATE("clock WHERE used = 41 AND clock = 'tanf60' AND number = 'W-200'"),
+			 1);
 	assert_int_equal(STATE("link WHERE number = 'C-100' AND other_number = 'W-200'"), 1);
 	assert_int_equal(STATE("link"), 1);
-	assert_int_equal(STATE("meeting WHERE state = 'planned' AND kind = 'ltm' AND needs_family = 1"), 1);
+	assert_int_equal(
+		STATE("meeting WHERE state = 'planned' AND kind = 'ltm' AND needs_family = 1"), 1);
 	assert_int_equal(STATE("meeting WHERE state = 'missed' AND kind IS NULL"), 1);
 	assert_int_equal(STATE("calendar WHERE worker = 'w1' AND is_required = 1"), 1);
 	assert_int_equal(STATE("caseload WHERE worker = 'w1' AND status = 'ifs'"), 1);
@@ -1788,7 +1867,8 @@ static void state_db_says_where_in_the_log_it_stands(void **state)
 	put_family(place->store, family_b);
 	GOOD(store_begin(place->store, &err));
 	add_event(place->store, &two);
-	GOOD(store_family_put(place->store, &row, &err)); /* waits already: keeps its place in the row */
+	GOOD(store_family_put(place->store, &row,
+			      &err)); /* waits already: keeps its place in the row */
 	GOOD(store_commit(place->store, &err));
 	SAW("fa fb", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
 	fill(place->store, family_a, &f);
@@ -1810,7 +1890,8 @@ static void state_db_never_says_what_was_not_committed(void **state)
 	put_family(place->store, family_a);
 	GOOD(store_begin(place->store, &err));
 	GOOD(store_family_put(place->store, &row, &err));
-	REFUSED(store_project(place->store, family_a, &f, &err), LK_ESTATE, "transaction of its own");
+	REFUSED(store_project(place->store, family_a, &f, &err), LK_ESTATE,
+		"transaction of its own");
 	store_rollback(place->store);
 	GOOD(store_begin(place->store, &err));
 	GOOD(store_project(place->store, family_a, &f, &err));
@@ -1839,13 +1920,14 @@ static void state_db_can_be_filled_anew(void **state)
 	family_free(&f);
 }
 
-/* What keeps state.db from being the projection of this linkages.db: it is made anew, and all families wait for it. */
+/* What keeps state.db from being the projection of this linkages.db: it is made anew, and all
+ * families wait for it. */
 static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 {
 	static const char *const offences[] = {
-		"UPDATE standing SET store = zeroblob(16)", /* another store's */
+		"UPDATE standing SET store = zeroblob(16)",    /* another store's */
 		"UPDATE standing SET fillings = fillings - 1", /* an old copy */
-		"PRAGMA user_version = 900", /* another version's */
+		"PRAGMA user_version = 900",                   /* another version's */
 	};
 	struct place *place = *state;
 	struct family f;
@@ -1859,7 +1941,8 @@ static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 		if (i < 3)
 			meddle(place, "state.db", offences[i]);
 		else
-			assert_int_equal(truncate(path_in(place, "state.db"), 8192), 0); /* damage */
+			assert_int_equal(truncate(path_in(place, "state.db"), 8192),
+					 0); /* damage */
 		GOOD(place_open(place));
 		SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
 		assert_int_equal(STATE("state_case"), 0);
