@@ -392,6 +392,19 @@ static bool has_deadline(void)
 	return settings.timeout > 0 && (settings.once || settings.answer != NULL);
 }
 
+static int gave_up(struct run *r)
+{
+	if (r->trouble[0] != '\0')
+		return lk_fail(&r->err, LK_ENET, "nothing heard for %d s: %s", settings.timeout,
+			       r->trouble);
+	if (settings.answer != NULL)
+		return lk_fail(
+			&r->err, LK_ENET,
+			"the answer was not confirmed within %d s; saying it again does no harm",
+			settings.timeout);
+	return lk_fail(&r->err, LK_ENET, "nothing heard for %d s", settings.timeout);
+}
+
 static int run_loop(struct run *r)
 {
 	int code = 0;
@@ -405,14 +418,13 @@ static int run_loop(struct run *r)
 			code = r->fault < 0
 				       ? r->fault
 				       : lk_inbox_store_take(r->store, notice_show, r, &r->err);
-		session_show(r);
+		if (!is_done(r))
+			session_show(r);
 		if (code > 0)
 			(void)clock_gettime(CLOCK_MONOTONIC, &r->heard_at);
 		if (code >= 0 && !is_done(r) && has_deadline() &&
 		    seconds_since(&r->heard_at) >= settings.timeout)
-			code = lk_fail(&r->err, LK_ENET, "nothing heard for %d s%s%s",
-				       settings.timeout, r->trouble[0] != '\0' ? ": " : "",
-				       r->trouble);
+			code = gave_up(r);
 	}
 	return code < 0 ? code : 0;
 }

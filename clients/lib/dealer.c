@@ -252,17 +252,24 @@ static enum dealer_news came_near(struct dealer *l, uint32_t value)
 	return DEALER_NOTHING;
 }
 
-static enum dealer_news went_away(struct dealer *l, uint32_t value)
+/* A daemon that does not know a key hangs up without a word. */
+static enum dealer_news was_kept_out(struct dealer *l, uint32_t value)
 {
 	(void)value;
+	dealer_drop(
+		l,
+		"%s: the daemon lets nobody in with this key: is it in its table of clients, and is the server "
+		"key the right one?",
+		l->address);
+	return DEALER_NOTHING;
+}
+
+static enum dealer_news went_away(struct dealer *l, uint32_t value)
+{
+	if (l->phase != OPEN && l->reached)
+		return was_kept_out(l, value);
 	if (l->phase == OPEN)
 		dealer_drop(l, "%s: the daemon closed the connection", l->address);
-	else if (l->reached)
-		dealer_drop(
-			l,
-			"%s: the daemon lets nobody in with this key: is it in its table of clients, and is the "
-			"server key the right one?",
-			l->address);
 	else
 		dealer_drop(l, "%s: nobody answers: is the daemon running?", l->address);
 	return DEALER_NOTHING;
@@ -295,7 +302,7 @@ static const struct {
 	{ ZMQ_EVENT_CLOSED, went_away },
 	{ ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, was_refused },
 	{ ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, spoke_oddly },
-	{ ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, spoke_oddly },
+	{ ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, was_kept_out },
 };
 
 /* A monitor message: six bytes (event, value), then the address, which we know. */
