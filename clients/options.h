@@ -16,11 +16,11 @@ enum option_kind {
 
 struct option_row {
 	const char *name;
-	char letter;          /* 0: none */
+	char letter; /* 0: none */
 	enum option_kind kind;
 	const char *argument; /* its name in the help; NULL for a flag */
 	void *target;
-	const char *help;     /* lines are kept; each is indented */
+	const char *help; /* lines are kept; each is indented */
 };
 
 struct tool {
@@ -29,7 +29,7 @@ struct tool {
 	const char *purpose;  /* a paragraph */
 	const struct option_row *rows;
 	size_t rows_n;
-	const char *notes;    /* after the options: examples, files, exit status */
+	const char *notes; /* after the options: examples, files, exit status */
 };
 
 /* Reads the options; *first is the index of the first word that is none. -1: go on; else the status to exit with,
@@ -47,26 +47,41 @@ struct place {
 };
 
 #define PLACE_ROWS(place) \
-	{ "state", 0, OPTION_TEXT, "DIR", &(place).state, \
+	{ "state", \
+	  0, \
+	  OPTION_TEXT, \
+	  "DIR", \
+	  &(place).state, \
 	  "the state directory of a daemon on this machine; keys are looked for there\n" \
 	  "(default: $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages)" }, \
-	{ "server", 's', OPTION_TEXT, "ADDRESS", &(place).server, "where the daemon listens, like tcp://host:port" }, \
-	{ "server-key", 0, OPTION_TEXT, "FILE", &(place).server_key, \
-	  "the daemon's public key (default: server.pub in the state directory)" }, \
-	{ "key", 'k', OPTION_TEXT, "FILE", &(place).key, "our own key file (default: see Files)" }
+		{ "server",        's', \
+		  OPTION_TEXT,     "ADDRESS", \
+		  &(place).server, "where the daemon listens, like tcp://host:port" }, \
+		{ "server-key", \
+		  0, \
+		  OPTION_TEXT, \
+		  "FILE", \
+		  &(place).server_key, \
+		  "the daemon's public key (default: server.pub in the state directory)" }, \
+	{ \
+		"key", 'k', OPTION_TEXT, "FILE", &(place).key, \
+			"our own key file (default: see Files)" \
+	}
 
 #define PLACE_PATH 1024
 /* The state directory, whether it is there or not. 0, or LK_ECONFIG where nothing tells. */
-int place_state(const struct place *place, char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
+int place_state(const struct place *place, char out[PLACE_PATH],
+		struct lk_error *err) LK_MUST_CHECK;
 /* A file of ours: <state directory>-clients/NAME.SUFFIX. Makes the folder (0700). */
 int place_own(const struct place *place, const char *name, const char *suffix, char out[PLACE_PATH],
 	      struct lk_error *err) LK_MUST_CHECK;
 /* The daemon at --server, or at `address`; with --key, or else the first of names[0..n) that is at keys/NAME.key in the
  * state directory. `out` borrows the address. */
-int place_peer(const struct place *place, const char *address, const char *const *names, size_t n, struct lk_peer *out,
-	       struct lk_error *err) LK_MUST_CHECK;
+int place_peer(const struct place *place, const char *address, const char *const *names, size_t n,
+	       struct lk_peer *out, struct lk_error *err) LK_MUST_CHECK;
 /* The control lane's address: --server; else the first socket named 'control' in the state directory (where --state
  * is given), $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/linkages, the state directory. */
-int place_control(const struct place *place, char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
+int place_control(const struct place *place, char out[PLACE_PATH],
+		  struct lk_error *err) LK_MUST_CHECK;
 
 #endif

@@ -11,8 +11,8 @@
 
 struct output {
 	FILE *to;
-	bool json;     /* one JSON object a line */
-	bool coloured; /* a terminal, text, and NO_COLOR not set */
+	bool json;       /* one JSON object a line */
+	bool coloured;   /* a terminal, text, and NO_COLOR not set */
 	unsigned column; /* characters on this line so far */
 };
 
@@ -21,8 +21,9 @@ enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_FAINT, PAINT_ALARM, PAINT_GOOD };
 void output_open(struct output *out, FILE *to, bool json);
 void output_word(struct output *out, const char *ours); /* our own words, as they are */
 void output_text(struct output *out, struct lk_text theirs);
-void output_paint(struct output *out, enum paint paint); /* until the next; nothing where it is not coloured */
-void output_pad(struct output *out, unsigned column);    /* spaces up to there; at least one */
+void output_paint(struct output *out,
+		  enum paint paint); /* until the next; nothing where it is not coloured */
+void output_pad(struct output *out, unsigned column); /* spaces up to there; at least one */
 /* How many columns output_text() will take. */
 unsigned output_width(struct lk_text theirs);
 /* One MessagePack value as a line of JSON. */
