@@ -1559,16 +1559,20 @@ static void a_store_can_be_read_only(void **state)
 static char *schema_of(sqlite3 *db)
 {
 	sqlite3_stmt *statement;
-	char *text = calloc(1, 1 << 17);
+	size_t room = 1 << 17, len = 0;
+	char *text = calloc(1, room);
 
-	assert_int_equal(
-		sqlite3_prepare_v2(
-			db,
-			"SELECT name || char(10) || coalesce(sql, '') FROM sqlite_schema ORDER BY name",
-			-1, &statement, NULL),
-		SQLITE_OK);
-	while (sqlite3_step(statement) == SQLITE_ROW)
-		(void)strcat(strcat(text, (const char *)sqlite3_column_text(statement, 0)), "\n");
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name, sql FROM sqlite_schema ORDER BY name",
+					    -1, &statement, NULL),
+			 SQLITE_OK);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		const unsigned char *sql = sqlite3_column_text(statement, 1);
+
+		len += (size_t)snprintf(text + len, room - len, "%s\n%s\n",
+					sqlite3_column_text(statement, 0),
+					sql != NULL ? (const char *)sql : "");
+		assert_true(len < room);
+	}
 	(void)sqlite3_finalize(statement);
 	return text;
 }
@@ -1617,9 +1621,10 @@ static void every_old_version_is_brought_up_to_date(void **state)
 	sqlite3 *db;
 
 	place_close(place);
-	int64_t present = ask(place, "linkages.db", "PRAGMA user_version");
-	assert_int_equal(present, sizeof(versions) /
-					  sizeof(versions[0])); /* a new version is listed above */
+	const int64_t present =
+		sizeof(versions) / sizeof(versions[0]); /* a new one is listed above */
+
+	assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"), present);
 	for (int64_t version = 1; version <= present; version++) {
 		char mark[200];
 
