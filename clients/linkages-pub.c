@@ -539,8 +539,7 @@ static bool is_done(const struct run *r)
 {
 	if (stopped)
 		return true;
-	return r->ended && (r->publisher == NULL || (!settings.follow && all_acknowledged(r)) ||
-			    (settings.follow && all_acknowledged(r)));
+	return r->ended && (r->publisher == NULL || all_acknowledged(r));
 }
 
 /* Input and daemon, whichever has something. */

@@ -46,27 +46,17 @@ struct place {
 	const char *key;        /* --key */
 };
 
+/* clang-format off */
 #define PLACE_ROWS(place) \
-	{ "state", \
-	  0, \
-	  OPTION_TEXT, \
-	  "DIR", \
-	  &(place).state, \
+	{ "state", 0, OPTION_TEXT, "DIR", &(place).state, \
 	  "the state directory of a daemon on this machine; keys are looked for there\n" \
 	  "(default: $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages)" }, \
-		{ "server",        's', \
-		  OPTION_TEXT,     "ADDRESS", \
-		  &(place).server, "where the daemon listens, like tcp://host:port" }, \
-		{ "server-key", \
-		  0, \
-		  OPTION_TEXT, \
-		  "FILE", \
-		  &(place).server_key, \
-		  "the daemon's public key (default: server.pub in the state directory)" }, \
-	{ \
-		"key", 'k', OPTION_TEXT, "FILE", &(place).key, \
-			"our own key file (default: see Files)" \
-	}
+	{ "server", 's', OPTION_TEXT, "ADDRESS", &(place).server, \
+	  "where the daemon listens, like tcp://host:port" }, \
+	{ "server-key", 0, OPTION_TEXT, "FILE", &(place).server_key, \
+	  "the daemon's public key (default: server.pub in the state directory)" }, \
+	{ "key", 'k', OPTION_TEXT, "FILE", &(place).key, "our own key file (default: see Files)" }
+/* clang-format on */
 
 #define PLACE_PATH 1024
 /* The state directory, whether it is there or not. 0, or LK_ECONFIG where nothing tells. */

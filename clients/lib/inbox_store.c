@@ -44,7 +44,7 @@ static const struct sqlfile_kind store_kind = {
 	S(TAKEN, "UPDATE taken SET position = ?")
 
 #define STATEMENT_NAME(name, sql) STORE_##name,
-#define STATEMENT_SQL(name, sql) sql,
+#define STATEMENT_SQL(name, sql) (sql),
 enum { STORE_STATEMENTS(STATEMENT_NAME) store_statements_n };
 static const char *const store_sql[] = { STORE_STATEMENTS(STATEMENT_SQL) };
 

@@ -54,7 +54,7 @@ static const struct sqlfile_kind outbox_kind = {
 	S(RENEW, "UPDATE outbox SET epoch = ?, last = ?, acked = 0")
 
 #define STATEMENT_NAME(name, sql) OUTBOX_##name,
-#define STATEMENT_SQL(name, sql) sql,
+#define STATEMENT_SQL(name, sql) (sql),
 enum { OUTBOX_STATEMENTS(STATEMENT_NAME) outbox_statements_n };
 static const char *const outbox_sql[] = { OUTBOX_STATEMENTS(STATEMENT_SQL) };
 

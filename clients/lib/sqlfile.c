@@ -120,7 +120,7 @@ static int schema_make(sqlite3 *db, const struct sqlfile_kind *kind, struct lk_e
 /* 1: ours; 0: nothing in it yet; negative: neither. */
 static int schema_check(sqlite3 *db, const struct sqlfile_kind *kind, struct lk_error *err)
 {
-	int64_t id, version, tables;
+	int64_t id = 0, version = 0, tables = 0;
 	const char *path = sqlite3_db_filename(db, "main");
 
 	if (sqlfile_number(db, "PRAGMA application_id", &id, err) < 0 ||

@@ -95,15 +95,12 @@ static size_t value_add_name(struct value *v, struct lk_text name)
 static int token_make(const uint8_t key[LK_IDENTITY_KEY], enum lk_key_kind kind, struct value *v,
 		      char out[LK_DIGEST_HEX])
 {
-	const char *word = lk_key_kind_word((int)kind);
 	uint8_t bytes[VALUE_MAX + 16], digest[LK_DIGEST];
-	size_t len = strlen(word);
+	int len = snprintf((char *)bytes, 16, "%s\x1f", lk_key_kind_word((int)kind));
 
 	if (!v->failed) {
-		memcpy(bytes, word, len);
-		bytes[len] = 0x1f;
-		memcpy(bytes + len + 1, v->at, v->len);
-		lk_digest(bytes, len + 1 + v->len, key, digest);
+		memcpy(bytes + len, v->at, v->len);
+		lk_digest(bytes, (size_t)len + v->len, key, digest);
 		lk_digest_hex(digest, out);
 	}
 	sodium_memzero(bytes, sizeof(bytes));
