@@ -325,14 +325,27 @@ int store_tokens_put(struct store *s, struct case_key key, const struct stored_t
 	return rc;
 }
 
-int store_token_cases(struct store *s, int kind, const uint8_t token[LK_DIGEST],
-		      case_since_visitor *visit, void *context, struct lk_error *err)
+int store_lookalikes(struct store *s, struct case_key key, lookalike_visitor *visit, void *context,
+		     struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_token_cases);
+	struct query q;
+	struct case_key other;
+	int64_t ref;
+	int kind, rc = name_seek(s, name_of_case(key), &ref, err);
 
-	bind_int(&q, kind);
-	bind_digest(&q, token);
-	return cases_walk(&q, visit, context, err);
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_lookalikes);
+	bind_int(&q, ref);
+	while ((rc = query_step(&q, err)) == 1) {
+		other.agency = column_code(&q);
+		other.number = column_text(&q);
+		kind = column_code(&q);
+		if ((rc = visit(context, other, kind, column_int(&q))) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
 }
 
 /* ---- Calendars ------------------------------------------------------------------------------- */

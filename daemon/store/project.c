@@ -447,7 +447,7 @@ static int put_link(void *context, struct case_key other, lk_instant since)
 
 	if (order == 0)
 		order = lk_text_order(w->one.number, other.number);
-	if (order > 0)
+	if (order > 0 || since == LINK_REFUSED)
 		return 0;
 	q = row_begin(w->p, SQL_put_link);
 	bind_case(&q, w->p, w->kase);

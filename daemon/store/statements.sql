@@ -139,9 +139,12 @@ DELETE FROM token WHERE case_ref = ?1
 -- name: token_put
 INSERT INTO token (kind, token, case_ref, since) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT DO UPDATE SET since = min(since, excluded.since)
--- name: token_cases
-SELECT agency, number, since FROM token JOIN agency_case ON agency_case.ref = token.case_ref
-WHERE kind = ?1 AND token = ?2 ORDER BY agency, number
+-- name: lookalikes
+SELECT agency_case.agency, agency_case.number, mine.kind, min(max(mine.since, theirs.since))
+FROM token AS mine JOIN token AS theirs ON theirs.kind = mine.kind AND theirs.token = mine.token
+JOIN agency_case ON agency_case.ref = theirs.case_ref
+WHERE mine.case_ref = ?1 AND theirs.case_ref <> ?1
+GROUP BY theirs.case_ref, mine.kind ORDER BY agency_case.agency, agency_case.number, mine.kind
 
 -- name: calendar_drop
 DELETE FROM calendar WHERE family = ?1

@@ -161,7 +161,8 @@ int store_next_wake(struct store *s, lk_instant *at, struct lk_error *err) LK_MU
 int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, void *context,
 			 struct lk_error *err) LK_MUST_CHECK;
 
-/* Links that hold now, for finding who belongs together. */
+/* What holds of a pair now: linked since then, or LINK_REFUSED, a person's no. For finding who belongs together. */
+#define LINK_REFUSED INT64_MAX
 int store_link_put(struct store *s, struct case_key a, struct case_key b, lk_instant since, struct lk_error *err) LK_MUST_CHECK;
 int store_link_drop(struct store *s, struct case_key a, struct case_key b, struct lk_error *err) LK_MUST_CHECK;
 int store_links_of(struct store *s, struct case_key key,
@@ -176,10 +177,10 @@ struct stored_token {
 };
 int store_tokens_put(struct store *s, struct case_key key, const struct stored_token *tokens, size_t n,
 		     struct lk_error *err) LK_MUST_CHECK;
-/* Cases that carry the token. */
-int store_token_cases(struct store *s, int kind, const uint8_t token[LK_DIGEST],
-		      int (*visit)(void *context, struct case_key key, lk_instant since), void *context,
-		      struct lk_error *err) LK_MUST_CHECK;
+/* Other cases that carry an equal token: once for each kind and case; since: both have carried it. */
+typedef int lookalike_visitor(void *context, struct case_key other, int kind, lk_instant since);
+int store_lookalikes(struct store *s, struct case_key key, lookalike_visitor *visit, void *context,
+		     struct lk_error *err) LK_MUST_CHECK;
 
 /* Workers' calendars across families: one row for each required worker of a meeting that is on the calendar. */
 struct calendar_entry {

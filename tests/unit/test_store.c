@@ -358,6 +358,15 @@ static int see_case_since(void *context, struct case_key key, lk_instant since)
 	return see(context, key.number);
 }
 
+static int see_lookalike(void *context, struct case_key other, int kind, lk_instant since)
+{
+	char text[80];
+	int len = snprintf(text, sizeof(text), "%.*s %s %d", LK_PRINT(other.number),
+			   lk_key_kind_word(kind), (int)since);
+
+	return see(context, (struct lk_text){ text, (uint32_t)len });
+}
+
 static int see_calendar(void *context, const uint8_t family[LK_DIGEST],
 			const struct calendar_entry *entry)
 {
@@ -725,22 +734,31 @@ static void links_are_seen_from_both_ends(void **state)
 	SAW("", store_links_of(s, AID_CASE, see_case_since, &seen, &err));
 }
 
-static void tokens_of_a_case_are_replaced_together(void **state)
+static void lookalikes_carry_an_equal_token(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
-	struct stored_token cin = { LK_CIN, { 1 }, 5 }, ssn = { LK_SSN, { 1 }, 5 };
-	struct stored_token both[] = { cin, ssn, cin }; /* two members may carry one token */
+	struct stored_token early = { LK_CIN, { 1 }, 5 }, late = { LK_CIN, { 1 }, 9 };
+	struct stored_token ssn = { LK_SSN, { 1 }, 5 };   /* the same bytes, another kind */
+	struct stored_token all[] = { late, ssn, early }; /* two members may carry one token */
 
 	GOOD(store_begin(s, &err));
-	GOOD(store_tokens_put(s, CWS_CASE, both, 3, &err));
-	GOOD(store_tokens_put(s, AID_CASE, &cin, 1, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, all, 3, &err));
+	GOOD(store_tokens_put(s, AID_CASE, &late, 1, &err));
 	GOOD(store_commit(s, &err));
-	SAW("C-100 W-200", store_token_cases(s, LK_CIN, cin.token, see_case_since, &seen, &err));
-	SAW("C-100", store_token_cases(s, LK_SSN, ssn.token, see_case_since, &seen, &err));
+	SAW("W-200 cin 9", store_lookalikes(s, CWS_CASE, see_lookalike, &seen, &err));
+	SAW("C-100 cin 9", store_lookalikes(s, AID_CASE, see_lookalike, &seen, &err));
 	GOOD(store_begin(s, &err));
-	GOOD(store_tokens_put(s, CWS_CASE, &ssn, 1, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, &ssn, 1, &err)); /* replaces all that it had */
 	GOOD(store_commit(s, &err));
-	SAW("W-200", store_token_cases(s, LK_CIN, cin.token, see_case_since, &seen, &err));
+	SAW("", store_lookalikes(s, AID_CASE, see_lookalike, &seen, &err));
+	GOOD(store_begin(s, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, &early, 1, &err));
+	ssn.since = 2;
+	struct stored_token both[] = { early, ssn };
+	GOOD(store_tokens_put(s, CWS_CASE, both, 2, &err));
+	GOOD(store_tokens_put(s, AID_CASE, both, 2, &err));
+	GOOD(store_commit(s, &err));
+	SAW("C-100 cin 5 C-100 ssn 2", store_lookalikes(s, AID_CASE, see_lookalike, &seen, &err));
 }
 
 static void a_worker_has_one_calendar_over_all_families(void **state)
@@ -1828,7 +1846,9 @@ static void families_are_told_in_plain_tables_that_others_can_read(void **state)
 
 	a_mutual_family(&f);
 	GOOD(store_begin(place->store, &err));
+	struct case_key refused = { LK_CALWORKS, LK_TEXT("W-no") };
 	GOOD(store_link_put(place->store, CWS_CASE, AID_CASE, 0, &err));
+	GOOD(store_link_put(place->store, CWS_CASE, refused, LINK_REFUSED, &err)); /* is no link */
 	GOOD(store_commit(place->store, &err));
 	put_family(place->store, family_a);
 	fill(place->store, family_a, &f);
@@ -1982,7 +2002,7 @@ int main(void)
 		MEMORY(families_wake_in_order),
 		MEMORY(cases_belong_to_one_family),
 		MEMORY(links_are_seen_from_both_ends),
-		MEMORY(tokens_of_a_case_are_replaced_together),
+		MEMORY(lookalikes_carry_an_equal_token),
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		MEMORY(a_notice_comes_back_as_told),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
