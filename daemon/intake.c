@@ -32,8 +32,7 @@ struct stream {
 	struct stream *next_stream;
 	char source[65];
 	uint8_t epoch[LK_DIGEST];
-	int64_t next;      /* the seq expected; those below are on disk or in the batch */
-	int64_t committed; /* the lowest seq that is not on disk */
+	int64_t next; /* the lowest seq that is neither on disk nor in the batch */
 	int64_t safe;
 	size_t users;      /* sessions, and inputs of the batch */
 };
@@ -41,6 +40,7 @@ struct stream {
 /* A session's view of a stream. */
 struct subscription {
 	struct stream *stream; /* NULL: free */
+	int64_t next;          /* the seq expected from it; lower than the stream's while it sends again */
 	int64_t limit;         /* the highest seq that may have been sent */
 	int64_t naked;         /* the lowest missing seq that was asked for last; 0: none */
 	bool exceeded;         /* sent above its credit once, and was told */
@@ -224,6 +224,7 @@ static void send_subscribe(struct intake *intake, const struct lane_sender *from
 	message.subscribe.credit = offer;
 	message.subscribe.safe = stored->safe;
 	message.subscribe.refused = as_array(&array, &r->items, r->n);
+	s->next = next;
 	s->limit = next - 1 + offer;
 	if (message.subscribe.refused.at != NULL)
 		lane_tell(intake->lane, from->route, &message);
@@ -254,7 +255,7 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 	stream->users++;
 	subscription_free(intake, s);
 	s->stream = stream;
-	stream->next = stream->committed = stored->next;
+	stream->next = stored->next;
 	stream->safe = stored->safe;
 	*out = s;
 	return true;
@@ -324,8 +325,8 @@ static void send_nak(struct intake *intake, lane_route route, struct subscriptio
 
 	lk_digest_hex(s->stream->epoch, epoch);
 	message.nak.epoch = lk_text_of(epoch);
-	message.nak.want = s->stream->next;
-	s->naked = s->stream->next;
+	message.nak.want = s->next;
+	s->naked = s->next;
 	lane_tell(intake->lane, route, &message);
 	metric_add(METRIC_NAKS, 1);
 }
@@ -362,6 +363,8 @@ static int add_to_batch(struct intake *intake, struct subscription *s, const str
 	s->last = i;
 	if (event->seq == s->stream->next)
 		s->stream->next++;
+	if (event->seq == s->next)
+		s->next++;
 	return 0;
 }
 
@@ -382,8 +385,8 @@ static bool take_event(struct intake *intake, const struct lane_sender *from, co
 		lane_error(intake->lane, from, LANE_MALFORMED, "seq counts from 1");
 	else if (event->seq > s->limit)
 		exceeded(intake, from, s);
-	else if (event->seq > s->stream->next) {
-		if (s->naked != s->stream->next)
+	else if (event->seq > s->next) {
+		if (s->naked != s->next)
 			send_nak(intake, from->route, s);
 	} else if (add_to_batch(intake, s, event) < 0) {
 		lane_error(intake->lane, from, LANE_BUSY, "no memory");
@@ -406,7 +409,7 @@ static bool take_heartbeat(struct intake *intake, const struct lane_sender *from
 		if (s->stream == NULL)
 			continue;
 		turn_heard(intake->options.turn, lk_text_of(s->stream->source), clock_now(intake->options.clock));
-		if (s->naked == s->stream->next && last >= s->stream->next)
+		if (s->naked == s->next && last >= s->next)
 			send_nak(intake, from->route, s);
 	}
 	return true;
@@ -479,7 +482,7 @@ static bool ack_subscription(struct ack *ack)
 	}
 	s->first = s->last = NO_INPUT;
 	s->naked = 0;
-	return sent && send_ack(ack, s->stream->committed - 1);
+	return sent && send_ack(ack, s->next - 1);
 }
 
 static void ack_session(void *context, struct lane_session *base)
@@ -506,11 +509,6 @@ static void committed(void *owner, int64_t us)
 	size_t n = batch_count(intake->batch);
 
 	credit_learn(&intake->credit, us);
-	for (size_t i = 0; i < n; i++) {
-		struct intake_input *input = &intake->input[i];
-		if (input->seq >= input->stream->committed)
-			input->stream->committed = input->seq + 1;
-	}
 	lane_each(intake->lane, ack_session, intake);
 	for (size_t i = 0; i < n; i++)
 		stream_release(intake, intake->input[i].stream);
@@ -537,8 +535,8 @@ static void revive(void *context, struct lane_session *base)
 
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		struct subscription *s = ack.subscription = &session->subscription[i];
-		if (s->stream != NULL && s->limit < s->stream->committed)
-			sent = send_ack(&ack, s->stream->committed - 1) && sent;
+		if (s->stream != NULL && s->limit < s->next)
+			sent = send_ack(&ack, s->next - 1) && sent;
 	}
 	lk_bytes_free(&ack.items);
 	lk_bytes_free(&ack.array);
