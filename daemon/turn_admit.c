@@ -171,9 +171,17 @@ struct superseded {
 	struct turn *t;
 	struct touched *touched;
 	struct lk_error *err;
-	bool was_link;
-	struct case_key pair[2]; /* of the link event taken back; points into touched */
+	bool was_link, was_opening;
+	struct case_key pair[2]; /* its case, and a link's other one; points into touched */
 };
+
+static struct case_key touched_as(const struct touched *all, int agency, struct lk_text number)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].agency == agency && lk_text_is(all->at[i].number, number))
+			return all->at[i];
+	return (struct case_key){ agency, LK_NO_TEXT };
+}
 
 static int touch_superseded(void *context, const struct stored_event *row)
 {
@@ -181,18 +189,14 @@ static int touch_superseded(void *context, const struct stored_event *row)
 	struct lk_event old;
 	struct lk_refused why;
 	touch(s->touched, row->agency, row->number);
+	s->pair[0] = touched_as(s->touched, row->agency, row->number);
 	s->was_link = is_link(row->type);
+	s->was_opening = row->type == LK_CASE_OPENED;
 	if (!s->was_link || lk_event_decode(row->body, row->body_len, turn_agency_of, s->t, &old, &why) < 0)
 		return 0;
-	s->pair[0] = s->touched->at[s->touched->n - 1];
-	for (size_t i = 0; i < s->touched->n; i++)
-		if (s->touched->at[i].agency == row->agency && lk_text_is(s->touched->at[i].number, row->number))
-			s->pair[0] = s->touched->at[i];
-	touch(s->touched, old.link_confirmed.other.agency, old.link_confirmed.other.number);
-	for (size_t i = 0; i < s->touched->n; i++)
-		if (s->touched->at[i].agency == old.link_confirmed.other.agency &&
-		    lk_text_is(s->touched->at[i].number, old.link_confirmed.other.number))
-			s->pair[1] = s->touched->at[i];
+	const struct lk_other *other = &old.link_confirmed.other;
+	touch(s->touched, other->agency, other->number);
+	s->pair[1] = touched_as(s->touched, other->agency, other->number);
 	return 0;
 }
 
@@ -205,6 +209,8 @@ static int take_back(struct turn *t, const struct lk_event *e, struct touched *t
 		return rc;
 	if (s.was_link)
 		rc = gather_pair(t, s.pair[0], s.pair[1], err);
+	else if (s.was_opening)
+		rc = gather_tokens(t, s.pair[0], err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -226,6 +232,13 @@ static bool is_opened(const struct family *f, const struct lk_event *e)
 	return kase != NONE && f->cases[kase].first_opened_at != LK_NO_INSTANT && f->cases[kase].first_opened_at <= e->time.at;
 }
 
+/* What another family's crossover.possible looks at: is the case open, and who works on it. */
+static bool shows_abroad(int type)
+{
+	return type == LK_CASE_OPENED || type == LK_CASE_CLOSED || type == LK_WORKER_ASSIGNED ||
+	       type == LK_WORKER_UNASSIGNED;
+}
+
 static bool is_meeting(int type)
 {
 	return type >= LK_MEETING_SCHEDULED && type <= LK_MEETING_CANCELLED;
@@ -237,7 +250,9 @@ static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e, c
 {
 	fold_event(&h->f, t->policy, e, key);
 	int rc = h->f.failed ? lk_fail(err, LK_EMEMORY, "no memory to fold an event") : home_settle(t, h, at, err);
-	return rc >= 0 && is_meeting((int)e->type) ? settle_neighbours(t, h, at, err) : rc;
+	if (rc >= 0 && is_meeting((int)e->type))
+		rc = settle_neighbours(t, h, at, err);
+	return rc >= 0 && shows_abroad((int)e->type) ? settle_lookalikes(t, h, at, err) : rc;
 }
 
 /* A case's own family, made where the case is new. */
@@ -266,6 +281,17 @@ static int effect_of_link(struct turn *t, const struct lk_event *e, struct touch
 	return gather(t, touched->at, touched->n, at, err);
 }
 
+static bool has_tokens(const struct lk_event *e)
+{
+	if (e->type != LK_CASE_OPENED)
+		return false;
+	for (uint32_t i = 0; i < e->case_opened.members.n; i++)
+		for (int kind = 0; kind < lk_key_kind_count; kind++)
+			if (lk_text_given(e->case_opened.members.at[i].key[kind]))
+				return true;
+	return false;
+}
+
 int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row, bool is_known_case,
 		 lk_instant at, struct lk_error *err)
 {
@@ -280,14 +306,15 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 	if (!out && !row->ahead && is_link((int)e->type))
 		return effect_of_link(t, e, &touched, at, err);
 	struct case_key key = { (int)e->agency, e->subject };
-	int rc = open_home(t, key, &h, err);
+	int pairs = has_tokens(e) && !row->ahead ? gather_tokens(t, key, err) : 0;
+	int rc = pairs < 0 ? pairs : open_home(t, key, &h, err);
 	if (rc >= 0)
 		rc = home_catch_up(t, h, at, err);
 	if (rc < 0)
 		return rc;
 	struct fold_key place = key_of(e, row);
 	bool counts = !out && !row->ahead;
-	bool is_simple = !taken && !h->is_stale && fold_in_order(&h->f, &place);
+	bool is_simple = !taken && pairs == 0 && !h->is_stale && fold_in_order(&h->f, &place);
 	if (counts && is_simple && (is_opened(&h->f, e) || (e->type == LK_CASE_OPENED && !is_known_case)))
 		return fold_onto(t, h, e, &place, at, err);
 	if (counts)

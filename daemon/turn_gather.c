@@ -17,9 +17,12 @@ struct gathered_case {
 	lk_instant opened_at; /* first opening that counts; LK_NO_INSTANT: none yet */
 };
 
+#define LINK_BY_TOKEN (-2) /* no event: equal tokens link from then on */
+
 struct gathered_event {
 	struct fold_key key; /* its texts point into row */
 	uint32_t kase;
+	uint32_t other;      /* of LINK_BY_TOKEN */
 	int type;
 	struct lk_text supersedes;
 	size_t body_len;
@@ -85,8 +88,7 @@ static int visit_case(void *context, struct case_key key)
 
 static int visit_link(void *context, struct case_key other, lk_instant since)
 {
-	(void)since;
-	return add_case(context, other);
+	return since == LINK_REFUSED ? 0 : add_case(context, other);
 }
 
 static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
@@ -215,7 +217,32 @@ static int by_key(const void *a, const void *b)
 	return fold_order(&(*x)->key, &(*y)->key);
 }
 
+static void sort_events(struct gathering *g)
+{
+	if (g->events_n > 0)
+		qsort(g->events, g->events_n, sizeof(*g->events), by_key);
+}
+
 /* ---- Parts: the families that links make of the cases ------------------------------------------------------------ */
+
+/* Every link is folded at its instant, after what was said then; one that an event confirmed is there by that time. */
+static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
+{
+	struct gathered_event **wider = vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
+	g->events = wider;
+	struct gathered_event *e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
+	e->key = (struct fold_key){ .at = since, .waited = 1, .time_at = INT64_MAX, .source = LK_TEXT(""), .id = LK_TEXT("") };
+	e->key.sequence = e->key.place = INT64_MAX;
+	e->kase = kase;
+	e->other = other;
+	e->type = LINK_BY_TOKEN;
+	g->events[g->events_n++] = e;
+	return 0;
+}
 
 struct joining {
 	struct gathering *g;
@@ -226,10 +253,12 @@ static int join_part(void *context, struct case_key other, lk_instant since)
 {
 	struct joining *j = context;
 	uint32_t found = gathered(j->g, other);
-	(void)since;
-	if (found == NONE)
+	if (found == NONE || since == LINK_REFUSED)
 		return 0;
 	uint32_t from = j->g->cases[found].part, to = j->g->cases[j->kase].part;
+	int rc = found > j->kase ? add_link(j->g, j->kase, found, since) : 0; /* each pair is there both ways */
+	if (rc < 0)
+		return rc;
 	for (uint32_t i = 0; i < j->g->cases_n; i++)
 		if (j->g->cases[i].part == from)
 			j->g->cases[i].part = to;
@@ -286,10 +315,20 @@ static int link_holds(struct gathering *g, const struct gathered_event *e, const
 	return rc < 0 ? rc : a.holds;
 }
 
+/* Where a person's confirmation of that instant has joined the two already, this changes nothing. */
+static int fold_by_token(struct gathering *g, struct home *h, const struct gathered_event *e)
+{
+	const struct case_key *a = &g->cases[e->kase].key, *b = &g->cases[e->other].key;
+	fold_link(&h->f, g->t->policy, a->agency, a->number, b->agency, b->number, e->key.at);
+	return 0;
+}
+
 static int fold_gathered(struct gathering *g, struct home *h, const struct gathered_event *e)
 {
 	struct lk_event event;
 	struct lk_refused why;
+	if (e->type == LINK_BY_TOKEN)
+		return fold_by_token(g, h, e);
 	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
 		return 0; /* kept until the case opens */
 	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
@@ -366,7 +405,9 @@ static int settle_part(struct gathering *g, uint32_t part, bool is_first, const 
 	int rc = fold_part(g, part, h);
 	if (rc >= 0)
 		rc = home_settle(g->t, h, at, g->err);
-	return rc < 0 ? rc : settle_neighbours(g->t, h, at, g->err);
+	if (rc >= 0)
+		rc = settle_neighbours(g->t, h, at, g->err);
+	return rc < 0 ? rc : settle_lookalikes(g->t, h, at, g->err);
 }
 
 static int settle_parts(struct gathering *g, lk_instant at)
@@ -396,12 +437,12 @@ int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at
 		rc = load_events(&g);
 	if (rc >= 0) {
 		place_events(&g);
-		if (g.events_n > 0)
-			qsort(g.events, g.events_n, sizeof(*g.events), by_key);
 		rc = find_parts(&g);
 	}
-	if (rc >= 0)
+	if (rc >= 0) {
+		sort_events(&g);
 		rc = settle_parts(&g, at);
+	}
 	gathering_free(&g);
 	return rc;
 }
@@ -419,7 +460,7 @@ static bool is_of_pair(const struct gathering *g, const struct gathered_event *e
 }
 
 /* The last refusal or removal makes all before it as if it had never been; the first confirmation after it links. */
-static lk_instant linked_since(const struct gathering *g)
+static lk_instant said_since(const struct gathering *g)
 {
 	lk_instant since = LK_NO_INSTANT;
 	struct lk_event event;
@@ -428,11 +469,54 @@ static lk_instant linked_since(const struct gathering *g)
 		if (!is_link(e->type) || !is_of_pair(g, e, &event))
 			continue;
 		if (e->type != LK_LINK_CONFIRMED)
-			since = LK_NO_INSTANT;
-		else if (since == LK_NO_INSTANT)
+			since = LINK_REFUSED;
+		else if (since == LK_NO_INSTANT || since == LINK_REFUSED)
 			since = e->key.at;
 	}
 	return since;
+}
+
+static bool was_refused(const struct gathering *g)
+{
+	struct lk_event event;
+	for (uint32_t i = 0; i < g->events_n; i++)
+		if (is_link(g->events[i]->type) && g->events[i]->type != LK_LINK_CONFIRMED &&
+		    is_of_pair(g, g->events[i], &event))
+			return true;
+	return false;
+}
+
+struct matching {
+	const struct gathering *g;
+	lk_instant since;
+};
+
+/* Tokens link cases of different agencies: a child's move between two CalWORKs cases makes no Linkages family. */
+static int match_token(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct matching *m = context;
+	const struct case_key *b = &m->g->cases[1].key;
+	bool automatic = (m->g->t->policy->links_automatic & POLICY_BIT(kind)) != 0;
+	if (automatic && other.agency == b->agency && lk_text_is(other.number, b->number) &&
+	    (m->since == LK_NO_INSTANT || since < m->since))
+		m->since = since;
+	return 0;
+}
+
+/* A person's no beats equal tokens; a person's yes and equal tokens link from the earlier of both. */
+static int settle_pair(struct gathering *g)
+{
+	struct store *store = g->t->store;
+	struct matching m = { g, LK_NO_INSTANT };
+	struct case_key a = g->cases[0].key, b = g->cases[1].key;
+	lk_instant since = said_since(g);
+	int rc = a.agency != b.agency ? store_lookalikes(store, a, match_token, &m, g->err) : 0;
+	if (rc < 0)
+		return rc;
+	if (since == LK_NO_INSTANT || (since != LINK_REFUSED && m.since != LK_NO_INSTANT && m.since < since && !was_refused(g)))
+		since = m.since;
+	return since != LK_NO_INSTANT ? store_link_put(store, a, b, since, g->err) :
+					store_link_drop(store, a, b, g->err);
 }
 
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
@@ -444,12 +528,87 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
 	if (rc >= 0)
 		rc = load_events(&g);
 	if (rc >= 0) {
-		if (g.events_n > 0)
-			qsort(g.events, g.events_n, sizeof(*g.events), by_key);
-		lk_instant since = linked_since(&g);
-		rc = since != LK_NO_INSTANT ? store_link_put(t->store, a, b, since, err) :
-					      store_link_drop(t->store, a, b, err);
+		sort_events(&g);
+		rc = settle_pair(&g);
 	}
+	gathering_free(&g);
+	return rc;
+}
+
+/* ---- Tokens of identity ------------------------------------------------------------------------------------------ */
+
+struct tokens {
+	struct stored_token *at;
+	uint32_t n, room;
+};
+
+static int add_tokens(struct tokens *all, const struct lk_member *member, lk_instant since)
+{
+	for (int kind = 0; kind < lk_key_kind_count; kind++) {
+		struct stored_token *wider = vector_grown(all->at, all->n, &all->room, sizeof(*wider));
+		if (wider == NULL)
+			return LK_EMEMORY;
+		all->at = wider;
+		all->at[all->n] = (struct stored_token){ .kind = kind, .since = since };
+		if (lk_text_given(member->key[kind]) && lk_digest_parse(member->key[kind], all->at[all->n].token) == 0)
+			all->n++;
+	}
+	return 0;
+}
+
+static int find_tokens(const struct gathering *g, struct tokens *all)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (e->type != LK_CASE_OPENED ||
+		    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+			continue;
+		for (uint32_t m = 0; m < event.case_opened.members.n; m++)
+			if (add_tokens(all, &event.case_opened.members.at[m], e->key.at) < 0)
+				return lk_fail(g->err, LK_EMEMORY, "no memory for tokens");
+	}
+	return 0;
+}
+
+static int visit_lookalike(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct gathering *g = context;
+	(void)kind;
+	(void)since;
+	return other.agency != g->cases[0].key.agency ? add_case(g, other) : 0;
+}
+
+/* The pairs that the tokens of before and of now make, each settled anew. The number of pairs. */
+static int settle_pairs(struct gathering *g)
+{
+	for (uint32_t i = 1; i < g->cases_n; i++) {
+		int rc = gather_pair(g->t, g->cases[0].key, g->cases[i].key, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return (int)g->cases_n - 1;
+}
+
+int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err };
+	struct tokens all = { 0 };
+	int rc = add_case(&g, key);
+	if (rc >= 0)
+		rc = load_events(&g);
+	if (rc >= 0)
+		rc = find_tokens(&g, &all);
+	if (rc >= 0)
+		rc = store_lookalikes(t->store, key, visit_lookalike, &g, err);
+	if (rc >= 0)
+		rc = store_tokens_put(t->store, key, all.at, all.n, err);
+	if (rc >= 0)
+		rc = store_lookalikes(t->store, key, visit_lookalike, &g, err);
+	if (rc >= 0)
+		rc = settle_pairs(&g);
+	free(all.at);
 	gathering_free(&g);
 	return rc;
 }

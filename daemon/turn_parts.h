@@ -85,6 +85,8 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err);
 /* After a change of its meetings: the other families whose workers they require. */
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+/* After a change of who is open and who works there: the families that equal tokens make a likely match. */
+int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
 
 /* ---- turn_gather.c ----------------------------------------------------------------------------------------------- */
@@ -93,6 +95,10 @@ int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.s
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
+
+/* Keeps the tokens of identity that the case's openings carry, and finds anew which links they make. The number of
+ * pairs that were looked at: 0 where nothing of it can have changed a family. */
+int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
 
 /* ---- turn_admit.c ------------------------------------------------------------------------------------------------ */
 

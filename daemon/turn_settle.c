@@ -18,6 +18,10 @@ struct nearby {
 	uint32_t busy_n, busy_room;
 	struct lk_text *silent;
 	size_t silent_n;
+	struct likely *likely;
+	uint32_t likely_n, likely_room;
+	const struct kase *looking; /* the case whose lookalikes are looked at */
+	struct lk_error *err;
 	bool failed;
 };
 
@@ -106,8 +110,104 @@ static int fetch_silent(struct nearby *n, struct lk_error *err)
 	return 0;
 }
 
+/* ---- Likely matches: equal tokens, other agencies, both open, no answer on the pair -------------------------------- */
+
+static struct lk_contact *contacts_of(const struct family *f, uint32_t kase, uint32_t *n)
+{
+	struct lk_contact *contacts = calloc(f->assignments_n + 1, sizeof(*contacts));
+	*n = 0;
+	for (uint32_t i = 0; contacts != NULL && i < f->assignments_n; i++) {
+		const struct assignment *a = &f->assignments[i];
+		if (a->kase == kase && a->until_step == 0)
+			contacts[(*n)++] = (struct lk_contact){
+				.agency = f->cases[kase].agency,
+				.role = a->role,
+				.worker = family_text(f, a->worker),
+				.name = family_text(f, a->name),
+				.phone = family_text(f, a->phone),
+			};
+	}
+	return contacts;
+}
+
+static int add_likely(struct nearby *n, const struct family *f, uint32_t kase)
+{
+	struct likely *wider = vector_grown(n->likely, n->likely_n, &n->likely_room, sizeof(*wider));
+	if (wider == NULL)
+		return LK_EMEMORY;
+	n->likely = wider;
+	struct likely *l = &n->likely[n->likely_n];
+	*l = (struct likely){
+		.number = family_text(&n->h->f, n->looking->number),
+		.agency = n->looking->agency,
+		.other_number = family_text(f, f->cases[kase].number),
+		.other_opened_at = f->cases[kase].opened_at,
+	};
+	l->contacts = contacts_of(f, kase, &l->contacts_n);
+	n->likely_n++;
+	return l->contacts == NULL ? LK_EMEMORY : 0;
+}
+
+static bool is_noted(const struct nearby *n, struct lk_text other)
+{
+	struct lk_text own = family_text(&n->h->f, n->looking->number);
+	for (uint32_t i = 0; i < n->likely_n; i++)
+		if (lk_text_is(n->likely[i].other_number, other) && lk_text_is(n->likely[i].number, own))
+			return true;
+	return false;
+}
+
+struct answer {
+	struct case_key other;
+	bool given;
+};
+
+static int note_answer(void *context, struct case_key other, lk_instant since)
+{
+	struct answer *a = context;
+	(void)since;
+	a->given |= other.agency == a->other.agency && lk_text_is(other.number, a->other.number);
+	return 0;
+}
+
+static int note_likely(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct nearby *n = context;
+	struct case_key own = { n->looking->agency, family_text(&n->h->f, n->looking->number) };
+	struct answer answer = { other, false };
+	struct home *home;
+	(void)kind;
+	(void)since;
+	if (other.agency == own.agency || family_case(&n->h->f, other.agency, other.number) != NONE ||
+	    is_noted(n, other.number))
+		return 0;
+	int rc = store_links_of(n->t->store, own, note_answer, &answer, n->err);
+	if (rc >= 0 && !answer.given)
+		rc = home_of_case(n->t, other, &home, n->err);
+	if (rc <= 0 || answer.given)
+		return rc < 0 ? rc : 0;
+	uint32_t kase = family_case(&home->f, other.agency, other.number);
+	return kase != NONE && home->f.cases[kase].open ? add_likely(n, &home->f, kase) : 0;
+}
+
+static int fetch_likely(struct nearby *n)
+{
+	const struct family *f = &n->h->f;
+	for (uint32_t i = 0; i < f->cases_n; i++) {
+		n->looking = &f->cases[i];
+		struct case_key key = { n->looking->agency, family_text(f, n->looking->number) };
+		int rc = n->looking->open ? store_lookalikes(n->t->store, key, note_likely, n, n->err) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static void nearby_free(struct nearby *n)
 {
+	for (uint32_t i = 0; i < n->likely_n; i++)
+		free((struct lk_contact *)(uintptr_t)n->likely[i].contacts);
+	free(n->likely);
 	for (uint32_t i = 0; i < n->busy_n; i++) {
 		free((char *)(uintptr_t)n->busy[i].worker.at);
 		free((char *)(uintptr_t)n->busy[i].meeting.at);
@@ -279,7 +379,12 @@ static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk
 			    void (*rules)(struct derivation *), struct lk_error *err)
 {
 	struct surroundings around = {
-		.busy = n->busy, .busy_n = n->busy_n, .silent = n->silent, .silent_n = n->silent_n
+		.busy = n->busy,
+		.busy_n = n->busy_n,
+		.likely = n->likely,
+		.likely_n = n->likely_n,
+		.silent = n->silent,
+		.silent_n = n->silent_n,
 	};
 	struct derivation d = { .f = &h->f, .p = t->policy, .s = &around, .told = &h->told, .now = at };
 	struct outcome out = { 0 };
@@ -296,7 +401,7 @@ static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk
 
 int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
 {
-	struct nearby n = { .t = t, .h = h };
+	struct nearby n = { .t = t, .h = h, .err = err };
 	if (h->is_stale)
 		return 0; /* of another layout: it is behind, and will be gathered anew */
 	fold_pass(&h->f, t->policy, at);
@@ -305,6 +410,8 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 	int rc = fetch_silent(&n, err);
 	if (rc >= 0)
 		rc = fetch_busy(&n, at, err);
+	if (rc >= 0)
+		rc = fetch_likely(&n);
 	if (rc >= 0)
 		rc = derive_and_write(t, h, &n, at, derive, err);
 	nearby_free(&n);
@@ -408,18 +515,56 @@ static int write_calendar(struct turn *t, const struct home *h, struct lk_error 
 	return rc;
 }
 
+static int settle_others(struct turn *t, const struct neighbours *all, lk_instant at, struct lk_error *err)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) {
+		struct home *other = home_get(t, all->ids[i], err);
+		rc = other == NULL ? LK_ESTORE : home_catch_up(t, other, at, err);
+		if (rc >= 0)
+			rc = home_settle(t, other, at, err);
+	}
+	return rc;
+}
+
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
 {
 	struct neighbours all = { .h = h };
 	int rc = write_calendar(t, h, err);
 	if (rc >= 0)
 		rc = find_neighbours(t, &all, at, err);
-	for (uint32_t i = 0; rc >= 0 && i < all.n; i++) {
-		struct home *other = home_get(t, all.ids[i], err);
-		rc = other == NULL ? LK_ESTORE : home_catch_up(t, other, at, err);
-		if (rc >= 0)
-			rc = home_settle(t, other, at, err);
-	}
+	if (rc >= 0)
+		rc = settle_others(t, &all, at, err);
 	free(all.ids);
+	return rc;
+}
+
+struct looking {
+	struct turn *t;
+	struct neighbours all;
+	struct lk_error *err;
+};
+
+static int note_lookalike(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct looking *l = context;
+	uint8_t id[LK_DIGEST];
+	(void)kind;
+	(void)since;
+	int rc = store_case_family(l->t->store, other, id, l->err);
+	return rc > 0 ? note_neighbour(&l->all, id, NULL) : rc;
+}
+
+int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+{
+	struct looking l = { .t = t, .all = { .h = h }, .err = err };
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < h->f.cases_n; i++) {
+		struct case_key key = { h->f.cases[i].agency, family_text(&h->f, h->f.cases[i].number) };
+		rc = store_lookalikes(t->store, key, note_lookalike, &l, err);
+	}
+	if (rc >= 0)
+		rc = settle_others(t, &l.all, at, err);
+	free(l.all.ids);
 	return rc;
 }

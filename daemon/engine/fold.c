@@ -1069,15 +1069,17 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 void fold_link(struct family *f, const struct policy *p, int agency, struct lk_text number, int other_agency,
 	       struct lk_text other, lk_instant at)
 {
-	run_ticks(f, p, at, false);
 	struct step s = { .f = f, .p = p, .at = at, .cause = NONE };
+	run_ticks(f, p, at, false);
 	s.kase = named_case(f, agency, number);
 	uint32_t joined = named_case(f, other_agency, other);
 	if (f->failed)
 		return;
+	if (same_unit(f, s.kase, joined))
+		return;
 	begin_step(&s);
 	join_cases(f, s.kase, joined);
 	settle_step(&s);
-	if (at > f->folded_at)
-		f->folded_at = at;
+	f->folded_at = at;
+	f->last_source = NO_WORD; /* nothing else of this instant may follow */
 }
