@@ -129,7 +129,7 @@ CREATE INDEX dirty_since ON dirty (since);
 CREATE TABLE link (
 	one INTEGER NOT NULL, -- agency_case.ref; every link is here twice, once from each end
 	other INTEGER NOT NULL, -- agency_case.ref
-	since INTEGER NOT NULL, -- instant from which it holds
+	since INTEGER NOT NULL, -- instant from which it holds; 9223372036854775807: a person refused the pair
 	PRIMARY KEY (one, other)
 ) STRICT, WITHOUT ROWID;
 
