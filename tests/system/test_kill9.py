@@ -24,6 +24,7 @@ import harness
 import peer
 
 SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))
+WORKERS_A_CLIENT = 400  # a hello names at most 1,000
 
 
 def county(folder, families, days, seed):
@@ -39,27 +40,33 @@ def county(folder, families, days, seed):
     return outboxes, workers + ["cws.liaison", "calworks.liaison"]
 
 
+def readers(daemon, store):
+    workers = list(store)
+    parts = [workers[i:i + WORKERS_A_CLIENT] for i in range(0, len(workers), WORKERS_A_CLIENT)]
+    return [peer.Worker(daemon.context, daemon.lanes["inbox"], daemon.server_key, daemon.pairs["county"], f"county-{i}",
+                        {w: store[w] for w in part}) for i, part in enumerate(parts)]
+
+
 class Stream:
-    """The clients of one life of the daemon: two publishers and one client of all workers."""
+    """The clients of one life of the daemon: two publishers, and as many workers' clients as it takes."""
 
     def __init__(self, daemon, outboxes, store, acked):
         self.acked = acked
         self.publishers = [
             peer.Publisher(daemon.context, daemon.lanes["intake"], daemon.server_key, daemon.pairs[source], source,
                            f"{i + 1:032x}", outboxes[source]) for i, (source, _) in enumerate(SOURCES)]
-        self.worker = peer.Worker(daemon.context, daemon.lanes["inbox"], daemon.server_key, daemon.pairs["county"],
-                                  "county", store)
+        self.lanes = self.publishers + readers(daemon, store)
         self.poller = zmq.Poller()
-        for lane in self.publishers + [self.worker]:
+        for lane in self.lanes:
             self.poller.register(lane.socket, zmq.POLLIN)
         for p in self.publishers:
             p.acked = acked[p.source]
-            p.hello()
-        self.worker.hello()
+        for lane in self.lanes:
+            lane.hello()
         self.seen = 0
 
     def close(self):
-        for lane in self.publishers + [self.worker]:
+        for lane in self.lanes:
             lane.close()
 
     def take(self, lane):
@@ -76,7 +83,7 @@ class Stream:
         ready = dict(self.poller.poll(peer.LIMIT_MS))
         if not ready:
             raise peer.Silence("neither an acknowledgement nor a notice")
-        for lane in self.publishers + [self.worker]:
+        for lane in self.lanes:
             for _ in range(64):
                 if not lane.socket.poll(0):
                     break
@@ -140,8 +147,8 @@ def main():
         with harness.Daemon(clients, SOURCES) as daemon:
             while True:
                 stream = Stream(daemon, outboxes, store, acked)
-                # About half as many messages come as events go: the rounds are spread over the first half of them.
-                stream.run_until(chance.randint(1, max(2, events // (2 * a.rounds))) if kills < a.rounds else 1 << 60)
+                # About half as many messages come as events go: the rounds take their share of the first quarter.
+                stream.run_until(chance.randint(1, max(2, events // (4 * a.rounds))) if kills < a.rounds else 1 << 60)
                 for s in stream.publishers:
                     refused[s.source].update(s.refused)
                 if stream.done():
@@ -151,9 +158,9 @@ def main():
                 stream.close()
                 daemon.start()
             stream.close()
-            last = peer.Worker(daemon.context, daemon.lanes["inbox"], daemon.server_key, daemon.pairs["county"], "county", store)
-            last.catch_up()
-            last.close()
+            for reader in readers(daemon, store):
+                reader.catch_up()
+                reader.close()
             daemon.stop()
             check_log(daemon, outboxes, refused)
             notices = check_mailboxes(daemon, store)
