@@ -1,0 +1,116 @@
+/* test_lane.c - routing ids, liveness, the clock, dense sequences, prefixes of lines: what needs no socket.
+ *
+ * In: bytes and instants. Out: facts. Promise: as lane.h, clock.h, feed.h and log.h say.
+ */
+#include "clock.h"
+#include "feed.h"
+#include "lane.h"
+#include "log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void only_routing_ids_that_libzmq_made(void **state)
+{
+	static const uint8_t made[] = { 0, 1, 2, 3, 4 };
+	lane_route route, again;
+
+	(void)state;
+	assert_int_equal(lane_route_parse(made, 5, &route), 0);
+	assert_int_equal(lane_route_parse(made, 5, &again), 0);
+	assert_int_equal(route, again);
+	assert_int_equal(lane_route_parse("admin", 5, &route), -1);
+	assert_int_equal(lane_route_parse(made, 4, &route), -1);
+	assert_int_equal(lane_route_parse("\0" "12345", 6, &route), -1);
+	assert_int_equal(lane_route_parse("", 0, &route), -1);
+}
+
+static void five_seconds_a_ping_fifteen_the_end(void **state)
+{
+	struct lane_session s = { .heard_us = 100 * LK_SECOND, .spoke_us = 100 * LK_SECOND };
+
+	(void)state;
+	assert_int_equal(lane_liveness(&s, 105 * LK_SECOND - 1), LANE_FINE);
+	assert_int_equal(lane_liveness(&s, 105 * LK_SECOND), LANE_PING_DUE);
+	s.spoke_us = 114 * LK_SECOND;
+	assert_int_equal(lane_liveness(&s, 115 * LK_SECOND - 1), LANE_FINE);
+	assert_int_equal(lane_liveness(&s, 115 * LK_SECOND), LANE_GONE);
+}
+
+static void a_real_clock_is_not_moved_and_never_runs_back(void **state)
+{
+	struct clock clock;
+	const lk_instant later = INT64_C(4000000000) * LK_SECOND; /* the machine's was set back since */
+
+	(void)state;
+	clock_start(&clock, false, LK_NO_INSTANT);
+	assert_true(clock_now(&clock) > CLOCK_UNSET);
+	assert_int_equal(clock_move(&clock, later, NULL), LK_ESTATE);
+	clock_start(&clock, false, later);
+	assert_int_equal(clock_now(&clock), later);
+	assert_string_equal(clock_word(&clock), "real");
+}
+
+static void a_manual_clock_stands_until_it_is_moved_forward(void **state)
+{
+	struct clock clock;
+	const lk_instant then = CLOCK_UNSET + LK_HOUR;
+
+	(void)state;
+	clock_start(&clock, true, LK_NO_INSTANT);
+	assert_int_equal(clock_now(&clock), CLOCK_UNSET);
+	assert_int_equal(clock_move(&clock, then, NULL), 0);
+	assert_int_equal(clock_now(&clock), then);
+	assert_int_equal(clock_move(&clock, then - 1, NULL), LK_EREFUSED);
+	assert_int_equal(clock_now(&clock), then);
+	assert_string_equal(clock_word(&clock), "manual");
+}
+
+static void gaps_of_a_dense_source(void **state)
+{
+	struct feed_sequence s = { 0 };
+
+	(void)state;
+	assert_int_equal(feed_sequence_event(&s, 41), 0); /* where it begins is not ours to know */
+	assert_int_equal(feed_sequence_event(&s, 42), 0);
+	assert_int_equal(feed_sequence_event(&s, 45), 2);
+	assert_int_equal(feed_sequence_event(&s, 43), 0); /* late is not missing twice */
+	assert_int_equal(feed_sequence_ping(&s, 45), 0);
+	assert_int_equal(feed_sequence_ping(&s, 47), 2); /* the tail */
+	assert_int_equal(feed_sequence_event(&s, 48), 0);
+	assert_int_equal(s.missing, 4);
+}
+
+static void a_heartbeat_may_come_first(void **state)
+{
+	struct feed_sequence s = { 0 };
+
+	(void)state;
+	assert_int_equal(feed_sequence_ping(&s, 7), 0);
+	assert_int_equal(feed_sequence_event(&s, 9), 1);
+}
+
+static void the_journal_gets_a_level(void **state)
+{
+	(void)state;
+	assert_string_equal(log_prefix(LOG_INFO, true), "<6>");
+	assert_string_equal(log_prefix(LOG_ERROR, true), "<3>");
+	assert_string_equal(log_prefix(LOG_ERROR, false), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_routing_ids_that_libzmq_made),
+		cmocka_unit_test(five_seconds_a_ping_fifteen_the_end),
+		cmocka_unit_test(a_real_clock_is_not_moved_and_never_runs_back),
+		cmocka_unit_test(a_manual_clock_stands_until_it_is_moved_forward),
+		cmocka_unit_test(gaps_of_a_dense_source),
+		cmocka_unit_test(a_heartbeat_may_come_first),
+		cmocka_unit_test(the_journal_gets_a_level),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
