@@ -8,7 +8,7 @@ include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wformat=2 -Wimplicit-fallthrough
-	-Wstrict-prototypes -Wmissing-prototypes -Werror=format-security -Werror=implicit
+	-Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Werror=format-security -Werror=implicit
 	-Werror=incompatible-pointer-types -Werror=int-conversion)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
 	add_compile_options(-Wtrampolines -Wbidi-chars=any)
