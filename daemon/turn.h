@@ -105,7 +105,8 @@ typedef int turn_notice_visitor(void *context, int64_t seq, const void *body, si
 int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
 		 turn_notice_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
 int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
-/* A person answered. 1: stored (the sink tells); 0: was answered before; LK_ENOTFOUND: not this worker's notice. */
+/* A person answered. 1: stored; 0: was answered before (the sink tells both times, with the first answer's instant);
+ * LK_ENOTFOUND: not this worker's notice. */
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
 		struct lk_error *err) LK_MUST_CHECK;
 

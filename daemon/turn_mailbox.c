@@ -234,7 +234,9 @@ static int log_answer(struct turn *t, const struct asked *a, const struct told *
 	return rc;
 }
 
-static int note_answered(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant now,
+/* For after COMMIT; also where the notice was answered before, so that an answer whose confirmation was lost is
+ * confirmed when it is sent again. */
+static int note_answered(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant at,
 			 struct lk_error *err)
 {
 	struct answered *wider = vector_grown(t->answered, t->answered_n, &t->answered_room, sizeof(*wider));
@@ -244,8 +246,8 @@ static int note_answered(struct turn *t, const struct asked *a, const uint8_t no
 	struct answered *e = &t->answered[t->answered_n++];
 	memcpy(e->worker, a->worker, sizeof(e->worker));
 	memcpy(e->notice, notice, LK_DIGEST);
-	e->at = now;
-	return store_answer(t->store, notice, lk_text_of(a->worker), now, err);
+	e->at = at;
+	return 0;
 }
 
 static int home_of_answer(struct turn *t, const struct asked *a, struct home **out, struct lk_error *err)
@@ -265,11 +267,15 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	struct told *record = rc > 0 ? tolds_find(&h->told, notice) : NULL;
 	if (rc >= 0 && record == NULL)
 		rc = lk_fail(err, LK_ENOTFOUND, "no such notice");
-	if (rc < 0 || record->answered_at != LK_NO_INSTANT)
-		return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	if (record->answered_at != LK_NO_INSTANT)
+		return note_answered(t, a, notice, record->answered_at, err);
 	record->answered_at = now;
 	h->is_dirty = true;
 	rc = a->has_case ? log_answer(t, a, record, now, err) : 0;
+	if (rc >= 0)
+		rc = store_answer(t->store, notice, lk_text_of(a->worker), now, err);
 	if (rc >= 0)
 		rc = note_answered(t, a, notice, now, err);
 	if (rc >= 0 && a->has_case)
