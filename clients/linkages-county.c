@@ -279,6 +279,7 @@ static void *room_for(void *at, size_t n, size_t size)
 /* ---- Saying things: one event into its agency's feed ---------------------------------------- */
 
 #define ABSENT_TEXT(max) LK_NO_TEXT
+#define ABSENT_NOTE(max) LK_NO_TEXT
 #define ABSENT_WORKER LK_NO_TEXT
 #define ABSENT_CODE(tag) LK_NO_CODE
 #define ABSENT_STATUS LK_NO_CODE

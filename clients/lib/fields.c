@@ -138,7 +138,13 @@ int time_read(struct reader *r, struct lk_span value, struct lk_time *out)
 static int text_field_read(struct reader *r, const struct field *f, struct lk_span value,
 			   void *object)
 {
-	return text_read(r, value, f->min, f->max, field_in(f, object));
+	struct lk_text *text = field_in(f, object);
+
+	if (text_read(r, value, f->min, f->max, text) < 0)
+		return LK_EREFUSED;
+	if (text->len == 0) /* a note with nothing in it says what no note says */
+		*text = LK_NO_TEXT;
+	return 0;
 }
 
 static int worker_read(struct reader *r, const struct field *f, struct lk_span value, void *object)

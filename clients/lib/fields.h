@@ -40,6 +40,7 @@ struct field {
 };
 
 #define FIELD_IS_TEXT(max_) .kind = FIELD_TEXT, .min = 1, .max = (max_)
+#define FIELD_IS_NOTE(max_) .kind = FIELD_TEXT, .min = 0, .max = (max_)
 #define FIELD_IS_WORD(max_) FIELD_IS_TEXT(max_)
 #define FIELD_IS_WORKER .kind = FIELD_WORKER, .min = 1, .max = 64
 #define FIELD_IS_CODE(tag) .kind = FIELD_CODE, .code = lk_##tag##_code, .code_word = lk_##tag##_word

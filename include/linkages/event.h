@@ -91,7 +91,8 @@ bool lk_role_fits(enum lk_role role, enum lk_agency agency);
 
 /* ---- Members of data: F(name in C, name on the wire, kind, presence) --------------------------------------------- *
  * Kinds and their C types, with the value that stands for 'absent':
- *   TEXT(max)    struct lk_text   free text or an id of 1..max characters (at == NULL)
+ *   TEXT(max)    struct lk_text   an id or a name of 1..max characters (at == NULL)
+ *   NOTE(max)    struct lk_text   free text of up to max characters; an empty one reads as absent
  *   WORKER       struct lk_text   1..64 of A-Za-z0-9._@-
  *   CODE(tag)    int              an enumerator of lk_<tag> (LK_NO_CODE)
  *   STATUS       int              as CODE(status), of the source's own agency
@@ -106,17 +107,17 @@ bool lk_role_fits(enum lk_role role, enum lk_agency agency);
 
 #define LK_FIELDS_case_opened(F) \
 	F(status, "status", STATUS, REQUIRED) F(members, "members", MEMBERS, OPTIONAL) \
-	F(limited_access, "limited_access", BOOL, OPTIONAL) F(county, "county", TEXT(64), OPTIONAL)
+	F(limited_access, "limited_access", BOOL, OPTIONAL) F(county, "county", NOTE(64), OPTIONAL)
 #define LK_FIELDS_case_status(F) \
-	F(status, "status", STATUS, REQUIRED) F(reason, "reason", TEXT(2000), OPTIONAL) \
+	F(status, "status", STATUS, REQUIRED) F(reason, "reason", NOTE(2000), OPTIONAL) \
 	F(until, "until", DATE, OPTIONAL)
 #define LK_FIELDS_case_closing(F) \
-	F(date, "date", DATE, NULLABLE) F(reason, "reason", TEXT(2000), OPTIONAL)
-#define LK_FIELDS_case_closed(F) F(reason, "reason", TEXT(2000), OPTIONAL)
+	F(date, "date", DATE, NULLABLE) F(reason, "reason", NOTE(2000), OPTIONAL)
+#define LK_FIELDS_case_closed(F) F(reason, "reason", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_case_restricted(F) F(limited_access, "limited_access", BOOL, REQUIRED)
 #define LK_FIELDS_worker_assigned(F) \
-	F(role, "role", ROLE, REQUIRED) F(worker, "worker", WORKER, REQUIRED) F(name, "name", TEXT(80), OPTIONAL) \
-	F(phone, "phone", TEXT(32), OPTIONAL) F(unit, "unit", TEXT(80), OPTIONAL)
+	F(role, "role", ROLE, REQUIRED) F(worker, "worker", WORKER, REQUIRED) F(name, "name", NOTE(80), OPTIONAL) \
+	F(phone, "phone", NOTE(32), OPTIONAL) F(unit, "unit", NOTE(80), OPTIONAL)
 #define LK_FIELDS_worker_unassigned(F) F(role, "role", ROLE, REQUIRED)
 #define LK_FIELDS_link_confirmed(F) F(other, "other", OTHER, REQUIRED)
 #define LK_FIELDS_link_refused(F) LK_FIELDS_link_confirmed(F)
@@ -130,9 +131,9 @@ bool lk_role_fits(enum lk_role role, enum lk_agency agency);
 	F(plan, "plan", TEXT(64), REQUIRED) F(kind, "kind", CODE(plan_kind), REQUIRED) \
 	F(court_ordered, "court_ordered", BOOL, OPTIONAL)
 #define LK_FIELDS_plan_closing(F) \
-	F(plan, "plan", TEXT(64), REQUIRED) F(date, "date", DATE, NULLABLE) F(reason, "reason", TEXT(2000), OPTIONAL)
+	F(plan, "plan", TEXT(64), REQUIRED) F(date, "date", DATE, NULLABLE) F(reason, "reason", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_plan_ended(F) \
-	F(plan, "plan", TEXT(64), REQUIRED) F(date, "date", DATE, OPTIONAL) F(reason, "reason", TEXT(2000), OPTIONAL)
+	F(plan, "plan", TEXT(64), REQUIRED) F(date, "date", DATE, OPTIONAL) F(reason, "reason", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_service_started(F) \
 	F(service, "service", TEXT(64), REQUIRED) F(category, "category", CODE(category), REQUIRED) \
 	F(person, "person", TEXT(64), OPTIONAL) F(court_ordered, "court_ordered", BOOL, OPTIONAL)
@@ -140,21 +141,21 @@ bool lk_role_fits(enum lk_role role, enum lk_agency agency);
 	F(service, "service", TEXT(64), REQUIRED) F(outcome, "outcome", CODE(outcome), REQUIRED)
 #define LK_FIELDS_meeting_scheduled(F) \
 	F(meeting, "meeting", TEXT(64), REQUIRED) F(kind, "kind", CODE(meeting_kind), REQUIRED) \
-	F(start, "start", TIME, REQUIRED) F(end, "end", TIME, REQUIRED) F(place, "place", TEXT(200), OPTIONAL) \
+	F(start, "start", TIME, REQUIRED) F(end, "end", TIME, REQUIRED) F(place, "place", NOTE(200), OPTIONAL) \
 	F(required, "required", WORKERS, OPTIONAL) F(optional, "optional", WORKERS, OPTIONAL) \
 	F(family, "family", BOOL, OPTIONAL) F(organizer, "organizer", WORKER, OPTIONAL)
 #define LK_FIELDS_meeting_held(F) \
 	F(meeting, "meeting", TEXT(64), REQUIRED) F(family, "family", BOOL, OPTIONAL) \
 	F(plan_signed, "signed", BOOL, OPTIONAL)
 #define LK_FIELDS_meeting_missed(F) \
-	F(meeting, "meeting", TEXT(64), REQUIRED) F(reason, "reason", TEXT(2000), OPTIONAL)
+	F(meeting, "meeting", TEXT(64), REQUIRED) F(reason, "reason", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_meeting_cancelled(F) LK_FIELDS_meeting_missed(F)
 #define LK_FIELDS_contact_made(F) F(kind, "kind", CODE(contact_kind), REQUIRED)
 #define LK_FIELDS_milestone_reached(F) \
-	F(milestone, "milestone", TEXT(64), REQUIRED) F(note, "note", TEXT(2000), OPTIONAL)
+	F(milestone, "milestone", TEXT(64), REQUIRED) F(note, "note", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_concern_raised(F) \
 	F(concern, "concern", TEXT(64), REQUIRED) F(kind, "kind", CODE(concern_kind), REQUIRED) \
-	F(note, "note", TEXT(2000), OPTIONAL)
+	F(note, "note", NOTE(2000), OPTIONAL)
 #define LK_FIELDS_concern_resolved(F) F(concern, "concern", TEXT(64), REQUIRED)
 #define LK_FIELDS_referral_made(F) \
 	F(referral, "referral", TEXT(64), REQUIRED) F(category, "category", CODE(category), REQUIRED) \
@@ -234,6 +235,7 @@ struct lk_other {
 };
 
 #define LK_CTYPE_TEXT(max) struct lk_text
+#define LK_CTYPE_NOTE(max) struct lk_text
 #define LK_CTYPE_WORKER struct lk_text
 #define LK_CTYPE_CODE(tag) int
 #define LK_CTYPE_STATUS int

@@ -185,6 +185,7 @@ static inline int random_role(void)
 #define RANDOM_ROLE random_role()
 #define RANDOM_DATE random_date()
 #define RANDOM_TIME random_time()
+#define RANDOM_NOTE(max) random_text(max)
 #define RANDOM_TIMETEXT random_time()
 #define RANDOM_BOOL (int)random_from(0, 1)
 #define RANDOM_INT(min, max) random_from(min, max)
@@ -210,6 +211,7 @@ static inline int random_role(void)
 
 /* The value that stands for 'absent', for every kind. */
 #define ABSENT_TEXT(max) LK_NO_TEXT
+#define ABSENT_NOTE(max) LK_NO_TEXT
 #define ABSENT_WORD(max) LK_NO_TEXT
 #define ABSENT_WORKER LK_NO_TEXT
 #define ABSENT_CODE(tag) LK_NO_CODE
