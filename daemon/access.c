@@ -1,7 +1,9 @@
-/* access.c - ZAP (ZeroMQ RFC 27), the table of clients, and the proof at start that both are in force.
+/* access.c - ZAP (ZeroMQ RFC 27), the table of clients, and the proof at start that both are in
+ * force.
  *
- * In: a public key that a peer proved to hold. Out: 200 and an id, 300 (not enrolled) or 400 (revoked). Promise: with
- * no answer from here nobody gets in, and no frame is believed beyond its key.
+ * In: a public key that a peer proved to hold. Out: 200 and an id, 300 (not enrolled) or 400
+ * (revoked). Promise: with no answer from here nobody gets in, and no frame is believed beyond its
+ * key.
  */
 #include "access.h"
 
@@ -55,7 +57,8 @@ struct zap_verdict {
 static const struct zap_verdict verdict_admitted = { "200", "", METRIC_ZAP_ADMITTED };
 static const struct zap_verdict verdict_unknown = { "300", "not enrolled", METRIC_ZAP_UNKNOWN };
 static const struct zap_verdict verdict_revoked = { "400", "revoked", METRIC_ZAP_REVOKED };
-/* To 300 libzmq says nothing and lets the handshake run out; to 400 it says no at once, and a start is quick. */
+/* To 300 libzmq says nothing and lets the handshake run out; to 400 it says no at once, and a
+ * start is quick. */
 static const struct zap_verdict verdict_probe = { "400", "made to knock", METRIC_ZAP_PROOFS };
 
 static bool part_says(struct zsock_part part, const char *word)
@@ -65,8 +68,10 @@ static bool part_says(struct zsock_part part, const char *word)
 
 static bool is_curve_request(const struct zsock_message *m)
 {
-	return part_says(m->part[ZAP_VERSION], "1.0") && part_says(m->part[ZAP_DOMAIN], ZSOCK_DOMAIN) &&
-	       part_says(m->part[ZAP_MECHANISM], "CURVE") && m->part[ZAP_CREDENTIALS].len == ROSTER_KEY;
+	return part_says(m->part[ZAP_VERSION], "1.0") &&
+	       part_says(m->part[ZAP_DOMAIN], ZSOCK_DOMAIN) &&
+	       part_says(m->part[ZAP_MECHANISM], "CURVE") &&
+	       m->part[ZAP_CREDENTIALS].len == ROSTER_KEY;
 }
 
 static const struct zap_verdict *judge(struct access *access, const struct zsock_message *m)
@@ -152,7 +157,8 @@ void access_swap(struct access *access, struct roster *roster)
 
 enum proof { PROOF_PENDING, PROOF_LET_IN, PROOF_KEPT_OUT };
 
-/* One event of a socket monitor: a frame whose first two bytes are the event, and a frame with the address. */
+/* One event of a socket monitor: a frame whose first two bytes are the event, and a frame with
+ * the address. */
 static enum proof monitor_step(void *monitor)
 {
 	zmq_pollitem_t item = { .socket = monitor, .events = ZMQ_POLLIN };
@@ -185,9 +191,10 @@ static void reachable(const char *bound, char *out, size_t room)
 	snprintf(out, room, "%s", bound);
 }
 
-/* As a peer that would otherwise be welcome: of a wrong type it would be turned away without our being asked. */
-static int knock(void *raw, const struct zsock *lane, const char *server_key, const struct key_pair *pair, void **socket,
-		 void **monitor, struct lk_error *err)
+/* As a peer that would otherwise be welcome: of a wrong type it would be turned away without our
+ * being asked. */
+static int knock(void *raw, const struct zsock *lane, const char *server_key,
+		 const struct key_pair *pair, void **socket, void **monitor, struct lk_error *err)
 {
 	static const int peers[] = { [ZSOCK_ROUTER] = ZMQ_DEALER, [ZSOCK_SUB] = ZMQ_PUB };
 	const int none = 0, never = -1, yes = 1;
@@ -198,7 +205,8 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key, co
 	*socket = zmq_socket(raw, peers[zsock_kind(lane)]);
 	*monitor = zmq_socket(raw, ZMQ_PAIR);
 	reachable(zsock_endpoint(lane), address, sizeof(address));
-	if (*socket == NULL || *monitor == NULL || zmq_setsockopt(*socket, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
+	if (*socket == NULL || *monitor == NULL ||
+	    zmq_setsockopt(*socket, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
 	    zmq_setsockopt(*monitor, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
 	    zmq_setsockopt(*socket, ZMQ_IPV6, &yes, sizeof(yes)) != 0 ||
 	    zmq_setsockopt(*socket, ZMQ_RECONNECT_IVL, &never, sizeof(never)) != 0 ||
@@ -207,10 +215,12 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key, co
 	    zmq_setsockopt(*socket, ZMQ_CURVE_SECRETKEY, pair->secret_key, KEY_TEXT) != 0 ||
 	    zmq_socket_monitor(*socket, events,
 			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-				       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+				       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+				       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
 				       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
 	    zmq_connect(*monitor, events) != 0 || zmq_connect(*socket, address) != 0)
-		return lk_fail(err, LK_EAUTH, "cannot knock at %s: %s", address, zmq_strerror(zmq_errno()));
+		return lk_fail(err, LK_EAUTH, "cannot knock at %s: %s", address,
+			       zmq_strerror(zmq_errno()));
 	return 0;
 }
 
@@ -219,7 +229,8 @@ static bool is_settled(const struct access *access, enum proof proof)
 	return proof == PROOF_LET_IN || (proof == PROOF_KEPT_OUT && access->probe_refused);
 }
 
-int access_prove(struct access *access, const struct zsock *lane, const char *server_key, struct lk_error *err)
+int access_prove(struct access *access, const struct zsock *lane, const char *server_key,
+		 struct lk_error *err)
 {
 	int64_t until = clock_ticks() + PROOF_MS * INT64_C(1000);
 	enum proof proof = PROOF_PENDING;
@@ -243,20 +254,28 @@ int access_prove(struct access *access, const struct zsock *lane, const char *se
 	if (monitor != NULL)
 		zmq_close(monitor);
 	if (rc == 0 && (proof != PROOF_KEPT_OUT || !access->probe_refused))
-		rc = lk_fail(err, LK_EAUTH, "%s does not keep strangers out; not running", zsock_endpoint(lane));
+		rc = lk_fail(err, LK_EAUTH, "%s does not keep strangers out; not running",
+			     zsock_endpoint(lane));
 	return rc;
 }
 
 /* ---- Life ---- */
 
-int access_create(struct loop *loop, struct zsock_context *context, struct roster *roster, struct access **out,
-		  struct lk_error *err)
+int access_create(struct loop *loop, struct zsock_context *context, struct roster *roster,
+		  struct access **out, struct lk_error *err)
 {
 	struct access *access = calloc(1, sizeof(*access));
 	uint8_t secret[SECRET_BYTES];
 	struct zsock_options options = {
-		.loop = loop, .context = context, .name = "zap", .endpoint = ZAP_ENDPOINT, .kind = ZSOCK_ROUTER,
-		.parts = ZAP_FRAMES, .bite = 64, .receive = zap_asked, .owner = access,
+		.loop = loop,
+		.context = context,
+		.name = "zap",
+		.endpoint = ZAP_ENDPOINT,
+		.kind = ZSOCK_ROUTER,
+		.parts = ZAP_FRAMES,
+		.bite = 64,
+		.receive = zap_asked,
+		.owner = access,
 	};
 
 	if (access == NULL || sodium_init() < 0) {

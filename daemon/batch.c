@@ -1,9 +1,11 @@
 /* batch.c - group commit.
  *
- * In: events, as many as came while the last commit ran. Out: their verdicts, after COMMIT and never before. Promise:
- * an event that was taken in is either committed or still here; a failed fsync ends the process with status 75.
+ * In: events, as many as came while the last commit ran. Out: their verdicts, after COMMIT and
+ * never before. Promise: an event that was taken in is either committed or still here; a failed
+ * fsync ends the process with status 75.
  *
- * With a manual clock an event whose time lies ahead moves the clock there first, so a batch is cut in pieces there.
+ * With a manual clock an event whose time lies ahead moves the clock there first, so a batch is cut
+ * in pieces there.
  */
 #include "batch.h"
 
@@ -44,7 +46,8 @@ struct batch {
 
 int batch_add(struct batch *batch, const struct batch_input *input)
 {
-	struct batch_place place = { .source = batch->arena.len, .bytes = batch->arena.len + input->source.len };
+	struct batch_place place = { .source = batch->arena.len,
+				     .bytes = batch->arena.len + input->source.len };
 	size_t before = batch->arena.len;
 
 	lk_bytes_add(&batch->arena, input->source.at, input->source.len);
@@ -55,7 +58,9 @@ int batch_add(struct batch *batch, const struct batch_input *input)
 		return LK_EMEMORY;
 	}
 	struct turn_event *event = &batch->event[batch->n];
-	*event = (struct turn_event){ .len = input->len, .has_outbox_seq = input->has_outbox_seq, .seq = input->seq };
+	*event = (struct turn_event){ .len = input->len,
+				      .has_outbox_seq = input->has_outbox_seq,
+				      .seq = input->seq };
 	event->source.len = input->source.len;
 	memcpy(event->epoch, input->epoch, LK_DIGEST);
 	batch->place[batch->n] = place;
@@ -93,12 +98,14 @@ static void resolve(struct batch *batch)
 
 /* ---- Committing ---- */
 
-/* The time of an event that will be accepted as far as anyone can tell beforehand; else LK_NO_INSTANT. */
+/* The time of an event that will be accepted as far as anyone can tell beforehand; else
+ * LK_NO_INSTANT. */
 static lk_instant time_of(struct batch *batch, const struct turn_event *event)
 {
 	struct lk_refused why;
 
-	if (lk_event_decode(event->bytes, event->len, turn_agency_of, batch->options.turn, &batch->decoded, &why) < 0 ||
+	if (lk_event_decode(event->bytes, event->len, turn_agency_of, batch->options.turn,
+			    &batch->decoded, &why) < 0 ||
 	    !lk_text_is(batch->decoded.source, event->source))
 		return LK_NO_INSTANT;
 	return batch->decoded.time.at;
@@ -108,7 +115,8 @@ static bool moves_clock(const struct batch *batch, lk_instant time)
 {
 	lk_instant now = clock_now(batch->options.clock);
 
-	return time != LK_NO_INSTANT && time > now && (now == CLOCK_UNSET || time - now <= AHEAD_MOST);
+	return time != LK_NO_INSTANT && time > now &&
+	       (now == CLOCK_UNSET || time - now <= AHEAD_MOST);
 }
 
 /* The first event from `done` on that must wait for the clock; n where none must. */
@@ -127,8 +135,8 @@ static size_t piece_end(struct batch *batch, lk_instant *ahead)
 static int commit_piece(struct batch *batch, size_t end, struct lk_error *err)
 {
 	size_t from = batch->done;
-	int rc = turn_events(batch->options.turn, clock_now(batch->options.clock), batch->event + from, end - from,
-			     batch->verdict + from, err);
+	int rc = turn_events(batch->options.turn, clock_now(batch->options.clock),
+			     batch->event + from, end - from, batch->verdict + from, err);
 
 	if (rc == 0)
 		batch->done = end;
@@ -153,8 +161,8 @@ static int commit_pieces(struct batch *batch, struct lk_error *err)
 static void hold(struct batch *batch, const struct lk_error *err)
 {
 	metric_add(METRIC_BATCHES_FAILED, 1);
-	log_line(LOG_ERROR, "batch lane=%s n=%zu outcome=failed fault=%d detail=\"%s\"", batch->options.name, batch->n,
-		 err->code, err->text);
+	log_line(LOG_ERROR, "batch lane=%s n=%zu outcome=failed fault=%d detail=\"%s\"",
+		 batch->options.name, batch->n, err->code, err->text);
 	if (err->code == LK_ESYNC) {
 		loop_stop(batch->options.loop, EX_TEMPFAIL);
 		return;
@@ -181,19 +189,25 @@ static void count(const struct batch *batch, int64_t us)
 		metric_add(metrics[i], n[i]);
 	metric_add(METRIC_BATCHES, 1);
 	metric_add(METRIC_BATCH_US, us);
-	log_line(LOG_DETAIL, "batch lane=%s n=%zu applied=%" PRId64 " repeated=%" PRId64 " refused=%" PRId64 " us=%" PRId64,
-		 batch->options.name, batch->n, n[TURN_APPLIED], n[TURN_REPEATED], n[TURN_REFUSED], us);
+	log_line(LOG_DETAIL,
+		 "batch lane=%s n=%zu applied=%" PRId64 " repeated=%" PRId64 " refused=%" PRId64
+		 " us=%" PRId64,
+		 batch->options.name, batch->n, n[TURN_APPLIED], n[TURN_REPEATED], n[TURN_REFUSED],
+		 us);
 }
 
-/* The source is checked text, the field one of ours or a member's name within limits; no value of the event is told. */
+/* The source is checked text, the field one of ours or a member's name within limits; no value
+ * of the event is told. */
 static void log_refusals(const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct turn_verdict *v = &batch->verdict[i];
 		if (v->outcome == TURN_REFUSED)
-			log_line(LOG_INFO, "event lane=%s source=%.*s seq=%" PRId64 " verdict=refused reason=%s",
-				 batch->options.name, LK_PRINT(batch->event[i].source), batch->event[i].seq,
-				 lk_refusal_word((int)v->refused.reason));
+			log_line(LOG_INFO,
+				 "event lane=%s source=%.*s seq=%" PRId64
+				 " verdict=refused reason=%s",
+				 batch->options.name, LK_PRINT(batch->event[i].source),
+				 batch->event[i].seq, lk_refusal_word((int)v->refused.reason));
 	}
 }
 
@@ -243,7 +257,8 @@ int batch_create(const struct batch_options *options, struct batch **out, struct
 		return lk_fail(err, LK_EMEMORY, "no memory for a batch");
 	batch->options = *options;
 	batch->retry_us = RETRY_FIRST_US;
-	int rc = loop_timer_create(options->loop, LOOP_PROMPT, try_again, batch, &batch->retry, err);
+	int rc =
+		loop_timer_create(options->loop, LOOP_PROMPT, try_again, batch, &batch->retry, err);
 	if (rc < 0) {
 		free(batch);
 		return rc;

@@ -1,7 +1,7 @@
 /* clock.c - time as an argument needs one place where it comes from.
  *
- * In: the machine's clock, or instants that an operator or an event names. Out: an instant. Promise: it never runs
- * backwards, also when the machine's clock is set back.
+ * In: the machine's clock, or instants that an operator or an event names. Out: an instant.
+ * Promise: it never runs backwards, also when the machine's clock is set back.
  */
 #include "clock.h"
 
@@ -34,7 +34,8 @@ lk_instant clock_now(struct clock *clock)
 int clock_move(struct clock *clock, lk_instant to, struct lk_error *err)
 {
 	if (!clock->manual)
-		return lk_fail(err, LK_ESTATE, "the clock is the machine's; only `clock: manual` can be moved");
+		return lk_fail(err, LK_ESTATE,
+			       "the clock is the machine's; only `clock: manual` can be moved");
 	if (to < clock->now)
 		return lk_fail(err, LK_EREFUSED, "the clock never runs backwards");
 	clock->now = to;

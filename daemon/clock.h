@@ -7,7 +7,8 @@
 
 #include <linkages/base.h>
 
-/* A manual clock that nobody has set yet stands at the earliest time there is: 1990-01-01T00:00:00Z. */
+/* A manual clock that nobody has set yet stands at the earliest time there is:
+ * 1990-01-01T00:00:00Z. */
 #define CLOCK_UNSET (INT64_C(631152000) * LK_SECOND)
 
 struct clock {
@@ -22,7 +23,8 @@ lk_instant clock_now(struct clock *clock);
 /* Moves a manual clock forward. LK_ESTATE for the real one, LK_EREFUSED for a step back. */
 int clock_move(struct clock *clock, lk_instant to, struct lk_error *err) LK_MUST_CHECK;
 const char *clock_word(const struct clock *clock); /* "real" or "manual" */
-/* Microseconds since the machine started, sleep included: for measuring, unaffected by anybody's hand. */
+/* Microseconds since the machine started, sleep included: for measuring, unaffected by anybody's
+ * hand. */
 int64_t clock_ticks(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* control.c - finds the verb, looks at the role, hands over.
  *
- * In: a verb of somebody whose key is known. Out: its answer. Promise: the role stands in the verb's row, so that no
- * verb can be without one; who has it not gets nothing.
+ * In: a verb of somebody whose key is known. Out: its answer. Promise: the role stands in the
+ * verb's row, so that no verb can be without one; who has it not gets nothing.
  */
 #include "control.h"
 
@@ -20,7 +20,8 @@ struct control {
 	struct lane *lane;
 };
 
-void control_reply(struct control *control, const struct control_asker *asker, bool more, const struct lk_bytes *body)
+void control_reply(struct control *control, const struct control_asker *asker, bool more,
+		   const struct lk_bytes *body)
 {
 	struct lk_message message = { .type = LK_MSG_REPLY };
 
@@ -36,7 +37,8 @@ void control_reply(struct control *control, const struct control_asker *asker, b
 	lane_tell(control->lane, asker->route, &message);
 }
 
-void control_refuse(struct control *control, const struct control_asker *asker, const char *code, const char *detail)
+void control_refuse(struct control *control, const struct control_asker *asker, const char *code,
+		    const char *detail)
 {
 	struct lk_message message = { .type = LK_MSG_REPLY };
 	struct lk_bytes body = { 0 };
@@ -76,8 +78,10 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 		control_refuse(control, &asker, "unknown_verb", "this daemon knows no such verb");
 	} else if (!roster_has_role(from->client, verb->role)) {
 		metric_add(METRIC_VERBS_FORBIDDEN, 1);
-		log_line(LOG_WARN, "verb client=%s verb=%s outcome=forbidden", asker.client, verb->name);
-		control_refuse(control, &asker, "forbidden", "this key has not the role that the verb asks for");
+		log_line(LOG_WARN, "verb client=%s verb=%s outcome=forbidden", asker.client,
+			 verb->name);
+		control_refuse(control, &asker, "forbidden",
+			       "this key has not the role that the verb asks for");
 	} else {
 		metric_add(METRIC_VERBS, 1);
 		log_line(LOG_INFO, "verb client=%s verb=%s", asker.client, verb->name);
@@ -86,7 +90,8 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 	return true;
 }
 
-int control_create(const struct control_options *options, struct control **out, struct lk_error *err)
+int control_create(const struct control_options *options, struct control **out,
+		   struct lk_error *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
@@ -94,9 +99,16 @@ int control_create(const struct control_options *options, struct control **out, 
 		return lk_fail(err, LK_EMEMORY, "no memory for the control lane");
 	control->options = *options;
 	const struct lane_options lane = {
-		.loop = options->loop, .context = options->context, .access = options->access,
-		.keys = options->keys, .name = "control", .endpoint = options->endpoint, .takes = LK_CONTROL_TAKES,
-		.bite = CONTROL_BITE, .handle = handle, .owner = control,
+		.loop = options->loop,
+		.context = options->context,
+		.access = options->access,
+		.keys = options->keys,
+		.name = "control",
+		.endpoint = options->endpoint,
+		.takes = LK_CONTROL_TAKES,
+		.bite = CONTROL_BITE,
+		.handle = handle,
+		.owner = control,
 	};
 	int rc = lane_create(&lane, &control->lane, err);
 	if (rc < 0) {

@@ -1,7 +1,9 @@
-/* control.h - questions and orders of operators and auditors: a table of verbs, each with a role. protocol.md, "Lanes".
+/* control.h - questions and orders of operators and auditors: a table of verbs, each with a role.
+ * protocol.md, "Lanes".
  *
- * {m: verb, v, id, args} is answered by one or more {m: reply, id, ok, more, body}. A refusal has ok false and a body
- * {code, detail}; somebody without the verb's role gets code `forbidden`. One thread.
+ * {m: verb, v, id, args} is answered by one or more {m: reply, id, ok, more, body}. A refusal has
+ * ok false and a body {code, detail}; somebody without the verb's role gets code `forbidden`. One
+ * thread.
  */
 #ifndef LINKAGES_CONTROL_H
 #define LINKAGES_CONTROL_H
@@ -23,12 +25,13 @@ struct control_asker {
 	roster_id client;
 };
 
-/* A verb. `answer` replies at once or later: once with more false, or with a refusal. `args` is a map, or {NULL, 0};
- * borrowed until it returns. */
+/* A verb. `answer` replies at once or later: once with more false, or with a refusal. `args` is
+ * a map, or {NULL, 0}; borrowed until it returns. */
 struct control_verb {
 	const char *name;
 	enum roster_role role;
-	void (*answer)(void *context, struct control *control, const struct control_asker *asker, struct lk_span args);
+	void (*answer)(void *context, struct control *control, const struct control_asker *asker,
+		       struct lk_span args);
 };
 
 struct control_options {
@@ -42,11 +45,14 @@ struct control_options {
 	void *verbs_context;
 };
 
-int control_create(const struct control_options *options, struct control **out, struct lk_error *err) LK_MUST_CHECK;
+int control_create(const struct control_options *options, struct control **out,
+		   struct lk_error *err) LK_MUST_CHECK;
 void control_destroy(struct control *control); /* NULL-safe */
 struct lane *control_lane(struct control *control);
 /* One part of an answer; `body` is one encoded value, or NULL. */
-void control_reply(struct control *control, const struct control_asker *asker, bool more, const struct lk_bytes *body);
-void control_refuse(struct control *control, const struct control_asker *asker, const char *code, const char *detail);
+void control_reply(struct control *control, const struct control_asker *asker, bool more,
+		   const struct lk_bytes *body);
+void control_refuse(struct control *control, const struct control_asker *asker, const char *code,
+		    const char *detail);
 
 #endif

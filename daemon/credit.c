@@ -1,7 +1,8 @@
 /* credit.c - back-pressure as numbers.
  *
- * In: what commits take, what the disk has left. Out: how much more may come. Promise: whatever is granted is never
- * taken back, and the offer reaches zero while there is still room to finish what was granted.
+ * In: what commits take, what the disk has left. Out: how much more may come. Promise: whatever is
+ * granted is never taken back, and the offer reaches zero while there is still room to finish what
+ * was granted.
  */
 #include "credit.h"
 
@@ -24,7 +25,8 @@ static int64_t at_least(int64_t value, int64_t floor)
 
 int64_t credit_offer(const struct credit *credit)
 {
-	int64_t offer = credit->most, floor = credit->most < CREDIT_FLOOR ? credit->most : CREDIT_FLOOR;
+	int64_t offer = credit->most,
+		floor = credit->most < CREDIT_FLOOR ? credit->most : CREDIT_FLOOR;
 
 	if (credit->free_bytes <= CREDIT_DISK_STOP)
 		return 0;

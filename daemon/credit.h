@@ -6,10 +6,11 @@
 
 /* ---- intake: events beyond `upto` ---- */
 
-#define CREDIT_FLOOR 16                                      /* a slow disk still gets batches, not single events */
-#define CREDIT_COMMIT_US (100 * INT64_C(1000))               /* a commit that takes longer than this is slow */
-#define CREDIT_DISK_STOP (INT64_C(64) * 1024 * 1024)         /* bytes free: from here on nothing is asked for */
-#define CREDIT_DISK_FULL (INT64_C(4) * CREDIT_DISK_STOP)     /* from here on everything */
+#define CREDIT_FLOOR 16 /* a slow disk still gets batches, not single events */
+#define CREDIT_COMMIT_US (100 * INT64_C(1000)) /* a commit that takes longer than this is slow */
+#define CREDIT_DISK_STOP \
+	(INT64_C(64) * 1024 * 1024) /* bytes free: from here on nothing is asked for */
+#define CREDIT_DISK_FULL (INT64_C(4) * CREDIT_DISK_STOP) /* from here on everything */
 
 struct credit {
 	int64_t most;       /* by configuration */
@@ -19,11 +20,11 @@ struct credit {
 
 void credit_start(struct credit *credit, int64_t most);
 void credit_learn(struct credit *credit, int64_t commit_us);
-/* What to offer now: `most` as long as commits are quick, less in proportion when they are slow, 0 before the disk is
- * full. Comes back by itself with the causes. */
+/* What to offer now: `most` as long as commits are quick, less in proportion when they are slow,
+ * 0 before the disk is full. Comes back by itself with the causes. */
 int64_t credit_offer(const struct credit *credit);
-/* The highest seq a publisher may have sent after being told `upto` and `offer`. Never lower than it was: what was
- * granted was granted. */
+/* The highest seq a publisher may have sent after being told `upto` and `offer`. Never lower
+ * than it was: what was granted was granted. */
 int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer);
 
 /* ---- inbox: notices ---- */

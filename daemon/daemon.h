@@ -25,16 +25,17 @@ struct daemon {
 	struct inbox *inbox;
 	struct control *control;
 	struct idle *idle;
-	struct loop_timer *beat; /* of the status line */
+	struct loop_timer *beat;    /* of the status line */
 	struct control_asker mover; /* who waits for a manual clock that is under way */
-	bool *silent;               /* with a manual clock: the sources that the last move named as silent */
+	bool *silent; /* with a manual clock: the sources that the last move named as silent */
 };
 
 /* What the control lane can be asked: verbs.c. The context is the daemon. */
 extern const struct control_verb daemon_verbs[];
 extern const size_t daemon_verbs_n;
 
-/* Policy and table of clients, read, checked whole, then swapped. What is refused changes nothing. */
+/* Policy and table of clients, read, checked whole, then swapped. What is refused changes
+ * nothing. */
 int daemon_reload(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
 /* Reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
 void daemon_drain(struct daemon *daemon);

@@ -1,7 +1,8 @@
 /* enroll.c - keys for everybody in the embedded default.
  *
- * In: a configuration without a table of clients. Out: keys and the table, in the state directory. Promise: only
- * within this machine, and only where nobody has written a table; a crash half way is finished by the next start.
+ * In: a configuration without a table of clients. Out: keys and the table, in the state directory.
+ * Promise: only within this machine, and only where nobody has written a table; a crash half way is
+ * finished by the next start.
  */
 #include "enroll.h"
 
@@ -29,15 +30,17 @@ static const struct enrolled everyone_else[] = {
 };
 
 static const char preface[] =
-	"# Made on the first start: everybody on this machine who can read the keys. A county writes its own table and\n"
-	"# names it in the configuration; '*' stands for every worker and is for trying things out.\n";
+	"# Made on the first start: everybody on this machine who can read the keys. A county\n"
+	"# writes its own table and names it in the configuration; '*' stands for every worker\n"
+	"# and is for trying things out.\n";
 
 static void append(struct lk_bytes *out, const char *text)
 {
 	lk_bytes_add(out, text, strlen(text));
 }
 
-static int enroll(const char *directory, const struct enrolled *who, struct lk_bytes *table, struct lk_error *err)
+static int enroll(const char *directory, const struct enrolled *who, struct lk_bytes *table,
+		  struct lk_error *err)
 {
 	char path[PATH_MAX_BYTES], entry[512];
 	struct key_pair pair;
@@ -47,8 +50,8 @@ static int enroll(const char *directory, const struct enrolled *who, struct lk_b
 	rc = keys_ensure(path, &pair, err);
 	if (rc < 0)
 		return rc;
-	snprintf(entry, sizeof(entry), "\n- name: '%s'\n  key: '%s'\n  role: %s\n", who->name, pair.public_key,
-		 who->role);
+	snprintf(entry, sizeof(entry), "\n- name: '%s'\n  key: '%s'\n  role: %s\n", who->name,
+		 pair.public_key, who->role);
 	append(table, entry);
 	if (who->has != NULL) {
 		snprintf(entry, sizeof(entry), "  %s: [%s]\n", who->has, who->whom);
@@ -57,8 +60,8 @@ static int enroll(const char *directory, const struct enrolled *who, struct lk_b
 	return table->failed ? lk_fail(err, LK_EMEMORY, "no memory for the table of clients") : 0;
 }
 
-static int enroll_everyone(const struct config *config, const char *directory, struct lk_bytes *table,
-			   struct lk_error *err)
+static int enroll_everyone(const struct config *config, const char *directory,
+			   struct lk_bytes *table, struct lk_error *err)
 {
 	char whom[80];
 	int rc = 0;
@@ -66,7 +69,8 @@ static int enroll_everyone(const struct config *config, const char *directory, s
 	for (size_t i = 0; rc == 0 && i < config->sources_n; i++) {
 		const char *name = config->sources[i].name;
 		snprintf(whom, sizeof(whom), "'%s'", name);
-		rc = enroll(directory, &(struct enrolled){ name, "publisher", "sources", whom }, table, err);
+		rc = enroll(directory, &(struct enrolled){ name, "publisher", "sources", whom },
+			    table, err);
 	}
 	for (size_t i = 0; rc == 0 && i < sizeof(everyone_else) / sizeof(*everyone_else); i++)
 		rc = enroll(directory, &everyone_else[i], table, err);
@@ -102,6 +106,7 @@ int enroll_default(const struct config *config, struct lk_error *err)
 	lk_bytes_free(&table);
 	if (rc == 0)
 		log_line(LOG_NOTE, "enrolled clients=%zu directory=%s",
-			 config->sources_n + sizeof(everyone_else) / sizeof(*everyone_else), directory);
+			 config->sources_n + sizeof(everyone_else) / sizeof(*everyone_else),
+			 directory);
 	return rc < 0 ? rc : 1;
 }

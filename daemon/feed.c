@@ -1,8 +1,8 @@
 /* feed.c - events from publishers who keep no outbox.
  *
- * In: two frames, the source's name and an event or a heartbeat. Out: one batch for all that came together; gaps
- * counted and told of where a source numbers densely. Promise: nobody speaks for a source that is not theirs; what
- * makes no sense is kept as a dead letter.
+ * In: two frames, the source's name and an event or a heartbeat. Out: one batch for all that came
+ * together; gaps counted and told of where a source numbers densely. Promise: nobody speaks for a
+ * source that is not theirs; what makes no sense is kept as a dead letter.
  */
 #include "feed.h"
 
@@ -32,7 +32,8 @@ struct feed {
 
 int64_t feed_sequence_event(struct feed_sequence *sequence, int64_t number)
 {
-	int64_t gap = sequence->begun && number > sequence->seen + 1 ? number - sequence->seen - 1 : 0;
+	int64_t gap =
+		sequence->begun && number > sequence->seen + 1 ? number - sequence->seen - 1 : 0;
 
 	if (!sequence->begun || number > sequence->seen)
 		sequence->seen = number;
@@ -56,7 +57,9 @@ static struct feed_sequence *sequence_of(struct feed *feed, struct lk_text sourc
 {
 	const struct config_source *found = config_find_source(feed->options.config, source);
 
-	return found != NULL && found->dense ? &feed->sequence[found - feed->options.config->sources] : NULL;
+	return found != NULL && found->dense
+		       ? &feed->sequence[found - feed->options.config->sources]
+		       : NULL;
 }
 
 static void tell_gap(struct lk_text source, int64_t gap)
@@ -123,9 +126,11 @@ static bool receive(void *owner, const struct zsock_message *m)
 		metric_add(METRIC_UNPROVEN, 1);
 		return true;
 	}
-	if (!roster_may_speak_for(client, source) || turn_agency_of(feed->options.turn, source) < 0) {
+	if (!roster_may_speak_for(client, source) ||
+	    turn_agency_of(feed->options.turn, source) < 0) {
 		metric_add(METRIC_FEED_DROPPED, 1);
-		log_line(LOG_DETAIL, "drop lane=feed client=%s reason=not_its_source", client->name);
+		log_line(LOG_DETAIL, "drop lane=feed client=%s reason=not_its_source",
+			 client->name);
 		return true;
 	}
 	if (take_ping(feed, source, body))
@@ -211,8 +216,14 @@ void feed_put(const struct feed *feed, struct lk_bytes *out)
 static int make_batch(struct feed *feed, struct lk_error *err)
 {
 	const struct batch_options options = {
-		.loop = feed->options.loop, .turn = feed->options.turn, .clock = feed->options.clock,
-		.wake = feed->options.wake, .name = "feed", .committed = committed, .held = held, .owner = feed,
+		.loop = feed->options.loop,
+		.turn = feed->options.turn,
+		.clock = feed->options.clock,
+		.wake = feed->options.wake,
+		.name = "feed",
+		.committed = committed,
+		.held = held,
+		.owner = feed,
 	};
 	return batch_create(&options, &feed->batch, err);
 }
@@ -220,9 +231,17 @@ static int make_batch(struct feed *feed, struct lk_error *err)
 static int make_socket(struct feed *feed, struct lk_error *err)
 {
 	const struct zsock_options options = {
-		.loop = feed->options.loop, .context = feed->options.context, .name = "feed",
-		.endpoint = feed->options.config->lane[LANE_FEED], .kind = ZSOCK_SUB, .keys = feed->options.keys,
-		.parts = FEED_FRAMES, .bite = TURN_BATCH_MAX, .receive = receive, .bitten = bitten, .owner = feed,
+		.loop = feed->options.loop,
+		.context = feed->options.context,
+		.name = "feed",
+		.endpoint = feed->options.config->lane[LANE_FEED],
+		.kind = ZSOCK_SUB,
+		.keys = feed->options.keys,
+		.parts = FEED_FRAMES,
+		.bite = TURN_BATCH_MAX,
+		.receive = receive,
+		.bitten = bitten,
+		.owner = feed,
 	};
 	return zsock_create(&options, &feed->socket, err);
 }

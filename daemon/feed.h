@@ -1,5 +1,5 @@
-/* feed.h - the simplest way in: any ZeroMQ publisher. Lossy by nature; same checks, same idempotence as intake.
- * protocol.md, "feed". One thread.
+/* feed.h - the simplest way in: any ZeroMQ publisher. Lossy by nature; same checks, same
+ * idempotence as intake. protocol.md, "feed". One thread.
  */
 #ifndef LINKAGES_FEED_H
 #define LINKAGES_FEED_H
@@ -29,7 +29,8 @@ struct feed_options {
 	const struct config *config; /* borrowed: address, sources */
 };
 
-int feed_create(const struct feed_options *options, struct feed **out, struct lk_error *err) LK_MUST_CHECK;
+int feed_create(const struct feed_options *options, struct feed **out,
+		struct lk_error *err) LK_MUST_CHECK;
 void feed_destroy(struct feed *feed); /* NULL-safe */
 struct zsock *feed_socket(struct feed *feed);
 /* Stops and starts reading; for as long as a manual clock is being moved. */
@@ -40,7 +41,8 @@ void feed_drain(struct feed *feed);
 /* Appends one map: for each source of dense sequence the last one seen and how many are missing. */
 void feed_put(const struct feed *feed, struct lk_bytes *out);
 
-/* Dense sequences, as arithmetic: how many are missing before this one. Moves `seen` up; a first one misses nothing. */
+/* Dense sequences, as arithmetic: how many are missing before this one. Moves `seen` up; a first
+ * one misses nothing. */
 struct feed_sequence {
 	bool begun;
 	int64_t seen, missing;

@@ -1,7 +1,8 @@
 /* idle.c - what the store does, through the turn, when the sockets are quiet.
  *
- * In: turns of the loop that have nothing else to do, and a beat that comes in any case. Out: bites of at most about
- * 10 ms. Promise: a loop that is never idle still checkpoints, so that the log file stays within bounds.
+ * In: turns of the loop that have nothing else to do, and a beat that comes in any case. Out: bites
+ * of at most about 10 ms. Promise: a loop that is never idle still checkpoints, so that the log
+ * file stays within bounds.
  */
 #include "idle.h"
 

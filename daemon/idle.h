@@ -9,7 +9,8 @@ struct loop;
 struct turn;
 
 /* Starts at once. The turn is borrowed. */
-int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct lk_error *err) LK_MUST_CHECK;
+int idle_create(struct loop *loop, struct turn *turn, struct idle **out,
+		struct lk_error *err) LK_MUST_CHECK;
 void idle_destroy(struct idle *idle); /* NULL-safe */
 
 #endif

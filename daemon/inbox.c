@@ -1,8 +1,8 @@
 /* inbox.c - hello, welcome, credit, notice, caughtup, receipt, answer, answered.
  *
- * In: how far each client has come, and how much it will take. Out: what waits for it on disk, in order. Promise: no
- * credit, no sending; nothing waits in memory; a slow client delays nobody; two sessions of one worker both get
- * everything.
+ * In: how far each client has come, and how much it will take. Out: what waits for it on disk, in
+ * order. Promise: no credit, no sending; nothing waits in memory; a slow client delays nobody; two
+ * sessions of one worker both get everything.
  */
 #include "inbox.h"
 
@@ -23,13 +23,13 @@
 #include <sysexits.h>
 
 #define WORKERS_A_HELLO 1000
-#define LANE_BITE 256          /* messages read before others have their turn */
-#define PUMP_BITE 256          /* notices sent before others have their turn */
-#define SESSION_BITE 64        /* and of these to one session, so that a long catch-up delays nobody */
-#define BUCKETS 4096           /* a power of two */
-#define BLOCKED_US (20 * INT64_C(1000))  /* until a full queue is tried again */
+#define LANE_BITE 256   /* messages read before others have their turn */
+#define PUMP_BITE 256   /* notices sent before others have their turn */
+#define SESSION_BITE 64 /* and of these to one session, so that a long catch-up delays nobody */
+#define BUCKETS 4096    /* a power of two */
+#define BLOCKED_US (20 * INT64_C(1000))   /* until a full queue is tried again */
 #define RECEIPTS_US (100 * INT64_C(1000)) /* receipts that come together are one write */
-#define FAILED_US LK_SECOND    /* until a store that failed is asked again */
+#define FAILED_US LK_SECOND               /* until a store that failed is asked again */
 
 struct inbox_session;
 
@@ -37,8 +37,8 @@ struct inbox_session;
 struct mailbox {
 	struct mailbox *next_mailbox; /* in its bucket */
 	char worker[65];
-	int64_t told;                 /* the highest seq that there is */
-	int64_t receipt;              /* waits to be written; 0: none */
+	int64_t told;    /* the highest seq that there is */
+	int64_t receipt; /* waits to be written; 0: none */
 	struct reader *readers;
 };
 
@@ -49,7 +49,7 @@ struct reader {
 	struct reader *next_reader; /* of the mailbox */
 	int64_t sent;               /* the highest seq sent in this session */
 	bool caught_up;
-	bool late;                  /* what waits was told while it could not be sent: the ledger wants a row */
+	bool late; /* what waits was told while it could not be sent: the ledger wants a row */
 };
 
 struct inbox_session {
@@ -252,8 +252,8 @@ static int serve_notices(struct inbox *inbox, struct reader *r, int most)
 	bool live = r->caught_up && !r->late;
 	int limit = r->session->credit < most ? (int)r->session->credit : most;
 	int rc = turn_mailbox(inbox->options.turn, lk_text_of(r->mailbox->worker), r->sent, limit,
-			      live ? LK_NO_TEXT : lk_text_of(r->session->id), clock_now(inbox->options.clock),
-			      hand_out, &h, &err);
+			      live ? LK_NO_TEXT : lk_text_of(r->session->id),
+			      clock_now(inbox->options.clock), hand_out, &h, &err);
 
 	if (rc < 0) {
 		store_failed(inbox, &err);
@@ -287,7 +287,8 @@ static int serve(struct inbox *inbox, struct inbox_session *session)
 	int sent = 0, rc = 0;
 	struct reader *r;
 
-	while (rc >= 0 && sent < SESSION_BITE && !session->blocked && (r = reader_with_work(session)) != NULL) {
+	while (rc >= 0 && sent < SESSION_BITE && !session->blocked &&
+	       (r = reader_with_work(session)) != NULL) {
 		if (r->sent < r->mailbox->told)
 			rc = serve_notices(inbox, r, SESSION_BITE - sent);
 		if (rc > 0)
@@ -339,7 +340,8 @@ static void unblock(void *context)
 
 /* ---- Hello ---- */
 
-/* Another mailbox, or one ahead of ours: everything again, the client knows duplicates by (id, rev). */
+/* Another mailbox, or one ahead of ours: everything again, the client knows duplicates by (id,
+ * rev). */
 static int64_t place_of(const struct lane_sender *from, const struct lk_msg_hello_worker *said,
 			const struct stored_mailbox *stored)
 {
@@ -352,9 +354,10 @@ static int64_t place_of(const struct lane_sender *from, const struct lk_msg_hell
 		return said->last;
 	if (said->last > 0) {
 		metric_add(METRIC_MAILBOX_MISMATCHES, 1);
-		log_line(LOG_WARN, "hello client=%s worker=%.*s mailbox=%s last=%" PRId64 " next=%" PRId64,
-			 from->client->name, LK_PRINT(said->worker), same ? "ahead" : "another", said->last,
-			 stored->next);
+		log_line(LOG_WARN,
+			 "hello client=%s worker=%.*s mailbox=%s last=%" PRId64 " next=%" PRId64,
+			 from->client->name, LK_PRINT(said->worker), same ? "ahead" : "another",
+			 said->last, stored->next);
 	}
 	return stored->first - 1;
 }
@@ -369,7 +372,8 @@ static bool reads_already(const struct mailbox *m, const struct inbox_session *s
 }
 
 static int join(struct inbox *inbox, const struct lane_sender *from, struct inbox_session *session,
-		const struct lk_msg_hello_worker *said, struct lk_bytes *items, struct lk_error *err)
+		const struct lk_msg_hello_worker *said, struct lk_bytes *items,
+		struct lk_error *err)
 {
 	struct stored_mailbox stored;
 	struct reader *r = &session->reader[session->n];
@@ -389,13 +393,17 @@ static int join(struct inbox *inbox, const struct lane_sender *from, struct inbo
 	session->n++;
 	lk_digest_hex(stored.id, id);
 	const struct lk_msg_welcome_worker item = {
-		.worker = said->worker, .mailbox = lk_text_of(id), .first = stored.first, .next = stored.next,
+		.worker = said->worker,
+		.mailbox = lk_text_of(id),
+		.first = stored.first,
+		.next = stored.next,
 	};
 	lk_welcome_worker_encode(&item, items);
 	return items->failed ? lk_fail(err, LK_EMEMORY, "no memory for a welcome") : 0;
 }
 
-static void welcome(struct inbox *inbox, const struct inbox_session *session, const struct lk_bytes *items)
+static void welcome(struct inbox *inbox, const struct inbox_session *session,
+		    const struct lk_bytes *items)
 {
 	struct lk_message message = { .type = LK_MSG_WELCOME };
 	struct lk_bytes workers = { 0 }, limits = { 0 };
@@ -416,7 +424,8 @@ static void welcome(struct inbox *inbox, const struct inbox_session *session, co
 }
 
 /* What a hello may say, before anything is made for it. */
-static bool hello_is_allowed(struct inbox *inbox, const struct lane_sender *from, struct lk_span workers)
+static bool hello_is_allowed(struct inbox *inbox, const struct lane_sender *from,
+			     struct lk_span workers)
 {
 	struct lk_msg_hello_worker said;
 	struct lk_span key, item;
@@ -429,19 +438,22 @@ static bool hello_is_allowed(struct inbox *inbox, const struct lane_sender *from
 	}
 	while (lk_next(workers, &cursor, &key, &item)) {
 		if (lk_hello_worker_decode(item, &said, NULL) < 0) {
-			lane_error(inbox->lane, from, LANE_MALFORMED, "a worker is worker, mailbox, last");
+			lane_error(inbox->lane, from, LANE_MALFORMED,
+				   "a worker is worker, mailbox, last");
 			return false;
 		}
 		if (!roster_may_read(from->client, said.worker)) {
-			lane_error(inbox->lane, from, LANE_FORBIDDEN, "this key may not read for one of the workers");
+			lane_error(inbox->lane, from, LANE_FORBIDDEN,
+				   "this key may not read for one of the workers");
 			return false;
 		}
 	}
 	return true;
 }
 
-static int join_all(struct inbox *inbox, const struct lane_sender *from, struct inbox_session *session,
-		    struct lk_span workers, struct lk_bytes *items, struct lk_error *err)
+static int join_all(struct inbox *inbox, const struct lane_sender *from,
+		    struct inbox_session *session, struct lk_span workers, struct lk_bytes *items,
+		    struct lk_error *err)
 {
 	struct lk_msg_hello_worker said;
 	struct lk_span key, item;
@@ -459,7 +471,8 @@ static int join_all(struct inbox *inbox, const struct lane_sender *from, struct 
 	return rc;
 }
 
-static void begin_session(struct inbox *inbox, const struct lane_sender *from, const struct lk_msg_sub_hello *hello)
+static void begin_session(struct inbox *inbox, const struct lane_sender *from,
+			  const struct lk_msg_sub_hello *hello)
 {
 	size_t n = (size_t)lk_count(hello->workers);
 	struct inbox_session *session = calloc(1, sizeof(*session) + n * sizeof(struct reader));
@@ -481,13 +494,14 @@ static void begin_session(struct inbox *inbox, const struct lane_sender *from, c
 	} else {
 		welcome(inbox, session, &items);
 		enqueue(inbox, session);
-		log_line(LOG_INFO, "welcome client=%s session=%.8s workers=%zu", from->client->name, session->id,
-			 session->n);
+		log_line(LOG_INFO, "welcome client=%s session=%.8s workers=%zu", from->client->name,
+			 session->id, session->n);
 	}
 	lk_bytes_free(&items);
 }
 
-static bool take_hello(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+static bool take_hello(struct inbox *inbox, const struct lane_sender *from,
+		       const struct lk_message *message)
 {
 	const struct lk_msg_sub_hello *hello = &message->sub_hello;
 	const struct lane_sender anew = { from->route, from->client, NULL };
@@ -507,7 +521,8 @@ static bool take_hello(struct inbox *inbox, const struct lane_sender *from, cons
 /* ---- Credit, receipts, answers ---- */
 
 /* The sender's session, if the message names it; one of an earlier session is void. */
-static struct inbox_session *session_named(struct inbox *inbox, const struct lane_sender *from, struct lk_text id)
+static struct inbox_session *session_named(struct inbox *inbox, const struct lane_sender *from,
+					   struct lk_text id)
 {
 	struct inbox_session *session = (struct inbox_session *)from->session;
 
@@ -518,8 +533,8 @@ static struct inbox_session *session_named(struct inbox *inbox, const struct lan
 	return lk_text_says(id, session->id) ? session : NULL;
 }
 
-static struct reader *reader_named(struct inbox *inbox, const struct lane_sender *from, struct lk_text id,
-				   struct lk_text worker)
+static struct reader *reader_named(struct inbox *inbox, const struct lane_sender *from,
+				   struct lk_text id, struct lk_text worker)
 {
 	struct inbox_session *session = session_named(inbox, from, id);
 
@@ -532,7 +547,8 @@ static struct reader *reader_named(struct inbox *inbox, const struct lane_sender
 	return NULL;
 }
 
-static bool take_credit(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+static bool take_credit(struct inbox *inbox, const struct lane_sender *from,
+			const struct lk_message *message)
 {
 	struct inbox_session *session = session_named(inbox, from, message->credit.session);
 
@@ -565,7 +581,8 @@ static void write_receipts(void *context)
 			write_receipt(inbox, m);
 }
 
-static bool take_receipt(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+static bool take_receipt(struct inbox *inbox, const struct lane_sender *from,
+			 const struct lk_message *message)
 {
 	const struct lk_msg_receipt *receipt = &message->receipt;
 	struct reader *r = reader_named(inbox, from, receipt->session, receipt->worker);
@@ -580,7 +597,8 @@ static bool take_receipt(struct inbox *inbox, const struct lane_sender *from, co
 	return true;
 }
 
-static bool take_answer(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+static bool take_answer(struct inbox *inbox, const struct lane_sender *from,
+			const struct lk_message *message)
 {
 	const struct lk_msg_answer *answer = &message->answer;
 	struct reader *r = reader_named(inbox, from, answer->session, answer->worker);
@@ -594,9 +612,11 @@ static bool take_answer(struct inbox *inbox, const struct lane_sender *from, con
 		lane_error(inbox->lane, from, LANE_MALFORMED, "a notice is named by 32 hex digits");
 		return true;
 	}
-	rc = turn_answer(inbox->options.turn, answer->worker, notice, clock_now(inbox->options.clock), &err);
+	rc = turn_answer(inbox->options.turn, answer->worker, notice,
+			 clock_now(inbox->options.clock), &err);
 	if (rc == LK_ENOTFOUND)
-		lane_error(inbox->lane, from, LANE_FORBIDDEN, "this worker was told no such notice");
+		lane_error(inbox->lane, from, LANE_FORBIDDEN,
+			   "this worker was told no such notice");
 	else if (rc < 0)
 		store_failed(inbox, &err);
 	if (rc > 0)
@@ -604,8 +624,8 @@ static bool take_answer(struct inbox *inbox, const struct lane_sender *from, con
 	return true;
 }
 
-void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
-		    lk_instant at)
+void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+		    struct lk_text by, lk_instant at)
 {
 	const struct mailbox *m = mailbox_find(inbox, worker);
 	struct lk_message message = { .type = LK_MSG_ANSWERED };
@@ -620,7 +640,8 @@ void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t no
 		lane_tell(inbox->lane, r->session->base.route, &message);
 }
 
-static bool take_heartbeat(struct inbox *inbox, const struct lane_sender *from, const struct lk_message *message)
+static bool take_heartbeat(struct inbox *inbox, const struct lane_sender *from,
+			   const struct lk_message *message)
 {
 	(void)message;
 	if (from->session == NULL)
@@ -630,13 +651,11 @@ static bool take_heartbeat(struct inbox *inbox, const struct lane_sender *from, 
 
 static bool handle(void *owner, const struct lane_sender *from, const struct lk_message *message)
 {
-	static bool (*const takes[])(struct inbox *, const struct lane_sender *, const struct lk_message *) = {
-		[LK_MSG_SUB_HELLO] = take_hello,
-		[LK_MSG_CREDIT] = take_credit,
-		[LK_MSG_RECEIPT] = take_receipt,
-		[LK_MSG_ANSWER] = take_answer,
-		[LK_MSG_PING] = take_heartbeat,
-		[LK_MSG_PONG] = take_heartbeat,
+	static bool (*const takes[])(struct inbox *, const struct lane_sender *,
+				     const struct lk_message *) = {
+		[LK_MSG_SUB_HELLO] = take_hello, [LK_MSG_CREDIT] = take_credit,
+		[LK_MSG_RECEIPT] = take_receipt, [LK_MSG_ANSWER] = take_answer,
+		[LK_MSG_PING] = take_heartbeat,  [LK_MSG_PONG] = take_heartbeat,
 	};
 	struct inbox *inbox = owner;
 
@@ -688,16 +707,25 @@ static int make_timers(struct inbox *inbox, struct lk_error *err)
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_PROMPT, unblock, inbox, &inbox->unblock, err);
 	if (rc == 0)
-		rc = loop_timer_create(loop, LOOP_PROMPT, write_receipts, inbox, &inbox->receipts, err);
+		rc = loop_timer_create(loop, LOOP_PROMPT, write_receipts, inbox, &inbox->receipts,
+				       err);
 	return rc;
 }
 
 static int make_lane(struct inbox *inbox, struct lk_error *err)
 {
 	const struct lane_options options = {
-		.loop = inbox->options.loop, .context = inbox->options.context, .access = inbox->options.access,
-		.keys = inbox->options.keys, .name = "inbox", .endpoint = inbox->options.endpoint,
-		.takes = LK_INBOX_TAKES, .bite = LANE_BITE, .handle = handle, .ended = ended, .owner = inbox,
+		.loop = inbox->options.loop,
+		.context = inbox->options.context,
+		.access = inbox->options.access,
+		.keys = inbox->options.keys,
+		.name = "inbox",
+		.endpoint = inbox->options.endpoint,
+		.takes = LK_INBOX_TAKES,
+		.bite = LANE_BITE,
+		.handle = handle,
+		.ended = ended,
+		.owner = inbox,
 	};
 	return lane_create(&options, &inbox->lane, err);
 }

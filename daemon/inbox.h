@@ -1,4 +1,5 @@
-/* inbox.h - the workers' lane: numbered notices with credit, catch-up, receipts, answers. protocol.md, "inbox". */
+/* inbox.h - the workers' lane: numbered notices with credit, catch-up, receipts, answers.
+ * protocol.md, "inbox". */
 #ifndef LINKAGES_INBOX_H
 #define LINKAGES_INBOX_H
 
@@ -24,14 +25,15 @@ struct inbox_options {
 	const char *endpoint;
 };
 
-int inbox_create(const struct inbox_options *options, struct inbox **out, struct lk_error *err) LK_MUST_CHECK;
+int inbox_create(const struct inbox_options *options, struct inbox **out,
+		 struct lk_error *err) LK_MUST_CHECK;
 void inbox_destroy(struct inbox *inbox); /* NULL-safe */
 struct lane *inbox_lane(struct inbox *inbox);
 /* The sink's: a mailbox has grown up to seq. Only wakes the sessions that read it. */
 void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq);
 /* The sink's: tells every session of the worker. */
-void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
-		    lk_instant at);
+void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+		    struct lk_text by, lk_instant at);
 /* Reads no more, writes the receipts that wait, tells everyone. */
 void inbox_drain(struct inbox *inbox);
 /* Appends one map: sessions, mailboxes. */

@@ -1,8 +1,8 @@
 /* intake.c - hello, subscribe, event, ack, nak.
  *
- * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after its COMMIT.
- * Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the credit is taken; a verdict
- * is never lost with a lost acknowledgement.
+ * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after
+ * its COMMIT. Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the
+ * credit is taken; a verdict is never lost with a lost acknowledgement.
  */
 #include "intake.h"
 
@@ -23,8 +23,9 @@
 #include <sys/statvfs.h>
 #include <sysexits.h>
 
-#define STREAMS_MAX 4    /* epochs that one session may speak under */
-#define REFUSED_MAX 256  /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
+#define STREAMS_MAX 4 /* epochs that one session may speak under */
+#define REFUSED_MAX \
+	256 /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
 #define NO_INPUT (-1)
 
 /* One (source, epoch), shared by all sessions that speak under it. */
@@ -34,17 +35,17 @@ struct stream {
 	uint8_t epoch[LK_DIGEST];
 	int64_t next; /* the lowest seq that is neither on disk nor in the batch */
 	int64_t safe;
-	size_t users;      /* sessions, and inputs of the batch */
+	size_t users; /* sessions, and inputs of the batch */
 };
 
 /* A session's view of a stream. */
 struct subscription {
 	struct stream *stream; /* NULL: free */
-	int64_t next;          /* the seq expected from it; lower than the stream's while it sends again */
-	int64_t limit;         /* the highest seq that may have been sent */
-	int64_t naked;         /* the lowest missing seq that was asked for last; 0: none */
-	bool exceeded;         /* sent above its credit once, and was told */
-	int first, last;       /* its inputs in the batch, chained; NO_INPUT */
+	int64_t next;  /* the seq expected from it; lower than the stream's while it sends again */
+	int64_t limit; /* the highest seq that may have been sent */
+	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
+	bool exceeded; /* sent above its credit once, and was told */
+	int first, last; /* its inputs in the batch, chained; NO_INPUT */
 };
 
 struct intake_session {
@@ -71,16 +72,19 @@ struct intake {
 
 /* ---- Streams ---- */
 
-static struct stream *stream_find(struct intake *intake, struct lk_text source, const uint8_t epoch[LK_DIGEST])
+static struct stream *stream_find(struct intake *intake, struct lk_text source,
+				  const uint8_t epoch[LK_DIGEST])
 {
 	struct stream *s = intake->streams;
 
-	while (s != NULL && (memcmp(s->epoch, epoch, LK_DIGEST) != 0 || !lk_text_says(source, s->source)))
+	while (s != NULL &&
+	       (memcmp(s->epoch, epoch, LK_DIGEST) != 0 || !lk_text_says(source, s->source)))
 		s = s->next_stream;
 	return s;
 }
 
-static struct stream *stream_make(struct intake *intake, struct lk_text source, const uint8_t epoch[LK_DIGEST])
+static struct stream *stream_make(struct intake *intake, struct lk_text source,
+				  const uint8_t epoch[LK_DIGEST])
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
@@ -116,7 +120,8 @@ static void subscription_free(struct intake *intake, struct subscription *s)
 	*s = (struct subscription){ .first = NO_INPUT, .last = NO_INPUT };
 }
 
-static struct subscription *subscription_find(struct intake_session *session, const uint8_t epoch[LK_DIGEST])
+static struct subscription *subscription_find(struct intake_session *session,
+					      const uint8_t epoch[LK_DIGEST])
 {
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		struct subscription *s = &session->subscription[i];
@@ -127,7 +132,8 @@ static struct subscription *subscription_find(struct intake_session *session, co
 }
 
 /* The one of this epoch, a free one, or NULL. */
-static struct subscription *subscription_for(struct intake_session *session, const uint8_t epoch[LK_DIGEST])
+static struct subscription *subscription_for(struct intake_session *session,
+					     const uint8_t epoch[LK_DIGEST])
 {
 	struct subscription *found = subscription_find(session, epoch);
 
@@ -139,8 +145,8 @@ static struct subscription *subscription_for(struct intake_session *session, con
 
 /* ---- Refusals, as they are told ---- */
 
-static void put_refused(struct lk_bytes *out, int64_t seq, enum lk_refusal reason, struct lk_text field,
-			struct lk_text detail)
+static void put_refused(struct lk_bytes *out, int64_t seq, enum lk_refusal reason,
+			struct lk_text field, struct lk_text detail)
 {
 	struct lk_bytes texts = { 0 };
 	size_t split;
@@ -168,7 +174,8 @@ static struct lk_span as_array(struct lk_bytes *array, const struct lk_bytes *it
 	lk_bytes_clear(array);
 	lk_put_array(array, n);
 	lk_bytes_add(array, items->at, items->len);
-	return array->failed || items->failed ? (struct lk_span){ NULL, 0 } : lk_span_of(array->at, array->len);
+	return array->failed || items->failed ? (struct lk_span){ NULL, 0 }
+					      : lk_span_of(array->at, array->len);
 }
 
 /* ---- Hello ---- */
@@ -176,8 +183,8 @@ static struct lk_span as_array(struct lk_bytes *array, const struct lk_bytes *it
 struct refusals {
 	struct lk_bytes items;
 	uint32_t n;
-	int64_t last;     /* seq of the last one in items */
-	bool more;        /* there were too many for one message */
+	int64_t last; /* seq of the last one in items */
+	bool more;    /* there were too many for one message */
 };
 
 static int collect_refusal(void *context, const struct dead_letter *letter)
@@ -209,10 +216,11 @@ static struct intake_session *session_for(struct intake *intake, const struct la
 	return session;
 }
 
-/* Where there are more refusals than one message carries, the stream is asked for from behind the last one told: what
- * comes again is acknowledged with its stored verdict. */
-static void send_subscribe(struct intake *intake, const struct lane_sender *from, struct lk_text epoch,
-			   struct subscription *s, const struct stored_stream *stored, const struct refusals *r)
+/* Where there are more refusals than one message carries, the stream is asked for from behind
+ * the last one told: what comes again is acknowledged with its stored verdict. */
+static void send_subscribe(struct intake *intake, const struct lane_sender *from,
+			   struct lk_text epoch, struct subscription *s,
+			   const struct stored_stream *stored, const struct refusals *r)
 {
 	struct lk_bytes array = { 0 };
 	int64_t next = r->more ? r->last + 1 : stored->next;
@@ -231,7 +239,8 @@ static void send_subscribe(struct intake *intake, const struct lane_sender *from
 	lk_bytes_free(&array);
 }
 
-static void store_failed(struct intake *intake, const struct lane_sender *from, const struct lk_error *err)
+static void store_failed(struct intake *intake, const struct lane_sender *from,
+			 const struct lk_error *err)
 {
 	log_line(LOG_ERROR, "intake outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
 	if (err->code == LK_ESYNC)
@@ -239,9 +248,11 @@ static void store_failed(struct intake *intake, const struct lane_sender *from, 
 	lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
 }
 
-/* Another session may speak under the same epoch and have inputs in the batch, and so may this one: they count. */
+/* Another session may speak under the same epoch and have inputs in the batch, and so may this
+ * one: they count. */
 static bool attach(struct intake *intake, struct intake_session *session, struct lk_text source,
-		   const uint8_t epoch[LK_DIGEST], const struct stored_stream *stored, struct subscription **out)
+		   const uint8_t epoch[LK_DIGEST], const struct stored_stream *stored,
+		   struct subscription **out)
 {
 	struct subscription *s = subscription_for(session, epoch);
 	struct stream *stream = stream_find(intake, source, epoch);
@@ -261,30 +272,34 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 	return true;
 }
 
-static void subscribe(struct intake *intake, const struct lane_sender *from, const struct lk_msg_pub_hello *hello,
-		      const uint8_t epoch[LK_DIGEST])
+static void subscribe(struct intake *intake, const struct lane_sender *from,
+		      const struct lk_msg_pub_hello *hello, const uint8_t epoch[LK_DIGEST])
 {
 	struct stored_stream stored = { 0 };
 	struct refusals refusals = { 0 };
 	struct lk_error err = { 0 };
 	struct subscription *s;
-	int rc = turn_subscribe(intake->options.turn, hello->source, epoch, hello->first, hello->last, hello->acked,
-				&stored, collect_refusal, &refusals, &err);
+	int rc = turn_subscribe(intake->options.turn, hello->source, epoch, hello->first,
+				hello->last, hello->acked, &stored, collect_refusal, &refusals,
+				&err);
 
 	if (rc < 0) {
 		store_failed(intake, from, &err);
 		goto out;
 	}
 	struct intake_session *session = session_for(intake, from);
-	const struct lane_sender known = { from->route, from->client, session != NULL ? &session->base : NULL };
+	const struct lane_sender known = { from->route, from->client,
+					   session != NULL ? &session->base : NULL };
 	if (session == NULL || !attach(intake, session, hello->source, epoch, &stored, &s)) {
 		lane_error(intake->lane, &known, LANE_BUSY, "no room for another stream");
 		goto out;
 	}
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
 	send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
-	log_line(LOG_INFO, "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
-		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.next, hello->last);
+	log_line(LOG_INFO,
+		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
+		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.next,
+		 hello->last);
 out:
 	lk_bytes_free(&refusals.items);
 }
@@ -294,7 +309,8 @@ static bool hello_makes_sense(const struct lk_msg_pub_hello *hello)
 	return hello->first >= 1 && hello->first <= hello->last + 1 && hello->acked <= hello->last;
 }
 
-static bool take_hello(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+static bool take_hello(struct intake *intake, const struct lane_sender *from,
+		       const struct lk_message *message)
 {
 	const struct lk_msg_pub_hello *hello = &message->pub_hello;
 	uint8_t epoch[LK_DIGEST];
@@ -306,9 +322,11 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from, co
 	else if (turn_agency_of(intake->options.turn, hello->source) < 0)
 		lane_error(intake->lane, from, LANE_UNKNOWN_SOURCE, "no such source is configured");
 	else if (!roster_may_speak_for(from->client, hello->source))
-		lane_error(intake->lane, from, LANE_FORBIDDEN, "this key may not speak for the source");
+		lane_error(intake->lane, from, LANE_FORBIDDEN,
+			   "this key may not speak for the source");
 	else if (lk_digest_parse(hello->epoch, epoch) < 0 || !hello_makes_sense(hello))
-		lane_error(intake->lane, from, LANE_MALFORMED, "first, last and acked contradict each other");
+		lane_error(intake->lane, from, LANE_MALFORMED,
+			   "first, last and acked contradict each other");
 	else if (batch_is_held(intake->batch))
 		lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
 	else
@@ -343,11 +361,15 @@ static void exceeded(struct intake *intake, const struct lane_sender *from, stru
 	send_nak(intake, from->route, s);
 }
 
-static int add_to_batch(struct intake *intake, struct subscription *s, const struct lk_msg_event_sent *event)
+static int add_to_batch(struct intake *intake, struct subscription *s,
+			const struct lk_msg_event_sent *event)
 {
 	struct batch_input input = {
-		.source = lk_text_of(s->stream->source), .bytes = event->event.at, .len = event->event.len,
-		.has_outbox_seq = true, .seq = event->seq,
+		.source = lk_text_of(s->stream->source),
+		.bytes = event->event.at,
+		.len = event->event.len,
+		.has_outbox_seq = true,
+		.seq = event->seq,
 	};
 
 	memcpy(input.epoch, s->stream->epoch, LK_DIGEST);
@@ -368,7 +390,8 @@ static int add_to_batch(struct intake *intake, struct subscription *s, const str
 	return 0;
 }
 
-static bool take_event(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+static bool take_event(struct intake *intake, const struct lane_sender *from,
+		       const struct lk_message *message)
 {
 	const struct lk_msg_event_sent *event = &message->event_sent;
 	struct intake_session *session = (struct intake_session *)from->session;
@@ -380,7 +403,8 @@ static bool take_event(struct intake *intake, const struct lane_sender *from, co
 	if (s == NULL)
 		lane_error(intake->lane, from, LANE_NO_SESSION, "say hello first");
 	else if (!roster_may_speak_for(from->client, lk_text_of(s->stream->source)))
-		lane_error(intake->lane, from, LANE_FORBIDDEN, "this key may not speak for the source any more");
+		lane_error(intake->lane, from, LANE_FORBIDDEN,
+			   "this key may not speak for the source any more");
 	else if (event->seq < 1)
 		lane_error(intake->lane, from, LANE_MALFORMED, "seq counts from 1");
 	else if (event->seq > s->limit)
@@ -394,8 +418,10 @@ static bool take_event(struct intake *intake, const struct lane_sender *from, co
 	return !batch_is_full(intake->batch);
 }
 
-/* A publisher that has more than has come, and was asked for it, is asked again: the request may have been lost. */
-static bool take_heartbeat(struct intake *intake, const struct lane_sender *from, const struct lk_message *message)
+/* A publisher that has more than has come, and was asked for it, is asked again: the request may
+ * have been lost. */
+static bool take_heartbeat(struct intake *intake, const struct lane_sender *from,
+			   const struct lk_message *message)
 {
 	struct intake_session *session = (struct intake_session *)from->session;
 	int64_t last = message->type == LK_MSG_PING ? message->ping.last : message->pong.last;
@@ -408,7 +434,8 @@ static bool take_heartbeat(struct intake *intake, const struct lane_sender *from
 		struct subscription *s = &session->subscription[i];
 		if (s->stream == NULL)
 			continue;
-		turn_heard(intake->options.turn, lk_text_of(s->stream->source), clock_now(intake->options.clock));
+		turn_heard(intake->options.turn, lk_text_of(s->stream->source),
+			   clock_now(intake->options.clock));
 		if (s->naked == s->next && last >= s->next)
 			send_nak(intake, from->route, s);
 	}
@@ -417,7 +444,8 @@ static bool take_heartbeat(struct intake *intake, const struct lane_sender *from
 
 static bool handle(void *owner, const struct lane_sender *from, const struct lk_message *message)
 {
-	static bool (*const takes[])(struct intake *, const struct lane_sender *, const struct lk_message *) = {
+	static bool (*const takes[])(struct intake *, const struct lane_sender *,
+				     const struct lk_message *) = {
 		[LK_MSG_PUB_HELLO] = take_hello,
 		[LK_MSG_EVENT] = take_event,
 		[LK_MSG_PING] = take_heartbeat,
@@ -457,14 +485,16 @@ static bool send_ack(struct ack *ack, int64_t upto)
 	message.ack.credit = offer;
 	message.ack.refused = as_array(&ack->array, &ack->items, ack->n);
 	s->limit = credit_limit(s->limit, upto, offer);
-	if (message.ack.refused.at == NULL || lane_send(ack->intake->lane, ack->route, &message) < 0)
+	if (message.ack.refused.at == NULL ||
+	    lane_send(ack->intake->lane, ack->route, &message) < 0)
 		return false;
 	lk_bytes_clear(&ack->items);
 	ack->n = 0;
 	return true;
 }
 
-/* An acknowledgement names every refusal up to its `upto`: when a message is full, it ends at the last one in it. */
+/* An acknowledgement names every refusal up to its `upto`: when a message is full, it ends at
+ * the last one in it. */
 static bool ack_subscription(struct ack *ack)
 {
 	struct subscription *s = ack->subscription;
@@ -560,7 +590,8 @@ static void ticked(void *owner)
 	look_at_disk(intake);
 	after = credit_offer(&intake->credit);
 	if ((before == 0) != (after == 0))
-		log_line(LOG_WARN, "intake credit=%" PRId64 " free_bytes=%" PRId64, after, intake->credit.free_bytes);
+		log_line(LOG_WARN, "intake credit=%" PRId64 " free_bytes=%" PRId64, after,
+			 intake->credit.free_bytes);
 	if (after > 0 && batch_count(intake->batch) == 0)
 		lane_each(intake->lane, revive, intake);
 }
@@ -625,8 +656,13 @@ void intake_put(const struct intake *intake, struct lk_bytes *out)
 static int make_batch(struct intake *intake, struct lk_error *err)
 {
 	const struct batch_options options = {
-		.loop = intake->options.loop, .turn = intake->options.turn, .clock = intake->options.clock,
-		.wake = intake->options.wake, .name = "intake", .committed = committed, .held = held,
+		.loop = intake->options.loop,
+		.turn = intake->options.turn,
+		.clock = intake->options.clock,
+		.wake = intake->options.wake,
+		.name = "intake",
+		.committed = committed,
+		.held = held,
 		.owner = intake,
 	};
 	return batch_create(&options, &intake->batch, err);
@@ -635,10 +671,19 @@ static int make_batch(struct intake *intake, struct lk_error *err)
 static int make_lane(struct intake *intake, struct lk_error *err)
 {
 	const struct lane_options options = {
-		.loop = intake->options.loop, .context = intake->options.context, .access = intake->options.access,
-		.keys = intake->options.keys, .name = "intake", .endpoint = intake->options.endpoint,
-		.takes = LK_INTAKE_TAKES, .bite = TURN_BATCH_MAX, .handle = handle, .bitten = bitten,
-		.ended = ended, .ticked = ticked, .owner = intake,
+		.loop = intake->options.loop,
+		.context = intake->options.context,
+		.access = intake->options.access,
+		.keys = intake->options.keys,
+		.name = "intake",
+		.endpoint = intake->options.endpoint,
+		.takes = LK_INTAKE_TAKES,
+		.bite = TURN_BATCH_MAX,
+		.handle = handle,
+		.bitten = bitten,
+		.ended = ended,
+		.ticked = ticked,
+		.owner = intake,
 	};
 	return lane_create(&options, &intake->lane, err);
 }

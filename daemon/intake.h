@@ -1,6 +1,7 @@
 /* intake.h - the agencies' lane: a durable subscription to each outbox. protocol.md, "intake".
  *
- * Events of all sessions are collected into one batch; whoever sent them is told after its commit. One thread.
+ * Events of all sessions are collected into one batch; whoever sent them is told after its commit.
+ * One thread.
  */
 #ifndef LINKAGES_INTAKE_H
 #define LINKAGES_INTAKE_H
@@ -27,11 +28,12 @@ struct intake_options {
 	struct clock *clock;
 	struct wake *wake;
 	const char *endpoint;
-	const char *disk;    /* a folder on the store's file system */
+	const char *disk; /* a folder on the store's file system */
 	int64_t credit_most;
 };
 
-int intake_create(const struct intake_options *options, struct intake **out, struct lk_error *err) LK_MUST_CHECK;
+int intake_create(const struct intake_options *options, struct intake **out,
+		  struct lk_error *err) LK_MUST_CHECK;
 void intake_destroy(struct intake *intake); /* NULL-safe */
 struct lane *intake_lane(struct intake *intake);
 /* Stops and starts reading; for as long as a manual clock is being moved. */

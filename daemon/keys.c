@@ -1,7 +1,7 @@
 /* keys.c - key pairs: made, written, read.
  *
- * In: a path. Out: a pair that belongs together. Promise: a secret is never in a file that others may read, and a
- * crash leaves either no file or a whole one.
+ * In: a path. Out: a pair that belongs together. Promise: a secret is never in a file that others
+ * may read, and a crash leaves either no file or a whole one.
  */
 #include "keys.h"
 
@@ -52,7 +52,8 @@ static int write_whole(int fd, const char *text, size_t len)
 	return fsync(fd);
 }
 
-int keys_put_file(const char *path, unsigned mode, const char *text, size_t len, struct lk_error *err)
+int keys_put_file(const char *path, unsigned mode, const char *text, size_t len,
+		  struct lk_error *err)
 {
 	char temporary[4096];
 	int n = snprintf(temporary, sizeof(temporary), "%s.new", path);
@@ -80,7 +81,8 @@ int keys_write(const char *path, const struct key_pair *pair, struct lk_error *e
 	char text[FILE_LEN + 1];
 
 	if (access(path, F_OK) == 0)
-		return lk_fail(err, LK_ECONFIG, "%s is there already; a key is never overwritten", path);
+		return lk_fail(err, LK_ECONFIG, "%s is there already; a key is never overwritten",
+			       path);
 	snprintf(text, sizeof(text), "%s\n%s\n", pair->public_key, pair->secret_key);
 	return keys_put_file(path, 0600, text, FILE_LEN, err);
 }
@@ -97,7 +99,9 @@ static int parse_pair(const char *text, size_t len, struct key_pair *out)
 	out->public_key[KEY_LEN] = out->secret_key[KEY_LEN] = '\0';
 	if (zmq_z85_decode(binary, out->secret_key) == NULL)
 		return -1;
-	return zmq_curve_public(proof, out->secret_key) == 0 && strcmp(proof, out->public_key) == 0 ? 0 : -1;
+	return zmq_curve_public(proof, out->secret_key) == 0 && strcmp(proof, out->public_key) == 0
+		       ? 0
+		       : -1;
 }
 
 int keys_read(const char *path, struct key_pair *out, struct lk_error *err)
@@ -107,17 +111,19 @@ int keys_read(const char *path, struct key_pair *out, struct lk_error *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "cannot open %s: %s", path,
-			       strerror(errno));
+		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG,
+			       "cannot open %s: %s", path, strerror(errno));
 	ssize_t n = read(fd, text, FILE_LEN);
 	int unknown = fstat(fd, &st);
 	close(fd);
 	if (n < 0 || unknown != 0)
 		return lk_fail(err, LK_ECONFIG, "cannot read %s: %s", path, strerror(errno));
 	if ((st.st_mode & 077) != 0)
-		return lk_fail(err, LK_ECONFIG, "%s holds a secret that others may read: chmod 600 it", path);
+		return lk_fail(err, LK_ECONFIG,
+			       "%s holds a secret that others may read: chmod 600 it", path);
 	if (parse_pair(text, (size_t)n, out) < 0)
-		return lk_fail(err, LK_ECONFIG, "%s is not a public key and its secret, one a line", path);
+		return lk_fail(err, LK_ECONFIG, "%s is not a public key and its secret, one a line",
+			       path);
 	return 0;
 }
 
@@ -147,7 +153,8 @@ static bool file_says(const char *path, const char *text, size_t len)
 static void public_path(const char *path, char *out, size_t room)
 {
 	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-	int stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (int)(dot - path) : (int)strlen(path);
+	int stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (int)(dot - path)
+								     : (int)strlen(path);
 
 	snprintf(out, room, "%.*s.pub", stem, path);
 }

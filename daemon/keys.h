@@ -1,6 +1,7 @@
 /* keys.h - CURVE key pairs in files. A leaf.
  *
- * A key file holds the public key on line 1 and the secret on line 2, each 40 characters of Z85, mode 0600.
+ * A key file holds the public key on line 1 and the secret on line 2, each 40 characters of Z85,
+ * mode 0600.
  */
 #ifndef LINKAGES_KEYS_H
 #define LINKAGES_KEYS_H
@@ -15,17 +16,19 @@ struct key_pair {
 };
 
 int keys_make(struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
-/* Reads a pair; refuses a file that others may read, and a public key that is not the secret's. LK_ENOTFOUND where
- * there is no file. */
+/* Reads a pair; refuses a file that others may read, and a public key that is not the secret's.
+ * LK_ENOTFOUND where there is no file. */
 int keys_read(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
-/* Writes a new file whole, mode 0600, synced together with its directory; an existing one is never overwritten. */
+/* Writes a new file whole, mode 0600, synced together with its directory; an existing one is
+ * never overwritten. */
 int keys_write(const char *path, const struct key_pair *pair, struct lk_error *err) LK_MUST_CHECK;
-/* The daemon's pair at `path`, made where it is missing, and beside it the public key alone (server.key: server.pub),
- * which the county hands out; that one is rewritten if it differs. */
+/* The daemon's pair at `path`, made where it is missing, and beside it the public key alone
+ * (server.key: server.pub), which the county hands out; that one is rewritten if it differs. */
 int keys_server(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Reads the pair at path, or makes it. */
 int keys_ensure(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Writes text as a whole file: a temporary one, synced, renamed, its directory synced. */
-int keys_put_file(const char *path, unsigned mode, const char *text, size_t len, struct lk_error *err) LK_MUST_CHECK;
+int keys_put_file(const char *path, unsigned mode, const char *text, size_t len,
+		  struct lk_error *err) LK_MUST_CHECK;
 
 #endif

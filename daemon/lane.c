@@ -1,8 +1,8 @@
 /* lane.c - the common half of the ROUTER lanes.
  *
- * In: two frames, a routing id and a body. Out: a decoded message from a known client, or a count of what was dropped.
- * Promise: nobody is believed beyond the key; nothing a peer wrote is repeated to anyone; a session that is over is
- * gone from every list before its memory is.
+ * In: two frames, a routing id and a body. Out: a decoded message from a known client, or a count
+ * of what was dropped. Promise: nobody is believed beyond the key; nothing a peer wrote is repeated
+ * to anyone; a session that is over is gone from every list before its memory is.
  */
 #include "lane.h"
 
@@ -85,7 +85,8 @@ void lane_end(struct lane *lane, struct lane_session *session)
 	lane->options.ended(lane->options.owner, session);
 }
 
-void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session), void *context)
+void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
+	       void *context)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct lane_session *s = lane->bucket[i], *next; s != NULL; s = next) {
@@ -120,7 +121,8 @@ int lane_send(struct lane *lane, lane_route route, const struct lk_message *mess
 	if (rc == 0)
 		session->spoke_us = clock_ticks();
 	if (rc == LK_ENOTFOUND)
-		session->heard_us = session->spoke_us - LANE_SILENCE_US; /* the next tick takes it away */
+		session->heard_us =
+			session->spoke_us - LANE_SILENCE_US; /* the next tick takes it away */
 	return rc;
 }
 
@@ -129,7 +131,8 @@ void lane_tell(struct lane *lane, lane_route route, const struct lk_message *mes
 	int rc = lane_send(lane, route, message);
 
 	if (rc < 0 && rc != LK_ENOTFOUND)
-		log_line(LOG_DETAIL, "send lane=%s outcome=unsent fault=%d", lane->options.name, rc);
+		log_line(LOG_DETAIL, "send lane=%s outcome=unsent fault=%d", lane->options.name,
+			 rc);
 }
 
 static const char *error_word(enum lane_error code)
@@ -139,7 +142,8 @@ static const char *error_word(enum lane_error code)
 	return words[code];
 }
 
-static void send_error(struct lane *lane, lane_route route, enum lane_error code, const char *detail)
+static void send_error(struct lane *lane, lane_route route, enum lane_error code,
+		       const char *detail)
 {
 	struct lk_message message = { .type = LK_MSG_ERROR };
 	struct lk_bytes text = { 0 };
@@ -153,10 +157,11 @@ static void send_error(struct lane *lane, lane_route route, enum lane_error code
 	metric_add(METRIC_ERRORS_SENT, 1);
 }
 
-void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code, const char *detail)
+void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code,
+		const char *detail)
 {
-	log_line(LOG_NOTE, "error lane=%s client=%s code=%s detail=\"%s\"", lane->options.name, from->client->name,
-		 error_word(code), detail);
+	log_line(LOG_NOTE, "error lane=%s client=%s code=%s detail=\"%s\"", lane->options.name,
+		 from->client->name, error_word(code), detail);
 	send_error(lane, from->route, code, detail);
 	if (from->session != NULL)
 		lane_end(lane, from->session);
@@ -165,7 +170,8 @@ void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_err
 /* ---- Receiving ---- */
 
 /* Key and routing id have parted: somebody else speaks under the id now, and shall not inherit. */
-static struct lane_session *session_of(struct lane *lane, lane_route route, const struct roster_client *client)
+static struct lane_session *session_of(struct lane *lane, lane_route route,
+				       const struct roster_client *client)
 {
 	struct lane_session *session = lane->n > 0 ? find(lane, route) : NULL;
 
@@ -199,8 +205,8 @@ static bool received(void *owner, const struct zsock_message *m)
 		return true;
 	}
 	from.session = session_of(lane, from.route, from.client);
-	if (lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len, lane->options.takes, &message, NULL) <
-	    0) {
+	if (lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len, lane->options.takes,
+			      &message, NULL) < 0) {
 		metric_add(METRIC_MALFORMED, 1);
 		lane_error(lane, &from, LANE_MALFORMED, "not a message of this lane");
 		return true;
@@ -228,11 +234,8 @@ static void check_one(void *context, struct lane_session *session)
 	const struct lk_message ping = { .type = LK_MSG_PING, .ping = { .last = INT64_MIN } };
 
 	switch (lane_liveness(session, clock_ticks())) {
-	case LANE_FINE:
-		return;
-	case LANE_PING_DUE:
-		lane_tell(lane, session->route, &ping);
-		return;
+	case LANE_FINE: return;
+	case LANE_PING_DUE: lane_tell(lane, session->route, &ping); return;
 	case LANE_GONE:
 		metric_add(METRIC_SESSIONS_SILENT, 1);
 		lane_end(lane, session);
@@ -260,7 +263,8 @@ static void ticked(void *context)
 	bool listened = has_listened(lane);
 
 	loop_timer_in(lane->tick, LK_SECOND);
-	lane_each(lane, listened ? check_one : hear_one, listened ? (void *)lane : &lane->ticked_us);
+	lane_each(lane, listened ? check_one : hear_one,
+		  listened ? (void *)lane : &lane->ticked_us);
 	if (lane->options.ticked != NULL)
 		lane->options.ticked(lane->options.owner);
 }
@@ -270,7 +274,8 @@ static void recheck_one(void *context, struct lane_session *session)
 	struct lane *lane = context;
 
 	if (access_holder(lane->options.access, session->key) == NULL) {
-		send_error(lane, session->route, LANE_FORBIDDEN, "this key is not enrolled any more");
+		send_error(lane, session->route, LANE_FORBIDDEN,
+			   "this key is not enrolled any more");
 		lane_end(lane, session);
 	}
 }
@@ -297,7 +302,8 @@ static void drain_one(void *context, struct lane_session *session)
 {
 	struct lane *lane = context;
 
-	send_error(lane, session->route, LANE_DRAINING, "the daemon is going down; come back in a while");
+	send_error(lane, session->route, LANE_DRAINING,
+		   "the daemon is going down; come back in a while");
 	lane_end(lane, session);
 }
 
@@ -314,9 +320,17 @@ int lane_create(const struct lane_options *options, struct lane **out, struct lk
 {
 	struct lane *lane = calloc(1, sizeof(*lane));
 	struct zsock_options socket = {
-		.loop = options->loop, .context = options->context, .name = options->name,
-		.endpoint = options->endpoint, .kind = ZSOCK_ROUTER, .keys = options->keys, .parts = LANE_FRAMES,
-		.bite = options->bite, .receive = received, .bitten = bitten, .owner = lane,
+		.loop = options->loop,
+		.context = options->context,
+		.name = options->name,
+		.endpoint = options->endpoint,
+		.kind = ZSOCK_ROUTER,
+		.keys = options->keys,
+		.parts = LANE_FRAMES,
+		.bite = options->bite,
+		.receive = received,
+		.bitten = bitten,
+		.owner = lane,
 	};
 	int rc;
 

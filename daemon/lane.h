@@ -1,8 +1,9 @@
-/* lane.h - what intake, inbox and control have in common: who speaks, what they may say, sessions, liveness, errors.
+/* lane.h - what intake, inbox and control have in common: who speaks, what they may say, sessions,
+ * liveness, errors.
  *
- * A message reaches its lane decoded, from a client whose key is enrolled and who did not choose its own routing id.
- * A session is bound to (routing id, key); it ends when the two part, after 15 s of silence, or by an error.
- * One thread.
+ * A message reaches its lane decoded, from a client whose key is enrolled and who did not choose
+ * its own routing id. A session is bound to (routing id, key); it ends when the two part, after 15
+ * s of silence, or by an error. One thread.
  */
 #ifndef LINKAGES_LANE_H
 #define LINKAGES_LANE_H
@@ -38,9 +39,14 @@ enum lane_liveness lane_liveness(const struct lane_session *session, int64_t now
 
 /* Errors of protocol.md, "Lanes". C(enumerator, word) */
 #define LANE_ERRORS(C) \
-	C(LANE_VERSION, "version") C(LANE_MALFORMED, "malformed") C(LANE_FORBIDDEN, "forbidden") \
-	C(LANE_UNKNOWN_SOURCE, "unknown_source") C(LANE_UNKNOWN_WORKER, "unknown_worker") \
-	C(LANE_NO_SESSION, "no_session") C(LANE_TOO_LARGE, "too_large") C(LANE_BUSY, "busy") \
+	C(LANE_VERSION, "version") \
+	C(LANE_MALFORMED, "malformed") \
+	C(LANE_FORBIDDEN, "forbidden") \
+	C(LANE_UNKNOWN_SOURCE, "unknown_source") \
+	C(LANE_UNKNOWN_WORKER, "unknown_worker") \
+	C(LANE_NO_SESSION, "no_session") \
+	C(LANE_TOO_LARGE, "too_large") \
+	C(LANE_BUSY, "busy") \
 	C(LANE_DRAINING, "draining")
 #define LANE_ERROR_NAME(name, word) name,
 enum lane_error { LANE_ERRORS(LANE_ERROR_NAME) lane_error_count };
@@ -58,33 +64,40 @@ struct lane_options {
 	struct access *access;
 	const struct key_pair *keys;
 	const char *name, *endpoint;
-	unsigned takes;     /* LK_..._TAKES */
+	unsigned takes; /* LK_..._TAKES */
 	size_t bite;
 	/* False ends the bite. */
-	bool (*handle)(void *owner, const struct lane_sender *from, const struct lk_message *message);
-	void (*bitten)(void *owner);                               /* may be NULL */
-	void (*ended)(void *owner, struct lane_session *session);  /* frees it; may be NULL without sessions */
-	void (*ticked)(void *owner);                               /* each second; may be NULL */
+	bool (*handle)(void *owner, const struct lane_sender *from,
+		       const struct lk_message *message);
+	void (*bitten)(void *owner); /* may be NULL */
+	/* Frees it; may be NULL without sessions. */
+	void (*ended)(void *owner, struct lane_session *session);
+	void (*ticked)(void *owner); /* each second; may be NULL */
 	void *owner;
 };
 
-int lane_create(const struct lane_options *options, struct lane **out, struct lk_error *err) LK_MUST_CHECK;
+int lane_create(const struct lane_options *options, struct lane **out,
+		struct lk_error *err) LK_MUST_CHECK;
 void lane_destroy(struct lane *lane); /* NULL-safe; ends all sessions */
 struct zsock *lane_socket(struct lane *lane);
 
-/* 0; LK_ENOTFOUND: the peer is gone (its session, if any, ends in the next tick); LK_ESTATE: its queue is full;
- * LK_EMEMORY; LK_ENET. */
+/* 0; LK_ENOTFOUND: the peer is gone (its session, if any, ends in the next tick); LK_ESTATE: its
+ * queue is full; LK_EMEMORY; LK_ENET. */
 int lane_send(struct lane *lane, lane_route route, const struct lk_message *message) LK_MUST_CHECK;
-/* For messages whose loss the peer survives: pongs, naks, acks (absolute; the next one says more). */
+/* For messages whose loss the peer survives: pongs, naks, acks (absolute; the next one says
+ * more). */
 void lane_tell(struct lane *lane, lane_route route, const struct lk_message *message);
-/* Says why, counts, and ends the session where there is one. `detail` repeats nothing that the peer wrote. */
-void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code, const char *detail);
+/* Says why, counts, and ends the session where there is one. `detail` repeats nothing that the
+ * peer wrote. */
+void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code,
+		const char *detail);
 
 /* Takes over a session made by the owner, whose key and route are filled from `from`. */
 void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_session *session);
 void lane_end(struct lane *lane, struct lane_session *session);
 /* Calls `visit` for each session; it may end the one that it is called for. */
-void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session), void *context);
+void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
+	       void *context);
 size_t lane_count(const struct lane *lane);
 /* After another table of clients: ends the sessions of those who are not in it any more. */
 void lane_recheck(struct lane *lane);

@@ -1,8 +1,8 @@
 /* log.c - lines for whoever looks after the daemon.
  *
- * In: facts as key=value. Out: standard error; under systemd with a level that the journal understands.
- * Promise: one write a line, so that lines of several processes never mix; a closed or full log target never stops
- * the daemon.
+ * In: facts as key=value. Out: standard error; under systemd with a level that the journal
+ * understands. Promise: one write a line, so that lines of several processes never mix; a closed or
+ * full log target never stops the daemon.
  */
 #include "log.h"
 
@@ -20,8 +20,9 @@ static struct {
 	bool manual;
 } log_target = { LOG_INFO, false, false };
 
-/* $JOURNAL_STREAM names the device and inode of the stream that systemd made: sd_journal_print(3). A standard error
- * that was redirected since is another file, and gets plain lines. */
+/* $JOURNAL_STREAM names the device and inode of the stream that systemd made:
+ * sd_journal_print(3). A standard error that was redirected since is another file, and gets
+ * plain lines. */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -1,7 +1,7 @@
 /* log.h - one line an outcome: key=value, ids first, to standard error. A leaf: it knows no module.
  *
- * Callers write facts, never a person's name, a case number or anything a peer wrote that was not checked first.
- * One thread.
+ * Callers write facts, never a person's name, a case number or anything a peer wrote that was not
+ * checked first. One thread.
  */
 #ifndef LINKAGES_LOG_H
 #define LINKAGES_LOG_H

@@ -1,8 +1,9 @@
 /* loop.c - libevent, behind verbs of our own.
  *
- * In: descriptors, instants, signals. Out: calls, one at a time. Promise: whatever is set again with no delay comes
- * back by a timer and not by event_active(), which libevent 2.1 would run before it polls again (measured: 385 ms
- * without a tick of any other timer); so nobody starves anybody.
+ * In: descriptors, instants, signals. Out: calls, one at a time. Promise: whatever is set again
+ * with no delay comes back by a timer and not by event_active(), which libevent 2.1 would run
+ * before it polls again (measured: 385 ms without a tick of any other timer); so nobody starves
+ * anybody.
  */
 #include "loop.h"
 
@@ -98,8 +99,8 @@ static void timer_fired(evutil_socket_t fd, short what, void *context)
 	timer->call(timer->context);
 }
 
-int loop_timer_create(struct loop *loop, enum loop_class class, loop_call *call, void *context, struct loop_timer **out,
-		      struct lk_error *err)
+int loop_timer_create(struct loop *loop, enum loop_class class, loop_call *call, void *context,
+		      struct loop_timer **out, struct lk_error *err)
 {
 	struct loop_timer *timer = calloc(1, sizeof(*timer));
 
@@ -107,7 +108,8 @@ int loop_timer_create(struct loop *loop, enum loop_class class, loop_call *call,
 		return lk_fail(err, LK_EMEMORY, "no memory for a timer");
 	*timer = (struct loop_timer){ .call = call, .context = context };
 	timer->event = event_new(loop->base, -1, 0, timer_fired, timer);
-	if (timer->event == NULL || event_priority_set(timer->event, class == LOOP_IDLE ? 1 : 0) < 0) {
+	if (timer->event == NULL ||
+	    event_priority_set(timer->event, class == LOOP_IDLE ? 1 : 0) < 0) {
 		loop_timer_destroy(timer);
 		return lk_fail(err, LK_EMEMORY, "libevent gives no timer");
 	}
@@ -152,8 +154,8 @@ static void watch_fired(evutil_socket_t fd, short what, void *context)
 	watch->call(watch->context);
 }
 
-int loop_watch_create(struct loop *loop, int fd, loop_call *call, void *context, struct loop_watch **out,
-		      struct lk_error *err)
+int loop_watch_create(struct loop *loop, int fd, loop_call *call, void *context,
+		      struct loop_watch **out, struct lk_error *err)
 {
 	struct loop_watch *watch = calloc(1, sizeof(*watch));
 
@@ -161,7 +163,8 @@ int loop_watch_create(struct loop *loop, int fd, loop_call *call, void *context,
 		return lk_fail(err, LK_EMEMORY, "no memory to watch a descriptor");
 	*watch = (struct loop_watch){ .call = call, .context = context };
 	watch->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_fired, watch);
-	if (watch->event == NULL || event_priority_set(watch->event, 0) < 0 || event_add(watch->event, NULL) < 0) {
+	if (watch->event == NULL || event_priority_set(watch->event, 0) < 0 ||
+	    event_add(watch->event, NULL) < 0) {
 		loop_watch_destroy(watch);
 		return lk_fail(err, LK_ENET, "libevent cannot watch a descriptor");
 	}
@@ -205,7 +208,8 @@ int loop_signal(struct loop *loop, int signal, loop_call *call, void *context, s
 		return lk_fail(err, LK_ESTATE, "more signals than the loop has room for");
 	*handler = (struct loop_signal){ .call = call, .context = context };
 	handler->event = evsignal_new(loop->base, signal, signal_fired, handler);
-	if (handler->event == NULL || event_priority_set(handler->event, 0) < 0 || event_add(handler->event, NULL) < 0)
+	if (handler->event == NULL || event_priority_set(handler->event, 0) < 0 ||
+	    event_add(handler->event, NULL) < 0)
 		return lk_fail(err, LK_ENET, "libevent cannot wait for signal %d", signal);
 	loop->signals_n++;
 	return 0;

@@ -1,8 +1,10 @@
-/* main.c - linkagesd: options, configuration, the modules in order, the run, and everything undone again.
+/* main.c - linkagesd: options, configuration, the modules in order, the run, and everything undone
+ * again.
  *
- * In: a command line. Out: an exit status of sysexits.h: 0 drained, 75 the store is suspect (a restart recovers it),
- * 78 a file does not say what it should. Promise: nothing is bound before there is a ZAP handler, nobody is told that
- * we are ready before the store, the lanes and the proof that strangers are kept out.
+ * In: a command line. Out: an exit status of sysexits.h: 0 drained, 75 the store is suspect (a
+ * restart recovers it), 78 a file does not say what it should. Promise: nothing is bound before
+ * there is a ZAP handler, nobody is told that we are ready before the store, the lanes and the
+ * proof that strangers are kept out.
  */
 #include "daemon.h"
 
@@ -34,15 +36,18 @@ static const char usage[] =
 	"Usage: linkagesd [OPTION]...\n"
 	"Takes in the events of both agencies and hands out the notices that follow from them.\n"
 	"\n"
-	"  -c, --config=FILE  how this daemon is set up; without it, loopback lanes and keys of its own\n"
+	"  -c, --config=FILE  how this daemon is set up; without it, loopback and keys of its own\n"
 	"  -n, --check        check configuration, policy and table of clients, and exit\n"
 	"  -h, --help         this help\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"Files are kept in $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages. SIGHUP reads policy and\n"
-	"table of clients again; SIGTERM commits what waits, tells everyone and ends.\n"
-	"Exit status: 0; 64 wrong usage; 69 an address cannot be bound; 71 out of memory; 74 the store cannot be opened;\n"
-	"75 the disk failed, start again; 77 strangers would be let in; 78 a file does not say what it should.\n";
+	"Files are kept in $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages.\n"
+	"SIGHUP reads policy and table of clients again; SIGTERM commits what waits, tells\n"
+	"everyone and ends.\n"
+	"\n"
+	"Exit status: 0 drained; 64 wrong usage; 69 an address cannot be bound; 71 out of memory;\n"
+	"74 the store cannot be opened; 75 the disk failed, or another daemon runs: try again;\n"
+	"77 strangers would be let in; 78 a file does not say what it should.\n";
 
 #define STATUS_US (10 * LK_SECOND)
 
@@ -56,8 +61,8 @@ static void told(void *context, struct lk_text worker, int64_t seq)
 		inbox_told(d->inbox, worker, seq);
 }
 
-static void answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by,
-		     lk_instant at)
+static void answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+		     struct lk_text by, lk_instant at)
 {
 	struct daemon *d = context;
 
@@ -97,8 +102,10 @@ static int load_roster(const struct config *config, struct roster **out, struct 
 		return rc;
 	for (size_t i = 0; rc == 0 && !is_local(config) && i < roster_count(roster); i++)
 		if (roster_reads_all(roster_at(roster, i)))
-			rc = lk_fail(err, LK_ECONFIG, "%s:%u: workers ['*'] only where every lane is loopback or ipc",
-				     config->clients, roster_at(roster, i)->line);
+			rc = lk_fail(
+				err, LK_ECONFIG,
+				"%s:%u: workers ['*'] only where every lane is loopback or ipc",
+				config->clients, roster_at(roster, i)->line);
 	if (rc < 0)
 		roster_free(roster);
 	else
@@ -210,7 +217,8 @@ static int make_folders(const char *path, struct lk_error *err)
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)i, path);
 		if (mkdir(part, 0750) < 0 && errno != EEXIST)
-			return lk_fail(err, LK_ECONFIG, "cannot make %s: %s", part, strerror(errno));
+			return lk_fail(err, LK_ECONFIG, "cannot make %s: %s", part,
+				       strerror(errno));
 	}
 	return 0;
 }
@@ -278,14 +286,18 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 {
 	struct turn_source *sources = turn_sources(&d->config);
 	const struct turn_options options = {
-		.store = d->store, .policy = d->policy, .sources = sources, .sources_n = d->config.sources_n,
+		.store = d->store,
+		.policy = d->policy,
+		.sources = sources,
+		.sources_n = d->config.sources_n,
 		.sink = { .context = d, .told = told, .answered = answered, .wake = wake_told },
 	};
 	int rc;
 
 	d->silent = calloc(d->config.sources_n + 1, sizeof(*d->silent));
-	rc = sources == NULL || d->silent == NULL ? lk_fail(err, LK_EMEMORY, "no memory for the sources") :
-						    start_clock(d, err);
+	rc = sources == NULL || d->silent == NULL
+		     ? lk_fail(err, LK_EMEMORY, "no memory for the sources")
+		     : start_clock(d, err);
 
 	if (rc == 0)
 		rc = wake_create(d->loop, &d->clock, &d->wake, err);
@@ -298,8 +310,14 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 static int build_feed(struct daemon *d, struct lk_error *err)
 {
 	const struct feed_options options = {
-		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
-		.clock = &d->clock, .wake = d->wake, .config = &d->config,
+		.loop = d->loop,
+		.context = d->sockets,
+		.access = d->access,
+		.keys = &d->keys,
+		.turn = d->turn,
+		.clock = &d->clock,
+		.wake = d->wake,
+		.config = &d->config,
 	};
 	return feed_create(&options, &d->feed, err);
 }
@@ -307,9 +325,16 @@ static int build_feed(struct daemon *d, struct lk_error *err)
 static int build_intake(struct daemon *d, struct lk_error *err)
 {
 	const struct intake_options options = {
-		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
-		.clock = &d->clock, .wake = d->wake, .endpoint = d->config.lane[LANE_INTAKE],
-		.disk = d->config.state_directory, .credit_most = d->config.intake_credit,
+		.loop = d->loop,
+		.context = d->sockets,
+		.access = d->access,
+		.keys = &d->keys,
+		.turn = d->turn,
+		.clock = &d->clock,
+		.wake = d->wake,
+		.endpoint = d->config.lane[LANE_INTAKE],
+		.disk = d->config.state_directory,
+		.credit_most = d->config.intake_credit,
 	};
 	return intake_create(&options, &d->intake, err);
 }
@@ -317,8 +342,13 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 static int build_inbox(struct daemon *d, struct lk_error *err)
 {
 	const struct inbox_options options = {
-		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys, .turn = d->turn,
-		.clock = &d->clock, .endpoint = d->config.lane[LANE_INBOX],
+		.loop = d->loop,
+		.context = d->sockets,
+		.access = d->access,
+		.keys = &d->keys,
+		.turn = d->turn,
+		.clock = &d->clock,
+		.endpoint = d->config.lane[LANE_INBOX],
 	};
 	return inbox_create(&options, &d->inbox, err);
 }
@@ -326,8 +356,13 @@ static int build_inbox(struct daemon *d, struct lk_error *err)
 static int build_control(struct daemon *d, struct lk_error *err)
 {
 	const struct control_options options = {
-		.loop = d->loop, .context = d->sockets, .access = d->access, .keys = &d->keys,
-		.endpoint = d->config.lane[LANE_CONTROL], .verbs = daemon_verbs, .verbs_n = daemon_verbs_n,
+		.loop = d->loop,
+		.context = d->sockets,
+		.access = d->access,
+		.keys = &d->keys,
+		.endpoint = d->config.lane[LANE_CONTROL],
+		.verbs = daemon_verbs,
+		.verbs_n = daemon_verbs_n,
 		.verbs_context = d,
 	};
 	return control_create(&options, &d->control, err);
@@ -366,8 +401,8 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 static int build(struct daemon *d, struct lk_error *err)
 {
 	static int (*const steps[])(struct daemon *, struct lk_error *) = {
-		build_files,  build_access, build_turn,    build_feed,  build_intake,
-		build_inbox,  build_control, prove_lanes,  build_loop,
+		build_files, build_access,  build_turn,  build_feed, build_intake,
+		build_inbox, build_control, prove_lanes, build_loop,
 	};
 	int rc = 0;
 
@@ -403,9 +438,9 @@ static int status_of(int fault)
 	static const struct {
 		int fault, status;
 	} statuses[] = {
-		{ LK_ECONFIG, EX_CONFIG },    { LK_ENOTFOUND, EX_CONFIG }, { LK_ENET, EX_UNAVAILABLE },
-		{ LK_EMEMORY, EX_OSERR },     { LK_ESTORE, EX_IOERR },     { LK_EFULL, EX_IOERR },
-		{ LK_ESYNC, EX_TEMPFAIL },    { LK_EAUTH, EX_NOPERM },
+		{ LK_ECONFIG, EX_CONFIG }, { LK_ENOTFOUND, EX_CONFIG }, { LK_ENET, EX_UNAVAILABLE },
+		{ LK_EMEMORY, EX_OSERR },  { LK_ESTORE, EX_IOERR },     { LK_EFULL, EX_IOERR },
+		{ LK_ESYNC, EX_TEMPFAIL }, { LK_ESTATE, EX_TEMPFAIL },  { LK_EAUTH, EX_NOPERM },
 	};
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
 		if (statuses[i].fault == fault)
@@ -438,8 +473,9 @@ static int run(struct daemon *d, struct lk_error *err)
 		return rc;
 	wake_begin(d->wake, d->turn);
 	loop_timer_in(d->beat, STATUS_US);
-	log_line(LOG_NOTE, "ready version=%s feed=%s intake=%s inbox=%s control=%s", LINKAGES_VERSION,
-		 zsock_endpoint(feed_socket(d->feed)), zsock_endpoint(lane_socket(intake_lane(d->intake))),
+	log_line(LOG_NOTE, "ready version=%s feed=%s intake=%s inbox=%s control=%s",
+		 LINKAGES_VERSION, zsock_endpoint(feed_socket(d->feed)),
+		 zsock_endpoint(lane_socket(intake_lane(d->intake))),
 		 zsock_endpoint(lane_socket(inbox_lane(d->inbox))),
 		 zsock_endpoint(lane_socket(control_lane(d->control))));
 	loop_tell_ready(d->loop, d->clock.manual ? "manual clock; serving" : "serving");
@@ -476,7 +512,8 @@ static int serve(const char *path)
 	return rc;
 }
 
-/* In the embedded default the table of clients is made on the first start: then there is none to check. */
+/* In the embedded default the table of clients is made on the first start: then there is none to
+ * check. */
 static int check(const char *path)
 {
 	struct daemon d = { 0 };
@@ -526,7 +563,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "linkagesd: no operands are taken: '%s'\nTry 'linkagesd --help'.\n", argv[optind]);
+		fprintf(stderr, "linkagesd: no operands are taken: '%s'\nTry 'linkagesd --help'.\n",
+			argv[optind]);
 		return EX_USAGE;
 	}
 	return only_check ? check(path) : serve(path);

@@ -1,6 +1,7 @@
 /* metrics.c - counters.
  *
- * In: "it happened". Out: a map of numbers. Promise: a counter never runs backwards and never says who.
+ * In: "it happened". Out: a map of numbers. Promise: a counter never runs backwards and never says
+ * who.
  */
 #include "metrics.h"
 

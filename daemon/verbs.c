@@ -1,7 +1,8 @@
 /* verbs.c - what operators and auditors can ask: status, family, dead-letters, clock, reload, stop.
  *
- * In: arguments as they came. Out: a reply, or a refusal with a code and a sentence. Promise: an operator sees ids,
- * counts and kinds; case content is shown to an auditor only, after the purpose stands in the ledger, on disk.
+ * In: arguments as they came. Out: a reply, or a refusal with a code and a sentence. Promise: an
+ * operator sees ids, counts and kinds; case content is shown to an auditor only, after the purpose
+ * stands in the ledger, on disk.
  */
 #include "daemon.h"
 
@@ -31,12 +32,15 @@ static void put_number(struct lk_bytes *out, const char *key, int64_t value)
 }
 
 /* A store that failed under a question: nothing is told, nothing is lost. */
-static void refuse_fault(struct control *control, const struct control_asker *asker, const struct lk_error *err)
+static void refuse_fault(struct control *control, const struct control_asker *asker,
+			 const struct lk_error *err)
 {
 	static const struct {
 		int fault;
 		const char *code;
-	} codes[] = { { LK_ENOTFOUND, "not_found" }, { LK_ESTATE, "not_now" }, { LK_EREFUSED, "bad_value" },
+	} codes[] = { { LK_ENOTFOUND, "not_found" },
+		      { LK_ESTATE, "not_now" },
+		      { LK_EREFUSED, "bad_value" },
 		      { LK_ECONFIG, "refused" } };
 	const char *code = "busy";
 
@@ -54,9 +58,11 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 		const char *name;
 		int64_t value;
 	} counts[] = {
-		{ "events", c->events },   { "dead_letters", c->dead_letters }, { "families", c->families },
-		{ "cases", c->cases },     { "workers", c->workers },           { "notices", c->notices },
-		{ "ledger_rows", c->ledger_rows }, { "bytes", c->bytes },       { "wal_bytes", c->wal_bytes },
+		{ "events", c->events },           { "dead_letters", c->dead_letters },
+		{ "families", c->families },       { "cases", c->cases },
+		{ "workers", c->workers },         { "notices", c->notices },
+		{ "ledger_rows", c->ledger_rows }, { "bytes", c->bytes },
+		{ "wal_bytes", c->wal_bytes },
 	};
 	const size_t n = sizeof(counts) / sizeof(*counts);
 
@@ -92,7 +98,8 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	metrics_put(body);
 }
 
-static void verb_status(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+static void verb_status(void *context, struct control *control, const struct control_asker *asker,
+			struct lk_span args)
 {
 	struct daemon *d = context;
 	struct store_counts counts;
@@ -138,8 +145,9 @@ static int write_purpose(struct daemon *d, const struct control_asker *asker, st
 	return rc;
 }
 
-static void show_family(struct daemon *d, struct control *control, const struct control_asker *asker,
-			struct case_key key, struct lk_text purpose)
+static void show_family(struct daemon *d, struct control *control,
+			const struct control_asker *asker, struct case_key key,
+			struct lk_text purpose)
 {
 	struct lk_bytes body = { 0 };
 	struct lk_error err = { 0 };
@@ -154,7 +162,8 @@ static void show_family(struct daemon *d, struct control *control, const struct 
 	lk_bytes_free(&body);
 }
 
-static void verb_family(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+static void verb_family(void *context, struct control *control, const struct control_asker *asker,
+			struct lk_span args)
 {
 	struct case_key key = {
 		.agency = lk_agency_code(lk_as_text(lk_get(args, "agency"))),
@@ -167,7 +176,8 @@ static void verb_family(void *context, struct control *control, const struct con
 	else if (key.number.len < 1 || key.number.len > 32)
 		control_refuse(control, asker, "bad_value", "case: the agency's case number");
 	else if (purpose.len < 1 || purpose.len > PURPOSE_MAX * 4)
-		control_refuse(control, asker, "bad_value", "purpose: why it is asked, up to 200 characters");
+		control_refuse(control, asker, "bad_value",
+			       "purpose: why it is asked, up to 200 characters");
 	else
 		show_family(context, control, asker, key, purpose);
 }
@@ -210,7 +220,8 @@ static int put_letter(void *context, const struct dead_letter *letter)
 }
 
 /* {letters: [...], next}: `next` is what to ask `after` to go on. */
-static void reply_letters(struct control *control, const struct control_asker *asker, const struct letters *l, bool more)
+static void reply_letters(struct control *control, const struct control_asker *asker,
+			  const struct letters *l, bool more)
 {
 	struct lk_bytes body = { 0 };
 
@@ -223,8 +234,8 @@ static void reply_letters(struct control *control, const struct control_asker *a
 	lk_bytes_free(&body);
 }
 
-static void verb_dead_letters(void *context, struct control *control, const struct control_asker *asker,
-			      struct lk_span args)
+static void verb_dead_letters(void *context, struct control *control,
+			      const struct control_asker *asker, struct lk_span args)
 {
 	struct daemon *d = context;
 	struct letters l = { 0 };
@@ -281,7 +292,8 @@ static bool is_named(struct lk_span names, const char *name)
 	return false;
 }
 
-/* Where time is moved by hand nobody sends meanwhile: a source is silent if the move says so, and else alive. */
+/* Where time is moved by hand nobody sends meanwhile: a source is silent if the move says so,
+ * and else alive. */
 static void note_silence(struct daemon *d, struct lk_span names)
 {
 	for (size_t i = 0; i < d->config.sources_n; i++) {
@@ -295,8 +307,10 @@ static void note_silence(struct daemon *d, struct lk_span names)
 	}
 }
 
-/* Events would come at an instant that is neither the old nor the new: they wait until the clock stands. */
-static void verb_clock(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+/* Events would come at an instant that is neither the old nor the new: they wait until the clock
+ * stands. */
+static void verb_clock(void *context, struct control *control, const struct control_asker *asker,
+		       struct lk_span args)
 {
 	struct daemon *d = context;
 	struct lk_time to;
@@ -318,7 +332,8 @@ static void verb_clock(void *context, struct control *control, const struct cont
 
 /* ---- reload, stop ---- */
 
-static void verb_reload(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+static void verb_reload(void *context, struct control *control, const struct control_asker *asker,
+			struct lk_span args)
 {
 	struct lk_error err = { 0 };
 
@@ -329,7 +344,8 @@ static void verb_reload(void *context, struct control *control, const struct con
 		control_reply(control, asker, false, NULL);
 }
 
-static void verb_stop(void *context, struct control *control, const struct control_asker *asker, struct lk_span args)
+static void verb_stop(void *context, struct control *control, const struct control_asker *asker,
+		      struct lk_span args)
 {
 	(void)args;
 	control_reply(control, asker, false, NULL);

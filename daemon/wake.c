@@ -1,7 +1,8 @@
 /* wake.c - the passing of time.
  *
- * In: the next instant at which anything falls due. Out: turns. Promise: what falls due while the daemon sleeps, is
- * down, or is moved by hand fires at its own instant; between two bites the sockets are looked at.
+ * In: the next instant at which anything falls due. Out: turns. Promise: what falls due while the
+ * daemon sleeps, is down, or is moved by hand fires at its own instant; between two bites the
+ * sockets are looked at.
  */
 #include "wake.h"
 
@@ -92,7 +93,8 @@ static void arrive(struct wake *wake)
 	void (*reached)(void *) = wake->reached;
 
 	/* An event of a batch that was held may have moved the clock beyond meanwhile. */
-	if (wake->target > clock_now(wake->clock) && clock_move(wake->clock, wake->target, NULL) < 0)
+	if (wake->target > clock_now(wake->clock) &&
+	    clock_move(wake->clock, wake->target, NULL) < 0)
 		log_line(LOG_ERROR, "clock outcome=stuck");
 	wake->target = LK_NO_INSTANT;
 	wake->reached = NULL;
@@ -136,10 +138,12 @@ int wake_reach(struct wake *wake, lk_instant to, struct lk_error *err)
 	return rc < 0 ? rc : clock_move(wake->clock, to, err);
 }
 
-int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context, struct lk_error *err)
+int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context,
+		 struct lk_error *err)
 {
 	if (!wake->clock->manual)
-		return lk_fail(err, LK_ESTATE, "the clock is the machine's; only `clock: manual` can be moved");
+		return lk_fail(err, LK_ESTATE,
+			       "the clock is the machine's; only `clock: manual` can be moved");
 	if (wake->target != LK_NO_INSTANT)
 		return lk_fail(err, LK_ESTATE, "the clock is being moved already");
 	if (to < clock_now(wake->clock))
@@ -167,7 +171,10 @@ int wake_create(struct loop *loop, struct clock *clock, struct wake **out, struc
 
 	if (wake == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for the wake timer");
-	*wake = (struct wake){ .loop = loop, .clock = clock, .at = LK_NO_INSTANT, .retry_us = RETRY_FIRST_US,
+	*wake = (struct wake){ .loop = loop,
+			       .clock = clock,
+			       .at = LK_NO_INSTANT,
+			       .retry_us = RETRY_FIRST_US,
 			       .target = LK_NO_INSTANT };
 	int rc = loop_timer_create(loop, LOOP_PROMPT, fired, wake, &wake->timer, err);
 	if (rc < 0) {

@@ -1,9 +1,9 @@
 /* zsock.c - a ZeroMQ socket in a libevent loop.
  *
- * In: readiness. Out: whole messages, one call each, and after each bite one call more, so that an owner can commit
- * what came together. Promise: what is measured of libzmq 4.3.4 is guarded here (protocol.md, "Identity and access",
- * "ZeroMQ in a libevent loop"): limits before bind, a ZAP domain that is enforced, mandatory routing, no handover,
- * bounded linger, bounded bites.
+ * In: readiness. Out: whole messages, one call each, and after each bite one call more, so that an
+ * owner can commit what came together. Promise: what is measured of libzmq 4.3.4 is guarded here
+ * (protocol.md, "Identity and access", "ZeroMQ in a libevent loop"): limits before bind, a ZAP
+ * domain that is enforced, mandatory routing, no handover, bounded linger, bounded bites.
  */
 #include "zsock.h"
 
@@ -31,8 +31,8 @@
 #define HEARTBEAT_TIMEOUT_MS 15000
 #define LINGER_MS 1000
 #define BACKLOG 1024
-/* Messages a connection may have waiting. Receiving: what one batch can take. Sending: enough to keep a network busy;
- * more would be buffering in memory what is better left on disk. */
+/* Messages a connection may have waiting. Receiving: what one batch can take. Sending: enough to
+ * keep a network busy; more would be buffering in memory what is better left on disk. */
 #define RECEIVE_HWM 2048
 #define SEND_HWM 1000
 
@@ -86,7 +86,8 @@ void *zsock_raw(struct zsock_context *context)
 	return context->raw;
 }
 
-/* libzmq starts its threads with the first socket; they inherit the mask, and signals stay with the loop. */
+/* libzmq starts its threads with the first socket; they inherit the mask, and signals stay with
+ * the loop. */
 static void *open_deaf(struct zsock_context *context, enum zsock_kind kind)
 {
 	static const int types[] = { [ZSOCK_ROUTER] = ZMQ_ROUTER, [ZSOCK_SUB] = ZMQ_SUB };
@@ -135,7 +136,8 @@ static int set_all(void *socket, const struct int_option *rows, size_t n, struct
 {
 	for (size_t i = 0; i < n; i++)
 		if (zmq_setsockopt(socket, rows[i].name, &rows[i].value, sizeof(int)) != 0)
-			return lk_fail(err, LK_ENET, "%s: %s", rows[i].what, zmq_strerror(zmq_errno()));
+			return lk_fail(err, LK_ENET, "%s: %s", rows[i].what,
+				       zmq_strerror(zmq_errno()));
 	return 0;
 }
 
@@ -146,20 +148,24 @@ static int set_lane(void *socket, const struct key_pair *keys, struct lk_error *
 	if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZSOCK_DOMAIN, strlen(ZSOCK_DOMAIN)) != 0 ||
 	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, KEY_TEXT) != 0 ||
 	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) != 0)
-		return lk_fail(err, LK_ENET, "the lane cannot be secured: %s", zmq_strerror(zmq_errno()));
+		return lk_fail(err, LK_ENET, "the lane cannot be secured: %s",
+			       zmq_strerror(zmq_errno()));
 	return set_all(socket, lane_option, sizeof(lane_option) / sizeof(*lane_option), err);
 }
 
 static int set_options(struct zsock *zsock, struct lk_error *err)
 {
 	const struct zsock_options *options = &zsock->options;
-	int rc = set_all(zsock->socket, every_option, sizeof(every_option) / sizeof(*every_option), err);
+	int rc = set_all(zsock->socket, every_option, sizeof(every_option) / sizeof(*every_option),
+			 err);
 
 	if (rc == 0 && options->kind == ZSOCK_ROUTER)
-		rc = set_all(zsock->socket, router_option, sizeof(router_option) / sizeof(*router_option), err);
+		rc = set_all(zsock->socket, router_option,
+			     sizeof(router_option) / sizeof(*router_option), err);
 	if (rc == 0 && strchr(options->endpoint, '[') != NULL)
 		rc = set_all(zsock->socket, ipv6_option, 1, err);
-	if (rc == 0 && options->kind == ZSOCK_SUB && zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
+	if (rc == 0 && options->kind == ZSOCK_SUB &&
+	    zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
 		rc = lk_fail(err, LK_ENET, "ZMQ_SUBSCRIBE: %s", zmq_strerror(zmq_errno()));
 	if (rc == 0 && options->keys != NULL)
 		rc = set_lane(zsock->socket, options->keys, err);
@@ -174,7 +180,8 @@ static void close_parts(zmq_msg_t *parts, size_t n)
 		zmq_msg_close(&parts[i]);
 }
 
-/* Takes one message of any number of parts; those beyond the room are counted and thrown away. False: none waits. */
+/* Takes one message of any number of parts; those beyond the room are counted and thrown away.
+ * False: none waits. */
 static bool take(void *socket, zmq_msg_t *parts, size_t *n)
 {
 	bool more = true;
@@ -186,7 +193,7 @@ static bool take(void *socket, zmq_msg_t *parts, size_t *n)
 			zmq_msg_close(&part);
 			if (*n == 0)
 				return false;
-			break; /* the parts of a message come together; this is the context going down */
+			break; /* parts come together: the context is going down */
 		}
 		more = zmq_msg_more(&part) != 0;
 		if (*n < ZSOCK_PARTS_MAX) {
@@ -203,7 +210,8 @@ static bool hand_over(struct zsock *zsock, zmq_msg_t *parts, size_t n)
 	struct zsock_message message = { .n = n };
 
 	for (size_t i = 0; i < n; i++)
-		message.part[i] = (struct zsock_part){ zmq_msg_data(&parts[i]), zmq_msg_size(&parts[i]) };
+		message.part[i] =
+			(struct zsock_part){ zmq_msg_data(&parts[i]), zmq_msg_size(&parts[i]) };
 	/* The body's frame: the routing id's loses its metadata once ZMQ_EVENTS was asked. */
 	message.user = zmq_msg_gets(&parts[n - 1], "User-Id");
 	return zsock->options.receive(zsock->options.owner, &message);
@@ -292,7 +300,8 @@ int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n)
 
 /* ---- Life ---- */
 
-/* An ipc socket is for the owner and the group: the creation mask decides, so that it is so from the first moment. */
+/* An ipc socket is for the owner and the group: the creation mask decides, so that it is so from
+ * the first moment. */
 static int bind_endpoint(struct zsock *zsock, struct lk_error *err)
 {
 	size_t room = sizeof(zsock->endpoint);
@@ -301,8 +310,8 @@ static int bind_endpoint(struct zsock *zsock, struct lk_error *err)
 
 	umask(before);
 	if (rc != 0)
-		return lk_fail(err, LK_ENET, "cannot bind %s to %s: %s", zsock->options.name, zsock->options.endpoint,
-			       zmq_strerror(zmq_errno()));
+		return lk_fail(err, LK_ENET, "cannot bind %s to %s: %s", zsock->options.name,
+			       zsock->options.endpoint, zmq_strerror(zmq_errno()));
 	if (zmq_getsockopt(zsock->socket, ZMQ_LAST_ENDPOINT, zsock->endpoint, &room) != 0)
 		return lk_fail(err, LK_ENET, "%s has no endpoint: %s", zsock->options.name,
 			       zmq_strerror(zmq_errno()));
@@ -317,9 +326,11 @@ static int join_loop(struct zsock *zsock, struct lk_error *err)
 
 	if (zmq_getsockopt(zsock->socket, ZMQ_FD, &fd, &size) != 0)
 		return lk_fail(err, LK_ENET, "ZMQ_FD: %s", zmq_strerror(zmq_errno()));
-	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, looked_at, zsock, &zsock->again, err);
+	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, looked_at, zsock, &zsock->again,
+			       err);
 	if (rc == 0)
-		rc = loop_watch_create(zsock->options.loop, fd, looked_at, zsock, &zsock->watch, err);
+		rc = loop_watch_create(zsock->options.loop, fd, looked_at, zsock, &zsock->watch,
+				       err);
 	if (rc == 0)
 		loop_timer_in(zsock->again, 0);
 	return rc;
@@ -335,7 +346,8 @@ int zsock_create(const struct zsock_options *options, struct zsock **out, struct
 	zsock->options = *options;
 	zsock->socket = open_deaf(options->context, options->kind);
 	if (zsock->socket == NULL)
-		rc = lk_fail(err, LK_ENET, "no socket for %s: %s", options->name, zmq_strerror(zmq_errno()));
+		rc = lk_fail(err, LK_ENET, "no socket for %s: %s", options->name,
+			     zmq_strerror(zmq_errno()));
 	else
 		rc = set_options(zsock, err);
 	if (rc == 0)

@@ -1,8 +1,8 @@
 /* zsock.h - the one adaptor around a ZeroMQ socket: bounded bites, and never a lost wake-up.
  *
- * ZMQ_FD is edge-triggered and says "look", not "readable"; a send can swallow the edge. So every socket has one owner
- * here, who looks until the bite is full or nothing is left, comes back by a zero-delay timer, and looks again after
- * each send. One thread.
+ * ZMQ_FD is edge-triggered and says "look", not "readable"; a send can swallow the edge. So every
+ * socket has one owner here, who looks until the bite is full or nothing is left, comes back by a
+ * zero-delay timer, and looks again after each send. One thread.
  */
 #ifndef LINKAGES_ZSOCK_H
 #define LINKAGES_ZSOCK_H
@@ -14,13 +14,17 @@ struct key_pair;
 struct zsock;
 struct zsock_context;
 
-#define ZSOCK_DOMAIN "linkages" /* ZMQ_ZAP_DOMAIN of every lane; an empty one would switch authentication off */
+/* ZMQ_ZAP_DOMAIN of every lane; an empty one would switch authentication off. */
+#define ZSOCK_DOMAIN "linkages"
 
-/* Seeds rand() from the kernel, for libzmq draws routing ids from it. One I/O thread, deaf to signals. */
+/* Seeds rand() from the kernel, for libzmq draws routing ids from it. One I/O thread, deaf to
+ * signals. */
 int zsock_begin(struct zsock_context **out, struct lk_error *err) LK_MUST_CHECK;
-/* Waits until what was sent has left, as long as ZMQ_LINGER allows (a second). All sockets are destroyed before. */
+/* Waits until what was sent has left, as long as ZMQ_LINGER allows (a second). All sockets are
+ * destroyed before. */
 void zsock_end(struct zsock_context *context); /* NULL-safe */
-/* The libzmq context, for access.c, which speaks as a client to prove that strangers are kept out. */
+/* The libzmq context, for access.c, which speaks as a client to prove that strangers are kept
+ * out. */
 void *zsock_raw(struct zsock_context *context);
 
 enum zsock_kind { ZSOCK_ROUTER, ZSOCK_SUB };
@@ -39,7 +43,7 @@ struct zsock_message {
 struct zsock_options {
 	struct loop *loop;
 	struct zsock_context *context;
-	const char *name;            /* for the log */
+	const char *name; /* for the log */
 	const char *endpoint;
 	enum zsock_kind kind;
 	const struct key_pair *keys; /* NULL: in-process, no CURVE */
@@ -51,9 +55,11 @@ struct zsock_options {
 	void *owner;
 };
 
-int zsock_create(const struct zsock_options *options, struct zsock **out, struct lk_error *err) LK_MUST_CHECK;
+int zsock_create(const struct zsock_options *options, struct zsock **out,
+		 struct lk_error *err) LK_MUST_CHECK;
 void zsock_destroy(struct zsock *zsock); /* NULL-safe */
-/* 0; LK_ENOTFOUND: no such peer any more; LK_ESTATE: its queue is full, try later; LK_ENET. Never blocks. */
+/* 0; LK_ENOTFOUND: no such peer any more; LK_ESTATE: its queue is full, try later; LK_ENET.
+ * Never blocks. */
 int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n) LK_MUST_CHECK;
 /* Stops and starts reading; sending goes on. */
 void zsock_pause(struct zsock *zsock);

@@ -1,7 +1,7 @@
 /* test_access.c - sockets in a loop, and who is let in: real libzmq, real CURVE, in one process.
  *
- * In: lanes as the daemon makes them, and some that lack a guard. Out: messages, proofs. Promise: as zsock.h and
- * access.h say; a lane without its guard is found by the proof.
+ * In: lanes as the daemon makes them, and some that lack a guard. Out: messages, proofs. Promise:
+ * as zsock.h and access.h say; a lane without its guard is found by the proof.
  */
 #include "access.h"
 #include "keys.h"
@@ -33,7 +33,8 @@ static struct roster *roster_of(const struct key_pair *client)
 	char text[256];
 	struct roster *roster;
 
-	snprintf(text, sizeof(text), "- name: a\n  key: '%s'\n  role: publisher\n  sources: [calsaws]\n",
+	snprintf(text, sizeof(text),
+		 "- name: a\n  key: '%s'\n  role: publisher\n  sources: [calsaws]\n",
 		 client->public_key);
 	assert_int_equal(roster_parse("test", text, strlen(text), &roster, NULL), 0);
 	return roster;
@@ -54,8 +55,16 @@ static bool receive(void *owner, const struct zsock_message *m)
 static void make_lane(struct fixture *f, const struct key_pair *keys, size_t bite)
 {
 	const struct zsock_options options = {
-		.loop = f->loop, .context = f->context, .name = "test", .endpoint = "tcp://127.0.0.1:*",
-		.kind = ZSOCK_ROUTER, .keys = keys, .parts = 2, .bite = bite, .receive = receive, .owner = f,
+		.loop = f->loop,
+		.context = f->context,
+		.name = "test",
+		.endpoint = "tcp://127.0.0.1:*",
+		.kind = ZSOCK_ROUTER,
+		.keys = keys,
+		.parts = 2,
+		.bite = bite,
+		.receive = receive,
+		.owner = f,
 	};
 	assert_int_equal(zsock_create(&options, &f->lane, NULL), 0);
 }
@@ -72,7 +81,8 @@ static void setup(struct fixture *f)
 
 static void guard(struct fixture *f)
 {
-	assert_int_equal(access_create(f->loop, f->context, roster_of(&f->client), &f->access, NULL), 0);
+	assert_int_equal(
+		access_create(f->loop, f->context, roster_of(&f->client), &f->access, NULL), 0);
 }
 
 static void teardown(struct fixture *f)
@@ -105,7 +115,8 @@ static void tick(void *context)
 	f->ticks++;
 }
 
-/* Each bite is smaller than what waits, and each message is answered: the edge is lost again and again. */
+/* Each bite is smaller than what waits, and each message is answered: the edge is lost again and
+ * again. */
 static void nothing_waits_for_an_edge_that_was_swallowed(void **state)
 {
 	struct fixture f;
@@ -190,7 +201,8 @@ static void a_lane_without_curve_is_found(void **state)
 	teardown(&f);
 }
 
-/* Planted: keys, and no ZAP handler. With the domain enforced libzmq keeps everybody out rather than letting all in. */
+/* Planted: keys, and no ZAP handler. With the domain enforced libzmq keeps everybody out rather
+ * than letting all in. */
 static void without_a_handler_nobody_gets_in(void **state)
 {
 	struct fixture f;
@@ -204,7 +216,8 @@ static void without_a_handler_nobody_gets_in(void **state)
 	socket = connect_client(&f, context);
 	zmq_disconnect(socket, zsock_endpoint(f.lane));
 	assert_int_equal(zmq_socket_monitor(socket, "inproc://m",
-					    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+					    ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+						    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
 						    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
 						    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL),
 			 0);

@@ -123,7 +123,8 @@ static void configure(struct config *config, const char *more)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "state_directory: %s\nruntime_directory: %s\n%s", folder, folder, more);
+	snprintf(text, sizeof(text), "state_directory: %s\nruntime_directory: %s\n%s", folder,
+		 folder, more);
 	assert_int_equal(config_parse("test", text, strlen(text), config, NULL), 0);
 }
 

@@ -1,4 +1,5 @@
-/* test_lane.c - routing ids, liveness, the clock, dense sequences, prefixes of lines: what needs no socket.
+/* test_lane.c - routing ids, liveness, the clock, dense sequences, prefixes of lines: what needs no
+ * socket.
  *
  * In: bytes and instants. Out: facts. Promise: as lane.h, clock.h, feed.h and log.h say.
  */
@@ -24,7 +25,10 @@ static void only_routing_ids_that_libzmq_made(void **state)
 	assert_int_equal(route, again);
 	assert_int_equal(lane_route_parse("admin", 5, &route), -1);
 	assert_int_equal(lane_route_parse(made, 4, &route), -1);
-	assert_int_equal(lane_route_parse("\0" "12345", 6, &route), -1);
+	assert_int_equal(lane_route_parse("\0"
+					  "12345",
+					  6, &route),
+			 -1);
 	assert_int_equal(lane_route_parse("", 0, &route), -1);
 }
 
@@ -43,7 +47,8 @@ static void five_seconds_a_ping_fifteen_the_end(void **state)
 static void a_real_clock_is_not_moved_and_never_runs_back(void **state)
 {
 	struct clock clock;
-	const lk_instant later = INT64_C(4000000000) * LK_SECOND; /* the machine's was set back since */
+	const lk_instant later =
+		INT64_C(4000000000) * LK_SECOND; /* the machine's was set back since */
 
 	(void)state;
 	clock_start(&clock, false, LK_NO_INSTANT);
