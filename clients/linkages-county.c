@@ -579,7 +579,9 @@ static lk_instant meet(struct county *c, struct family *f, struct meeting *m, in
 		say_scheduled(c, f, m, moved_at);
 	}
 	m->ending = (enum ending)chance_pick(&f->chance, meeting_endings);
-	if (m->ending == HELD_WITHOUT_FAMILY && m->kind != LK_LTM)
+	/* What went wrong long ago was put right since, or forgotten. */
+	if (m->end < c->load_at - 14 * DAY ||
+	    (m->ending == HELD_WITHOUT_FAMILY && m->kind != LK_LTM))
 		m->ending = HELD;
 	say_ending(c, f, m);
 	return m->ending == HELD ? m->end : LK_NO_INSTANT;
@@ -818,9 +820,11 @@ static void removal(struct county *c, struct family *f)
 /* Every child is seen once a month, mostly. */
 static void visits(struct county *c, struct family *f)
 {
-	for (unsigned month = 0; month * 30 < c->options.days; month++) {
-		lk_date day = c->options.start + (lk_date)(month * 30) +
-			      chance_between(&f->chance, 0, 29);
+	int months = (int)(c->options.days + 29) / 30;
+
+	/* From the month before: a caseload comes with its visits. */
+	for (int month = -1; month < months; month++) {
+		lk_date day = c->options.start + month * 30 + chance_between(&f->chance, 2, 29);
 
 		if (chance_of(&f->chance, 870) && office_hour(f, day) > f->side[LK_CWS].opened_at)
 			say_contact(c, f, LK_CWS, LK_FACE_TO_FACE, office_hour(f, day));

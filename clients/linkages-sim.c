@@ -1,7 +1,8 @@
-/* linkages-sim.c - plays a story through the real turn and the real store, in memory, without a socket.
+/* linkages-sim.c - plays a story through the real turn and the real store, in memory, without a
+ * socket.
  *
- * In: a file of events, clock lines and acknowledgements. Out: every notice as the daemon would tell it, one JSON object
- * a line; with --check, whether the story's own checks hold.
+ * In: a file of events, clock lines and acknowledgements. Out: every notice as the daemon would
+ * tell it, one JSON object a line; with --check, whether the story's own checks hold.
  * Promise: what runs here is what runs in the daemon; only time and the transport are the file's.
  */
 #include "options.h"
@@ -17,7 +18,7 @@ struct sim {
 	struct store *store;
 	struct turn *turn;
 	struct story *story;
-	bool quiet;          /* checking: nothing is printed but what failed */
+	bool quiet; /* checking: nothing is printed but what failed */
 	int line;
 	lk_instant now;
 	bool refused, failed;
@@ -80,7 +81,7 @@ static void say_refused(struct sim *s, const struct lk_refused *why)
 	lk_bytes_free(&json);
 }
 
-/* ---- Time -------------------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 static int pass(struct sim *s, lk_instant to)
 {
@@ -92,12 +93,14 @@ static int pass(struct sim *s, lk_instant to)
 	return more;
 }
 
-/* Feeds that a clock line names have been silent since the clock before; all others count as alive. */
+/* Feeds that a clock line names have been silent since the clock before; all others count as alive.
+ */
 static int play_clock(struct sim *s, const struct line *line)
 {
 	static bool was_silent[SOURCES_N];
 	if (line->clock.at == LK_NO_INSTANT) {
-		say_refused(s, &(struct lk_refused){ LK_BAD_VALUE, "clock", "not an RFC 3339 instant" });
+		say_refused(s, &(struct lk_refused){ LK_BAD_VALUE, "clock",
+						     "not an RFC 3339 instant" });
 		return 0;
 	}
 	for (size_t i = 0; i < SOURCES_N && s->now != LK_NO_INSTANT; i++) {
@@ -112,7 +115,7 @@ static int play_clock(struct sim *s, const struct line *line)
 	return rc < 0 ? rc : pass(s, line->clock.at);
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static int apply(struct sim *s, const struct turn_event *in)
 {
@@ -133,7 +136,8 @@ static int source_index(struct lk_text name)
 	return -1;
 }
 
-/* An event whose time lies ahead moves the clock there first. Its place in its source's outbox is that in the file. */
+/* An event whose time lies ahead moves the clock there first. Its place in its source's outbox is
+ * that in the file. */
 static int play_event(struct sim *s, const struct lk_bytes *wire)
 {
 	struct lk_event event;
@@ -175,21 +179,14 @@ static int play_line(struct sim *s, const struct line *line)
 {
 	switch (line->kind) {
 	case LINE_BLANK:
-	case LINE_NOTE:
-		return 0;
-	case LINE_CHECK:
-		story_check(s->story, line, s->line);
-		return 0;
-	case LINE_CLOCK:
-		story_stimulus(s->story, s->line);
-		return play_clock(s, line);
+	case LINE_NOTE: return 0;
+	case LINE_CHECK: story_check(s->story, line, s->line); return 0;
+	case LINE_CLOCK: story_stimulus(s->story, s->line); return play_clock(s, line);
 	case LINE_ACK:
 		story_stimulus(s->story, s->line);
 		story_matching(s->story, line, answer, s);
 		return 0;
-	case LINE_INPUT:
-		story_stimulus(s->story, s->line);
-		return play_input(s, line);
+	case LINE_INPUT: story_stimulus(s->story, s->line); return play_input(s, line);
 	}
 	return 0;
 }
@@ -213,7 +210,7 @@ static int play_lines(struct sim *s, FILE *from)
 	return rc;
 }
 
-/* ---- A run ------------------------------------------------------------------------------------------------------- */
+/* ---- A run ----------------------------------------------------------------------------------- */
 
 static int open_sim(struct sim *s, const char *name)
 {
@@ -293,17 +290,20 @@ int main(int argc, char **argv)
 	const struct option_row rows[] = {
 		{ "check", 'c', OPTION_FLAG, NULL, &check,
 		  "hold the stories' own checks against what is said; print only how each went" },
-		{ "policy", 'p', OPTION_TEXT, "FILE", &policy_path, "a county's policy (default: the built-in one)" },
+		{ "policy", 'p', OPTION_TEXT, "FILE", &policy_path,
+		  "a county's policy (default: the built-in one)" },
 	};
 	const struct tool tool = {
 		.name = "linkages-sim",
 		.synopsis = "[--policy FILE] FILE | --check FILE…",
-		.purpose = "Plays a story (events, clock lines, acknowledgements; one JSON object a line) through the daemon's\n"
-			   "engine and store in memory, and prints every notice that it tells.",
+		.purpose =
+			"Plays a story (events, clock lines, acknowledgements; one JSON object a line) through the daemon's\n"
+			"engine and store in memory, and prints every notice that it tells.",
 		.rows = rows,
 		.rows_n = sizeof(rows) / sizeof(rows[0]),
-		.notes = "FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
-			 "2 where it could not run.",
+		.notes =
+			"FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
+			"2 where it could not run.",
 	};
 	static struct policy policy;
 	struct lk_error err;
@@ -312,8 +312,10 @@ int main(int argc, char **argv)
 	if (done >= 0)
 		return done;
 	if (first >= argc || (!check && first + 1 < argc))
-		return options_complain(&tool, "name %s; see --help", check ? "the stories to check" : "one story");
+		return options_complain(&tool, "name %s; see --help",
+					check ? "the stories to check" : "one story");
 	if (policy_load(policy_path, &policy, &err) < 0)
 		return options_complain(&tool, "%s", err.text);
-	return check ? check_files(&policy, argv + first, argc - first) : play_file(&tool, &policy, argv[first]);
+	return check ? check_files(&policy, argv + first, argc - first)
+		     : play_file(&tool, &policy, argv[first]);
 }

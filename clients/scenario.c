@@ -1,7 +1,8 @@
 /* scenario.c - the checks of a story: expect, never, count, refused, standing.
  *
  * In: output lines and checks, as JSON. Out: what failed, in words.
- * Promise: matching is by subset; null means absent or empty; lists match in any order - as the stories' README says.
+ * Promise: matching is by subset; null means absent or empty; lists match in any order - as the
+ * stories' README says.
  */
 #include "scenario.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Lines ------------------------------------------------------------------------------------------------------- */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static const char *const check_words[] = { "expect", "never", "count", "standing", "refused" };
 enum check { CHECK_EXPECT, CHECK_NEVER, CHECK_COUNT, CHECK_STANDING, CHECK_REFUSED, CHECKS };
@@ -51,7 +52,8 @@ void line_read(const char *text, size_t len, struct line *out)
 	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	out->kind = kind_of(json);
 	if (out->kind == LINE_CLOCK &&
-	    lk_time_parse(lk_text_of(json_string_value(json_object_get(json, "clock"))), &out->clock) < 0)
+	    lk_time_parse(lk_text_of(json_string_value(json_object_get(json, "clock"))),
+			  &out->clock) < 0)
 		out->clock = LK_NO_TIME;
 	out->json = json;
 }
@@ -66,19 +68,20 @@ bool line_names_silent(const struct line *line, const char *source)
 {
 	size_t i;
 	json_t *name;
-	json_array_foreach(json_object_get(line->json, "silent"), i, name)
-		if (json_is_string(name) && strcmp(json_string_value(name), source) == 0)
-			return true;
+	json_array_foreach(json_object_get(line->json, "silent"), i,
+			   name) if (json_is_string(name) &&
+				     strcmp(json_string_value(name), source) == 0) return true;
 	return false;
 }
 
-/* ---- Matching ---------------------------------------------------------------------------------------------------- */
+/* ---- Matching -------------------------------------------------------------------------------- */
 
 static bool matches(const json_t *want, const json_t *got);
 
 static bool is_nothing(const json_t *got)
 {
-	return got == NULL || json_is_null(got) || (json_is_array(got) && json_array_size(got) == 0) ||
+	return got == NULL || json_is_null(got) ||
+	       (json_is_array(got) && json_array_size(got) == 0) ||
 	       (json_is_object(got) && json_object_size(got) == 0);
 }
 
@@ -88,9 +91,8 @@ static bool matches_object(const json_t *want, const json_t *got)
 	json_t *value;
 	if (!json_is_object(got))
 		return false;
-	json_object_foreach((json_t *)(uintptr_t)want, key, value)
-		if (!matches(value, json_object_get(got, key)))
-			return false;
+	json_object_foreach((json_t *)(uintptr_t)want, key,
+			    value) if (!matches(value, json_object_get(got, key))) return false;
 	return true;
 }
 
@@ -98,12 +100,12 @@ static size_t matching_items(const json_t *item, const json_t *list)
 {
 	size_t i, n = 0;
 	json_t *other;
-	json_array_foreach(list, i, other)
-		n += matches(item, other);
+	json_array_foreach(list, i, other) n += matches(item, other);
 	return n;
 }
 
-/* Lists of objects: each wanted one is there. Other lists: the same members, as often, in any order. */
+/* Lists of objects: each wanted one is there. Other lists: the same members, as often, in any
+ * order. */
 static bool matches_list(const json_t *want, const json_t *got)
 {
 	size_t i;
@@ -111,11 +113,11 @@ static bool matches_list(const json_t *want, const json_t *got)
 	bool objects = false;
 	if (!json_is_array(got))
 		return false;
-	json_array_foreach(want, i, item)
-		objects |= json_is_object(item);
+	json_array_foreach(want, i, item) objects |= json_is_object(item);
 	if (!objects && json_array_size(want) != json_array_size(got))
 		return false;
-	json_array_foreach(want, i, item) {
+	json_array_foreach(want, i, item)
+	{
 		size_t there = matching_items(item, got);
 		if (there == 0 || (!objects && there != matching_items(item, want)))
 			return false;
@@ -134,13 +136,13 @@ static bool matches(const json_t *want, const json_t *got)
 	return got != NULL && json_equal((json_t *)(uintptr_t)want, (json_t *)(uintptr_t)got);
 }
 
-/* ---- The story --------------------------------------------------------------------------------------------------- */
+/* ---- The story ------------------------------------------------------------------------------- */
 
 struct story {
 	const char *name;
 	FILE *complaints;
-	json_t *said;     /* all output, in order */
-	int from, upto;   /* lines of the stimuli that the present group of checks looks at */
+	json_t *said;   /* all output, in order */
+	int from, upto; /* lines of the stimuli that the present group of checks looks at */
 	bool in_checks;
 	int failed;
 };
@@ -169,7 +171,8 @@ void story_destroy(struct story *story)
 
 int story_said(struct story *story, const char *json, size_t len)
 {
-	return json_array_append_new(story->said, json_loadb(json, len, 0, NULL)) == 0 ? 0 : LK_EMEMORY;
+	return json_array_append_new(story->said, json_loadb(json, len, 0, NULL)) == 0 ? 0
+										       : LK_EMEMORY;
 }
 
 void story_stimulus(struct story *story, int line)
@@ -194,7 +197,8 @@ static const char *text_of(const json_t *object, const char *key)
 static bool is_standing(const struct story *s, size_t at)
 {
 	const json_t *notice = json_array_get(s->said, at);
-	if (json_object_get(notice, "kind") == NULL || strcmp(text_of(notice, "state"), "withdrawn") == 0)
+	if (json_object_get(notice, "kind") == NULL ||
+	    strcmp(text_of(notice, "state"), "withdrawn") == 0)
 		return false;
 	for (size_t i = at + 1; i < json_array_size(s->said); i++)
 		if (strcmp(text_of(json_array_get(s->said, i), "id"), text_of(notice, "id")) == 0)
@@ -212,12 +216,14 @@ static size_t count_matches(const struct story *s, enum check check, const json_
 {
 	size_t i, n = 0;
 	json_t *said;
-	json_array_foreach(s->said, i, said) {
+	json_array_foreach(s->said, i, said)
+	{
 		bool is_notice = json_object_get(said, "kind") != NULL;
 		if (check == CHECK_STANDING)
 			n += is_standing(s, i) && matches(want, said);
 		else if (check == CHECK_REFUSED)
-			n += in_window(s, said) && !is_notice && matches(want, json_object_get(said, "refused"));
+			n += in_window(s, said) && !is_notice &&
+			     matches(want, json_object_get(said, "refused"));
 		else
 			n += in_window(s, said) && is_notice && matches(want, said);
 	}
@@ -229,10 +235,13 @@ static void complain(struct story *s, int line, enum check check, const json_t *
 	size_t i, near = 0;
 	json_t *said;
 	char *text = json_dumps(want, JSON_COMPACT);
-	fprintf(s->complaints, "%s:%d: %s %s: %zu found\n", s->name, line, check_words[check], text, n);
+	fprintf(s->complaints, "%s:%d: %s %s: %zu found\n", s->name, line, check_words[check], text,
+		n);
 	free(text);
-	json_array_foreach(s->said, i, said) {
-		if (!in_window(s, said) || strcmp(text_of(said, "kind"), text_of(want, "kind")) != 0 || near++ == 3)
+	json_array_foreach(s->said, i, said)
+	{
+		if (!in_window(s, said) ||
+		    strcmp(text_of(said, "kind"), text_of(want, "kind")) != 0 || near++ == 3)
 			continue;
 		text = json_dumps(said, JSON_COMPACT);
 		fprintf(s->complaints, "      near: %s\n", text);
@@ -247,7 +256,8 @@ void story_check(struct story *story, const struct line *check, int line)
 	const json_t *body = json_object_get(check->json, check_words[kind]);
 	bool counted = kind == CHECK_COUNT || kind == CHECK_STANDING;
 	const json_t *want = counted ? json_object_get(body, "match") : body;
-	json_int_t wanted = counted ? json_integer_value(json_object_get(body, "n")) : kind != CHECK_NEVER;
+	json_int_t wanted =
+		counted ? json_integer_value(json_object_get(body, "n")) : kind != CHECK_NEVER;
 	size_t n = count_matches(story, (enum check)kind, want);
 	story->in_checks = true;
 	if (n != (size_t)wanted || (counted && !json_is_integer(json_object_get(body, "n"))))
@@ -260,7 +270,7 @@ void story_matching(const struct story *story, const struct line *ack,
 	size_t i;
 	json_t *said;
 	const json_t *want = json_object_get(ack->json, "ack");
-	json_array_foreach(story->said, i, said)
-		if (json_object_get(said, "kind") != NULL && matches(want, said))
-			visit(context, text_of(said, "id"), text_of(said, "to"));
+	json_array_foreach(story->said, i,
+			   said) if (json_object_get(said, "kind") != NULL && matches(want, said))
+		visit(context, text_of(said, "id"), text_of(said, "to"));
 }

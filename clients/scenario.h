@@ -1,6 +1,8 @@
-/* scenario.h - stories with expected notices: telling their lines apart, and holding what was said against the checks.
+/* scenario.h - stories with expected notices: telling their lines apart, and holding what was said
+ * against the checks.
  *
- * The format is tests/scenarios/README.md. Lines and output are JSON texts, so that nothing here knows the daemon.
+ * The format is tests/scenarios/README.md. Lines and output are JSON texts, so that nothing here
+ * knows the daemon.
  */
 #ifndef LINKAGES_SCENARIO_H
 #define LINKAGES_SCENARIO_H
@@ -31,10 +33,12 @@ void story_destroy(struct story *story);
 int story_said(struct story *story, const char *json, size_t len) LK_MUST_CHECK;
 /* A stimulus begins: a group of checks before it has ended. */
 void story_stimulus(struct story *story, int line);
-/* Holds a check against what was said; a failure is printed to complaints with the notices that came near. */
+/* Holds a check against what was said; a failure is printed to complaints with the notices that
+ * came near. */
 void story_check(struct story *story, const struct line *check, int line);
 int story_failed(const struct story *story); /* checks that failed */
-/* Notices that match and stand: calls visit with the id and worker of each that was told so far and not withdrawn. */
+/* Notices that match and stand: calls visit with the id and worker of each that was told so far and
+ * not withdrawn. */
 void story_matching(const struct story *story, const struct line *ack,
 		    void (*visit)(void *context, const char *id, const char *worker), void *context);
 

@@ -1,14 +1,15 @@
 /* turn.c - the life of a batch: begin, admit, commit, tell; and the passing of time.
  *
  * In: admitted inputs and instants. Out: rows, then what the sink is told.
- * Promise: all of a batch is committed or none is; running it twice changes nothing; nobody hears of what is not on disk.
+ * Promise: all of a batch is committed or none is; running it twice changes nothing; nobody hears
+ * of what is not on disk.
  */
 #include "turn_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Making and unmaking ----------------------------------------------------------------------------------------- */
+/* ---- Making and unmaking --------------------------------------------------------------------- */
 
 static int copy_sources(struct turn *t, const struct turn_options *o, struct lk_error *err)
 {
@@ -27,7 +28,8 @@ static int copy_sources(struct turn *t, const struct turn_options *o, struct lk_
 	return 0;
 }
 
-/* Families remember under what they were derived: the policy, and how often a silence that held them back has ended. */
+/* Families remember under what they were derived: the policy, and how often a silence that held
+ * them back has ended. */
 static int set_revision(struct turn *t, struct lk_error *err)
 {
 	struct {
@@ -95,7 +97,7 @@ int turn_agency_of(void *turn, struct lk_text source)
 	return LK_NO_CODE;
 }
 
-/* ---- One transaction --------------------------------------------------------------------------------------------- */
+/* ---- One transaction ------------------------------------------------------------------------- */
 
 int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err)
 {
@@ -111,7 +113,8 @@ int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_err
 	t->grown = wider;
 	struct grown *g = &t->grown[t->grown_n++];
 	memset(g, 0, sizeof(*g));
-	memcpy(g->worker, worker.at, worker.len < sizeof(g->worker) - 1 ? worker.len : sizeof(g->worker) - 1);
+	memcpy(g->worker, worker.at,
+	       worker.len < sizeof(g->worker) - 1 ? worker.len : sizeof(g->worker) - 1);
 	g->seq = seq;
 	return 0;
 }
@@ -145,8 +148,9 @@ static void tell_sink(struct turn *t)
 	for (uint32_t i = 0; i < t->grown_n && t->sink.told != NULL; i++)
 		t->sink.told(t->sink.context, lk_text_of(t->grown[i].worker), t->grown[i].seq);
 	for (uint32_t i = 0; i < t->answered_n && t->sink.answered != NULL; i++)
-		t->sink.answered(t->sink.context, lk_text_of(t->answered[i].worker), t->answered[i].notice,
-				 lk_text_of(t->answered[i].worker), t->answered[i].at);
+		t->sink.answered(t->sink.context, lk_text_of(t->answered[i].worker),
+				 t->answered[i].notice, lk_text_of(t->answered[i].worker),
+				 t->answered[i].at);
 	t->grown_n = t->answered_n = 0;
 	if (wake_at != t->wake_at && t->sink.wake != NULL)
 		t->sink.wake(t->sink.context, wake_at);
@@ -177,7 +181,7 @@ static void advance(struct turn *t, lk_instant now)
 		t->now = now;
 }
 
-/* ---- Silence ----------------------------------------------------------------------------------------------------- */
+/* ---- Silence --------------------------------------------------------------------------------- */
 
 static struct source_state *source_named(struct turn *t, struct lk_text name)
 {
@@ -205,7 +209,8 @@ static lk_instant silent_at(const struct turn *t, const struct source_state *s)
 {
 	if (!s->source.watched || s->heard_at == LK_NO_INSTANT)
 		return LK_NO_INSTANT;
-	struct duration silence = dated_on(&t->policy->feeds_silence, zone_date(&t->policy->zone, s->heard_at));
+	struct duration silence =
+		dated_on(&t->policy->feeds_silence, zone_date(&t->policy->zone, s->heard_at));
 	return s->heard_at + silence.n * LK_HOUR;
 }
 
@@ -215,7 +220,8 @@ static bool is_silent(const struct turn *t, const struct source_state *s, lk_ins
 	return at != LK_NO_INSTANT && at <= now;
 }
 
-/* A silence that ends lets go what it held back: every family is derived again, as after a change of policy. */
+/* A silence that ends lets go what it held back: every family is derived again, as after a change
+ * of policy. */
 static int note_spoken(struct turn *t, struct lk_error *err)
 {
 	int64_t spoken = 0;
@@ -235,9 +241,10 @@ static int settle_silence(struct turn *t, lk_instant now, struct lk_error *err)
 		changed |= silent != s->is_silent;
 		spoke |= s->is_silent && !silent;
 		s->is_silent = silent;
-		int rc = s->heard_at != LK_NO_INSTANT ?
-				 store_heard_put(t->store, lk_text_of(s->source.name), s->heard_at, err) :
-				 0;
+		int rc = s->heard_at != LK_NO_INSTANT
+				 ? store_heard_put(t->store, lk_text_of(s->source.name),
+						   s->heard_at, err)
+				 : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -249,17 +256,18 @@ static lk_instant next_silence(const struct turn *t)
 {
 	lk_instant next = LK_NO_INSTANT;
 	for (size_t i = 0; i < t->sources_n; i++) {
-		lk_instant at = t->sources[i].is_silent ? LK_NO_INSTANT : silent_at(t, &t->sources[i]);
+		lk_instant at =
+			t->sources[i].is_silent ? LK_NO_INSTANT : silent_at(t, &t->sources[i]);
 		if (at != LK_NO_INSTANT && (next == LK_NO_INSTANT || at < next))
 			next = at;
 	}
 	return next;
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
-int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n, struct turn_verdict *verdicts,
-		struct lk_error *err)
+int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n,
+		struct turn_verdict *verdicts, struct lk_error *err)
 {
 	int rc = store_begin(t->store, err);
 	if (rc < 0)
@@ -275,9 +283,9 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 	return rc;
 }
 
-int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t last,
-		   int64_t acked, struct stored_stream *out, dead_letter_visitor *refused, void *context,
-		   struct lk_error *err)
+int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		   int64_t first, int64_t last, int64_t acked, struct stored_stream *out,
+		   dead_letter_visitor *refused, void *context, struct lk_error *err)
 {
 	int rc = store_stream_get(t->store, source, epoch, out, err);
 	if (rc < 0)
@@ -287,7 +295,8 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 		*out = (struct stored_stream){ .source = source, .next = 1 };
 	out->source = source;
 	memcpy(out->epoch, epoch, LK_DIGEST);
-	/* What the outbox has forgotten can not be asked for: the range is lost, and said so by whoever compares. */
+	/* What the outbox has forgotten can not be asked for: the range is lost, and said so by
+	 * whoever compares. */
 	if (first > out->next && last + 1 >= out->next) {
 		out->next = first;
 		rc = store_begin(t->store, err);
@@ -300,10 +309,11 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 		if (rc < 0)
 			return rc;
 	}
-	return store_stream_refusals(t->store, source, epoch, acked, out->next, refused, context, err);
+	return store_stream_refusals(t->store, source, epoch, acked, out->next, refused, context,
+				     err);
 }
 
-/* ---- Time -------------------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 struct due {
 	uint8_t ids[TURN_FAMILIES_MAX][LK_DIGEST];
@@ -370,7 +380,8 @@ static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 		rc = store_event_arrived(t->store, a.row.position, err);
 	if (rc >= 0 && a.body.failed)
 		rc = lk_fail(err, LK_EMEMORY, "no memory for an event");
-	if (rc >= 0 && a.found && lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0)
+	if (rc >= 0 && a.found &&
+	    lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0)
 		rc = admit_effect(t, &event, &a.row, true, at, err);
 	lk_bytes_free(&a.body);
 	return rc;
@@ -397,7 +408,8 @@ static int first_case(void *context, struct case_key key)
 }
 
 /* Another policy may fold otherwise: the family is made anew from the log. */
-static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now, struct lk_error *err)
+static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now,
+		     struct lk_error *err)
 {
 	struct arrived a = { .t = t, .err = err };
 	struct home *h = home_get(t, id, err);
@@ -414,7 +426,8 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
-	int rc = store_families_behind(t->store, t->revision, TURN_FAMILIES_MAX, note_due, &due, err);
+	int rc = store_families_behind(t->store, t->revision, TURN_FAMILIES_MAX, note_due, &due,
+				       err);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
 		rc = pass_anew(t, due.ids[i], now, err);
 	if (rc >= 0)
@@ -423,12 +436,14 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 	return rc < 0 ? rc : due.n;
 }
 
-/* One instant: events that were kept for it, then families that wake, then sources that fell silent. */
+/* One instant: events that were kept for it, then families that wake, then sources that fell
+ * silent. */
 static int pass_instant(struct turn *t, lk_instant at, struct lk_error *err)
 {
 	int rc = settle_silence(t, at, err);
 	lk_instant ahead = LK_NO_INSTANT;
-	while (rc >= 0 && (rc = store_next_ahead(t->store, &ahead, err)) >= 0 && ahead != LK_NO_INSTANT && ahead <= at)
+	while (rc >= 0 && (rc = store_next_ahead(t->store, &ahead, err)) >= 0 &&
+	       ahead != LK_NO_INSTANT && ahead <= at)
 		rc = pass_event(t, at, err);
 	if (rc >= 0)
 		rc = pass_families(t, at, err);
@@ -484,7 +499,8 @@ lk_instant turn_next_wake(const struct turn *t)
 	lk_instant at = LK_NO_INSTANT;
 	if (t->is_behind)
 		return t->now;
-	/* A question that fails here is asked again, and answered with an error, by the next turn_pass(). */
+	/* A question that fails here is asked again, and answered with an error, by the next
+	 * turn_pass(). */
 	if (next_instant((struct turn *)(uintptr_t)t, &at, NULL) < 0)
 		return t->now;
 	return at;

@@ -1,8 +1,9 @@
 /* turn_admit.c - one event: who said it, is it known, what is it, whom does it touch.
  *
- * In: bytes as they came, from a sender that may speak for one source. Out: a row in the log or a dead letter, a
- * verdict, and the touched families settled.
- * Promise: idempotent by (source, id) and by (source, epoch, seq); what makes no sense is kept, named and acknowledged.
+ * In: bytes as they came, from a sender that may speak for one source. Out: a row in the log or a
+ * dead letter, a verdict, and the touched families settled.
+ * Promise: idempotent by (source, id) and by (source, epoch, seq); what makes no sense is kept,
+ * named and acknowledged.
  */
 #include "turn_parts.h"
 
@@ -22,7 +23,8 @@ struct admission {
 	uint8_t digest[LK_DIGEST];
 };
 
-static int refuse(struct admission *a, enum lk_refusal reason, const char *field, const char *detail)
+static int refuse(struct admission *a, enum lk_refusal reason, const char *field,
+		  const char *detail)
 {
 	struct lk_refused *r = &a->verdict->refused;
 	a->verdict->outcome = TURN_REFUSED;
@@ -33,7 +35,7 @@ static int refuse(struct admission *a, enum lk_refusal reason, const char *field
 	return LK_EREFUSED;
 }
 
-/* ---- Streams ----------------------------------------------------------------------------------------------------- */
+/* ---- Streams --------------------------------------------------------------------------------- */
 
 int stream_flush(struct turn *t, struct lk_error *err)
 {
@@ -45,7 +47,8 @@ int stream_flush(struct turn *t, struct lk_error *err)
 	return rc;
 }
 
-static int stream_open(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct lk_error *err)
+static int stream_open(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		       struct lk_error *err)
 {
 	bool is_open = lk_text_given(t->stream.source) && lk_text_says(source, t->stream_source) &&
 		       memcmp(t->stream.epoch, epoch, LK_DIGEST) == 0;
@@ -61,14 +64,15 @@ static int stream_open(struct turn *t, struct lk_text source, const uint8_t epoc
 		t->stream = (struct stored_stream){ .next = 1 };
 		memcpy(t->stream.epoch, epoch, LK_DIGEST);
 	}
-	size_t len = source.len < sizeof(t->stream_source) - 1 ? source.len : sizeof(t->stream_source) - 1;
+	size_t len = source.len < sizeof(t->stream_source) - 1 ? source.len
+							       : sizeof(t->stream_source) - 1;
 	memcpy(t->stream_source, source.at, len);
 	t->stream_source[len] = '\0';
 	t->stream.source = lk_text_of(t->stream_source);
 	return 0;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static int read_event(struct admission *a)
 {
@@ -84,7 +88,8 @@ static int read_event(struct admission *a)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
 	lk_digest(a->canonical.at, a->canonical.len, NULL, a->digest);
 	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
-		return refuse(a, LK_FORBIDDEN, "source", "not a source that this sender may speak for");
+		return refuse(a, LK_FORBIDDEN, "source",
+			      "not a source that this sender may speak for");
 	if (a->event.time.at - a->now > AHEAD_DAYS * 24 * LK_HOUR)
 		return refuse(a, LK_BAD_VALUE, "time", "more than 400 days ahead");
 	return 0;
@@ -94,14 +99,16 @@ static int read_event(struct admission *a)
 static int answer_again(struct admission *a)
 {
 	struct stream_verdict was;
-	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was, a->err);
+	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was,
+				      a->err);
 	if (rc < 0)
 		return rc;
 	a->verdict->outcome = TURN_REPEATED;
 	if (rc == 0)
 		return 0; /* a repeat of an event that has its place elsewhere */
 	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
-		return refuse(a, LK_CONFLICT, "seq", "this place in the outbox held other content before");
+		return refuse(a, LK_CONFLICT, "seq",
+			      "this place in the outbox held other content before");
 	if (was.was_refused) {
 		a->verdict->outcome = TURN_REFUSED;
 		a->verdict->refused = was.refused;
@@ -109,7 +116,7 @@ static int answer_again(struct admission *a)
 	return 0;
 }
 
-/* ---- Known events ------------------------------------------------------------------------------------------------ */
+/* ---- Known events ---------------------------------------------------------------------------- */
 
 struct known {
 	int64_t position;
@@ -130,7 +137,8 @@ static int note_known(void *context, const struct stored_event *row)
 static int look_up(struct admission *a)
 {
 	struct known k;
-	int rc = store_event_find(a->t->store, a->event.source, a->event.id, note_known, &k, a->err);
+	int rc =
+		store_event_find(a->t->store, a->event.source, a->event.id, note_known, &k, a->err);
 	if (rc <= 0)
 		return rc;
 	if (memcmp(k.digest, a->digest, LK_DIGEST) != 0)
@@ -141,7 +149,7 @@ static int look_up(struct admission *a)
 	return rc < 0 ? rc : 1;
 }
 
-/* ---- Effects ----------------------------------------------------------------------------------------------------- */
+/* ---- Effects --------------------------------------------------------------------------------- */
 
 #define TOUCHED_MAX 6
 
@@ -192,7 +200,8 @@ static int touch_superseded(void *context, const struct stored_event *row)
 	s->pair[0] = touched_as(s->touched, row->agency, row->number);
 	s->was_link = is_link(row->type);
 	s->was_opening = row->type == LK_CASE_OPENED;
-	if (!s->was_link || lk_event_decode(row->body, row->body_len, turn_agency_of, s->t, &old, &why) < 0)
+	if (!s->was_link ||
+	    lk_event_decode(row->body, row->body_len, turn_agency_of, s->t, &old, &why) < 0)
 		return 0;
 	const struct lk_other *other = &old.link_confirmed.other;
 	touch(s->touched, other->agency, other->number);
@@ -201,7 +210,8 @@ static int touch_superseded(void *context, const struct stored_event *row)
 }
 
 /* What an event takes back is out from now on, also where the event's own time lies ahead. */
-static int take_back(struct turn *t, const struct lk_event *e, struct touched *touched, struct lk_error *err)
+static int take_back(struct turn *t, const struct lk_event *e, struct touched *touched,
+		     struct lk_error *err)
 {
 	struct superseded s = { .t = t, .touched = touched, .err = err };
 	int rc = store_event_find(t->store, e->source, e->supersedes, touch_superseded, &s, err);
@@ -229,7 +239,8 @@ static struct fold_key key_of(const struct lk_event *e, const struct stored_even
 static bool is_opened(const struct family *f, const struct lk_event *e)
 {
 	uint32_t kase = family_case(f, (int)e->agency, e->subject);
-	return kase != NONE && f->cases[kase].first_opened_at != LK_NO_INSTANT && f->cases[kase].first_opened_at <= e->time.at;
+	return kase != NONE && f->cases[kase].first_opened_at != LK_NO_INSTANT &&
+	       f->cases[kase].first_opened_at <= e->time.at;
 }
 
 /* What another family's crossover.possible looks at: is the case open, and who works on it. */
@@ -245,11 +256,12 @@ static bool is_meeting(int type)
 }
 
 /* Onto the state at hand, where the event comes in order and touches one family: nearly always. */
-static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e, const struct fold_key *key, lk_instant at,
-		     struct lk_error *err)
+static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e,
+		     const struct fold_key *key, lk_instant at, struct lk_error *err)
 {
 	fold_event(&h->f, t->policy, e, key);
-	int rc = h->f.failed ? lk_fail(err, LK_EMEMORY, "no memory to fold an event") : home_settle(t, h, at, err);
+	int rc = h->f.failed ? lk_fail(err, LK_EMEMORY, "no memory to fold an event")
+			     : home_settle(t, h, at, err);
 	if (rc >= 0 && is_meeting((int)e->type))
 		rc = settle_neighbours(t, h, at, err);
 	return rc >= 0 && shows_abroad((int)e->type) ? settle_lookalikes(t, h, at, err) : rc;
@@ -267,8 +279,8 @@ static int open_home(struct turn *t, struct case_key key, struct home **out, str
 	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
 }
 
-static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched, lk_instant at,
-			  struct lk_error *err)
+static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,
+			  lk_instant at, struct lk_error *err)
 {
 	struct case_key own = { (int)e->agency, e->subject };
 	struct case_key other = { e->link_confirmed.other.agency, e->link_confirmed.other.number };
@@ -292,8 +304,8 @@ static bool has_tokens(const struct lk_event *e)
 	return false;
 }
 
-int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row, bool is_known_case,
-		 lk_instant at, struct lk_error *err)
+int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
+		 bool is_known_case, lk_instant at, struct lk_error *err)
 {
 	struct touched touched = { .n = 0 };
 	struct home *h = NULL;
@@ -315,14 +327,15 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 	struct fold_key place = key_of(e, row);
 	bool counts = !out && !row->ahead;
 	bool is_simple = !taken && pairs == 0 && !h->is_stale && fold_in_order(&h->f, &place);
-	if (counts && is_simple && (is_opened(&h->f, e) || (e->type == LK_CASE_OPENED && !is_known_case)))
+	if (counts && is_simple &&
+	    (is_opened(&h->f, e) || (e->type == LK_CASE_OPENED && !is_known_case)))
 		return fold_onto(t, h, e, &place, at, err);
 	if (counts)
 		touch(&touched, key.agency, key.number);
 	return touched.n > 0 ? gather(t, touched.at, touched.n, at, err) : 0;
 }
 
-/* ---- Keeping ------------------------------------------------------------------------------------------------------- */
+/* ---- Keeping --------------------------------------------------------------------------------- */
 
 static struct stored_event row_of(const struct admission *a)
 {
@@ -400,8 +413,8 @@ static int admit_placed(struct admission *a, bool is_read)
 	if (rc < 0)
 		return rc;
 	if (a->in->seq > a->t->stream.next)
-		return lk_fail(a->err, LK_ESTATE, "seq %lld came before %lld", (long long)a->in->seq,
-			       (long long)a->t->stream.next);
+		return lk_fail(a->err, LK_ESTATE, "seq %lld came before %lld",
+			       (long long)a->in->seq, (long long)a->t->stream.next);
 	if (a->in->seq == a->t->stream.next)
 		return admit_new(a, is_read);
 	rc = answer_again(a);

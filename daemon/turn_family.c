@@ -1,7 +1,8 @@
-/* turn_family.c - "who is it?": a family's folded state, what stands, and what comes next, as one map.
+/* turn_family.c - "who is it?": a family's folded state, what stands, and what comes next, as one
+ * map.
  *
- * In: a case. Out: MessagePack that clients print. Promise: shown to auditors only, by the lane that asks; nothing
- * here writes.
+ * In: a case. Out: MessagePack that clients print. Promise: shown to auditors only, by the lane
+ * that asks; nothing here writes.
  */
 #include "turn_parts.h"
 
@@ -184,7 +185,8 @@ static void put_family(struct print *p, const struct home *h)
 	put_standing(p, &h->told);
 }
 
-int turn_family(struct turn *t, struct case_key key, lk_instant now, struct lk_bytes *out, struct lk_error *err)
+int turn_family(struct turn *t, struct case_key key, lk_instant now, struct lk_bytes *out,
+		struct lk_error *err)
 {
 	struct home *h;
 	(void)now;

@@ -1,19 +1,21 @@
-/* turn_gather.c - families anew from the log: after a late event, a correction, a link made or undone.
+/* turn_gather.c - families anew from the log: after a late event, a correction, a link made or
+ * undone.
  *
- * In: cases that something touched. Out: every family they belong to, folded from its events in order, under the links
- * that hold now; what was told goes with the recipient's own case.
- * Promise: the same state as if every event had arrived at its time and no link that was undone had ever been.
+ * In: cases that something touched. Out: every family they belong to, folded from its events in
+ * order, under the links that hold now; what was told goes with the recipient's own case.
+ * Promise: the same state as if every event had arrived at its time and no link that was undone had
+ * ever been.
  */
 #include "turn_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What is gathered -------------------------------------------------------------------------------------------- */
+/* ---- What is gathered ------------------------------------------------------------------------ */
 
 struct gathered_case {
-	struct case_key key; /* its number is a copy of our own */
-	uint32_t part;       /* the cases that links join share one */
+	struct case_key key;  /* its number is a copy of our own */
+	uint32_t part;        /* the cases that links join share one */
 	lk_instant opened_at; /* first opening that counts; LK_NO_INSTANT: none yet */
 };
 
@@ -22,7 +24,7 @@ struct gathered_case {
 struct gathered_event {
 	struct fold_key key; /* its texts point into row */
 	uint32_t kase;
-	uint32_t other;      /* of LINK_BY_TOKEN */
+	uint32_t other; /* of LINK_BY_TOKEN */
 	int type;
 	struct lk_text supersedes;
 	size_t body_len;
@@ -55,7 +57,8 @@ static void gathering_free(struct gathering *g)
 static uint32_t gathered(const struct gathering *g, struct case_key key)
 {
 	for (uint32_t i = 0; i < g->cases_n; i++)
-		if (g->cases[i].key.agency == key.agency && lk_text_is(g->cases[i].key.number, key.number))
+		if (g->cases[i].key.agency == key.agency &&
+		    lk_text_is(g->cases[i].key.number, key.number))
 			return i;
 	return NONE;
 }
@@ -64,7 +67,8 @@ static int add_case(struct gathering *g, struct case_key key)
 {
 	if (gathered(g, key) != NONE)
 		return 0;
-	struct gathered_case *wider = vector_grown(g->cases, g->cases_n, &g->cases_room, sizeof(*wider));
+	struct gathered_case *wider =
+		vector_grown(g->cases, g->cases_n, &g->cases_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's cases");
 	g->cases = wider;
@@ -96,7 +100,8 @@ static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
 	for (uint32_t i = 0; i < g->families_n; i++)
 		if (memcmp(g->families[i], id, LK_DIGEST) == 0)
 			return 0;
-	void *wider = vector_grown(g->families, g->families_n, &g->families_room, sizeof(*g->families));
+	void *wider =
+		vector_grown(g->families, g->families_n, &g->families_room, sizeof(*g->families));
 	if (wider == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for families");
 	g->families = wider;
@@ -120,7 +125,7 @@ static int find_cases(struct gathering *g)
 	return 0;
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static struct lk_text put_text(uint8_t **at, struct lk_text text)
 {
@@ -168,7 +173,8 @@ static int visit_event(void *context, const struct stored_event *row)
 	int out = store_is_superseded(g->t->store, row->source, row->id, g->err);
 	if (out != 0)
 		return out < 0 ? out : 0;
-	struct gathered_event **wider = vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
+	struct gathered_event **wider =
+		vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
 	g->events = wider;
@@ -178,7 +184,8 @@ static int visit_event(void *context, const struct stored_event *row)
 	e->kase = g->loading;
 	g->events[g->events_n++] = e;
 	struct gathered_case *k = &g->cases[g->loading];
-	if (row->type == LK_CASE_OPENED && (k->opened_at == LK_NO_INSTANT || row->time_at < k->opened_at))
+	if (row->type == LK_CASE_OPENED &&
+	    (k->opened_at == LK_NO_INSTANT || row->time_at < k->opened_at))
 		k->opened_at = row->time_at;
 	return 0;
 }
@@ -186,7 +193,8 @@ static int visit_event(void *context, const struct stored_event *row)
 static int load_events(struct gathering *g)
 {
 	for (g->loading = 0; g->loading < g->cases_n; g->loading++) {
-		int rc = store_case_events(g->t->store, g->cases[g->loading].key, visit_event, g, g->err);
+		int rc = store_case_events(g->t->store, g->cases[g->loading].key, visit_event, g,
+					   g->err);
 		if (rc < 0)
 			return rc;
 	}
@@ -223,19 +231,25 @@ static void sort_events(struct gathering *g)
 		qsort(g->events, g->events_n, sizeof(*g->events), by_key);
 }
 
-/* ---- Parts: the families that links make of the cases ------------------------------------------------------------ */
+/* ---- Parts: the families that links make of the cases ---------------------------------------- */
 
-/* Every link is folded at its instant, after what was said then; one that an event confirmed is there by that time. */
+/* Every link is folded at its instant, after what was said then; one that an event confirmed is
+ * there by that time. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
 {
-	struct gathered_event **wider = vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
+	struct gathered_event **wider =
+		vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
 	g->events = wider;
 	struct gathered_event *e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
-	e->key = (struct fold_key){ .at = since, .waited = 1, .time_at = INT64_MAX, .source = LK_TEXT(""), .id = LK_TEXT("") };
+	e->key = (struct fold_key){ .at = since,
+				    .waited = 1,
+				    .time_at = INT64_MAX,
+				    .source = LK_TEXT(""),
+				    .id = LK_TEXT("") };
 	e->key.sequence = e->key.place = INT64_MAX;
 	e->kase = kase;
 	e->other = other;
@@ -256,7 +270,8 @@ static int join_part(void *context, struct case_key other, lk_instant since)
 	if (found == NONE || since == LINK_REFUSED)
 		return 0;
 	uint32_t from = j->g->cases[found].part, to = j->g->cases[j->kase].part;
-	int rc = found > j->kase ? add_link(j->g, j->kase, found, since) : 0; /* each pair is there both ways */
+	int rc = found > j->kase ? add_link(j->g, j->kase, found, since)
+				 : 0; /* each pair is there both ways */
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < j->g->cases_n; i++)
@@ -285,12 +300,13 @@ static void part_id(const struct gathering *g, uint32_t part, uint8_t id[LK_DIGE
 {
 	const struct case_key *first = NULL;
 	for (uint32_t i = 0; i < g->cases_n; i++)
-		if (g->cases[i].part == part && (first == NULL || key_order(&g->cases[i].key, first) < 0))
+		if (g->cases[i].part == part &&
+		    (first == NULL || key_order(&g->cases[i].key, first) < 0))
 			first = &g->cases[i].key;
 	home_id(first, id);
 }
 
-/* ---- Folding ----------------------------------------------------------------------------------------------------- */
+/* ---- Folding --------------------------------------------------------------------------------- */
 
 /* Does the link of a link.confirmed hold: is it in the table, from then or before? */
 struct asking {
@@ -302,12 +318,14 @@ struct asking {
 static int match_link(void *context, struct case_key other, lk_instant since)
 {
 	struct asking *a = context;
-	if (other.agency == a->other.agency && lk_text_is(other.number, a->other.number) && since <= a->at)
+	if (other.agency == a->other.agency && lk_text_is(other.number, a->other.number) &&
+	    since <= a->at)
 		a->holds = true;
 	return 0;
 }
 
-static int link_holds(struct gathering *g, const struct gathered_event *e, const struct lk_event *event)
+static int link_holds(struct gathering *g, const struct gathered_event *e,
+		      const struct lk_event *event)
 {
 	const struct lk_other *o = &event->link_confirmed.other;
 	struct asking a = { { o->agency, o->number }, e->key.at, false };
@@ -315,7 +333,8 @@ static int link_holds(struct gathering *g, const struct gathered_event *e, const
 	return rc < 0 ? rc : a.holds;
 }
 
-/* Where a person's confirmation of that instant has joined the two already, this changes nothing. */
+/* Where a person's confirmation of that instant has joined the two already, this changes nothing.
+ */
 static int fold_by_token(struct gathering *g, struct home *h, const struct gathered_event *e)
 {
 	const struct case_key *a = &g->cases[e->kase].key, *b = &g->cases[e->other].key;
@@ -332,8 +351,8 @@ static int fold_gathered(struct gathering *g, struct home *h, const struct gathe
 	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
 		return 0; /* kept until the case opens */
 	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
-		return lk_fail(g->err, LK_ESTORE, "event in the log is refused now: %s %s", lk_refusal_word((int)why.reason),
-			       why.field);
+		return lk_fail(g->err, LK_ESTORE, "event in the log is refused now: %s %s",
+			       lk_refusal_word((int)why.reason), why.field);
 	int holds = e->type == LK_LINK_CONFIRMED ? link_holds(g, e, &event) : 1;
 	if (holds < 0)
 		return holds;
@@ -355,17 +374,20 @@ static int fold_part(struct gathering *g, uint32_t part, struct home *h)
 	return h->f.failed ? lk_fail(g->err, LK_EMEMORY, "no memory to fold a family") : 0;
 }
 
-/* ---- What was told goes with the recipient's own case ------------------------------------------------------------ */
+/* ---- What was told goes with the recipient's own case ---------------------------------------- */
 
-static bool belongs(const struct gathering *g, uint32_t part, bool is_first, const struct tolds *from,
-		    const struct told *record)
+static bool belongs(const struct gathering *g, uint32_t part, bool is_first,
+		    const struct tolds *from, const struct told *record)
 {
 	struct lk_text number = words_text(&from->words, record->own);
-	uint32_t kase = lk_text_given(number) ? gathered(g, (struct case_key){ record->side, number }) : NONE;
+	uint32_t kase = lk_text_given(number)
+				? gathered(g, (struct case_key){ record->side, number })
+				: NONE;
 	return kase == NONE ? is_first : g->cases[kase].part == part;
 }
 
-static void take_told(const struct gathering *g, uint32_t part, bool is_first, const struct tolds *from, struct tolds *to)
+static void take_told(const struct gathering *g, uint32_t part, bool is_first,
+		      const struct tolds *from, struct tolds *to)
 {
 	for (uint32_t i = 0; i < from->n; i++)
 		if (belongs(g, part, is_first, from, &from->at[i]))
@@ -388,7 +410,8 @@ static int collect_told(struct gathering *g, struct tolds *all)
 	return all->failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
 }
 
-static int settle_part(struct gathering *g, uint32_t part, bool is_first, const struct tolds *told, lk_instant at)
+static int settle_part(struct gathering *g, uint32_t part, bool is_first, const struct tolds *told,
+		       lk_instant at)
 {
 	uint8_t id[LK_DIGEST];
 	part_id(g, part, id);
@@ -398,7 +421,9 @@ static int settle_part(struct gathering *g, uint32_t part, bool is_first, const 
 	h->is_stale = false;
 	take_told(g, part, is_first, told, &h->told);
 	for (uint32_t i = 0; i < g->cases_n; i++) {
-		int rc = g->cases[i].part == part ? store_case_join(g->t->store, g->cases[i].key, id, g->err) : 0;
+		int rc = g->cases[i].part == part
+				 ? store_case_join(g->t->store, g->cases[i].key, id, g->err)
+				 : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -425,7 +450,8 @@ static int settle_parts(struct gathering *g, lk_instant at)
 	return rc;
 }
 
-int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err)
+int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
+	   struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err };
 	int rc = 0;
@@ -447,9 +473,10 @@ int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at
 	return rc;
 }
 
-/* ---- One pair: are the two cases linked? ------------------------------------------------------------------------- */
+/* ---- One pair: are the two cases linked? ----------------------------------------------------- */
 
-static bool is_of_pair(const struct gathering *g, const struct gathered_event *e, struct lk_event *event)
+static bool is_of_pair(const struct gathering *g, const struct gathered_event *e,
+		       struct lk_event *event)
 {
 	struct lk_refused why;
 	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, event, &why) < 0)
@@ -459,7 +486,8 @@ static bool is_of_pair(const struct gathering *g, const struct gathered_event *e
 	return o->agency == other->agency && lk_text_is(o->number, other->number);
 }
 
-/* The last refusal or removal makes all before it as if it had never been; the first confirmation after it links. */
+/* The last refusal or removal makes all before it as if it had never been; the first confirmation
+ * after it links. */
 static lk_instant said_since(const struct gathering *g)
 {
 	lk_instant since = LK_NO_INSTANT;
@@ -491,7 +519,8 @@ struct matching {
 	lk_instant since;
 };
 
-/* Tokens link cases of different agencies: a child's move between two CalWORKs cases makes no Linkages family. */
+/* Tokens link cases of different agencies: a child's move between two CalWORKs cases makes no
+ * Linkages family. */
 static int match_token(void *context, struct case_key other, int kind, lk_instant since)
 {
 	struct matching *m = context;
@@ -503,7 +532,8 @@ static int match_token(void *context, struct case_key other, int kind, lk_instan
 	return 0;
 }
 
-/* A person's no beats equal tokens; a person's yes and equal tokens link from the earlier of both. */
+/* A person's no beats equal tokens; a person's yes and equal tokens link from the earlier of both.
+ */
 static int settle_pair(struct gathering *g)
 {
 	struct store *store = g->t->store;
@@ -513,10 +543,11 @@ static int settle_pair(struct gathering *g)
 	int rc = a.agency != b.agency ? store_lookalikes(store, a, match_token, &m, g->err) : 0;
 	if (rc < 0)
 		return rc;
-	if (since == LK_NO_INSTANT || (since != LINK_REFUSED && m.since != LK_NO_INSTANT && m.since < since && !was_refused(g)))
+	if (since == LK_NO_INSTANT || (since != LINK_REFUSED && m.since != LK_NO_INSTANT &&
+				       m.since < since && !was_refused(g)))
 		since = m.since;
-	return since != LK_NO_INSTANT ? store_link_put(store, a, b, since, g->err) :
-					store_link_drop(store, a, b, g->err);
+	return since != LK_NO_INSTANT ? store_link_put(store, a, b, since, g->err)
+				      : store_link_drop(store, a, b, g->err);
 }
 
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
@@ -525,9 +556,10 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
 	int rc = add_case(&g, a);
 	if (rc >= 0)
 		rc = add_case(&g, b);
-	if (rc >= 0)
+	bool is_pair = g.cases_n == 2; /* a case that is linked with itself is as it was */
+	if (rc >= 0 && is_pair)
 		rc = load_events(&g);
-	if (rc >= 0) {
+	if (rc >= 0 && is_pair) {
 		sort_events(&g);
 		rc = settle_pair(&g);
 	}
@@ -535,7 +567,7 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
 	return rc;
 }
 
-/* ---- Tokens of identity ------------------------------------------------------------------------------------------ */
+/* ---- Tokens of identity ---------------------------------------------------------------------- */
 
 struct tokens {
 	struct stored_token *at;
@@ -545,12 +577,14 @@ struct tokens {
 static int add_tokens(struct tokens *all, const struct lk_member *member, lk_instant since)
 {
 	for (int kind = 0; kind < lk_key_kind_count; kind++) {
-		struct stored_token *wider = vector_grown(all->at, all->n, &all->room, sizeof(*wider));
+		struct stored_token *wider =
+			vector_grown(all->at, all->n, &all->room, sizeof(*wider));
 		if (wider == NULL)
 			return LK_EMEMORY;
 		all->at = wider;
 		all->at[all->n] = (struct stored_token){ .kind = kind, .since = since };
-		if (lk_text_given(member->key[kind]) && lk_digest_parse(member->key[kind], all->at[all->n].token) == 0)
+		if (lk_text_given(member->key[kind]) &&
+		    lk_digest_parse(member->key[kind], all->at[all->n].token) == 0)
 			all->n++;
 	}
 	return 0;
@@ -563,7 +597,8 @@ static int find_tokens(const struct gathering *g, struct tokens *all)
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
 		if (e->type != LK_CASE_OPENED ||
-		    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+		    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) <
+			    0)
 			continue;
 		for (uint32_t m = 0; m < event.case_opened.members.n; m++)
 			if (add_tokens(all, &event.case_opened.members.at[m], e->key.at) < 0)

@@ -1,7 +1,8 @@
 /* turn_homes.c - families at hand: a cache over the family rows, written back once a transaction.
  *
  * In: ids. Out: unpacked families, and their rows at the end of a batch.
- * Promise: within a transaction every family is unpacked once and packed once; after a rollback nothing is remembered.
+ * Promise: within a transaction every family is unpacked once and packed once; after a rollback
+ * nothing is remembered.
  */
 #include "turn_parts.h"
 
@@ -70,7 +71,8 @@ struct reading {
 	struct lk_error *err;
 };
 
-/* State of another layout is no loss: the log gives it again. What was told is: that row must be right. */
+/* State of another layout is no loss: the log gives it again. What was told is: that row must be
+ * right. */
 static int read_row(void *context, const struct stored_family *row)
 {
 	struct reading *r = context;
@@ -131,8 +133,9 @@ static int home_write(struct turn *t, struct home *h, struct lk_error *err)
 	};
 	memcpy(row.id, h->id, LK_DIGEST);
 	memcpy(row.policy, h->policy, LK_DIGEST);
-	int rc = state.failed || told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family's row") :
-					       store_family_put(t->store, &row, err);
+	int rc = state.failed || told.failed
+			 ? lk_fail(err, LK_EMEMORY, "no memory for a family's row")
+			 : store_family_put(t->store, &row, err);
 	lk_bytes_free(&state);
 	lk_bytes_free(&told);
 	h->is_dirty = rc < 0;

@@ -1,7 +1,8 @@
-/* turn_idle.c - what can wait until nobody does: checkpoints, and state.db filled from the families.
+/* turn_idle.c - what can wait until nobody does: checkpoints, and state.db filled from the
+ * families.
  *
- * In: idle moments. Out: one bite of at most about 10 ms. Promise: the shared state store says only what is committed;
- * reports disturb nobody, and a loss of state.db loses nothing.
+ * In: idle moments. Out: one bite of at most about 10 ms. Promise: the shared state store says only
+ * what is committed; reports disturb nobody, and a loss of state.db loses nothing.
  */
 #include "turn_parts.h"
 

@@ -1,8 +1,9 @@
 /* turn_mailbox.c - handing out: every notice is looked at again before it is shown.
  *
- * In: a worker's mailbox. Out: bodies as told, or no more than a number and a kind where the basis has gone.
- * Promise: the decision at hand-out is the one of the making (disclosed()); the ledger row of a catch-up is on disk
- * before its first byte is shown; an answer is an event in the log.
+ * In: a worker's mailbox. Out: bodies as told, or no more than a number and a kind where the basis
+ * has gone.
+ * Promise: the decision at hand-out is the one of the making (disclosed()); the ledger row of a
+ * catch-up is on disk before its first byte is shown; an answer is an event in the log.
  */
 #include "turn_parts.h"
 
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err)
+int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out,
+		      struct lk_error *err)
 {
 	int rc = store_begin(t->store, err);
 	if (rc < 0)
@@ -34,7 +36,7 @@ int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_
 	return rc;
 }
 
-/* ---- Hand-out ---------------------------------------------------------------------------------------------------- */
+/* ---- Hand-out -------------------------------------------------------------------------------- */
 
 struct handed {
 	int64_t seq;
@@ -51,7 +53,8 @@ struct hand_out {
 	int level; /* highest shown */
 };
 
-/* Asked again each time: is there still a link to the case the facts are from, and a consent for their topic? */
+/* Asked again each time: is there still a link to the case the facts are from, and a consent for
+ * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
 {
 	struct home *home;
@@ -143,7 +146,8 @@ static int write_catch_up(struct hand_out *h, struct lk_text worker, struct lk_t
 		.from = h->rows[0].seq,
 		.upto = h->rows[h->n - 1].seq,
 		.level = h->level,
-		.basis = h->level == LK_CONTENT ? LK_TEXT("consent in force; WIC 18961.5") : LK_TEXT("WIC 18961.5"),
+		.basis = h->level == LK_CONTENT ? LK_TEXT("consent in force; WIC 18961.5")
+						: LK_TEXT("WIC 18961.5"),
 	};
 	int rc = store_begin(h->t->store, h->err);
 	if (rc < 0)
@@ -158,15 +162,17 @@ static int write_catch_up(struct hand_out *h, struct lk_text worker, struct lk_t
 static int show(const struct hand_out *h, turn_notice_visitor *visit, void *context)
 {
 	for (uint32_t i = 0; i < h->n; i++) {
-		int rc = visit(context, h->rows[i].seq, h->bodies.at + h->rows[i].at, h->rows[i].len);
+		int rc = visit(context, h->rows[i].seq, h->bodies.at + h->rows[i].at,
+			       h->rows[i].len);
 		if (rc != 0)
 			return rc < 0 ? rc : (int)i + 1;
 	}
 	return (int)h->n;
 }
 
-int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
-		 turn_notice_visitor *visit, void *context, struct lk_error *err)
+int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit,
+		 struct lk_text session, lk_instant now, turn_notice_visitor *visit, void *context,
+		 struct lk_error *err)
 {
 	struct hand_out h = { .t = t, .err = err, .now = now, .level = LK_OWN };
 	int rc = store_notices_after(t->store, worker, after, limit, collect, &h, err);
@@ -182,7 +188,7 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 	return rc;
 }
 
-/* ---- Answers ----------------------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 struct asked {
 	char worker[65], number[33];
@@ -201,8 +207,8 @@ static int note_asked(void *context, const struct stored_notice *row)
 }
 
 /* The answer as an event of our own, so that the log alone can tell it again. */
-static int log_answer(struct turn *t, const struct asked *a, const struct told *record, lk_instant now,
-		      struct lk_error *err)
+static int log_answer(struct turn *t, const struct asked *a, const struct told *record,
+		      lk_instant now, struct lk_error *err)
 {
 	struct lk_bytes body = { 0 };
 	char notice[LK_DIGEST_HEX], id[LK_DIGEST_HEX + 24];
@@ -228,18 +234,19 @@ static int log_answer(struct turn *t, const struct asked *a, const struct told *
 		.body_len = body.len,
 	};
 	lk_digest(body.at, body.len, NULL, row.digest);
-	int rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for an answer") :
-			       store_event_add(t->store, &row, &position, err);
+	int rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for an answer")
+			     : store_event_add(t->store, &row, &position, err);
 	lk_bytes_free(&body);
 	return rc;
 }
 
-/* For after COMMIT; also where the notice was answered before, so that an answer whose confirmation was lost is
- * confirmed when it is sent again. */
-static int note_answered(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant at,
-			 struct lk_error *err)
+/* For after COMMIT; also where the notice was answered before, so that an answer whose confirmation
+ * was lost is confirmed when it is sent again. */
+static int note_answered(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],
+			 lk_instant at, struct lk_error *err)
 {
-	struct answered *wider = vector_grown(t->answered, t->answered_n, &t->answered_room, sizeof(*wider));
+	struct answered *wider =
+		vector_grown(t->answered, t->answered_n, &t->answered_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for an answer");
 	t->answered = wider;
@@ -250,17 +257,19 @@ static int note_answered(struct turn *t, const struct asked *a, const uint8_t no
 	return 0;
 }
 
-static int home_of_answer(struct turn *t, const struct asked *a, struct home **out, struct lk_error *err)
+static int home_of_answer(struct turn *t, const struct asked *a, struct home **out,
+			  struct lk_error *err)
 {
 	static const uint8_t feeds[LK_DIGEST];
 	if (a->has_case)
-		return home_of_case(t, (struct case_key){ a->agency, lk_text_of(a->number) }, out, err);
+		return home_of_case(t, (struct case_key){ a->agency, lk_text_of(a->number) }, out,
+				    err);
 	*out = home_get(t, feeds, err);
 	return *out == NULL ? LK_ESTORE : 1;
 }
 
-static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST], lk_instant now,
-		     struct lk_error *err)
+static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],
+		     lk_instant now, struct lk_error *err)
 {
 	struct home *h;
 	int rc = home_of_answer(t, a, &h, err);
@@ -285,8 +294,8 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	return rc < 0 ? rc : 1;
 }
 
-int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
-		struct lk_error *err)
+int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+		lk_instant now, struct lk_error *err)
 {
 	struct asked a;
 	int rc = store_notice_find(t->store, notice, note_asked, &a, err);

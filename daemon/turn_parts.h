@@ -1,6 +1,7 @@
-/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_gather.c
- * (families anew from the log), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand),
- * turn_mailbox.c (hand-out), turn_family.c (questions). Nobody else includes it.
+/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one
+ * event), turn_gather.c (families anew from the log), turn_settle.c (fold, derive, compare, write),
+ * turn_homes.c (families at hand), turn_mailbox.c (hand-out), turn_family.c (questions). Nobody
+ * else includes it.
  */
 #ifndef LINKAGES_TURN_PARTS_H
 #define LINKAGES_TURN_PARTS_H
@@ -63,9 +64,10 @@ struct turn {
 	char stream_source[65];
 };
 
-/* ---- turn_homes.c ------------------------------------------------------------------------------------------------ */
+/* ---- turn_homes.c ---------------------------------------------------------------------------- */
 
-/* The family with this id, from the cache or its row; made empty where there is neither. NULL: err says why. */
+/* The family with this id, from the cache or its row; made empty where there is neither. NULL: err
+ * says why. */
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 /* 1 and *out: the family the case belongs to; 0: none; negative. */
 int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
@@ -77,7 +79,7 @@ void homes_trim(struct turn *t);                        /* back to HOMES_MAX, be
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 
-/* ---- turn_settle.c ----------------------------------------------------------------------------------------------- */
+/* ---- turn_settle.c --------------------------------------------------------------------------- */
 
 /* Fold what time brought, derive, compare, write the difference: at this instant. */
 int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
@@ -85,22 +87,25 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err);
 /* After a change of its meetings: the other families whose workers they require. */
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
-/* After a change of who is open and who works there: the families that equal tokens make a likely match. */
+/* After a change of who is open and who works there: the families that equal tokens make a likely
+ * match. */
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
 
-/* ---- turn_gather.c ----------------------------------------------------------------------------------------------- */
+/* ---- turn_gather.c --------------------------------------------------------------------------- */
 
-/* Folds anew from the log the families of these cases, as the links of this moment join them, and settles them. */
+/* Folds anew from the log the families of these cases, as the links of this moment join them, and
+ * settles them. */
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
 
-/* Keeps the tokens of identity that the case's openings carry, and finds anew which links they make. The number of
- * pairs that were looked at: 0 where nothing of it can have changed a family. */
+/* Keeps the tokens of identity that the case's openings carry, and finds anew which links they
+ * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
+ */
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
 
-/* ---- turn_admit.c ------------------------------------------------------------------------------------------------ */
+/* ---- turn_admit.c ---------------------------------------------------------------------------- */
 
 int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
 	  struct lk_error *err);
@@ -109,7 +114,7 @@ int admit_effect(struct turn *t, const struct lk_event *event, const struct stor
 		 lk_instant at, struct lk_error *err);
 int stream_flush(struct turn *t, struct lk_error *err);
 
-/* ---- turn.c ------------------------------------------------------------------------------------------------------ */
+/* ---- turn.c ---------------------------------------------------------------------------------- */
 
 /* Remembers for after COMMIT. LK_EMEMORY. */
 int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err);

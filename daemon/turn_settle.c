@@ -1,7 +1,9 @@
 /* turn_settle.c - one family at one instant: fold, derive, compare, and write the difference.
  *
- * In: a family at hand, the calendars and silences around it. Out: rows in mailboxes and the ledger, the next wake.
- * Promise: every registry or content notice has its ledger row in the same transaction; nothing is told before COMMIT.
+ * In: a family at hand, the calendars and silences around it. Out: rows in mailboxes and the
+ * ledger, the next wake.
+ * Promise: every registry or content notice has its ledger row in the same transaction; nothing is
+ * told before COMMIT.
  */
 #include "turn_parts.h"
 
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Surroundings: what reaches across families ------------------------------------------------------------------ */
+/* ---- Surroundings: what reaches across families ---------------------------------------------- */
 
 struct nearby {
 	struct turn *t;
@@ -39,7 +41,8 @@ static struct lk_text kept(struct nearby *n, struct lk_text text)
 	return (struct lk_text){ copy, text.len };
 }
 
-static int note_busy(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry)
+static int note_busy(void *context, const uint8_t family[LK_DIGEST],
+		     const struct calendar_entry *entry)
 {
 	struct nearby *n = context;
 	if (memcmp(family, n->h->id, LK_DIGEST) == 0)
@@ -61,7 +64,8 @@ static int note_busy(void *context, const uint8_t family[LK_DIGEST], const struc
 	return n->failed ? LK_EMEMORY : 0;
 }
 
-/* A meeting whose workers' other meetings matter: it is on the calendar, or was missed or held in vain. */
+/* A meeting whose workers' other meetings matter: it is on the calendar, or was missed or held in
+ * vain. */
 static bool needs_calendar(const struct family *f, const struct meeting *m, lk_instant at)
 {
 	if (m->version == NONE || m->state == MEETING_CANCELLED)
@@ -89,9 +93,9 @@ static int fetch_busy(struct nearby *n, lk_instant at, struct lk_error *err)
 		const struct version *v = &f->versions[m->version];
 		for (uint32_t w = 0; w < v->required_n; w++) {
 			struct lk_text worker = family_text(f, f->names[v->required + w]);
-			int rc = asked_before(n, worker) ?
-					 0 :
-					 store_calendar_of(n->t->store, worker, at, note_busy, n, err);
+			int rc = asked_before(n, worker) ? 0
+							 : store_calendar_of(n->t->store, worker,
+									     at, note_busy, n, err);
 			if (rc < 0)
 				return rc;
 		}
@@ -110,7 +114,7 @@ static int fetch_silent(struct nearby *n, struct lk_error *err)
 	return 0;
 }
 
-/* ---- Likely matches: equal tokens, other agencies, both open, no answer on the pair -------------------------------- */
+/* ---- Likely matches: equal tokens, other agencies, both open, no answer on the pair ---------- */
 
 static struct lk_contact *contacts_of(const struct family *f, uint32_t kase, uint32_t *n)
 {
@@ -132,7 +136,8 @@ static struct lk_contact *contacts_of(const struct family *f, uint32_t kase, uin
 
 static int add_likely(struct nearby *n, const struct family *f, uint32_t kase)
 {
-	struct likely *wider = vector_grown(n->likely, n->likely_n, &n->likely_room, sizeof(*wider));
+	struct likely *wider =
+		vector_grown(n->likely, n->likely_n, &n->likely_room, sizeof(*wider));
 	if (wider == NULL)
 		return LK_EMEMORY;
 	n->likely = wider;
@@ -152,7 +157,8 @@ static bool is_noted(const struct nearby *n, struct lk_text other)
 {
 	struct lk_text own = family_text(&n->h->f, n->looking->number);
 	for (uint32_t i = 0; i < n->likely_n; i++)
-		if (lk_text_is(n->likely[i].other_number, other) && lk_text_is(n->likely[i].number, own))
+		if (lk_text_is(n->likely[i].other_number, other) &&
+		    lk_text_is(n->likely[i].number, own))
 			return true;
 	return false;
 }
@@ -178,8 +184,8 @@ static int note_likely(void *context, struct case_key other, int kind, lk_instan
 	struct home *home;
 	(void)kind;
 	(void)since;
-	if (other.agency == own.agency || family_case(&n->h->f, other.agency, other.number) != NONE ||
-	    is_noted(n, other.number))
+	if (other.agency == own.agency ||
+	    family_case(&n->h->f, other.agency, other.number) != NONE || is_noted(n, other.number))
 		return 0;
 	int rc = store_links_of(n->t->store, own, note_answer, &answer, n->err);
 	if (rc >= 0 && !answer.given)
@@ -196,7 +202,9 @@ static int fetch_likely(struct nearby *n)
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		n->looking = &f->cases[i];
 		struct case_key key = { n->looking->agency, family_text(f, n->looking->number) };
-		int rc = n->looking->open ? store_lookalikes(n->t->store, key, note_likely, n, n->err) : 0;
+		int rc = n->looking->open
+				 ? store_lookalikes(n->t->store, key, note_likely, n, n->err)
+				 : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -217,7 +225,7 @@ static void nearby_free(struct nearby *n)
 	free(n->silent);
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 struct writing {
 	struct turn *t;
@@ -261,8 +269,8 @@ static int write_ledger(struct writing *w, const struct told *t, int level, int6
 	return store_ledger_add(w->t->store, &row, w->err);
 }
 
-static struct stored_notice row_of(const struct writing *w, const struct told *t, const struct lk_notice *n,
-				   const struct lk_bytes *body)
+static struct stored_notice row_of(const struct writing *w, const struct told *t,
+				   const struct lk_notice *n, const struct lk_bytes *body)
 {
 	const struct words *words = &w->h->told.words;
 	struct stored_notice row = {
@@ -300,8 +308,8 @@ static int write_notice(struct writing *w, const struct told *t, struct lk_notic
 	n->at = zone_time(&w->t->policy->zone, w->at);
 	lk_notice_encode(n, &body);
 	struct stored_notice row = row_of(w, t, n, &body);
-	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice") :
-			       store_notice_add(w->t->store, &row, &seq, w->err);
+	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice")
+			     : store_notice_add(w->t->store, &row, &seq, w->err);
 	if (rc >= 0)
 		rc = write_ledger(w, t, n->level, seq);
 	if (rc >= 0)
@@ -366,7 +374,7 @@ static int write_outcome(struct writing *w, const struct outcome *out)
 	return 0;
 }
 
-/* ---- Settling ---------------------------------------------------------------------------------------------------- */
+/* ---- Settling -------------------------------------------------------------------------------- */
 
 static lk_instant earlier(lk_instant a, lk_instant b)
 {
@@ -386,14 +394,16 @@ static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk
 		.silent = n->silent,
 		.silent_n = n->silent_n,
 	};
-	struct derivation d = { .f = &h->f, .p = t->policy, .s = &around, .told = &h->told, .now = at };
+	struct derivation d = {
+		.f = &h->f, .p = t->policy, .s = &around, .told = &h->told, .now = at
+	};
 	struct outcome out = { 0 };
 	d.wake = LK_NO_INSTANT;
 	rules(&d);
 	compare(&h->told, &d, &out);
 	struct writing w = { t, h, &d, at, err };
 	int rc = write_outcome(&w, &out);
-	h->wake_at = earlier(d.wake, fold_next(&h->f, t->policy));
+	h->wake_at = earlier(earlier(d.wake, unanswered_next(&d)), fold_next(&h->f, t->policy));
 	outcome_free(&out);
 	derivation_free(&d);
 	return rc;
@@ -445,7 +455,7 @@ int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err)
 	return rc;
 }
 
-/* ---- Neighbours: families that share a worker's calendar ---------------------------------------------------------- */
+/* ---- Neighbours: families that share a worker's calendar ------------------------------------- */
 
 struct neighbours {
 	const struct home *h;
@@ -453,7 +463,8 @@ struct neighbours {
 	uint32_t n, room;
 };
 
-static int note_neighbour(void *context, const uint8_t family[LK_DIGEST], const struct calendar_entry *entry)
+static int note_neighbour(void *context, const uint8_t family[LK_DIGEST],
+			  const struct calendar_entry *entry)
 {
 	struct neighbours *all = context;
 	(void)entry;
@@ -470,18 +481,21 @@ static int note_neighbour(void *context, const uint8_t family[LK_DIGEST], const 
 	return 0;
 }
 
-static int find_neighbours(struct turn *t, struct neighbours *all, lk_instant at, struct lk_error *err)
+static int find_neighbours(struct turn *t, struct neighbours *all, lk_instant at,
+			   struct lk_error *err)
 {
 	const struct family *f = &all->h->f;
 	for (uint32_t i = 0; i < f->names_n; i++) {
-		int rc = store_calendar_of(t->store, family_text(f, f->names[i]), at, note_neighbour, all, err);
+		int rc = store_calendar_of(t->store, family_text(f, f->names[i]), at,
+					   note_neighbour, all, err);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-static uint32_t entries_of(const struct family *f, const struct meeting *m, struct calendar_entry *out)
+static uint32_t entries_of(const struct family *f, const struct meeting *m,
+			   struct calendar_entry *out)
 {
 	const struct version *v = &f->versions[m->version];
 	for (uint32_t i = 0; i < v->required_n; i++)
@@ -515,7 +529,8 @@ static int write_calendar(struct turn *t, const struct home *h, struct lk_error 
 	return rc;
 }
 
-static int settle_others(struct turn *t, const struct neighbours *all, lk_instant at, struct lk_error *err)
+static int settle_others(struct turn *t, const struct neighbours *all, lk_instant at,
+			 struct lk_error *err)
 {
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) {
@@ -560,7 +575,8 @@ int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_e
 	struct looking l = { .t = t, .all = { .h = h }, .err = err };
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->f.cases_n; i++) {
-		struct case_key key = { h->f.cases[i].agency, family_text(&h->f, h->f.cases[i].number) };
+		struct case_key key = { h->f.cases[i].agency,
+					family_text(&h->f, h->f.cases[i].number) };
 		rc = store_lookalikes(t->store, key, note_lookalike, &l, err);
 	}
 	if (rc >= 0)

@@ -56,7 +56,8 @@ int zone_minute(const struct zone *zone, lk_instant at)
 	return (int)((wall - floor_div(wall, DAY_S) * DAY_S) / 60);
 }
 
-/* When a change is over on the wall clock: a skipped time and one that happens twice come before. */
+/* When a change is over on the wall clock: a skipped time and one that happens twice come before.
+ */
 static int64_t over_s(const struct zone *zone, uint32_t i)
 {
 	int32_t before = offset_after(zone, i), after = offset_after(zone, i + 1);

@@ -1,8 +1,10 @@
 /* compare.c - the difference between what follows and what was told.
  *
- * In: candidates and the records of what was told. Out: tellings (new, updated, withdrawn), records brought up to date.
- * Promise: a moment is told once and only ever taken back; a standing notice is told again when its content differs and
- * withdrawn when it stops following; a withdrawal never repeats what its reader may not see any more.
+ * In: candidates and the records of what was told. Out: tellings (new, updated, withdrawn), records
+ * brought up to date.
+ * Promise: a moment is told once and only ever taken back; a standing notice is told again when its
+ * content differs and withdrawn when it stops following; a withdrawal never repeats what its reader
+ * may not see any more.
  */
 #include "compare.h"
 
@@ -33,7 +35,7 @@ static bool is_moment(const struct policy *p, int kind)
 	return p->rule[kind].rule_class == MOMENT;
 }
 
-/* ---- Notices ----------------------------------------------------------------------------------------------------- */
+/* ---- Notices --------------------------------------------------------------------------------- */
 
 static void add_contacts(const struct family *f, uint32_t kase, struct lk_notice *out)
 {
@@ -64,21 +66,23 @@ static void add_other(const struct derivation *d, const struct candidate *c, str
 }
 
 /* The other side's events are named only where their content is. */
-static void add_events(const struct derivation *d, const struct candidate *c, struct notice_room *room,
-		       struct lk_notice *out)
+static void add_events(const struct derivation *d, const struct candidate *c,
+		       struct notice_room *room, struct lk_notice *out)
 {
 	for (uint32_t i = 0; i < c->causes_n; i++) {
 		const struct cause *cause = &d->f->causes[c->causes[i]];
 		if (cause->agency != c->side && c->level != LK_CONTENT)
 			continue;
 		char *text = room->events[out->events_n];
-		snprintf(text, sizeof(room->events[0]), "%.*s/%.*s", LK_PRINT(family_text(d->f, cause->source)),
+		snprintf(text, sizeof(room->events[0]), "%.*s/%.*s",
+			 LK_PRINT(family_text(d->f, cause->source)),
 			 LK_PRINT(family_text(d->f, cause->id)));
 		out->events[out->events_n++] = lk_text_of(text);
 	}
 }
 
-void notice_of(const struct derivation *d, const struct candidate *c, struct notice_room *room, struct lk_notice *out)
+void notice_of(const struct derivation *d, const struct candidate *c, struct notice_room *room,
+	       struct lk_notice *out)
 {
 	lk_notice_clear(out);
 	out->to = c->worker;
@@ -100,7 +104,8 @@ void notice_of(const struct derivation *d, const struct candidate *c, struct not
 	add_events(d, c, room, out);
 }
 
-void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record, struct lk_notice *out)
+void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record,
+		     struct lk_notice *out)
 {
 	const struct rule_policy *rule = &p->rule[LK_CROSSOVER_ENDED];
 	lk_notice_clear(out);
@@ -129,7 +134,8 @@ static void keep_blind(struct lk_notice *n)
 
 static bool is_blind(int kind)
 {
-	return kind == LK_MEETING_NEEDED || kind == LK_MEETING_OVERDUE || kind == LK_MEETING_RESCHEDULE;
+	return kind == LK_MEETING_NEEDED || kind == LK_MEETING_OVERDUE ||
+	       kind == LK_MEETING_RESCHEDULE;
 }
 
 static void drop_content(struct lk_notice *n)
@@ -170,11 +176,11 @@ void notice_withdraw(struct lk_notice *notice, int reason, enum repeat repeat)
 		drop_other_side(notice);
 }
 
-/* ---- Telling ----------------------------------------------------------------------------------------------------- */
+/* ---- Telling --------------------------------------------------------------------------------- */
 
 /* Of everything a reader would notice; `because` explains and does not count. */
-static void content_digest(const struct derivation *d, const struct candidate *c, struct outcome *out,
-			   uint8_t digest[LK_DIGEST])
+static void content_digest(const struct derivation *d, const struct candidate *c,
+			   struct outcome *out, uint8_t digest[LK_DIGEST])
 {
 	struct notice_room room;
 	struct lk_notice notice;
@@ -199,7 +205,8 @@ static struct word case_word(struct tolds *told, const struct family *f, uint32_
 	return kase == NONE ? NO_WORD : told_word(told, family_text(f, f->cases[kase].number));
 }
 
-static void note_candidate(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c)
+static void note_candidate(struct tolds *told, struct told *t, const struct derivation *d,
+			   const struct candidate *c)
 {
 	memcpy(t->id, c->id, LK_DIGEST);
 	memcpy(t->cause, c->cause, LK_DIGEST);
@@ -213,11 +220,12 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 	t->urgency = c->urgency;
 	t->cause_at = c->cause_at;
 	for (uint32_t i = 0; i < LK_PROPOSALS_MAX; i++)
-		t->proposals[i] = i < c->about.proposals.n ? c->about.proposals.at[i].at : LK_NO_INSTANT;
+		t->proposals[i] =
+			i < c->about.proposals.n ? c->about.proposals.at[i].at : LK_NO_INSTANT;
 }
 
-static void tell(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c, int state,
-		 struct outcome *out)
+static void tell(struct tolds *told, struct told *t, const struct derivation *d,
+		 const struct candidate *c, int state, struct outcome *out)
 {
 	if (t == NULL)
 		t = tolds_add(told);
@@ -231,11 +239,13 @@ static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 	if (c->doubled)
 		return;
 	t->rev++;
-	*add_telling(out) = (struct telling){ c, (uint32_t)(t - told->at), state, LK_NO_CODE, REPEAT_ALL, false };
+	*add_telling(out) = (struct telling){ c,          (uint32_t)(t - told->at),
+					      state,      LK_NO_CODE,
+					      REPEAT_ALL, false };
 }
 
-static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d, const struct candidate *c,
-			     struct outcome *out)
+static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d,
+			     const struct candidate *c, struct outcome *out)
 {
 	uint8_t content[LK_DIGEST];
 	content_digest(d, c, out, content);
@@ -248,8 +258,8 @@ static void compare_standing(struct tolds *told, struct told *t, const struct de
 		memcpy(t->content, content, LK_DIGEST);
 }
 
-static void compare_candidate(struct tolds *told, const struct derivation *d, const struct candidate *c,
-			      struct outcome *out)
+static void compare_candidate(struct tolds *told, const struct derivation *d,
+			      const struct candidate *c, struct outcome *out)
 {
 	struct told *t = tolds_find(told, c->id);
 	if (c->withheld || !c->may_tell)
@@ -260,7 +270,7 @@ static void compare_candidate(struct tolds *told, const struct derivation *d, co
 		tell(told, t, d, c, LK_NEW, out);
 }
 
-/* ---- Withdrawing ------------------------------------------------------------------------------------------------- */
+/* ---- Withdrawing ----------------------------------------------------------------------------- */
 
 /* What follows of a record: its own candidate, and whoever else has its cause. */
 struct standing {
@@ -288,8 +298,8 @@ static bool is_unlinked(const struct tolds *told, const struct derivation *d, co
 	       family_case(d->f, 1 - t->side, words_text(&told->words, t->other)) == NONE;
 }
 
-static int withdrawal_reason(const struct tolds *told, const struct derivation *d, const struct told *t,
-			     const struct standing *s)
+static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
+			     const struct told *t, const struct standing *s)
 {
 	bool unlinked = is_unlinked(told, d, t);
 	if (is_moment(d->p, t->kind))
@@ -301,7 +311,8 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
 }
 
-static enum repeat may_repeat(const struct tolds *told, const struct derivation *d, const struct told *t, int reason)
+static enum repeat may_repeat(const struct tolds *told, const struct derivation *d,
+			      const struct told *t, int reason)
 {
 	struct disclosure ask = {
 		.level = t->level,
@@ -318,14 +329,16 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 	return reason == LK_NO_CONSENT || !disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_ALL;
 }
 
-/* crossover.ended follows from a link that was undone; it is wrong only if the undoing was itself taken back, and the
- * family has been mutual since before. */
-static bool ended_follows(const struct tolds *told, const struct derivation *d, const struct told *t)
+/* crossover.ended follows from a link that was undone; it is wrong only if the undoing was itself
+ * taken back, and the family has been mutual since before. */
+static bool ended_follows(const struct tolds *told, const struct derivation *d,
+			  const struct told *t)
 {
 	return is_unlinked(told, d, t) || !is_mutual(d) || kin_of(d)->episode_at >= t->cause_at;
 }
 
-static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d, struct outcome *out)
+static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
+		     struct outcome *out)
 {
 	struct told *t = &told->at[index];
 	if (!t->live)
@@ -339,15 +352,20 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 		return;
 	t->rev++;
 	*add_telling(out) =
-		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason), false };
+		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason),
+				  false };
 }
 
 /* Whoever had the notice of a family that is none learns that it is over. */
-static void tell_ended(struct tolds *told, uint32_t index, const struct derivation *d, struct outcome *out)
+static void tell_ended(struct tolds *told, uint32_t index, const struct derivation *d,
+		       struct outcome *out)
 {
 	struct told ended = told->at[index];
-	struct { uint8_t id[LK_DIGEST]; lk_instant at; int64_t kind; } name = { .at = ended.first_told_at,
-										.kind = LK_CROSSOVER_ENDED };
+	struct {
+		uint8_t id[LK_DIGEST];
+		lk_instant at;
+		int64_t kind;
+	} name = { .at = ended.first_told_at, .kind = LK_CROSSOVER_ENDED };
 	memcpy(name.id, ended.id, LK_DIGEST);
 	lk_digest(&name, sizeof(name), NULL, ended.id);
 	memcpy(ended.cause, ended.id, LK_DIGEST);
@@ -360,7 +378,8 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	ended.cause_at = ended.first_told_at = d->now;
 	ended.answered_at = LK_NO_INSTANT;
 	*tolds_add(told) = ended;
-	*add_telling(out) = (struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true };
+	*add_telling(out) =
+		(struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true };
 }
 
 void compare(struct tolds *told, const struct derivation *d, struct outcome *out)
@@ -370,7 +389,8 @@ void compare(struct tolds *told, const struct derivation *d, struct outcome *out
 		withdraw(told, i, d, out);
 	uint32_t withdrawn = out->n;
 	for (uint32_t i = first; i < withdrawn; i++)
-		if (out->at[i].reason == LK_UNLINKED && told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND &&
+		if (out->at[i].reason == LK_UNLINKED &&
+		    told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND &&
 		    d->p->rule[LK_CROSSOVER_ENDED].enabled)
 			tell_ended(told, out->at[i].told, d, out);
 	for (uint32_t i = 0; i < d->n; i++)

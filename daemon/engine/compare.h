@@ -27,8 +27,8 @@ struct outcome {
 	bool failed; /* memory ran out: void */
 };
 
-/* Holds d's candidates against told, which belongs to the same family; updates told, appends tellings to out:
- * withdrawals first, so that nobody reads two truths at once. */
+/* Holds d's candidates against told, which belongs to the same family; updates told, appends
+ * tellings to out: withdrawals first, so that nobody reads two truths at once. */
 void compare(struct tolds *told, const struct derivation *d, struct outcome *out);
 void outcome_free(struct outcome *out);
 
@@ -36,7 +36,8 @@ void outcome_free(struct outcome *out);
 struct notice_room {
 	char events[LK_BECAUSE_MAX][340];
 };
-/* The notice of a candidate, without id, rev, state and at. Texts live as long as family, policy and room. */
+/* The notice of a candidate, without id, rev, state and at. Texts live as long as family, policy
+ * and room. */
 void notice_of(const struct derivation *d, const struct candidate *c, struct notice_room *room, struct lk_notice *out);
 /* The notice that says an undone link's crossover.found is no more. */
 void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record, struct lk_notice *out);

@@ -1,7 +1,9 @@
 /* derive.c - facts to notices: who hears a fact, and how much of it each may see.
  *
- * In: state, policy, surroundings, what was told, now. Out: candidates, one a recipient, and the next instant.
- * Promise: pure; the level of every candidate is what disclosed() allows, asked here and again at each hand-out.
+ * In: state, policy, surroundings, what was told, now. Out: candidates, one a recipient, and the
+ * next instant.
+ * Promise: pure; the level of every candidate is what disclosed() allows, asked here and again at
+ * each hand-out.
  */
 #include "derive.h"
 
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Time -------------------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 bool has_come(struct derivation *d, lk_instant at)
 {
@@ -50,7 +52,7 @@ lk_date day_before(lk_date day, struct duration duration)
 	return day_after(day, (struct duration){ -duration.n, duration.unit });
 }
 
-/* ---- The family -------------------------------------------------------------------------------------------------- */
+/* ---- The family ------------------------------------------------------------------------------ */
 
 const struct kin *kin_of(const struct derivation *d)
 {
@@ -99,7 +101,8 @@ uint32_t discovered_case(const struct derivation *d)
 		if (!k->open)
 			continue;
 		if (last == NONE || k->opened_at > d->f->cases[last].opened_at ||
-		    (k->opened_at == d->f->cases[last].opened_at && k->opened_step > d->f->cases[last].opened_step))
+		    (k->opened_at == d->f->cases[last].opened_at &&
+		     k->opened_step > d->f->cases[last].opened_step))
 			last = i;
 	}
 	return last;
@@ -108,7 +111,8 @@ uint32_t discovered_case(const struct derivation *d)
 bool is_assigned(const struct family *f, struct lk_text worker)
 {
 	for (uint32_t i = 0; i < f->assignments_n; i++)
-		if (f->assignments[i].until_step == 0 && family_says(f, f->assignments[i].worker, worker))
+		if (f->assignments[i].until_step == 0 &&
+		    family_says(f, f->assignments[i].worker, worker))
 			return true;
 	return false;
 }
@@ -127,7 +131,7 @@ int side_of(const struct family *f, struct lk_text worker)
 	return side;
 }
 
-/* ---- Disclosure -------------------------------------------------------------------------------------------------- */
+/* ---- Disclosure ------------------------------------------------------------------------------ */
 
 bool is_live(const struct family *f, int agency, int topic)
 {
@@ -159,7 +163,7 @@ bool disclosed(const struct family *f, const struct disclosure *d)
 	return live_at != LK_NO_INSTANT && d->cause_at >= live_at;
 }
 
-/* ---- Facts ------------------------------------------------------------------------------------------------------- */
+/* ---- Facts ----------------------------------------------------------------------------------- */
 
 struct fact fact_of(int kind, const char *key)
 {
@@ -192,7 +196,8 @@ void fact_because(struct fact *fact, uint32_t cause)
 void key_case(const struct family *f, uint32_t kase, char out[KEY_MAX])
 {
 	const struct kase *k = &f->cases[kase];
-	snprintf(out, KEY_MAX, "%s/%.*s", lk_agency_word(k->agency), LK_PRINT(family_text(f, k->number)));
+	snprintf(out, KEY_MAX, "%s/%.*s", lk_agency_word(k->agency),
+		 LK_PRINT(family_text(f, k->number)));
 }
 
 void key_named(const struct family *f, uint32_t kase, struct word id, char out[KEY_MAX])
@@ -205,10 +210,12 @@ void key_named(const struct family *f, uint32_t kase, struct word id, char out[K
 void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX])
 {
 	const struct cause *c = &f->causes[cause];
-	snprintf(out, KEY_MAX, "%.*s/%.*s", LK_PRINT(family_text(f, c->source)), LK_PRINT(family_text(f, c->id)));
+	snprintf(out, KEY_MAX, "%.*s/%.*s", LK_PRINT(family_text(f, c->source)),
+		 LK_PRINT(family_text(f, c->id)));
 }
 
-/* Named by the case opened first, which neither a later link nor a late event of another case changes. */
+/* Named by the case opened first, which neither a later link nor a late event of another case
+ * changes. */
 void key_episode(const struct derivation *d, char out[KEY_MAX])
 {
 	char first[KEY_MAX];
@@ -226,7 +233,7 @@ void key_episode(const struct derivation *d, char out[KEY_MAX])
 	snprintf(out, KEY_MAX, "%.60s/%u", first, kin_of(d)->episode);
 }
 
-/* ---- Who is at a place -------------------------------------------------------------------------------------------- */
+/* ---- Who is at a place ----------------------------------------------------------------------- */
 
 struct recipient {
 	struct lk_text worker;
@@ -243,7 +250,8 @@ struct audience {
 
 static bool held_at(const struct assignment *a, lk_instant at)
 {
-	return at == LK_NO_INSTANT ? a->until_step == 0 : a->from_at <= at && (a->until_step == 0 || a->until_at > at);
+	return at == LK_NO_INSTANT ? a->until_step == 0
+				   : a->from_at <= at && (a->until_step == 0 || a->until_at > at);
 }
 
 static struct lk_text holder(const struct family *f, uint32_t kase, int role, lk_instant at)
@@ -258,7 +266,8 @@ static struct lk_text holder(const struct family *f, uint32_t kase, int role, lk
 
 static struct lk_text case_lead(const struct family *f, uint32_t kase, lk_instant at)
 {
-	static const int roles[] = { LK_SOCIAL_WORKER, LK_AIS_WORKER, LK_EMPLOYMENT_SPECIALIST, LK_ELIGIBILITY_WORKER };
+	static const int roles[] = { LK_SOCIAL_WORKER, LK_AIS_WORKER, LK_EMPLOYMENT_SPECIALIST,
+				     LK_ELIGIBILITY_WORKER };
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		struct lk_text worker = holder(f, kase, roles[i], at);
 		if (lk_text_given(worker))
@@ -272,7 +281,8 @@ static struct lk_text case_supervisor(const struct family *f, uint32_t kase, lk_
 	return holder(f, kase, LK_SUPERVISOR, at);
 }
 
-/* Asks the case itself first, then the side's other open cases, the earliest opened before the others. */
+/* Asks the case itself first, then the side's other open cases, the earliest opened before the
+ * others. */
 static struct lk_text side_asks(const struct family *f, int side, uint32_t first, lk_instant at,
 				struct lk_text (*ask)(const struct family *, uint32_t, lk_instant))
 {
@@ -280,7 +290,8 @@ static struct lk_text side_asks(const struct family *f, int side, uint32_t first
 	lk_instant earliest = LK_NO_INSTANT;
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];
-		if (lk_text_given(answer) && (earliest == LK_NO_INSTANT || k->opened_at >= earliest))
+		if (lk_text_given(answer) &&
+		    (earliest == LK_NO_INSTANT || k->opened_at >= earliest))
 			continue;
 		struct lk_text worker = k->agency == side && k->open ? ask(f, i, at) : LK_NO_TEXT;
 		if (!lk_text_given(worker))
@@ -300,7 +311,8 @@ static uint32_t own_case(const struct derivation *d, const struct fact *fact, in
 	return main_case(d->f, side);
 }
 
-static void invite(struct audience *to, struct lk_text worker, int side, uint32_t own, enum slot slot, bool named)
+static void invite(struct audience *to, struct lk_text worker, int side, uint32_t own,
+		   enum slot slot, bool named)
 {
 	if (lk_text_given(worker) && to->n < sizeof(to->at) / sizeof(to->at[0]))
 		to->at[to->n++] = (struct recipient){ worker, side, own, slot, named };
@@ -319,26 +331,31 @@ struct lk_text lead_of(const struct derivation *d, int side, uint32_t first)
 	return lk_text_given(worker) ? worker : lk_text_of(d->p->liaison[side]);
 }
 
-static void invite_lead(struct derivation *d, const struct fact *fact, int side, enum slot slot, struct audience *to)
+static void invite_lead(struct derivation *d, const struct fact *fact, int side, enum slot slot,
+			struct audience *to)
 {
 	uint32_t own = own_case(d, fact, side);
 	invite(to, lead_of(d, side, own), side, own, slot, false);
 }
 
-static void invite_supervisor(struct derivation *d, const struct fact *fact, int side, enum slot slot, struct audience *to)
+static void invite_supervisor(struct derivation *d, const struct fact *fact, int side,
+			      enum slot slot, struct audience *to)
 {
 	uint32_t own = own_case(d, fact, side);
-	if (fact->at != LK_NO_INSTANT && !lk_text_given(side_asks(d->f, side, own, fact->at, case_supervisor)))
+	if (fact->at != LK_NO_INSTANT &&
+	    !lk_text_given(side_asks(d->f, side, own, fact->at, case_supervisor)))
 		return; /* empty when it happened: it stays empty */
 	invite(to, supervisor_of(d, side, own), side, own, slot, false);
 }
 
-static void invite_people(struct derivation *d, const struct fact *fact, enum slot slot, struct audience *to)
+static void invite_people(struct derivation *d, const struct fact *fact, enum slot slot,
+			  struct audience *to)
 {
 	for (uint32_t i = 0; i < fact->people_n; i++) {
 		const struct person *who = &fact->people[i];
 		if (who->slot == slot)
-			invite(to, who->worker, who->side, own_case(d, fact, who->side), slot, true);
+			invite(to, who->worker, who->side, own_case(d, fact, who->side), slot,
+			       true);
 	}
 }
 
@@ -375,9 +392,9 @@ static int side_meant(const struct fact *fact, enum whose whose)
 {
 	const int sides[] = {
 		[WHOSE_OWN] = fact->agency,
-		[WHOSE_OTHER] = fact->to_side >= 0 ? fact->to_side :
-				fact->agency >= 0  ? 1 - fact->agency :
-						     LK_NO_CODE,
+		[WHOSE_OTHER] = fact->to_side >= 0  ? fact->to_side
+				: fact->agency >= 0 ? 1 - fact->agency
+						    : LK_NO_CODE,
 		[WHOSE_CWS] = LK_CWS,
 		[WHOSE_CALWORKS] = LK_CALWORKS,
 		[WHOSE_NOBODY] = LK_NO_CODE,
@@ -385,10 +402,12 @@ static int side_meant(const struct fact *fact, enum whose whose)
 	return sides[whose];
 }
 
-static void invite_slot(struct derivation *d, const struct fact *fact, enum slot slot, struct audience *to)
+static void invite_slot(struct derivation *d, const struct fact *fact, enum slot slot,
+			struct audience *to)
 {
 	int side = side_meant(fact, places[slot].whose);
-	bool seated = side >= 0 && main_case(d->f, side) != NONE && (fact->only < 0 || fact->only == side);
+	bool seated = side >= 0 && main_case(d->f, side) != NONE &&
+		      (fact->only < 0 || fact->only == side);
 	switch (places[slot].seat) {
 	case SEAT_LEAD:
 		if (seated)
@@ -398,25 +417,23 @@ static void invite_slot(struct derivation *d, const struct fact *fact, enum slot
 		if (seated)
 			invite_supervisor(d, fact, side, slot, to);
 		break;
-	case SEAT_PEOPLE:
-		invite_people(d, fact, slot, to);
-		break;
+	case SEAT_PEOPLE: invite_people(d, fact, slot, to); break;
 	case SEAT_DISCOVERER:
 		if (fact->discoverer != NONE)
 			invite_lead(d, fact, d->f->cases[fact->discoverer].agency, slot, to);
 		break;
-	case SEAT_LIAISONS:
-		invite_liaisons(d, to);
-		break;
+	case SEAT_LIAISONS: invite_liaisons(d, to); break;
 	}
 }
 
-/* ---- Candidates -------------------------------------------------------------------------------------------------- */
+/* ---- Candidates ------------------------------------------------------------------------------ */
 
-static void digest_of(const char *kind, const char *key, const char *place, struct lk_text worker, uint8_t out[LK_DIGEST])
+static void digest_of(const char *kind, const char *key, const char *place, struct lk_text worker,
+		      uint8_t out[LK_DIGEST])
 {
 	char text[KEY_MAX + 160];
-	int len = snprintf(text, sizeof(text), "%s%c%s%c%s%c%.*s", kind, 0, key, 0, place, 0, LK_PRINT(worker));
+	int len = snprintf(text, sizeof(text), "%s%c%s%c%s%c%.*s", kind, 0, key, 0, place, 0,
+			   LK_PRINT(worker));
 	lk_digest(text, (size_t)len, NULL, out);
 }
 
@@ -437,12 +454,14 @@ static struct candidate *add_candidate(struct derivation *d)
 static const char *const place_words[] = { POLICY_SLOTS(PLACE_WORD) };
 
 /* A moment belongs to the place, whoever holds it later; a standing notice to the worker. */
-static void name_candidate(struct candidate *c, const struct fact *fact, const struct recipient *who, bool is_moment)
+static void name_candidate(struct candidate *c, const struct fact *fact,
+			   const struct recipient *who, bool is_moment)
 {
 	const char *kind = lk_notice_kind_word(fact->kind);
 	bool by_place = is_moment && !who->named;
 	digest_of(kind, fact->key, "", LK_NO_TEXT, c->cause);
-	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "", by_place ? LK_NO_TEXT : who->worker, c->id);
+	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
+		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
 
 static bool is_told_twice(const struct derivation *d, uint32_t first, struct lk_text worker)
@@ -453,7 +472,8 @@ static bool is_told_twice(const struct derivation *d, uint32_t first, struct lk_
 	return false;
 }
 
-/* The level of a fact that carries the other side's reasons: content where they may be seen, else a signal. */
+/* The level of a fact that carries the other side's reasons: content where they may be seen, else a
+ * signal. */
 static int reasons_level(const struct fact *fact, int side, bool live)
 {
 	if (fact->with_agency == 1 - side)
@@ -465,7 +485,8 @@ static int reasons_level(const struct fact *fact, int side, bool live)
 	return fact->agency == side ? LK_OWN : LK_SIGNAL;
 }
 
-static bool may_see(const struct derivation *d, const struct fact *fact, const struct candidate *c, int level)
+static bool may_see(const struct derivation *d, const struct fact *fact, const struct candidate *c,
+		    int level)
 {
 	int other = c->side >= 0 ? 1 - c->side : LK_NO_CODE;
 	bool about_other = fact->kase != NONE && d->f->cases[fact->kase].agency == other;
@@ -474,7 +495,8 @@ static bool may_see(const struct derivation *d, const struct fact *fact, const s
 		.topic = c->topic,
 		.is_moment = fact->at != LK_NO_INSTANT,
 		.other_agency = other,
-		.other = about_other ? family_text(d->f, d->f->cases[fact->kase].number) : LK_NO_TEXT,
+		.other = about_other ? family_text(d->f, d->f->cases[fact->kase].number)
+				     : LK_NO_TEXT,
 		.cause_at = fact->at,
 	};
 	return !(fact->barred && level == LK_CONTENT) && disclosed(d->f, &ask);
@@ -482,7 +504,8 @@ static bool may_see(const struct derivation *d, const struct fact *fact, const s
 
 static bool has_reasons(int kind)
 {
-	return kind == LK_MEETING_NEEDED || kind == LK_MEETING_OVERDUE || kind == LK_MEETING_RESCHEDULE;
+	return kind == LK_MEETING_NEEDED || kind == LK_MEETING_OVERDUE ||
+	       kind == LK_MEETING_RESCHEDULE;
 }
 
 static void set_reasons(const struct derivation *d, const struct fact *fact, struct candidate *c)
@@ -492,14 +515,15 @@ static void set_reasons(const struct derivation *d, const struct fact *fact, str
 	c->level = reasons_level(fact, c->side, live);
 	if (reschedule && fact->agency == 1 - c->side)
 		c->level = live ? LK_CONTENT : LK_SIGNAL;
-	c->about.reasons = fact->reasons[c->side] | (live || reschedule ? fact->reasons[1 - c->side] : 0);
+	c->about.reasons =
+		fact->reasons[c->side] | (live || reschedule ? fact->reasons[1 - c->side] : 0);
 	if (lk_text_given(fact->with) && (live || fact->with_agency == c->side))
 		c->about.with = fact->with;
 }
 
 /* Own facts whole; the other side's as far as the rule's level reaches and disclosed() allows. */
-static void set_level(const struct derivation *d, const struct fact *fact, const struct rule_policy *rule,
-		      struct candidate *c)
+static void set_level(const struct derivation *d, const struct fact *fact,
+		      const struct rule_policy *rule, struct candidate *c)
 {
 	c->topic = rule->topic;
 	if (has_reasons(fact->kind)) {
@@ -521,7 +545,8 @@ static uint32_t other_case(const struct derivation *d, const struct fact *fact, 
 	return main_case(d->f, 1 - side);
 }
 
-static void add_for(struct derivation *d, const struct fact *fact, const struct recipient *who, uint32_t first)
+static void add_for(struct derivation *d, const struct fact *fact, const struct recipient *who,
+		    uint32_t first)
 {
 	const struct rule_policy *rule = &d->p->rule[fact->kind];
 	bool twice = is_told_twice(d, first, who->worker);
@@ -572,7 +597,7 @@ void fact_tell(struct derivation *d, const struct fact *fact)
 		add_for(d, fact, &to.at[i], first);
 }
 
-/* ---- Absence and silence ------------------------------------------------------------------------------------------ */
+/* ---- Absence and silence --------------------------------------------------------------------- */
 
 static bool spoke_of(const struct derivation *d, struct lk_text source, uint32_t kase)
 {
@@ -605,13 +630,13 @@ bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact)
 	return true;
 }
 
-/* ---- All rules ---------------------------------------------------------------------------------------------------- */
+/* ---- All rules ------------------------------------------------------------------------------- */
 
 void derive(struct derivation *out)
 {
 	static void (*const rules[])(struct derivation *) = {
-		rules_moment,  rules_crossover, rules_consent, rules_status,  rules_closure,
-		rules_meeting, rules_reschedule, rules_visit,  rules_service, rules_unanswered,
+		rules_moment,  rules_crossover,  rules_consent, rules_status,  rules_closure,
+		rules_meeting, rules_reschedule, rules_visit,   rules_service, rules_unanswered,
 	};
 	out->wake = LK_NO_INSTANT;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)

@@ -1,8 +1,10 @@
-/* derive.h - state, policy and the present instant in; every notice that follows from them out. Pure.
+/* derive.h - state, policy and the present instant in; every notice that follows from them out.
+ * Pure.
  *
- * A rule is a short function in rules/ that looks at the state and says facts; fact_tell() finds who is to hear a fact
- * and how much of it each may see. Nothing here knows what was told before, but for two rules that speak of tellings
- * (notice.unanswered) or must not begin during a silence (absence rules).
+ * A rule is a short function in rules/ that looks at the state and says facts; fact_tell() finds
+ * who is to hear a fact and how much of it each may see. Nothing here knows what was told before,
+ * but for two rules that speak of tellings (notice.unanswered) or must not begin during a silence
+ * (absence rules).
  */
 #ifndef LINKAGES_ENGINE_DERIVE_H
 #define LINKAGES_ENGINE_DERIVE_H
@@ -11,9 +13,10 @@
 #include "policy.h"
 #include "told.h"
 
-/* ---- What reaches in from other families, fetched by the turn ---------------------------------------------------- */
+/* ---- What reaches in from other families, fetched by the turn -------------------------------- */
 
-/* A meeting of another family that requires a worker whom a meeting of this family requires, too. */
+/* A meeting of another family that requires a worker whom a meeting of this family requires, too.
+ */
 struct busy {
 	struct lk_text worker, meeting, place;
 	lk_instant start_at, end_at, said_at;
@@ -39,7 +42,7 @@ struct surroundings {
 	size_t silent_n;
 };
 
-/* ---- What comes out ---------------------------------------------------------------------------------------------- */
+/* ---- What comes out -------------------------------------------------------------------------- */
 
 /* One notice for one worker. Texts live as long as the family, the policy and the surroundings. */
 struct candidate {
@@ -75,11 +78,12 @@ struct derivation {
 	bool failed; /* memory ran out: void */
 };
 
-/* Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives its memory back. */
+/* Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives
+ * its memory back. */
 void derive(struct derivation *out);
 void derivation_free(struct derivation *d);
 
-/* ---- For rules ---------------------------------------------------------------------------------------------------- */
+/* ---- For rules ------------------------------------------------------------------------------- */
 
 /* Somebody named by the rule itself: an organizer, a required worker. */
 struct person {
@@ -143,28 +147,30 @@ lk_date day_before(lk_date day, struct duration duration);
 const struct kin *kin_of(const struct derivation *d); /* of the family as it is now */
 bool is_mutual(const struct derivation *d);
 bool has_open(const struct derivation *d, int agency);
-/* The side's case: the earliest opened that is open, else the last closed; NONE: no case was ever opened there. */
+/* The side's case: the earliest opened that is open, else the last closed; NONE: no case was ever
+ * opened there. */
 uint32_t main_case(const struct family *f, int agency);
 /* May the other side see this topic of any of the agency's cases now? */
 bool is_live(const struct family *f, int agency, int topic);
 /* The open case opened last: its lead discovered the family. */
 uint32_t discovered_case(const struct derivation *d);
-/* The worker is assigned to a case of the family now; was at any time; and on which side (-1: neither). */
+/* The worker is assigned to a case of the family now; was at any time; and on which side (-1:
+ * neither). */
 bool is_assigned(const struct family *f, struct lk_text worker);
 int side_of(const struct family *f, struct lk_text worker);
 
-/* Who answers for a side, asking case `first` (or NONE) before its other open cases: a worker, else the supervisor, else
- * the liaison. The supervisor alone: absent where nobody is assigned. */
+/* Who answers for a side, asking case `first` (or NONE) before its other open cases: a worker, else
+ * the supervisor, else the liaison. The supervisor alone: absent where nobody is assigned. */
 struct lk_text lead_of(const struct derivation *d, int side, uint32_t first);
 struct lk_text supervisor_of(const struct derivation *d, int side, uint32_t first);
 /* A live telling of the same fact, whoever has it; NULL. */
 const struct told *stands_told(const struct derivation *d, const struct fact *fact);
 
-/* Absence rules (visit.*, *.overdue): may it be said now? Not while a source that has spoken of the case (NONE: of any
- * case of the family) is silent, unless it stood before. */
+/* Absence rules (visit.*, *.overdue): may it be said now? Not while a source that has spoken of the
+ * case (NONE: of any case of the family) is silent, unless it stood before. */
 bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact);
 
-/* ---- The one decision function (domain.md, section 4) -------------------------------------------------------------- */
+/* ---- The one decision function (domain.md, section 4) ---------------------------------------- */
 
 struct disclosure {
 	int level, topic;       /* lk_level asked for; lk_topic or NO_TOPIC */
@@ -173,7 +179,8 @@ struct disclosure {
 	struct lk_text other;   /* the case they are from; absent: any case of that side */
 	lk_instant cause_at;    /* moments: when it happened */
 };
-/* May a worker of one side of this family see that now? Asked when a notice is made and again at every hand-out. */
+/* May a worker of one side of this family see that now? Asked when a notice is made and again at
+ * every hand-out. */
 bool disclosed(const struct family *f, const struct disclosure *d);
 
 /* Rules, by family of rules: each says all its facts. */
@@ -187,6 +194,9 @@ void rules_visit(struct derivation *d);
 void rules_service(struct derivation *d);
 void rules_unanswered(struct derivation *d);
 void rules_moment(struct derivation *d);
+/* When the next of what was told will have waited too long: asked after compare(), for what was told
+ * just now was not there when the rule looked. LK_NO_INSTANT: never. */
+lk_instant unanswered_next(const struct derivation *d);
 /* feed.silent: of no family; for a derivation whose family is empty. */
 void rules_feed(struct derivation *d);
 

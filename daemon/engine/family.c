@@ -12,10 +12,12 @@
 #define ROW_MAGIC 0x31464b4cu /* "LKF1" */
 
 #define NO_HOLES(record, plural) \
-	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0, "a packed record has no odd end: " #record);
+	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0, \
+		      "a packed record has no odd end: " #record);
 FAMILY_VECTORS(NO_HOLES)
 static_assert(sizeof(struct moment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
-static_assert(sizeof(struct assignment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
+static_assert(sizeof(struct assignment) == 56,
+	      "written to disk: a change of layout changes ROW_MAGIC");
 
 void family_init(struct family *f)
 {
@@ -57,7 +59,8 @@ struct word family_word(struct family *f, struct lk_text text)
 	struct record *family_add_##record(struct family *f) \
 	{ \
 		static struct record scratch; \
-		void *wider = vector_grown(f->plural, f->plural##_n, &f->plural##_room, sizeof(struct record)); \
+		void *wider = vector_grown(f->plural, f->plural##_n, &f->plural##_room, \
+					   sizeof(struct record)); \
 		if (wider == NULL) { \
 			f->failed = true; \
 			return &scratch; \
@@ -76,7 +79,7 @@ uint32_t family_case(const struct family *f, int agency, struct lk_text number)
 	return NONE;
 }
 
-/* ---- The row: a head of fixed size, the vectors in the order of the list, the pool ------------------------------- */
+/* ---- The row: a head of fixed size, the vectors in the order of the list, the pool ----------- */
 
 #define COUNT_VECTOR(record, plural) +1
 enum { VECTORS = 0 FAMILY_VECTORS(COUNT_VECTOR) };
@@ -106,7 +109,8 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 #define PACK_COUNT(record, plural) head.n[v++] = f->plural##_n;
 	FAMILY_VECTORS(PACK_COUNT)
 	lk_bytes_add(out, &head, sizeof(head));
-#define PACK_VECTOR(record, plural) lk_bytes_add(out, f->plural, f->plural##_n * sizeof(struct record));
+#define PACK_VECTOR(record, plural) \
+	lk_bytes_add(out, f->plural, f->plural##_n * sizeof(struct record));
 	FAMILY_VECTORS(PACK_VECTOR)
 	lk_bytes_add(out, f->words.at, f->words.len);
 }
@@ -134,7 +138,8 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 #define UNPACK_VECTOR(record, plural) \
 	out->plural##_n = out->plural##_room = head.n[v++]; \
 	if (out->plural##_n > 0) \
-		out->failed |= (out->plural = vector_copied(&from, out->plural##_n, sizeof(struct record))) == NULL;
+		out->failed |= (out->plural = vector_copied(&from, out->plural##_n, \
+							    sizeof(struct record))) == NULL;
 	FAMILY_VECTORS(UNPACK_VECTOR)
 	out->words.len = out->words.room = head.pool_len;
 	if (head.pool_len > 0)

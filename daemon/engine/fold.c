@@ -1,8 +1,10 @@
-/* fold.c - events to state: who is on which case, what is signed, planned, due, and what happened when.
+/* fold.c - events to state: who is on which case, what is signed, planned, due, and what happened
+ * when.
  *
  * In: a family's events in order. Out: its state, and the list of moments (what is told once).
- * Promise: no clock, no I/O; the same events in the same order give the same bytes, whether folded one by one as they
- * come or all at once; ids are looked up only among cases that were linked at the time.
+ * Promise: no clock, no I/O; the same events in the same order give the same bytes, whether folded
+ * one by one as they come or all at once; ids are looked up only among cases that were linked at
+ * the time.
  */
 #include "fold.h"
 
@@ -32,7 +34,8 @@ bool fold_in_order(const struct family *f, const struct fold_key *key)
 		return false;
 	if (key->at > f->folded_at)
 		return true;
-	if (f->last_source.at == NONE) /* the last one had waited: nothing else of its instant may follow */
+	if (f->last_source.at ==
+	    NONE) /* the last one had waited: nothing else of its instant may follow */
 		return false;
 	struct fold_key last = {
 		.at = f->folded_at,
@@ -45,7 +48,7 @@ bool fold_in_order(const struct family *f, const struct fold_key *key)
 	return fold_order(&last, key) < 0;
 }
 
-/* ---- One step ---------------------------------------------------------------------------------------------------- */
+/* ---- One step -------------------------------------------------------------------------------- */
 
 struct step {
 	struct family *f;
@@ -53,7 +56,7 @@ struct step {
 	const struct lk_event *e;
 	lk_instant at;
 	uint32_t kase, cause;
-	uint32_t first_moment; /* moments of this step start here */
+	uint32_t first_moment;     /* moments of this step start here */
 	bool was_mutual, was_live; /* before the step; live: closures of this case could cross */
 	int32_t was_status;
 };
@@ -73,7 +76,8 @@ static bool same_unit(const struct family *f, uint32_t a, uint32_t b)
 	return f->cases[a].unit == f->cases[b].unit;
 }
 
-/* An id means the case's own, else its agency's in the family, else the other agency's: 0 is nearest. */
+/* An id means the case's own, else its agency's in the family, else the other agency's: 0 is
+ * nearest. */
 static int nearness(const struct family *f, uint32_t asker, uint32_t owner)
 {
 	if (asker == owner)
@@ -130,7 +134,7 @@ static struct moment *add_moment(const struct step *s, int kind)
 	return m;
 }
 
-/* ---- Cases ------------------------------------------------------------------------------------------------------- */
+/* ---- Cases ----------------------------------------------------------------------------------- */
 
 static uint32_t add_case(struct family *f, int agency, struct lk_text number)
 {
@@ -246,7 +250,7 @@ static void fold_case_restricted(struct step *s)
 	step_case(s)->limited = s->e->case_restricted.limited_access;
 }
 
-/* ---- Workers ----------------------------------------------------------------------------------------------------- */
+/* ---- Workers --------------------------------------------------------------------------------- */
 
 static struct assignment *current_assignment(const struct step *s, int role)
 {
@@ -296,7 +300,7 @@ static void fold_worker_unassigned(struct step *s)
 		end_assignment(s, a);
 }
 
-/* ---- Consents ---------------------------------------------------------------------------------------------------- */
+/* ---- Consents -------------------------------------------------------------------------------- */
 
 #define ALL_TOPICS ((1u << lk_topic_count) - 1)
 
@@ -330,7 +334,7 @@ static void fold_consent_refused(struct step *s)
 	unit_of(s->f, s->kase)->denied_step = s->f->steps;
 }
 
-/* ---- Plans, services, concerns, referrals ------------------------------------------------------------------------ */
+/* ---- Plans, services, concerns, referrals ---------------------------------------------------- */
 
 static struct plan *plan_of(const struct step *s, struct lk_text id)
 {
@@ -455,7 +459,7 @@ static void fold_referral_updated(struct step *s)
 	referral_moment(s, found);
 }
 
-/* ---- Meetings ---------------------------------------------------------------------------------------------------- */
+/* ---- Meetings -------------------------------------------------------------------------------- */
 
 static uint32_t add_names(struct family *f, const struct lk_workers *workers)
 {
@@ -467,7 +471,8 @@ static uint32_t add_names(struct family *f, const struct lk_workers *workers)
 	return first;
 }
 
-/* Whether the family must be there, where the event does not say: not at the workers' own meetings. */
+/* Whether the family must be there, where the event does not say: not at the workers' own meetings.
+ */
 static bool needs_family(int kind, int said)
 {
 	return said >= 0 ? said == 1 : kind != LK_PLTM && kind != LK_STAFFING;
@@ -532,7 +537,8 @@ static void fold_meeting_held(struct step *s)
 	if (m == NULL)
 		return;
 	/* Not said: the family was there if it had to be. */
-	m->with_family = s->e->meeting_held.family >= 0 ? s->e->meeting_held.family : s->f->versions[m->version].family;
+	m->with_family = s->e->meeting_held.family >= 0 ? s->e->meeting_held.family
+							: s->f->versions[m->version].family;
 	m->held_at = s->at;
 }
 
@@ -552,7 +558,7 @@ static void fold_meeting_cancelled(struct step *s)
 	told->what = LK_CANCELLED;
 }
 
-/* ---- Contacts, milestones, children, the household, the clock ---------------------------------------------------- */
+/* ---- Contacts, milestones, children, the household, the clock -------------------------------- */
 
 static void fold_contact_made(struct step *s)
 {
@@ -571,7 +577,8 @@ static void fold_milestone_reached(struct step *s)
 static struct removal *find_removal(const struct step *s, struct lk_text person)
 {
 	for (uint32_t i = 0; i < s->f->removals_n; i++)
-		if (s->f->removals[i].kase == s->kase && family_says(s->f, s->f->removals[i].person, person))
+		if (s->f->removals[i].kase == s->kase &&
+		    family_says(s->f, s->f->removals[i].person, person))
 			return &s->f->removals[i];
 	return NULL;
 }
@@ -611,7 +618,7 @@ static void fold_clock_reported(struct step *s)
 	k->clock_cause = s->cause;
 }
 
-/* ---- Links ------------------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 static uint32_t later(uint32_t a, uint32_t b)
 {
@@ -654,7 +661,8 @@ static void fold_link_confirmed(struct step *s)
 	join_cases(s->f, s->kase, named_case(s->f, o->agency, o->number));
 }
 
-/* A refusal or removal has done its work before the fold: the links it cancels are not among the events. */
+/* A refusal or removal has done its work before the fold: the links it cancels are not among the
+ * events. */
 static void fold_nothing(struct step *s)
 {
 	(void)s;
@@ -667,7 +675,7 @@ static void fold_nothing(struct step *s)
 #define FOLD_ROW(enumerator, tag, word) [enumerator] = fold_##tag,
 static void (*const folds[lk_event_type_count])(struct step *s) = { LK_EVENT_TYPES(FOLD_ROW) };
 
-/* ---- What a step changes around it: mutual, live, first instants ------------------------------------------------- */
+/* ---- What a step changes around it: mutual, live, first instants ----------------------------- */
 
 struct unit_view {
 	uint32_t open[2], cases[2]; /* by lk_agency */
@@ -707,7 +715,8 @@ static void settle_episode(const struct step *s, struct kin *u, const struct uni
 	u->mutual = mutual;
 }
 
-static bool role_filled(const struct family *f, uint32_t unit, bool (*fits)(const struct kase *k, int role))
+static bool role_filled(const struct family *f, uint32_t unit,
+			bool (*fits)(const struct kase *k, int role))
 {
 	for (uint32_t i = 0; i < f->assignments_n; i++) {
 		const struct assignment *a = &f->assignments[i];
@@ -744,7 +753,8 @@ static void settle_pltm(const struct step *s, struct kin *u, uint32_t unit)
 {
 	if (!u->mutual || u->pltm_at != LK_NO_INSTANT || !has_linkages_case(s->f, s->p, unit))
 		return;
-	if (!role_filled(s->f, unit, is_social_worker) || !role_filled(s->f, unit, is_calworks_lead))
+	if (!role_filled(s->f, unit, is_social_worker) ||
+	    !role_filled(s->f, unit, is_calworks_lead))
 		return;
 	u->pltm_at = s->at;
 	u->pltm_cause = s->cause;
@@ -758,7 +768,8 @@ static bool told_in_step(const struct step *s, uint32_t cause)
 	return false;
 }
 
-/* When the other side may know from now on, the latest status is told, however old, and nothing else of before. */
+/* When the other side may know from now on, the latest status is told, however old, and nothing
+ * else of before. */
 static void share_status(struct step *s, uint32_t index, bool shared)
 {
 	struct kase *k = &s->f->cases[index];
@@ -802,10 +813,12 @@ static bool is_within(const struct step *s, lk_instant ended_at)
 	if (ended_at == LK_NO_INSTANT)
 		return false;
 	lk_date today = zone_date(&s->p->zone, s->at);
-	return today - zone_date(&s->p->zone, ended_at) <= dated_on(&s->p->closure_both_within, today).n;
+	return today - zone_date(&s->p->zone, ended_at) <=
+	       dated_on(&s->p->closure_both_within, today).n;
 }
 
-/* What a closing means: one side is left, or none; a CWS family without CalWORKs is to be screened. */
+/* What a closing means: one side is left, or none; a CWS family without CalWORKs is to be screened.
+ */
 static void settle_closure(struct step *s, struct moment m)
 {
 	const struct kase *k = step_case(s);
@@ -827,7 +840,8 @@ static bool speaks_of_mutual(int kind)
 	return kind != LK_MEETING_CHANGED;
 }
 
-/* Moments of this step stay only where their rule holds: nearly every rule speaks of a mutual family. */
+/* Moments of this step stay only where their rule holds: nearly every rule speaks of a mutual
+ * family. */
 static void settle_moments(struct step *s)
 {
 	struct family *f = s->f;
@@ -860,7 +874,7 @@ static void begin_step(struct step *s)
 	s->was_live = k->live_at[LK_TOPIC_CLOSURE] != LK_NO_INSTANT;
 }
 
-/* ---- The passing of time ----------------------------------------------------------------------------------------- */
+/* ---- The passing of time --------------------------------------------------------------------- */
 
 static lk_instant expiry_at(const struct policy *p, const struct consent *c)
 {
@@ -891,13 +905,15 @@ static lk_instant earlier(lk_instant a, lk_instant b)
 	return b == LK_NO_INSTANT || a < b ? a : b;
 }
 
-/* The next local midnight that begins a month, after the last tick or event; only where a CWS case is open. */
+/* The next local midnight that begins a month, after the last tick or event; only where a CWS case
+ * is open. */
 static lk_instant month_end(const struct family *f, const struct policy *p)
 {
 	lk_instant from = f->ticked_at > f->folded_at ? f->ticked_at : f->folded_at;
 	for (uint32_t i = 0; i < f->cases_n; i++)
 		if (f->cases[i].open && f->cases[i].agency == LK_CWS)
-			return zone_instant(&p->zone, date_month_last(zone_date(&p->zone, from)) + 1, 0);
+			return zone_instant(&p->zone,
+					    date_month_last(zone_date(&p->zone, from)) + 1, 0);
 	return LK_NO_INSTANT;
 }
 
@@ -967,7 +983,8 @@ static void tick_visits(struct step *s)
 	lk_instant began_at = zone_instant(&s->p->zone, month, 0);
 	for (uint32_t i = 0; i < s->f->cases_n; i++) {
 		const struct kase *k = &s->f->cases[i];
-		if (!k->open || k->agency != LK_CWS || (s->p->visit_statuses & POLICY_BIT(k->status)) == 0)
+		if (!k->open || k->agency != LK_CWS ||
+		    (s->p->visit_statuses & POLICY_BIT(k->status)) == 0)
 			continue;
 		if (k->opened_at >= began_at || k->visited_at >= began_at)
 			continue;
@@ -983,7 +1000,8 @@ static void tick_reminders(struct step *s)
 {
 	for (uint32_t i = 0; i < s->f->versions_n; i++) {
 		struct version *v = &s->f->versions[i];
-		if (!awaits_reminder(s->f, i) || reminder_at(s->p, v) != s->at || v->said_at > s->at)
+		if (!awaits_reminder(s->f, i) || reminder_at(s->p, v) != s->at ||
+		    v->said_at > s->at)
 			continue;
 		v->reminded = 1;
 		s->kase = s->f->meetings[v->meeting].kase;
@@ -1022,7 +1040,7 @@ void fold_pass(struct family *f, const struct policy *p, lk_instant now)
 	run_ticks(f, p, now, true);
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static void note_speaker(struct family *f, struct lk_text source, uint32_t kase)
 {
@@ -1046,7 +1064,8 @@ static uint32_t add_cause(struct family *f, const struct lk_event *e)
 	return f->causes_n - 1;
 }
 
-void fold_event(struct family *f, const struct policy *p, const struct lk_event *event, const struct fold_key *key)
+void fold_event(struct family *f, const struct policy *p, const struct lk_event *event,
+		const struct fold_key *key)
 {
 	run_ticks(f, p, key->at, false);
 	struct step s = { .f = f, .p = p, .e = event, .at = key->at };
@@ -1066,8 +1085,8 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	f->last_place = key->place;
 }
 
-void fold_link(struct family *f, const struct policy *p, int agency, struct lk_text number, int other_agency,
-	       struct lk_text other, lk_instant at)
+void fold_link(struct family *f, const struct policy *p, int agency, struct lk_text number,
+	       int other_agency, struct lk_text other, lk_instant at)
 {
 	struct step s = { .f = f, .p = p, .at = at, .cause = NONE };
 	run_ticks(f, p, at, false);

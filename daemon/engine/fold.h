@@ -1,7 +1,8 @@
 /* fold.h - from events to state, in the order of (time, source, sequence). Pure.
  *
- * The caller gives events of one family (cases that links join), each once, superseded ones left out, link events that
- * a later refusal or removal cancelled left out. An event earlier than its case's opening is given after it.
+ * The caller gives events of one family (cases that links join), each once, superseded ones left
+ * out, link events that a later refusal or removal cancelled left out. An event earlier than its
+ * case's opening is given after it.
  */
 #ifndef LINKAGES_ENGINE_FOLD_H
 #define LINKAGES_ENGINE_FOLD_H

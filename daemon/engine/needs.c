@@ -1,6 +1,7 @@
 /* needs.c - which meetings a family needs, since when, and until when: domain.md, section 5.1.
  *
- * In: episodes, agreements, statuses, planned closings, concerns, and the meetings there are. Out: needs not yet met.
+ * In: episodes, agreements, statuses, planned closings, concerns, and the meetings there are. Out:
+ * needs not yet met.
  * Promise: handbook 31-090 III.D-G, IV.E; ACIN I-70-09 field note 1 (TDM within two days).
  */
 #include "needs.h"
@@ -14,8 +15,10 @@ static bool is_held(const struct meeting *m, const struct version *v)
 	return m->state == MEETING_HELD && (v->kind != LK_LTM || m->with_family);
 }
 
-/* On the calendar: also one that was missed, or an LTM held without the family; meeting.reschedule speaks of those. */
-static bool meets(const struct derivation *d, const struct meeting *m, const struct need *need, enum met met)
+/* On the calendar: also one that was missed, or an LTM held without the family; meeting.reschedule
+ * speaks of those. */
+static bool meets(const struct derivation *d, const struct meeting *m, const struct need *need,
+		  enum met met)
 {
 	if (m->version == NONE || m->state == MEETING_CANCELLED)
 		return false;
@@ -58,7 +61,8 @@ static lk_instant in_episode(const struct derivation *d, lk_instant at)
 	return at > start ? at : start;
 }
 
-static lk_date due_after(const struct derivation *d, lk_instant trigger_at, const struct dated *within)
+static lk_date due_after(const struct derivation *d, lk_instant trigger_at,
+			 const struct dated *within)
 {
 	lk_date day = day_of(d, trigger_at);
 	return day_after(day, dated_on(within, day));
@@ -83,7 +87,8 @@ static void need_pltm(struct derivation *d, const struct asking *a)
 	const struct kin *k = kin_of(d);
 	if (k->pltm_at == LK_NO_INSTANT)
 		return;
-	struct need need = need_of(LK_PLTM, POLICY_BIT(LK_PLTM) | POLICY_BIT(LK_LTM), k->pltm_at, k->pltm_cause);
+	struct need need = need_of(LK_PLTM, POLICY_BIT(LK_PLTM) | POLICY_BIT(LK_LTM), k->pltm_at,
+				   k->pltm_cause);
 	need.due = due_after(d, k->pltm_at, &d->p->pltm_due);
 	key_episode(d, episode);
 	snprintf(key, sizeof(key), "pltm/%.200s", episode);
@@ -97,8 +102,8 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 		const struct plan *p = &d->f->plans[i];
 		if (p->kind != LK_IFS_AGREEMENT || p->ended || !d->f->cases[p->kase].open)
 			continue;
-		struct need need =
-			need_of(LK_LTM, POLICY_BIT(LK_LTM), in_episode(d, p->signed_at), p->signed_cause);
+		struct need need = need_of(LK_LTM, POLICY_BIT(LK_LTM), in_episode(d, p->signed_at),
+					   p->signed_cause);
 		need.agency = d->f->cases[p->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->ltm_due);
 		key_named(d->f, p->kase, p->id, named);
@@ -114,7 +119,8 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 		const struct concern *c = &d->f->concerns[i];
 		if (c->resolved || c->kind != LK_REMOVAL_CONSIDERED || !d->f->cases[c->kase].open)
 			continue;
-		struct need need = need_of(LK_TDM, POLICY_BIT(LK_TDM), in_episode(d, c->raised_at), c->cause);
+		struct need need =
+			need_of(LK_TDM, POLICY_BIT(LK_TDM), in_episode(d, c->raised_at), c->cause);
 		need.agency = d->f->cases[c->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->tdm_due);
 		key_named(d->f, c->kase, c->id, named);
@@ -123,13 +129,14 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 	}
 }
 
-/* ---- Reconvene: one need a family, however many reasons ---------------------------------------------------------- */
+/* ---- Reconvene: one need a family, however many reasons -------------------------------------- */
 
 /* Adds one reason, unless a meeting since has met it. */
-static void add_reason(struct derivation *d, const struct asking *a, struct need *all, uint32_t kase, int reason,
-		       lk_instant at, uint32_t cause)
+static void add_reason(struct derivation *d, const struct asking *a, struct need *all,
+		       uint32_t kase, int reason, lk_instant at, uint32_t cause)
 {
-	struct need one = need_of(LK_LTM, POLICY_BIT(LK_LTM) | POLICY_BIT(LK_CFT), in_episode(d, at), cause);
+	struct need one =
+		need_of(LK_LTM, POLICY_BIT(LK_LTM) | POLICY_BIT(LK_CFT), in_episode(d, at), cause);
 	if (is_met(d, &one, a->met))
 		return;
 	all->reasons[d->f->cases[kase].agency] |= POLICY_BIT(reason);
@@ -139,18 +146,21 @@ static void add_reason(struct derivation *d, const struct asking *a, struct need
 		all->causes[all->causes_n++] = cause;
 }
 
-static void add_case_reasons(struct derivation *d, const struct asking *a, struct need *all, uint32_t kase)
+static void add_case_reasons(struct derivation *d, const struct asking *a, struct need *all,
+			     uint32_t kase)
 {
 	const struct kase *k = &d->f->cases[kase];
 	if (!k->open || k->agency != LK_CALWORKS)
 		return;
 	if (k->not_meeting_at != LK_NO_INSTANT)
-		add_reason(d, a, all, kase, LK_NOT_MEETING, k->not_meeting_at, k->not_meeting_cause);
+		add_reason(d, a, all, kase, LK_NOT_MEETING, k->not_meeting_at,
+			   k->not_meeting_cause);
 	if (k->closing_on != LK_NO_DATE)
 		add_reason(d, a, all, kase, LK_DISCONTINUING, k->closing_at, k->closing_cause);
 }
 
-static void add_concern_reason(struct derivation *d, const struct asking *a, struct need *all, const struct concern *c)
+static void add_concern_reason(struct derivation *d, const struct asking *a, struct need *all,
+			       const struct concern *c)
 {
 	if (!c->resolved && c->kind != LK_REMOVAL_CONSIDERED && d->f->cases[c->kase].open)
 		add_reason(d, a, all, c->kase, LK_CONCERN, c->raised_at, c->cause);
@@ -159,7 +169,8 @@ static void add_concern_reason(struct derivation *d, const struct asking *a, str
 static void need_reconvene(struct derivation *d, const struct asking *a)
 {
 	char episode[KEY_MAX], key[KEY_MAX];
-	struct need all = need_of(LK_LTM, POLICY_BIT(LK_LTM) | POLICY_BIT(LK_CFT), LK_NO_INSTANT, NONE);
+	struct need all =
+		need_of(LK_LTM, POLICY_BIT(LK_LTM) | POLICY_BIT(LK_CFT), LK_NO_INSTANT, NONE);
 	for (uint32_t i = 0; i < d->f->cases_n; i++)
 		add_case_reasons(d, a, &all, i);
 	for (uint32_t i = 0; i < d->f->concerns_n; i++)
@@ -173,9 +184,10 @@ static void need_reconvene(struct derivation *d, const struct asking *a)
 	a->visit(d, &all, a->context);
 }
 
-/* ---- Disposition: one agency's duty on its own case -------------------------------------------------------------- */
+/* ---- Disposition: one agency's duty on its own case ------------------------------------------ */
 
-/* The last disposition held on the case since its status began, else the agreement, else the status itself. */
+/* The last disposition held on the case since its status began, else the agreement, else the status
+ * itself. */
 static lk_instant disposition_base(const struct derivation *d, uint32_t kase, uint32_t *cause)
 {
 	const struct kase *k = &d->f->cases[kase];
@@ -193,7 +205,8 @@ static lk_instant disposition_base(const struct derivation *d, uint32_t kase, ui
 		return base;
 	for (uint32_t i = 0; i < d->f->plans_n; i++) {
 		const struct plan *p = &d->f->plans[i];
-		if (p->kase == kase && p->kind == LK_IFS_AGREEMENT && !p->ended && p->signed_at > agreed_at) {
+		if (p->kase == kase && p->kind == LK_IFS_AGREEMENT && !p->ended &&
+		    p->signed_at > agreed_at) {
 			agreed_at = p->signed_at;
 			*cause = p->signed_cause;
 		}

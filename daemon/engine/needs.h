@@ -1,5 +1,5 @@
-/* needs.h - meetings that a family needs: domain.md, section 5.1. Shared by the rules that ask for a meeting, those that
- * say it is overdue, and those that look for another time for it.
+/* needs.h - meetings that a family needs: domain.md, section 5.1. Shared by the rules that ask for
+ * a meeting, those that say it is overdue, and those that look for another time for it.
  */
 #ifndef LINKAGES_ENGINE_NEEDS_H
 #define LINKAGES_ENGINE_NEEDS_H

@@ -1,7 +1,8 @@
 /* told.c - the container of what was told, and its packed row.
  *
  * In: records that compare() keeps. Out: the same from a row of bytes.
- * Promise: a row is read whole or refused; this half of a family's row is a truth of its own, no cache.
+ * Promise: a row is read whole or refused; this half of a family's row is a truth of its own, no
+ * cache.
  */
 #include "told.h"
 
@@ -11,7 +12,8 @@
 
 #define ROW_MAGIC 0x31544b4cu /* "LKT1" */
 
-static_assert(sizeof(struct told) == 152, "written to disk: a change of layout needs a migration and a new magic");
+static_assert(sizeof(struct told) == 152,
+	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {
 	uint32_t magic, n, words;

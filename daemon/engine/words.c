@@ -1,6 +1,7 @@
 /* words.c - the pool of texts, and the growing of plain vectors.
  *
- * In: texts and counts. Out: words and room. Promise: equal additions in equal order give equal bytes.
+ * In: texts and counts. Out: words and room. Promise: equal additions in equal order give equal
+ * bytes.
  */
 #include "words.h"
 

@@ -62,11 +62,17 @@ printf 'Inventing a county of %s families …\n' "$families"
 cat >"$home/linkages.yaml" <<YAML
 state_directory: $home/state
 runtime_directory: $home/state
+policy: policy.yaml
 clock: manual
 lanes:
   feed: ipc://$home/feed
   intake: $intake
   inbox: $inbox
+YAML
+# The county goes live on the first day: its caseload is loaded, and nobody is told of what is long over.
+cat >"$home/policy.yaml" <<YAML
+moments:
+  quiet_before: $start
 YAML
 "$bin/linkagesd" --config "$home/linkages.yaml" >"$home/log" 2>&1 &
 daemon=$!
@@ -76,6 +82,14 @@ asks()
 	"$bin/linkages-ctl" "$@" >/dev/null 2>&1
 }
 await 'linkagesd answers' asks status
+
+# day: it is the morning of that day, 05:00 or 06:00 at the county
+clock()
+{
+	"$bin/linkages-ctl" clock "$(date -u -d "$1" +%FT13:00:00+00:00)" >"$home/clock.said" 2>&1 ||
+		fail "the clock: $(cat "$home/clock.said")"
+}
+clock "$start"
 
 # Two workers with many families of both agencies: one of child welfare, one of CalWORKs.
 busiest()
@@ -104,8 +118,7 @@ for day in "$home"/county/2*; do
 	wait "$publisher_cws" || fail "cws-cms: $(tail -n 3 "$home/cws-cms.said")"
 	# shellcheck disable=SC2154
 	wait "$publisher_calsaws" || fail "calsaws: $(tail -n 3 "$home/calsaws.said")"
-	"$bin/linkages-ctl" clock "$(date -u -d "${day##*/} + 1 day" +%FT14:00:00+00:00)" >"$home/clock.said" 2>&1 ||
-		fail "the clock: $(cat "$home/clock.said")"
+	clock "${day##*/} + 1 day"
 done
 
 # What everybody has is what the daemon told.
@@ -139,6 +152,7 @@ print(f"  {'':24}" + f"{total['new']:9}{total['updated']:9}{total['withdrawn']:1
 store, seconds = json.load(open(sys.argv[2], encoding="utf-8"))["store"], int(sys.argv[3]) / 1000
 print(f"\n{store['events']} events in, {store['notices']} notices out to {store['workers']} workers, "
       f"{store['dead_letters']} refused; {store['ledger_rows']} rows in the disclosure ledger; {seconds:.1f} s.")
+print("Nobody in this county acknowledges anything: hence notice.unanswered, which goes to supervisors.")
 PYTHON
 
 cat <<'TEXT'

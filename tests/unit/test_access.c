@@ -46,7 +46,9 @@ static bool receive(void *owner, const struct zsock_message *m)
 	struct zsock_part reply[] = { m->part[0], { "yes", 3 } };
 
 	snprintf(f->user, sizeof(f->user), "%s", m->user != NULL ? m->user : "");
-	assert_int_equal(zsock_send(f->lane, reply, 2), 0);
+	/* The client takes no reply: its queue may be full, and the edge is swallowed all the same. */
+	int rc = zsock_send(f->lane, reply, 2);
+	assert_true(rc == 0 || rc == LK_ESTATE);
 	if (++f->received == f->wanted)
 		loop_stop(f->loop, 0);
 	return true;

@@ -1,13 +1,15 @@
 /* closure.c - rules of an end that is planned on one side while the other goes on.
  *
- * In: planned ends of cases and plans. Out: closure.planned. (What happens when a case closes is a moment.)
+ * In: planned ends of cases and plans. Out: closure.planned. (What happens when a case closes is a
+ * moment.)
  * Promise: ACIN I-70-09 G18, the key milestone: either case is about to end.
  */
 #include "../derive.h"
 
 #include <stdio.h>
 
-static void tell_planned(struct derivation *d, uint32_t kase, int what, const char *key, lk_date due, uint32_t cause)
+static void tell_planned(struct derivation *d, uint32_t kase, int what, const char *key,
+			 lk_date due, uint32_t cause)
 {
 	struct fact fact = fact_of(LK_CLOSURE_PLANNED, key);
 	fact.kase = kase;

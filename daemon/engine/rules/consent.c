@@ -1,6 +1,7 @@
 /* consent.c - rules that ask for a family's consent and watch over it.
  *
- * In: consents, episodes. Out: consent.needed, consent.expiring. (consent.ended is a moment: rules/moment.c.)
+ * In: consents, episodes. Out: consent.needed, consent.expiring. (consent.ended is a moment:
+ * rules/moment.c.)
  * Promise: handbook 31-090 IV.D (who discovers the family asks), WIC 832 (a consent has an end).
  */
 #include "../derive.h"
@@ -27,7 +28,8 @@ static bool was_denied(const struct kin *k)
 	return k->denied_step > k->signed_step && k->denied_step >= k->episode_step;
 }
 
-/* Where the last consent's day passed during the episode, its end began this by the passing of days: at 08:00. */
+/* Where the last consent's day passed during the episode, its end began this by the passing of
+ * days: at 08:00. */
 static bool has_begun(struct derivation *d)
 {
 	lk_date last = LK_NO_DATE;

@@ -1,7 +1,7 @@
 /* crossover.c - rules of families known, or likely, to be served by both agencies.
  *
- * In: episodes and likely matches. Out: crossover.found, crossover.possible. (crossover.ended is compare's: it is told
- * to those who had the notice that an undone link takes back.)
+ * In: episodes and likely matches. Out: crossover.found, crossover.possible. (crossover.ended is
+ * compare's: it is told to those who had the notice that an undone link takes back.)
  * Promise: handbook 31-090 III.B, IV.B-C; ACIN I-70-09 G5; workbook "Cross-Referencing".
  */
 #include "../derive.h"
@@ -19,7 +19,8 @@ static void found(struct derivation *d)
 	fact_tell(d, &fact);
 }
 
-/* Asked of the case that opened later: its worker found the family when the other case was there already. */
+/* Asked of the case that opened later: its worker found the family when the other case was there
+ * already. */
 static void possible(struct derivation *d, const struct likely *likely)
 {
 	char own_key[KEY_MAX], key[KEY_MAX];

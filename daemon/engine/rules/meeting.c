@@ -1,8 +1,9 @@
 /* meeting.c - rules that call the team together, and say when it is late.
  *
- * In: needs (needs.c). Out: meeting.needed until such a meeting is on the calendar, meeting.overdue until one was held.
- * Promise: handbook 31-090 III.D-G. A reason is content of the side that caused it; without consent the other side gets
- * the kind and the due date alone.
+ * In: needs (needs.c). Out: meeting.needed until such a meeting is on the calendar, meeting.overdue
+ * until one was held.
+ * Promise: handbook 31-090 III.D-G. A reason is content of the side that caused it; without consent
+ * the other side gets the kind and the due date alone.
  */
 #include "../needs.h"
 

@@ -1,8 +1,9 @@
 /* moment.c - what happened, told once: from the fold's list of moments to facts.
  *
- * In: moments. Out: consent.ended, status.changed, milestone.reached, closure.*, meeting.changed, meeting.reminder,
- * visit.missed, service.credit, referral.changed. Promise: a moment older than policy allows is not told any more, but
- * still follows: it is not taken back either. History is loaded without a flood.
+ * In: moments. Out: consent.ended, status.changed, milestone.reached, closure.*, meeting.changed,
+ * meeting.reminder, visit.missed, service.credit, referral.changed. Promise: a moment older than
+ * policy allows is not told any more, but still follows: it is not taken back either. History is
+ * loaded without a flood.
  */
 #include "../derive.h"
 
@@ -45,8 +46,8 @@ static void about_referral(struct derivation *d, const struct moment *m, struct 
 	fact->to_side = made ? r->to_agency : d->f->cases[r->kase].agency;
 }
 
-static uint32_t add_people(const struct derivation *d, const struct version *v, enum slot slot, uint32_t first,
-			   uint32_t n, struct person *out)
+static uint32_t add_people(const struct derivation *d, const struct version *v, enum slot slot,
+			   uint32_t first, uint32_t n, struct person *out)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct lk_text worker = family_text(d->f, d->f->names[first + i]);
@@ -68,7 +69,8 @@ static void about_meeting(struct derivation *d, const struct moment *m, struct f
 	fact->about.end = zone_time(&d->p->zone, v->end_at);
 	fact->about.place = family_text(d->f, v->place);
 	fact->people_n = add_people(d, v, SLOT_REQUIRED, v->required, v->required_n, people);
-	fact->people_n += add_people(d, v, SLOT_OPTIONAL, v->optional, v->optional_n, people + fact->people_n);
+	fact->people_n += add_people(d, v, SLOT_OPTIONAL, v->optional, v->optional_n,
+				     people + fact->people_n);
 	fact->people = people;
 }
 
@@ -79,7 +81,8 @@ static void about_reminder(struct derivation *d, const struct moment *m, struct 
 	const struct meeting *meeting = &d->f->meetings[v->meeting];
 	about_meeting(d, m, fact);
 	fact->about.change = LK_NO_CODE;
-	if (d->now >= v->start_at || meeting->version != m->subject || meeting->state != MEETING_PLANNED)
+	if (d->now >= v->start_at || meeting->version != m->subject ||
+	    meeting->state != MEETING_PLANNED)
 		fact->follows_only = true;
 }
 
@@ -98,15 +101,16 @@ static void about_nothing(struct derivation *d, const struct moment *m, struct f
 
 typedef void about_function(struct derivation *d, const struct moment *m, struct fact *fact);
 static about_function *const abouts[lk_notice_kind_count] = {
-	[LK_CONSENT_ENDED] = about_consent,	[LK_STATUS_CHANGED] = about_status,
-	[LK_MILESTONE_TOLD] = about_milestone,	[LK_CLOSURE_ONE_SIDE] = about_nothing,
-	[LK_CLOSURE_BOTH] = about_nothing,	[LK_CLOSURE_SCREEN] = about_nothing,
-	[LK_MEETING_CHANGED] = about_meeting,	[LK_MEETING_REMINDER] = about_reminder,
-	[LK_VISIT_MISSED] = about_visit,	[LK_SERVICE_CREDIT] = about_service,
+	[LK_CONSENT_ENDED] = about_consent,     [LK_STATUS_CHANGED] = about_status,
+	[LK_MILESTONE_TOLD] = about_milestone,  [LK_CLOSURE_ONE_SIDE] = about_nothing,
+	[LK_CLOSURE_BOTH] = about_nothing,      [LK_CLOSURE_SCREEN] = about_nothing,
+	[LK_MEETING_CHANGED] = about_meeting,   [LK_MEETING_REMINDER] = about_reminder,
+	[LK_VISIT_MISSED] = about_visit,        [LK_SERVICE_CREDIT] = about_service,
 	[LK_REFERRAL_CHANGED] = about_referral,
 };
 
-/* A moment that an event caused is named by it; one that a day brought, by what it is about and the day. */
+/* A moment that an event caused is named by it; one that a day brought, by what it is about and the
+ * day. */
 static void key_moment(const struct derivation *d, const struct moment *m, char out[KEY_MAX])
 {
 	char cause[KEY_MAX], day[LK_DATE_TEXT];

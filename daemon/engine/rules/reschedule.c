@@ -1,8 +1,9 @@
 /* reschedule.c - meetings that can not stay as they are: domain.md, section 5.2.
  *
- * In: the calendar of the family, and other families' meetings of the same workers. Out: meeting.reschedule with free
- * times. Promise: of two things at once the one of lower rank moves (handbook 31-090 III.F: CWS before CalWORKs); a
- * proposal is free for the family and every required worker as far as the daemon knows, and stays while it can be had.
+ * In: the calendar of the family, and other families' meetings of the same workers. Out:
+ * meeting.reschedule with free times. Promise: of two things at once the one of lower rank moves
+ * (handbook 31-090 III.F: CWS before CalWORKs); a proposal is free for the family and every
+ * required worker as far as the daemon knows, and stays while it can be had.
  */
 #include "../needs.h"
 
@@ -22,8 +23,10 @@ static struct slotted slotted_of(const struct family *f, const struct version *v
 /* Meetings at different, named places need time between them. */
 static bool clash(const struct derivation *d, const struct slotted *a, const struct slotted *b)
 {
-	bool apart = lk_text_given(a->place) && lk_text_given(b->place) && !lk_text_is(a->place, b->place);
-	lk_instant gap = apart ? dated_on(&d->p->meeting_buffer, day_of(d, a->start_at)).n * LK_MINUTE : 0;
+	bool apart = lk_text_given(a->place) && lk_text_given(b->place) &&
+		     !lk_text_is(a->place, b->place);
+	lk_instant gap =
+		apart ? dated_on(&d->p->meeting_buffer, day_of(d, a->start_at)).n * LK_MINUTE : 0;
 	return a->start_at < b->end_at + gap && b->start_at < a->end_at + gap;
 }
 
@@ -50,7 +53,8 @@ static const struct version *version_of(const struct derivation *d, const struct
 /* On the calendar, and its hour has not come. */
 static bool is_ahead(struct derivation *d, const struct meeting *m)
 {
-	return m->version != NONE && m->state == MEETING_PLANNED && !has_come(d, version_of(d, m)->start_at);
+	return m->version != NONE && m->state == MEETING_PLANNED &&
+	       !has_come(d, version_of(d, m)->start_at);
 }
 
 static bool requires(const struct family *f, const struct version *v, struct lk_text worker)
@@ -69,7 +73,7 @@ static bool shares_worker(const struct family *f, const struct version *a, const
 	return false;
 }
 
-/* ---- Reasons ----------------------------------------------------------------------------------------------------- */
+/* ---- Reasons --------------------------------------------------------------------------------- */
 
 struct moving {
 	const struct meeting *m;
@@ -80,7 +84,8 @@ struct moving {
 	int with_agency;
 };
 
-static void gives_way(struct moving *mv, struct lk_text to, int agency, lk_instant start_at, bool named)
+static void gives_way(struct moving *mv, struct lk_text to, int agency, lk_instant start_at,
+		      bool named)
 {
 	mv->reasons |= POLICY_BIT(LK_CONFLICTING);
 	if (mv->with_agency >= 0 && mv->with_at <= start_at)
@@ -91,7 +96,8 @@ static void gives_way(struct moving *mv, struct lk_text to, int agency, lk_insta
 }
 
 /* Within a rank the one scheduled later moves. */
-static bool moves_for(const struct version *v, int other_rank, lk_instant other_said_at, bool other_was_first)
+static bool moves_for(const struct version *v, int other_rank, lk_instant other_said_at,
+		      bool other_was_first)
 {
 	int own = rank(v->kind, v->agency);
 	if (own != other_rank)
@@ -127,21 +133,25 @@ static void find_foreign_conflicts(struct derivation *d, struct moving *mv)
 	for (size_t i = 0; i < d->s->busy_n; i++) {
 		const struct busy *b = &d->s->busy[i];
 		struct slotted there = slotted_busy(b);
-		if (has_come(d, b->start_at) || !requires(d->f, mv->v, b->worker) || !clash(d, &here, &there))
+		if (has_come(d, b->start_at) || !requires(d->f, mv->v, b->worker) ||
+		    !clash(d, &here, &there))
 			continue;
 		bool first = lk_text_order(b->meeting, family_text(d->f, mv->m->id)) < 0;
 		if (moves_for(mv->v, rank(b->kind, b->agency), b->said_at, first))
-			gives_way(mv, b->meeting, b->agency, b->start_at, b->agency == mv->v->agency);
+			gives_way(mv, b->meeting, b->agency, b->start_at,
+				  b->agency == mv->v->agency);
 	}
 }
 
-/* A required worker's assignment to a case of this family ended after the meeting was put on the calendar. */
+/* A required worker's assignment to a case of this family ended after the meeting was put on the
+ * calendar. */
 static void find_leavers(const struct derivation *d, struct moving *mv)
 {
 	for (uint32_t i = 0; i < d->f->assignments_n; i++) {
 		const struct assignment *a = &d->f->assignments[i];
 		struct lk_text worker = family_text(d->f, a->worker);
-		if (a->until_step > mv->v->step && requires(d->f, mv->v, worker) && !is_assigned(d->f, worker))
+		if (a->until_step > mv->v->step && requires(d->f, mv->v, worker) &&
+		    !is_assigned(d->f, worker))
 			mv->reasons |= POLICY_BIT(LK_PARTICIPANT);
 	}
 }
@@ -195,7 +205,8 @@ static bool another_in_time(struct derivation *d, const struct moving *mv, const
 
 static void find_late(struct derivation *d, struct moving *mv, const struct serving *s)
 {
-	if (!s->found || has_come(d, midnight(d, s->due + 1)) || day_of(d, mv->v->start_at) <= s->due)
+	if (!s->found || has_come(d, midnight(d, s->due + 1)) ||
+	    day_of(d, mv->v->start_at) <= s->due)
 		return;
 	if (!another_in_time(d, mv, s))
 		mv->reasons |= POLICY_BIT(LK_LATE);
@@ -208,7 +219,8 @@ static void find_missed(const struct derivation *d, struct moving *mv)
 		const struct meeting *o = &d->f->meetings[i];
 		if (o == mv->m || o->version == NONE || o->state == MEETING_CANCELLED)
 			continue;
-		if (version_of(d, o)->kind == mv->v->kind && version_of(d, o)->step > mv->m->state_step)
+		if (version_of(d, o)->kind == mv->v->kind &&
+		    version_of(d, o)->step > mv->m->state_step)
 			return;
 	}
 	mv->reasons |= POLICY_BIT(LK_MISSED);
@@ -219,8 +231,8 @@ static void find_no_family(const struct derivation *d, struct moving *mv)
 {
 	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
 		const struct meeting *o = &d->f->meetings[i];
-		if (o->state == MEETING_HELD && o->with_family && version_of(d, o)->kind == LK_LTM &&
-		    o->held_at >= mv->m->held_at)
+		if (o->state == MEETING_HELD && o->with_family &&
+		    version_of(d, o)->kind == LK_LTM && o->held_at >= mv->m->held_at)
 			return;
 	}
 	mv->reasons |= POLICY_BIT(LK_NO_FAMILY);
@@ -241,9 +253,10 @@ static void find_reasons(struct derivation *d, struct moving *mv, const struct s
 	}
 }
 
-/* ---- Proposals --------------------------------------------------------------------------------------------------- */
+/* ---- Proposals ------------------------------------------------------------------------------- */
 
-#define SEARCH_DAYS 92 /* a quarter: beyond it no worker plans a meeting for a family in need of one */
+#define SEARCH_DAYS \
+	92 /* a quarter: beyond it no worker plans a meeting for a family in need of one */
 #define HALF_HOUR 30
 
 struct search {
@@ -252,7 +265,8 @@ struct search {
 	lk_instant length;
 };
 
-static bool is_free(struct derivation *d, const struct moving *mv, lk_instant start_at, lk_instant length)
+static bool is_free(struct derivation *d, const struct moving *mv, lk_instant start_at,
+		    lk_instant length)
 {
 	struct slotted here = { start_at, start_at + length, family_text(d->f, mv->v->place) };
 	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
@@ -273,8 +287,10 @@ static bool is_free(struct derivation *d, const struct moving *mv, lk_instant st
 	return true;
 }
 
-/* From the day after the latest 08:00 on; not after the due date of the need it serves, unless that has passed. */
-static struct search search_of(struct derivation *d, const struct moving *mv, const struct serving *s)
+/* From the day after the latest 08:00 on; not after the due date of the need it serves, unless that
+ * has passed. */
+static struct search search_of(struct derivation *d, const struct moving *mv,
+			       const struct serving *s)
 {
 	lk_date day = today(d);
 	if (d->now < morning(d, day))
@@ -293,12 +309,14 @@ static bool can_be_had(struct derivation *d, const struct search *search, lk_ins
 	lk_instant end_at = at + search->length;
 	if (day < search->first || day > search->last || weekday == 0 || weekday == 6)
 		return false;
-	if (minute < d->p->proposals_from || end_at > zone_instant(&d->p->zone, day, d->p->proposals_until))
+	if (minute < d->p->proposals_from ||
+	    end_at > zone_instant(&d->p->zone, day, d->p->proposals_until))
 		return false;
 	return is_free(d, search->mv, at, search->length);
 }
 
-static void search_times(struct derivation *d, const struct search *search, struct lk_proposals *out)
+static void search_times(struct derivation *d, const struct search *search,
+			 struct lk_proposals *out)
 {
 	for (lk_date day = search->first; day <= search->last; day++) {
 		for (int m = d->p->proposals_from; m < d->p->proposals_until; m += HALF_HOUR) {
@@ -312,8 +330,8 @@ static void search_times(struct derivation *d, const struct search *search, stru
 }
 
 /* What was proposed stays while all of it can still be had. */
-static bool keep_proposals(struct derivation *d, const struct search *search, const struct told *before,
-			   struct lk_proposals *out)
+static bool keep_proposals(struct derivation *d, const struct search *search,
+			   const struct told *before, struct lk_proposals *out)
 {
 	if (before == NULL || before->proposals[0] == LK_NO_INSTANT)
 		return false;
@@ -325,7 +343,8 @@ static bool keep_proposals(struct derivation *d, const struct search *search, co
 	return true;
 }
 
-static void propose(struct derivation *d, const struct moving *mv, const struct serving *s, struct fact *fact)
+static void propose(struct derivation *d, const struct moving *mv, const struct serving *s,
+		    struct fact *fact)
 {
 	struct search search = search_of(d, mv, s);
 	struct lk_proposals *out = &fact->about.proposals;
@@ -340,9 +359,10 @@ static void propose(struct derivation *d, const struct moving *mv, const struct 
 		(void)has_come(d, morning(d, search.first));
 }
 
-/* ---- To whom ----------------------------------------------------------------------------------------------------- */
+/* ---- To whom --------------------------------------------------------------------------------- */
 
-static uint32_t add_lead(struct derivation *d, const struct moving *mv, int side, struct person *out, uint32_t n)
+static uint32_t add_lead(struct derivation *d, const struct moving *mv, int side,
+			 struct person *out, uint32_t n)
 {
 	bool own = d->f->cases[mv->m->kase].agency == side;
 	uint32_t first = own ? mv->m->kase : main_case(d->f, side);
@@ -352,13 +372,15 @@ static uint32_t add_lead(struct derivation *d, const struct moving *mv, int side
 	return n + 1;
 }
 
-/* The organizer, if still assigned or never was; else both leads of a joint meeting; else the lead of those who said it. */
+/* The organizer, if still assigned or never was; else both leads of a joint meeting; else the lead
+ * of those who said it. */
 static uint32_t find_movers(struct derivation *d, const struct moving *mv, struct person out[2])
 {
 	struct lk_text organizer = family_text(d->f, mv->v->organizer);
 	int side = lk_text_given(organizer) ? side_of(d->f, organizer) : LK_NO_CODE;
 	if (lk_text_given(organizer) && (side < 0 || is_assigned(d->f, organizer))) {
-		out[0] = (struct person){ organizer, side < 0 ? mv->v->agency : side, SLOT_ORGANIZER };
+		out[0] = (struct person){ organizer, side < 0 ? mv->v->agency : side,
+					  SLOT_ORGANIZER };
 		return 1;
 	}
 	if (!is_joint(mv->v->kind))

@@ -1,7 +1,7 @@
 /* service.c - services that both sides pay for, and referrals nobody has answered.
  *
- * In: running services, referrals. Out: service.duplicate, referral.overdue. (service.credit and referral.changed are
- * moments.) Promise: handbook 31-090 III.C.3; workbook "Referral tracking".
+ * In: running services, referrals. Out: service.duplicate, referral.overdue. (service.credit and
+ * referral.changed are moments.) Promise: handbook 31-090 III.C.3; workbook "Referral tracking".
  */
 #include "../derive.h"
 
@@ -22,7 +22,8 @@ static uint32_t running(const struct family *f, int agency, int category)
 static void duplicate(struct derivation *d, int category)
 {
 	char episode[KEY_MAX], key[KEY_MAX];
-	uint32_t cws = running(d->f, LK_CWS, category), calworks = running(d->f, LK_CALWORKS, category);
+	uint32_t cws = running(d->f, LK_CWS, category),
+		 calworks = running(d->f, LK_CALWORKS, category);
 	if (cws == NONE || calworks == NONE)
 		return;
 	key_episode(d, episode);

@@ -1,8 +1,11 @@
-/* status.c - rules that a case's status sets off on the CalWORKs side: sanctions, reunification, the 60-month clock.
+/* status.c - rules that a case's status sets off on the CalWORKs side: sanctions, reunification,
+ * the 60-month clock.
  *
- * In: statuses, removals, reported months. Out: sanction.review, reunification.evaluate, reunification.ending, clock.near.
- * Promise: ACIN I-70-09 G10, G18; AB 429, AB 135. Lengths that the law changed are read for the day of their cause
- * (reunification) or for today (the clock, compared with a report): domain.md, section 2.
+ * In: statuses, removals, reported months. Out: sanction.review, reunification.evaluate,
+ * reunification.ending, clock.near.
+ * Promise: ACIN I-70-09 G10, G18; AB 429, AB 135. Lengths that the law changed are read for the day
+ * of their cause (reunification) or for today (the clock, compared with a report): domain.md,
+ * section 2.
  */
 #include "../derive.h"
 
@@ -10,7 +13,8 @@ static bool has_linkages_case(const struct derivation *d)
 {
 	for (uint32_t i = 0; i < d->f->cases_n; i++) {
 		const struct kase *k = &d->f->cases[i];
-		if (k->open && k->agency == LK_CWS && (d->p->linkages_statuses & POLICY_BIT(k->status)) != 0)
+		if (k->open && k->agency == LK_CWS &&
+		    (d->p->linkages_statuses & POLICY_BIT(k->status)) != 0)
 			return true;
 	}
 	return false;
@@ -47,7 +51,8 @@ static void reunification_evaluate(struct derivation *d, uint32_t kase)
 	fact_tell(d, &fact);
 }
 
-/* The last day of aid or services: the status's own, or six full months after the month of its start. */
+/* The last day of aid or services: the status's own, or six full months after the month of its
+ * start. */
 static lk_date reunification_end(const struct derivation *d, const struct kase *k)
 {
 	if (k->status_until != LK_NO_DATE)

@@ -1,8 +1,8 @@
 /* unanswered.c - notices that nobody has acknowledged, and sources that have fallen silent.
  *
  * In: what was told and answered; silent sources. Out: notice.unanswered, feed.silent.
- * Promise: deck "accountable". The hours count from the telling, so this is the one standing notice that depends on
- * when an event arrived.
+ * Promise: deck "accountable". The hours count from the telling, so this is the one standing notice
+ * that depends on when an event arrived.
  */
 #include "../derive.h"
 
@@ -10,18 +10,21 @@
 
 static lk_instant answer_by(const struct derivation *d, const struct told *t)
 {
-	const struct dated *hours = t->urgency == LK_URGENT ? &d->p->unanswered_urgent : &d->p->unanswered_prompt;
+	const struct dated *hours =
+		t->urgency == LK_URGENT ? &d->p->unanswered_urgent : &d->p->unanswered_prompt;
 	return t->first_told_at + dated_on(hours, day_of(d, t->first_told_at)).n * LK_HOUR;
 }
 
 static bool waits(const struct told *t)
 {
-	return t->live && !t->doubled && t->urgency >= LK_PROMPT && t->answered_at == LK_NO_INSTANT &&
-	       t->kind != LK_NOTICE_UNANSWERED && t->side >= 0;
+	return t->live && !t->doubled && t->urgency >= LK_PROMPT &&
+	       t->answered_at == LK_NO_INSTANT && t->kind != LK_NOTICE_UNANSWERED && t->side >= 0;
 }
 
-/* The supervisor of the side; the liaison where there is none, or where it is the supervisor who did not answer. */
-static struct lk_text who_asks(const struct derivation *d, const struct told *t, struct lk_text worker)
+/* The supervisor of the side; the liaison where there is none, or where it is the supervisor who
+ * did not answer. */
+static struct lk_text who_asks(const struct derivation *d, const struct told *t,
+			       struct lk_text worker)
 {
 	uint32_t own = family_case(d->f, t->side, words_text(&d->told->words, t->own));
 	struct lk_text asks = supervisor_of(d, t->side, own);
@@ -54,6 +57,18 @@ void rules_unanswered(struct derivation *d)
 {
 	for (uint32_t i = 0; i < d->told->n; i++)
 		unanswered(d, &d->told->at[i]);
+}
+
+lk_instant unanswered_next(const struct derivation *d)
+{
+	lk_instant next = LK_NO_INSTANT;
+	for (uint32_t i = 0; i < d->told->n; i++) {
+		const struct told *t = &d->told->at[i];
+		lk_instant at = waits(t) ? answer_by(d, t) : LK_NO_INSTANT;
+		if (at > d->now && (next == LK_NO_INSTANT || at < next))
+			next = at;
+	}
+	return next;
 }
 
 void rules_feed(struct derivation *d)

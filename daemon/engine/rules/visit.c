@@ -1,6 +1,7 @@
 /* visit.c - the monthly face-to-face visit, by calendar month. (visit.missed is a moment.)
  *
- * In: CWS cases and contacts. Out: visit.due. Promise: handbook 31-090 V.A.6; measures 2S and 2F count calendar months.
+ * In: CWS cases and contacts. Out: visit.due. Promise: handbook 31-090 V.A.6; measures 2S and 2F
+ * count calendar months.
  */
 #include "../derive.h"
 
@@ -13,7 +14,8 @@ static void due(struct derivation *d, uint32_t kase)
 	lk_date first = date_month_first(today(d)), last = date_month_last(today(d));
 	lk_instant began_at = midnight(d, first);
 	lk_date told_from = day_before(last, dated_on(&d->p->visit_before, last));
-	if (k->opened_at >= began_at || k->visited_at >= began_at || !has_come(d, morning(d, told_from)))
+	if (k->opened_at >= began_at || k->visited_at >= began_at ||
+	    !has_come(d, morning(d, told_from)))
 		return;
 	(void)has_come(d, midnight(d, last + 1));
 	key_case(d->f, kase, owner);
@@ -32,7 +34,8 @@ void rules_visit(struct derivation *d)
 {
 	for (uint32_t i = 0; i < d->f->cases_n; i++) {
 		const struct kase *k = &d->f->cases[i];
-		if (k->open && k->agency == LK_CWS && (d->p->visit_statuses & POLICY_BIT(k->status)) != 0) {
+		if (k->open && k->agency == LK_CWS &&
+		    (d->p->visit_statuses & POLICY_BIT(k->status)) != 0) {
 			due(d, i);
 			(void)has_come(d, midnight(d, date_month_last(today(d)) + 1));
 		}
