@@ -1,0 +1,535 @@
+/* oracle.c - the disclosure oracle: from events that were known at an instant to what may cross.
+ *
+ * In: a history, how much of an order had arrived, an instant, a notice. Out: a complaint or none.
+ * Promise: nothing of the engine is used but the calendar. It looks at every event anew for every notice.
+ */
+#include "oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CASES_MAX 16
+#define CONSENTS_MAX 64
+#define ALL_TOPICS ((1u << lk_topic_count) - 1)
+
+struct known_case {
+	int agency;
+	struct lk_text number;
+	lk_instant opened_at;  /* first opening; LK_NO_INSTANT: none */
+	bool was_opened, open, limited;
+	int group;             /* cases that links join share one */
+	uint32_t status_event; /* that brought the present status; HISTORY_MAX: none */
+	int status;
+	lk_instant live_since[lk_topic_count];
+};
+
+struct known_consent {
+	struct lk_text id;
+	int owner;
+	unsigned topics;
+	lk_date expires;
+	bool in_force;
+};
+
+/* An event in the order in which it counts. */
+struct counted {
+	uint32_t event;
+	lk_instant at;
+	bool waited;
+};
+
+struct view {
+	const struct history *h;
+	const struct policy *p;
+	lk_instant at;
+	struct known_case cases[CASES_MAX];
+	int cases_n;
+	struct known_consent consents[CONSENTS_MAX];
+	int consents_n;
+	bool is_known[HISTORY_MAX]; /* has arrived */
+	bool is_out[HISTORY_MAX];   /* superseded, still to come, or of a case that is not open yet */
+	struct counted order[HISTORY_MAX];
+	uint32_t order_n;
+};
+
+static bool is_link(int type)
+{
+	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+}
+
+static int case_of(struct view *v, int agency, struct lk_text number)
+{
+	for (int i = 0; i < v->cases_n; i++)
+		if (v->cases[i].agency == agency && lk_text_is(v->cases[i].number, number))
+			return i;
+	if (v->cases_n == CASES_MAX)
+		abort();
+	struct known_case *k = &v->cases[v->cases_n];
+	*k = (struct known_case){ .agency = agency, .number = number, .opened_at = LK_NO_INSTANT };
+	k->group = v->cases_n;
+	k->status = LK_NO_CODE;
+	k->status_event = HISTORY_MAX;
+	for (int t = 0; t < lk_topic_count; t++)
+		k->live_since[t] = LK_NO_INSTANT;
+	return v->cases_n++;
+}
+
+static const struct lk_event *event_at(const struct view *v, uint32_t i)
+{
+	return &v->h->at[i].event;
+}
+
+/* ---- What counts ------------------------------------------------------------------------------- */
+
+static void find_superseded(struct view *v)
+{
+	for (uint32_t i = 0; i < v->h->n; i++) {
+		const struct lk_event *by = event_at(v, i);
+		if (!v->is_known[i] || !lk_text_given(by->supersedes))
+			continue;
+		for (uint32_t j = 0; j < v->h->n; j++)
+			v->is_out[j] |= lk_text_is(event_at(v, j)->source, by->source) &&
+					lk_text_is(event_at(v, j)->id, by->supersedes);
+	}
+}
+
+static void find_openings(struct view *v)
+{
+	for (uint32_t i = 0; i < v->h->n; i++) {
+		const struct lk_event *e = event_at(v, i);
+		if (v->is_out[i] || e->type != LK_CASE_OPENED)
+			continue;
+		struct known_case *k = &v->cases[case_of(v, (int)e->agency, e->subject)];
+		if (k->opened_at == LK_NO_INSTANT || e->time.at < k->opened_at)
+			k->opened_at = e->time.at;
+	}
+}
+
+static const struct view *sorting;
+
+static int by_order(const void *a, const void *b)
+{
+	const struct counted *x = a, *y = b;
+	const struct lk_event *e = event_at(sorting, x->event), *f = event_at(sorting, y->event);
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	if (x->waited != y->waited)
+		return x->waited ? 1 : -1;
+	if (e->time.at != f->time.at)
+		return e->time.at < f->time.at ? -1 : 1;
+	int order = lk_text_order(e->source, f->source);
+	return order != 0 ? order : e->sequence < f->sequence ? -1 : 1;
+}
+
+static void find_order(struct view *v)
+{
+	for (uint32_t i = 0; i < v->h->n; i++) {
+		const struct lk_event *e = event_at(v, i);
+		v->is_out[i] |= !v->is_known[i] || e->time.at > v->at;
+	}
+	find_openings(v);
+	for (uint32_t i = 0; i < v->h->n; i++) {
+		const struct lk_event *e = event_at(v, i);
+		if (v->is_out[i])
+			continue;
+		lk_instant opened_at = v->cases[case_of(v, (int)e->agency, e->subject)].opened_at;
+		struct counted c = { i, e->time.at, false };
+		v->is_out[i] = !is_link((int)e->type) && opened_at == LK_NO_INSTANT;
+		if (!is_link((int)e->type) && c.at < opened_at)
+			c = (struct counted){ i, opened_at, true };
+		if (!v->is_out[i])
+			v->order[v->order_n++] = c;
+	}
+	sorting = v;
+	if (v->order_n > 0)
+		qsort(v->order, v->order_n, sizeof(*v->order), by_order);
+}
+
+/* ---- Links ------------------------------------------------------------------------------------- */
+
+static bool same_pair(const struct lk_event *a, const struct lk_event *b)
+{
+	const struct lk_other *x = &a->link_confirmed.other, *y = &b->link_confirmed.other;
+	bool straight = a->agency == b->agency && lk_text_is(a->subject, b->subject) &&
+			x->agency == y->agency && lk_text_is(x->number, y->number);
+	bool crossed = (int)a->agency == y->agency && lk_text_is(a->subject, y->number) &&
+		       (int)b->agency == x->agency && lk_text_is(b->subject, x->number);
+	return straight || crossed;
+}
+
+/* A confirmation that a later refusal or removal of the pair makes as if it had never been. */
+static bool is_undone(const struct view *v, uint32_t place)
+{
+	const struct lk_event *e = event_at(v, v->order[place].event);
+	for (uint32_t i = place + 1; i < v->order_n; i++) {
+		const struct lk_event *later = event_at(v, v->order[i].event);
+		if ((later->type == LK_LINK_REFUSED || later->type == LK_LINK_REMOVED) &&
+		    same_pair(e, later))
+			return true;
+	}
+	return false;
+}
+
+static void join(struct view *v, int a, int b)
+{
+	int from = v->cases[b].group, to = v->cases[a].group;
+	for (int i = 0; i < v->cases_n; i++)
+		if (v->cases[i].group == from)
+			v->cases[i].group = to;
+}
+
+/* ---- Consents ---------------------------------------------------------------------------------- */
+
+/* The case's own, else its agency's in the family, else the other agency's. */
+static struct known_consent *consent_named(struct view *v, int kase, struct lk_text id)
+{
+	struct known_consent *found = NULL;
+	int nearest = 3;
+	for (int i = 0; i < v->consents_n; i++) {
+		struct known_consent *c = &v->consents[i];
+		const struct known_case *owner = &v->cases[c->owner];
+		if (!lk_text_is(c->id, id) || owner->group != v->cases[kase].group)
+			continue;
+		int near = c->owner == kase ? 0 : owner->agency == v->cases[kase].agency ? 1 : 2;
+		if (near < nearest) {
+			nearest = near;
+			found = c;
+		}
+	}
+	return found;
+}
+
+static void sign(struct view *v, int kase, const struct lk_consent_signed *d, lk_instant at)
+{
+	struct known_consent *c = consent_named(v, kase, d->consent);
+	if (c == NULL) {
+		if (v->consents_n == CONSENTS_MAX)
+			abort();
+		c = &v->consents[v->consents_n++];
+		*c = (struct known_consent){ .id = d->consent, .owner = kase };
+	}
+	c->topics = d->topics != 0 ? d->topics : ALL_TOPICS;
+	c->expires = d->expires;
+	c->in_force = d->expires == LK_NO_DATE || zone_date(&v->p->zone, at) <= d->expires;
+}
+
+/* ---- Live -------------------------------------------------------------------------------------- */
+
+static unsigned topics_of(const struct view *v, int group)
+{
+	bool sides[2] = { false, false }, limited = false;
+	unsigned topics = 0;
+	for (int i = 0; i < v->cases_n; i++) {
+		const struct known_case *k = &v->cases[i];
+		if (k->group != group)
+			continue;
+		sides[k->agency] |= k->was_opened;
+		limited |= k->open && k->limited;
+	}
+	for (int i = 0; i < v->consents_n; i++)
+		if (v->consents[i].in_force && v->cases[v->consents[i].owner].group == group)
+			topics |= v->consents[i].topics;
+	return sides[0] && sides[1] && !limited ? topics : 0;
+}
+
+static void look_at_live(struct view *v, lk_instant at)
+{
+	for (int i = 0; i < v->cases_n; i++) {
+		unsigned topics = topics_of(v, v->cases[i].group);
+		for (int t = 0; t < lk_topic_count; t++) {
+			lk_instant *since = &v->cases[i].live_since[t];
+			if ((topics & (1u << t)) == 0)
+				*since = LK_NO_INSTANT;
+			else if (*since == LK_NO_INSTANT)
+				*since = at;
+		}
+	}
+}
+
+static lk_instant expires_at(const struct view *v, const struct known_consent *c)
+{
+	return zone_instant(&v->p->zone, c->expires + 1, 0);
+}
+
+/* A consent ends with its day, before anything that is said at that midnight. */
+static void expire_until(struct view *v, lk_instant at)
+{
+	for (;;) {
+		struct known_consent *next = NULL;
+		for (int i = 0; i < v->consents_n; i++) {
+			struct known_consent *c = &v->consents[i];
+			if (c->in_force && c->expires != LK_NO_DATE && expires_at(v, c) <= at &&
+			    (next == NULL || c->expires < next->expires))
+				next = c;
+		}
+		if (next == NULL)
+			return;
+		next->in_force = false;
+		look_at_live(v, expires_at(v, next));
+	}
+}
+
+/* ---- Events in their order ---------------------------------------------------------------------- */
+
+static void set_status(struct view *v, struct known_case *k, int status, uint32_t event)
+{
+	(void)v;
+	if (k->status == status)
+		return;
+	k->status = status;
+	k->status_event = event;
+}
+
+static void apply(struct view *v, uint32_t place)
+{
+	const struct counted *c = &v->order[place];
+	const struct lk_event *e = event_at(v, c->event);
+	int kase = case_of(v, (int)e->agency, e->subject);
+	struct known_case *k = &v->cases[kase];
+	struct known_consent *consent;
+	if (e->type == LK_CASE_OPENED) {
+		k->open = k->was_opened = true;
+		if (e->case_opened.limited_access >= 0)
+			k->limited = e->case_opened.limited_access == 1;
+		set_status(v, k, e->case_opened.status, c->event);
+	} else if (e->type == LK_CASE_STATUS) {
+		set_status(v, k, e->case_status.status, c->event);
+	} else if (e->type == LK_CASE_CLOSED) {
+		k->open = false;
+	} else if (e->type == LK_CASE_RESTRICTED) {
+		k->limited = e->case_restricted.limited_access == 1;
+	} else if (e->type == LK_CONSENT_SIGNED) {
+		sign(v, kase, &e->consent_signed, c->at);
+	} else if (e->type == LK_CONSENT_REVOKED) {
+		consent = consent_named(v, kase, e->consent_revoked.consent);
+		if (consent != NULL)
+			consent->in_force = false;
+	} else if (e->type == LK_LINK_CONFIRMED && !is_undone(v, place)) {
+		const struct lk_other *o = &e->link_confirmed.other;
+		join(v, kase, case_of(v, o->agency, o->number));
+	}
+}
+
+static struct view *view_at(const struct world *w, uint32_t known, lk_instant at)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	if (v == NULL)
+		abort();
+	v->h = w->h;
+	v->p = w->policy;
+	v->at = at;
+	for (uint32_t i = 0; i < known && i < w->o->n; i++)
+		if (w->o->at[i].kind == STEP_EVENT && !w->o->at[i].left_out)
+			v->is_known[w->o->at[i].event] = true;
+	find_superseded(v);
+	find_order(v);
+	for (uint32_t i = 0; i < v->order_n; i++) {
+		expire_until(v, v->order[i].at - 1);
+		expire_until(v, v->order[i].at);
+		apply(v, i);
+		look_at_live(v, v->order[i].at);
+	}
+	expire_until(v, at);
+	return v;
+}
+
+/* ---- Judging a notice -------------------------------------------------------------------------- */
+
+static const int topics[lk_notice_kind_count] = {
+	[LK_STATUS_CHANGED] = LK_TOPIC_STATUS,
+	[LK_REUNIFICATION_EVALUATE] = LK_TOPIC_STATUS,
+	[LK_REUNIFICATION_ENDING] = LK_TOPIC_STATUS,
+	[LK_CLOCK_NEAR] = LK_TOPIC_CLOSURE,
+	[LK_MILESTONE_TOLD] = LK_TOPIC_MILESTONE,
+	[LK_CLOSURE_PLANNED] = LK_TOPIC_CLOSURE,
+	[LK_CLOSURE_ONE_SIDE] = LK_TOPIC_CLOSURE,
+	[LK_MEETING_NEEDED] = LK_TOPIC_MEETING,
+	[LK_MEETING_OVERDUE] = LK_TOPIC_MEETING,
+	[LK_MEETING_RESCHEDULE] = LK_TOPIC_MEETING,
+	[LK_SERVICE_DUPLICATE] = LK_TOPIC_SERVICES,
+	[LK_SERVICE_CREDIT] = LK_TOPIC_SERVICES,
+	[LK_REFERRAL_CHANGED] = LK_TOPIC_REFERRAL,
+};
+
+struct judging {
+	struct view *v;
+	const struct lk_notice *n;
+	int side, own, other; /* cases; -1: not named */
+	bool is_moment;
+};
+
+static int find_case(const struct view *v, int agency, struct lk_text number)
+{
+	for (int i = 0; i < v->cases_n; i++)
+		if (v->cases[i].agency == agency && lk_text_is(v->cases[i].number, number))
+			return i;
+	return -1;
+}
+
+/* "source/id" */
+static const struct lk_event *event_named(const struct view *v, struct lk_text name, uint32_t *index)
+{
+	for (uint32_t i = 0; i < v->h->n; i++) {
+		const struct lk_event *e = event_at(v, i);
+		size_t source = e->source.len;
+		if (name.len == source + 1 + e->id.len &&
+		    memcmp(name.at, e->source.at, source) == 0 &&
+		    memcmp(name.at + source + 1, e->id.at, e->id.len) == 0) {
+			*index = i;
+			return e;
+		}
+	}
+	return NULL;
+}
+
+static const char *judge_link(const struct judging *j)
+{
+	if (!lk_text_given(j->n->other_number))
+		return j->n->contacts_n > 0 ? "contacts without the case they belong to" : NULL;
+	if (j->other < 0)
+		return "names a case that nobody knows";
+	if (j->v->cases[j->own].group != j->v->cases[j->other].group)
+		return "names a case that no link leads to";
+	return NULL;
+}
+
+static bool any_live(const struct judging *j, int topic)
+{
+	for (int i = 0; i < j->v->cases_n; i++) {
+		const struct known_case *k = &j->v->cases[i];
+		if (k->agency != j->side && k->group == j->v->cases[j->own].group &&
+		    k->live_since[topic] != LK_NO_INSTANT)
+			return true;
+	}
+	return false;
+}
+
+/* A moment crosses if its topic has been live since its time; when that begins, the latest status alone is told. */
+static const char *judge_moment(const struct judging *j, int topic)
+{
+	uint32_t index = 0;
+	const struct lk_event *e =
+		j->n->events_n > 0 ? event_named(j->v, j->n->events[0], &index) : NULL;
+	if (e == NULL)
+		return "a moment of the other side without the event it comes from";
+	int kase = find_case(j->v, (int)e->agency, e->subject);
+	if (kase < 0 || (int)e->agency == j->side)
+		return "content that is not of the other side";
+	const struct known_case *k = &j->v->cases[kase];
+	lk_instant since = k->live_since[topic], happened_at = e->time.at;
+	if (k->opened_at != LK_NO_INSTANT && happened_at < k->opened_at)
+		happened_at = k->opened_at;
+	if (since == LK_NO_INSTANT)
+		return "content without live consent";
+	if (k->group != j->v->cases[j->own].group)
+		return "content of a case that no link leads to";
+	if (since <= happened_at)
+		return NULL;
+	bool is_status = j->n->kind == LK_STATUS_CHANGED && j->n->about.what == LK_WHAT_STATUS;
+	return is_status && since <= j->n->at.at ? NULL : "content of before the consent";
+}
+
+static const char *judge_content(const struct judging *j)
+{
+	int topic = topics[j->n->kind];
+	if (j->is_moment)
+		return judge_moment(j, topic);
+	return any_live(j, topic) ? NULL : "content without live consent";
+}
+
+/* Below content: no event of the other side, and of what a blind rule names no more than that. */
+static const char *judge_events(const struct judging *j)
+{
+	for (uint32_t i = 0; i < j->n->events_n; i++) {
+		uint32_t index;
+		const struct lk_event *e = event_named(j->v, j->n->events[i], &index);
+		if (e == NULL || (int)e->agency != j->side)
+			return "names an event of the other side";
+	}
+	return NULL;
+}
+
+static const char *judge_signal(const struct judging *j)
+{
+	unsigned theirs = j->side == LK_CWS ? (1u << LK_NOT_MEETING) | (1u << LK_DISCONTINUING) : 0;
+	const struct lk_about *a = &j->n->about;
+	if (lk_text_given(j->n->other_number) || j->n->contacts_n > 0)
+		return "a signal that names the other side's case or workers";
+	if (a->from >= 0 || a->status >= 0 || a->what >= 0 || a->category >= 0 ||
+	    lk_text_given(a->milestone) || lk_text_given(a->place) || a->left != INT64_MIN)
+		return "a signal that says more than that something is to be done";
+	if ((a->reasons & theirs) != 0 && !any_live(j, LK_TOPIC_MEETING))
+		return "a reason of the other side";
+	return NULL;
+}
+
+static const char *judge_own(const struct judging *j)
+{
+	bool names_other = lk_text_given(j->n->other_number) || j->n->contacts_n > 0;
+	return names_other ? "names the other side, and says that it does not" : NULL;
+}
+
+static const char *judge(const struct judging *j)
+{
+	const char *complaint = NULL;
+	if (j->own < 0)
+		return j->n->level == LK_CONTENT ? "content for nobody's case" : NULL;
+	if (j->n->level >= LK_REGISTRY)
+		complaint = judge_link(j);
+	if (complaint == NULL && j->n->level == LK_CONTENT)
+		complaint = judge_content(j);
+	if (complaint == NULL && j->n->level < LK_CONTENT)
+		complaint = judge_events(j);
+	if (complaint == NULL && j->n->level == LK_SIGNAL)
+		complaint = judge_signal(j);
+	if (complaint == NULL && j->n->level == LK_OWN)
+		complaint = judge_own(j);
+	return complaint;
+}
+
+/* Numbers tell the agency: C-n and W-n. */
+static struct judging judging_of(const struct world *w, struct view *v, const struct lk_notice *n)
+{
+	struct judging j = { .v = v, .n = n, .side = LK_NO_CODE, .own = -1, .other = -1 };
+	j.is_moment = w->policy->rule[n->kind].rule_class == MOMENT;
+	if (!lk_text_given(n->case_number))
+		return j;
+	j.side = n->case_number.at[0] == 'C' ? LK_CWS : LK_CALWORKS;
+	j.own = case_of(v, j.side, n->case_number);
+	if (lk_text_given(n->other_number))
+		j.other = find_case(v, 1 - j.side, n->other_number);
+	return j;
+}
+
+/* Events that waited for one instant are folded one after the other: what is told between them is of neither. */
+static bool is_crowded(const struct world *w, const struct heard *heard)
+{
+	int n = 0;
+	for (uint32_t i = 0; i < heard->known; i++)
+		n += w->o->at[i].kind == STEP_EVENT && !w->o->at[i].left_out &&
+		     w->h->at[w->o->at[i].event].event.time.at == heard->notice.at.at &&
+		     w->o->at[i].at < heard->notice.at.at;
+	return n > 1;
+}
+
+const char *oracle_told(const struct world *w, const struct heard *heard)
+{
+	if (heard->notice.kind == LK_CROSSOVER_POSSIBLE || is_crowded(w, heard))
+		return NULL;
+	struct view *v = view_at(w, heard->known, heard->notice.at.at);
+	struct judging j = judging_of(w, v, &heard->notice);
+	const char *complaint = judge(&j);
+	free(v);
+	return complaint;
+}
+
+const char *oracle_shown(const struct world *w, const struct lk_notice *notice)
+{
+	if (notice->at.at == LK_NO_INSTANT)
+		return NULL; /* reduced to a number and a kind */
+	struct view *v = view_at(w, w->o->n, w->now);
+	struct judging j = judging_of(w, v, notice);
+	const char *complaint = judge(&j);
+	free(v);
+	return complaint;
+}
