@@ -530,7 +530,9 @@ static void set_level(const struct derivation *d, const struct fact *fact,
 		set_reasons(d, fact, c);
 		return;
 	}
-	c->level = fact->agency == c->side ? LK_OWN : rule->level;
+	/* A signal is one to either side: something is to be done because of something there. */
+	bool own = fact->agency == c->side && rule->level != LK_SIGNAL;
+	c->level = own ? LK_OWN : rule->level;
 	if (lk_text_given(fact->other_number) || c->side < 0)
 		return; /* an unlinked likely match, or no family at all: registry by rule, nothing to ask */
 	c->withheld = !may_see(d, fact, c, c->level);
