@@ -1182,32 +1182,42 @@ static size_t lines_write(const struct feed *f, size_t from, lk_instant until, F
 	return from;
 }
 
+/* What becomes known until then, in a folder of its own. */
+static size_t slice_write(const struct county *c, int agency, const char *name, size_t from,
+			  lk_instant until)
+{
+	char folder[4096];
+	FILE *file;
+
+	if (snprintf(folder, sizeof(folder), "%s/%s", c->options.out, name) >= (int)sizeof(folder))
+		die("%s: the name is too long", c->options.out);
+	folder_make(folder);
+	file = file_open(folder, sources[agency], ".ndjson");
+	from = lines_write(&c->feed[agency], from, until, file);
+	file_close(file, folder);
+	return from;
+}
+
 static void feed_write(const struct county *c, int agency)
 {
 	const struct feed *f = &c->feed[agency];
-	char folder[4096];
-	size_t at = 0;
-	FILE *file;
+	size_t at;
 
 	qsort(f->line, f->n, sizeof(*f->line), line_order);
 	if (!c->options.by_day) {
-		file = file_open(c->options.out, sources[agency], ".ndjson");
-		lines_write(f, 0, INT64_MAX, file);
+		FILE *file = file_open(c->options.out, sources[agency], ".ndjson");
+
+		(void)lines_write(f, 0, INT64_MAX, file);
 		file_close(file, c->options.out);
 		return;
 	}
+	at = slice_write(c, agency, "caseload", 0, c->load_at + 1);
 	for (unsigned day = 0; day < c->options.days; day++) {
-		char date[LK_DATE_TEXT];
+		lk_date date = c->options.start + (lk_date)day;
+		char name[LK_DATE_TEXT];
 
-		lk_date_print(c->options.start + (lk_date)day, date);
-		if (snprintf(folder, sizeof(folder), "%s/%s", c->options.out, date) >=
-		    (int)sizeof(folder))
-			die("%s: the name is too long", c->options.out);
-		folder_make(folder);
-		file = file_open(folder, sources[agency], ".ndjson");
-		at = lines_write(f, at, pacific_instant(c->options.start + (lk_date)day + 1, 0),
-				 file);
-		file_close(file, folder);
+		lk_date_print(date, name);
+		at = slice_write(c, agency, name, at, pacific_instant(date + 1, 0));
 	}
 }
 
@@ -1261,7 +1271,7 @@ static const struct option_row rows[] = {
 	{ "out", 'o', OPTION_TEXT, "DIR", &settings.out,
 	  "where to write; made if it is not there (default: here)" },
 	{ "by-day", 0, OPTION_FLAG, NULL, &settings.by_day,
-	  "a folder a day, named by its date, rather than one file for all days" },
+	  "folders rather than one file: `caseload`, then one a day, named by its date" },
 };
 
 static const struct tool tool = {

@@ -12,14 +12,14 @@ seed=${SEED:-1}
 start=2026-03-02
 
 home=$(mktemp -d "${TMPDIR:-/tmp}/linkages-demo.XXXXXX")
-daemon='' live='' all=''
+daemon='' live=''
 
 leave()
 {
 	status=$?
 	trap - EXIT INT TERM HUP
 	# shellcheck disable=SC2086 # one word each, or none
-	for pid in $live $all $daemon; do
+	for pid in $live $daemon; do
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -102,39 +102,39 @@ printf '\nFollowing %s (child welfare) and %s (CalWORKs), day by day from %s:\n\
 	"$social_worker" "$ais_worker" "$start"
 "$bin/linkages-sub" --server "$inbox" "$social_worker" "$ais_worker" &
 live=$!
-cut -f1 "$home/county/workers.tsv" |
-	xargs "$bin/linkages-sub" --server "$inbox" --client everybody --json cws.liaison calworks.liaison \
-		>"$home/notices" 2>"$home/all.log" &
-all=$!
 
-# One day of both agencies at once, each from an outbox of its own; then the night passes.
+# what: both agencies at once, each from an outbox of its own
+publish()
+{
+	"$bin/linkages-pub" --server "$intake" "$1/cws-cms.ndjson" >"$home/cws.said" 2>&1 &
+	cws=$!
+	"$bin/linkages-pub" --server "$intake" "$1/calsaws.ndjson" >"$home/calworks.said" 2>&1 &
+	calworks=$!
+	wait "$cws" || fail "cws-cms: $(tail -n 3 "$home/cws.said")"
+	wait "$calworks" || fail "calsaws: $(tail -n 3 "$home/calworks.said")"
+}
+
+# The caseload, then a day of both agencies after the other; after each the night passes.
 began=$(date +%s%N)
+publish "$home/county/caseload"
 for day in "$home"/county/2*; do
-	for source in cws-cms calsaws; do
-		"$bin/linkages-pub" --server "$intake" --source "$source" "$day/$source.ndjson" >"$home/$source.said" 2>&1 &
-		eval "publisher_${source%%-*}=$!"
-	done
-	# shellcheck disable=SC2154 # set by eval
-	wait "$publisher_cws" || fail "cws-cms: $(tail -n 3 "$home/cws-cms.said")"
-	# shellcheck disable=SC2154
-	wait "$publisher_calsaws" || fail "calsaws: $(tail -n 3 "$home/calsaws.said")"
+	publish "$day"
 	clock "${day##*/} + 1 day"
 done
-
-# What everybody has is what the daemon told.
-told()
-{
-	"$bin/linkages-ctl" status --json >"$home/status" 2>&1 || return 1
-	[ "$(sed -n 's/.*"notices":\([0-9]*\).*/\1/p' "$home/status")" = "$(grep -c '"notice":{' "$home/notices")" ]
-}
-await 'everybody has every notice' told
 milliseconds=$((($(date +%s%N) - began) / 1000000))
 
-kill "$live" "$all"
+# Every worker comes back after a month and catches up.
+{
+	cut -f1 "$home/county/workers.tsv"
+	printf 'cws.liaison\ncalworks.liaison\n'
+} | xargs -n 500 "$bin/linkages-sub" --server "$inbox" --once --no-store --json >"$home/notices" 2>"$home/sub.said" ||
+	fail "linkages-sub: $(tail -n 3 "$home/sub.said")"
+"$bin/linkages-ctl" status --json >"$home/status" || fail 'no status'
+
+kill "$live"
 wait "$live" || true
-wait "$all" || true
-live='' all=''
-printf '\nNotices of the month, by kind:\n\n'
+live=''
+printf '\nIn the mailboxes after a month, by kind:\n\n'
 /usr/bin/python3 - "$home/notices" "$home/status" "$milliseconds" <<'PYTHON'
 import collections, json, sys
 kinds = collections.defaultdict(collections.Counter)
