@@ -272,6 +272,14 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 	return true;
 }
 
+/* An alarm: what an agency said is lost, and only the agency can say it again. */
+static void tell_gap(const struct stored_stream *stream)
+{
+	metric_add(METRIC_SOURCE_GAPS, stream->missing);
+	log_line(LOG_ERROR, "alarm=source_gap source=%.*s missing=%" PRId64 " upto=%" PRId64,
+		 LK_PRINT(stream->source), stream->missing, stream->next - 1);
+}
+
 static void subscribe(struct intake *intake, const struct lane_sender *from,
 		      const struct lk_msg_pub_hello *hello, const uint8_t epoch[LK_DIGEST])
 {
@@ -295,6 +303,8 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 		goto out;
 	}
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
+	if (stored.missing > 0)
+		tell_gap(&stored);
 	send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
 	log_line(LOG_INFO,
 		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,

@@ -23,6 +23,7 @@
 	  "events missing on the feed lane, by dense sequence or heartbeat") \
 	M(METRIC_FEED_DROPPED, "feed_dropped", \
 	  "messages on the feed lane that were neither event nor ping") \
+	M(METRIC_SOURCE_GAPS, "source_gaps", "events that an outbox had forgotten and nobody has") \
 	M(METRIC_NAKS, "naks", "gaps that a publisher was asked to fill") \
 	M(METRIC_OVER_CREDIT, "over_credit", "events sent above the credit") \
 	M(METRIC_NOTICES_SENT, "notices_sent", "notices handed to a session") \

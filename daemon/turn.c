@@ -283,6 +283,26 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 	return rc;
 }
 
+/* What the outbox has forgotten can not be asked for: the range is recorded as lost. */
+static int skip_gap(struct turn *t, struct stored_stream *stream, int64_t first,
+		    struct lk_error *err)
+{
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	lk_instant at = t->now != LK_NO_INSTANT ? t->now : 0;
+	rc = store_gap_add(t->store, stream->source, stream->epoch, stream->next, first - 1, at,
+			   err);
+	stream->missing = first - stream->next;
+	stream->next = first;
+	if (rc >= 0)
+		rc = store_stream_put(t->store, stream, err);
+	if (rc >= 0)
+		return turn_commit(t, err);
+	turn_undo(t);
+	return rc;
+}
+
 int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST],
 		   int64_t first, int64_t last, int64_t acked, struct stored_stream *out,
 		   dead_letter_visitor *refused, void *context, struct lk_error *err)
@@ -290,27 +310,16 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 	int rc = store_stream_get(t->store, source, epoch, out, err);
 	if (rc < 0)
 		return rc;
-	bool is_known = rc > 0;
-	if (!is_known)
-		*out = (struct stored_stream){ .source = source, .next = 1 };
+	if (rc == 0)
+		*out = (struct stored_stream){ .next = 1 };
 	out->source = source;
+	out->missing = 0;
 	memcpy(out->epoch, epoch, LK_DIGEST);
-	/* What the outbox has forgotten can not be asked for: the range is lost, and said so by
-	 * whoever compares. */
-	if (first > out->next && last + 1 >= out->next) {
-		out->next = first;
-		rc = store_begin(t->store, err);
-		if (rc >= 0)
-			rc = store_stream_put(t->store, out, err);
-		if (rc >= 0)
-			rc = turn_commit(t, err);
-		else
-			turn_undo(t);
-		if (rc < 0)
-			return rc;
-	}
-	return store_stream_refusals(t->store, source, epoch, acked, out->next, refused, context,
-				     err);
+	bool is_gap = first > out->next && last + 1 >= out->next;
+	rc = is_gap ? skip_gap(t, out, first, err) : 0;
+	return rc < 0 ? rc :
+			store_stream_refusals(t->store, source, epoch, acked, out->next, refused,
+					      context, err);
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

@@ -25,6 +25,14 @@ CREATE TABLE stream (
 	UNIQUE (source, epoch)
 ) STRICT;
 
+CREATE TABLE source_gap (
+	stream INTEGER NOT NULL, -- stream.ref
+	first INTEGER NOT NULL, -- from here
+	upto INTEGER NOT NULL CHECK (upto >= first), -- up to here the outbox has forgotten what we never had, or lost
+	noticed_at INTEGER NOT NULL, -- when its publisher said so
+	PRIMARY KEY (stream, first)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE agency_case (
 	ref INTEGER PRIMARY KEY, -- stands for (agency, number) inside this file
 	agency INTEGER NOT NULL CHECK (agency IN (0, 1)), -- lk_agency

@@ -28,6 +28,15 @@ CREATE TABLE stream (
 	UNIQUE (source, epoch)
 ) STRICT;
 
+-- name: source_gap
+CREATE TABLE source_gap (
+	stream INTEGER NOT NULL, -- stream.ref
+	first INTEGER NOT NULL, -- from here
+	upto INTEGER NOT NULL CHECK (upto >= first), -- up to here the outbox has forgotten what we never had, or lost
+	noticed_at INTEGER NOT NULL, -- when its publisher said so
+	PRIMARY KEY (stream, first)
+) STRICT, WITHOUT ROWID;
+
 -- name: agency_case
 CREATE TABLE agency_case (
 	ref INTEGER PRIMARY KEY, -- stands for (agency, number) inside this file

@@ -78,6 +78,8 @@ WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
 SELECT next, safe FROM stream WHERE ref = ?1 AND next IS NOT NULL
 -- name: stream_put
 UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
+-- name: gap_put
+INSERT INTO source_gap (stream, first, upto, noticed_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 -- name: stream_event
 SELECT digest FROM event WHERE stream = ?1 AND outbox_seq = ?2
 -- name: stream_letter

@@ -106,11 +106,15 @@ struct stored_stream {
 	uint8_t epoch[LK_DIGEST];
 	int64_t next; /* lowest seq not yet stored, from 1 */
 	int64_t safe; /* the publisher may forget up to here */
+	int64_t missing; /* not stored: how many seqs turn_subscribe() has just found lost */
 };
 /* 1 and *out (whose source is the caller's), or 0: not seen before. */
 int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,
 		     struct lk_error *err) LK_MUST_CHECK;
 int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err) LK_MUST_CHECK;
+/* The outbox has forgotten first..upto, which we do not have: a gap that nobody can fill. */
+int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t upto,
+		  lk_instant noticed_at, struct lk_error *err) LK_MUST_CHECK;
 /* What became of one seq: 1 and *digest (of the canonical form; of the raw bytes for a dead letter) and, where it was
  * refused, *refused with its reason; 0: not known. */
 struct stream_verdict {

@@ -46,6 +46,23 @@ int store_stream_put(struct store *s, const struct stored_stream *stream, struct
 	return query_run(&q, err);
 }
 
+int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		  int64_t first, int64_t upto, lk_instant noticed_at, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = stream_intern(s, source, epoch, &ref, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_gap_put);
+	bind_int(&q, ref);
+	bind_int(&q, first);
+	bind_int(&q, upto);
+	bind_int(&q, noticed_at);
+	return query_run(&q, err);
+}
+
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
 static int verdict_applied(struct store *s, int64_t stream, int64_t seq, struct stream_verdict *out,
