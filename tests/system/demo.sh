@@ -12,14 +12,14 @@ seed=${SEED:-1}
 start=2026-03-02
 
 home=$(mktemp -d "${TMPDIR:-/tmp}/linkages-demo.XXXXXX")
-daemon='' live=''
+daemon='' live='' cws='' calworks=''
 
 leave()
 {
 	status=$?
 	trap - EXIT INT TERM HUP
 	# shellcheck disable=SC2086 # one word each, or none
-	for pid in $live $daemon; do
+	for pid in $live $cws $calworks $daemon; do
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -112,6 +112,7 @@ publish()
 	calworks=$!
 	wait "$cws" || fail "cws-cms: $(tail -n 3 "$home/cws.said")"
 	wait "$calworks" || fail "calsaws: $(tail -n 3 "$home/calworks.said")"
+	cws='' calworks=''
 }
 
 # The caseload, then a day of both agencies after the other; after each the night passes.
