@@ -65,6 +65,15 @@ bool is_mutual(const struct derivation *d)
 	return kin_of(d)->mutual;
 }
 
+bool is_mutual_for(const struct derivation *d, unsigned kinds)
+{
+	bool mutual = is_mutual(d);
+	for (int kind = 0; !mutual && d->trace != NULL && kind < lk_notice_kind_count; kind++)
+		if ((kinds & POLICY_BIT(kind)) != 0)
+			d->trace->rule(d->trace->context, kind, BAR_NOT_MUTUAL);
+	return mutual;
+}
+
 bool has_open(const struct derivation *d, int agency)
 {
 	for (uint32_t i = 0; i < d->f->cases_n; i++)
@@ -146,21 +155,37 @@ static bool has_side(const struct family *f, int agency)
 	return main_case(f, agency) != NONE;
 }
 
-bool disclosed(const struct family *f, const struct disclosure *d)
+/* Content is live nowhere: which of the two is missing. */
+static enum bar content_bar(const struct family *f)
+{
+	for (uint32_t i = 0; i < f->cases_n; i++)
+		if (f->cases[i].open && f->cases[i].limited)
+			return BAR_LIMITED;
+	return BAR_NO_CONSENT;
+}
+
+enum bar disclosure_bar(const struct family *f, const struct disclosure *d)
 {
 	if (d->level <= LK_SIGNAL)
-		return true;
+		return BAR_NONE;
 	uint32_t kase = NONE;
 	if (lk_text_given(d->other) && (kase = family_case(f, d->other_agency, d->other)) == NONE)
-		return false; /* no link leads there any more */
+		return BAR_UNLINKED; /* no link leads there any more */
 	if (!has_side(f, d->other_agency))
-		return false;
+		return BAR_NO_SIDE;
 	if (d->level == LK_REGISTRY)
-		return true;
+		return BAR_NONE;
 	if (kase == NONE || !d->is_moment)
-		return is_live(f, d->other_agency, d->topic);
+		return is_live(f, d->other_agency, d->topic) ? BAR_NONE : content_bar(f);
 	lk_instant live_at = f->cases[kase].live_at[d->topic];
-	return live_at != LK_NO_INSTANT && d->cause_at >= live_at;
+	if (live_at == LK_NO_INSTANT)
+		return content_bar(f);
+	return d->cause_at >= live_at ? BAR_NONE : BAR_PAST;
+}
+
+bool disclosed(const struct family *f, const struct disclosure *d)
+{
+	return disclosure_bar(f, d) == BAR_NONE;
 }
 
 /* ---- Facts ----------------------------------------------------------------------------------- */
@@ -485,8 +510,8 @@ static int reasons_level(const struct fact *fact, int side, bool live)
 	return fact->agency == side ? LK_OWN : LK_SIGNAL;
 }
 
-static bool may_see(const struct derivation *d, const struct fact *fact, const struct candidate *c,
-		    int level)
+static enum bar sight_bar(const struct derivation *d, const struct fact *fact,
+			  const struct candidate *c, int level)
 {
 	int other = c->side >= 0 ? 1 - c->side : LK_NO_CODE;
 	bool about_other = fact->kase != NONE && d->f->cases[fact->kase].agency == other;
@@ -499,7 +524,7 @@ static bool may_see(const struct derivation *d, const struct fact *fact, const s
 				     : LK_NO_TEXT,
 		.cause_at = fact->at,
 	};
-	return !(fact->barred && level == LK_CONTENT) && disclosed(d->f, &ask);
+	return fact->barred && level == LK_CONTENT ? BAR_PAST : disclosure_bar(d->f, &ask);
 }
 
 static bool has_reasons(int kind)
@@ -535,7 +560,8 @@ static void set_level(const struct derivation *d, const struct fact *fact,
 	c->level = own ? LK_OWN : rule->level;
 	if (lk_text_given(fact->other_number) || c->side < 0)
 		return; /* an unlinked likely match, or no family at all: registry by rule, nothing to ask */
-	c->withheld = !may_see(d, fact, c, c->level);
+	c->bar = sight_bar(d, fact, c, c->level);
+	c->withheld = c->bar != BAR_NONE;
 }
 
 static uint32_t other_case(const struct derivation *d, const struct fact *fact, int side)
@@ -547,13 +573,22 @@ static uint32_t other_case(const struct derivation *d, const struct fact *fact, 
 	return main_case(d->f, 1 - side);
 }
 
+static void trace_place(const struct derivation *d, const struct recipient *who,
+			const struct candidate *c)
+{
+	if (d->trace != NULL)
+		d->trace->place(d->trace->context, (int)who->slot, who->worker, c);
+}
+
 static void add_for(struct derivation *d, const struct fact *fact, const struct recipient *who,
 		    uint32_t first)
 {
 	const struct rule_policy *rule = &d->p->rule[fact->kind];
 	bool twice = is_told_twice(d, first, who->worker);
-	if (twice && rule->rule_class == STANDING)
+	if (twice && rule->rule_class == STANDING) {
+		trace_place(d, who, NULL);
 		return;
+	}
 	struct candidate *c = add_candidate(d);
 	name_candidate(c, fact, who, rule->rule_class == MOMENT);
 	c->kind = fact->kind;
@@ -576,7 +611,10 @@ static void add_for(struct derivation *d, const struct fact *fact, const struct 
 	memcpy(c->causes, fact->causes, sizeof(c->causes));
 	set_level(d, fact, rule, c);
 	c->doubled = twice;
-	c->may_tell = !fact->follows_only && !c->withheld;
+	if (!c->withheld)
+		c->bar = fact->bar;
+	c->may_tell = c->bar == BAR_NONE;
+	trace_place(d, who, c);
 }
 
 /* notice.unanswered finds its own person: the supervisor of the side, or the liaison instead. */
@@ -585,11 +623,18 @@ static unsigned to_slots(const struct rule_policy *rule, const struct fact *fact
 	return fact->kind == LK_NOTICE_UNANSWERED ? POLICY_BIT(SLOT_ORGANIZER) : rule->to;
 }
 
+static void trace_fact(const struct derivation *d, const struct fact *fact, enum bar bar)
+{
+	if (d->trace != NULL)
+		d->trace->fact(d->trace->context, fact, bar);
+}
+
 void fact_tell(struct derivation *d, const struct fact *fact)
 {
 	const struct rule_policy *rule = &d->p->rule[fact->kind];
 	struct audience to = { .n = 0 };
 	uint32_t first = d->n;
+	trace_fact(d, fact, rule->enabled ? BAR_NONE : BAR_OFF);
 	if (!rule->enabled)
 		return;
 	for (int slot = 0; slot < SLOT_COUNT; slot++)
@@ -627,6 +672,7 @@ bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact)
 		if (!spoke_of(d, d->s->silent[i], kase) || stands_told(d, fact) != NULL)
 			continue;
 		d->held = true;
+		trace_fact(d, fact, BAR_SILENT);
 		return false;
 	}
 	return true;

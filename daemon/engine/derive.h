@@ -12,6 +12,7 @@
 #include "family.h"
 #include "policy.h"
 #include "told.h"
+#include "trace.h"
 
 /* ---- What reaches in from other families, fetched by the turn -------------------------------- */
 
@@ -50,6 +51,7 @@ struct candidate {
 	int kind, side, level, topic, urgency;
 	bool may_tell; /* moments: not stale, and it may cross; standing: always */
 	bool withheld; /* it would be given, but may not be seen */
+	enum bar bar;  /* why it is withheld, or may not be told */
 	bool doubled;  /* the worker has it by another place already */
 	struct lk_text worker;
 	uint32_t own, other; /* cases; NONE */
@@ -76,6 +78,7 @@ struct derivation {
 	uint32_t n, room;
 	bool held;   /* an absence rule waits for a silent source to speak */
 	bool failed; /* memory ran out: void */
+	const struct trace *trace; /* who asks why; NULL in all other work */
 };
 
 /* Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives
@@ -104,7 +107,7 @@ struct fact {
 	lk_date due;
 	lk_instant at;         /* moments: when; standing: LK_NO_INSTANT */
 	bool barred;           /* may never cross */
-	bool follows_only;     /* a moment that may not be told any more, but still follows */
+	enum bar bar;          /* a moment that may not be told any more, but still follows, and why; BAR_NONE */
 	int urgency;           /* above the rule's, or -1 */
 	unsigned reasons[2];   /* lk_meeting_reason by the side that caused them */
 	struct lk_text with;   /* meeting.reschedule: the other meeting, and who said it */
@@ -146,6 +149,8 @@ lk_date day_before(lk_date day, struct duration duration);
 
 const struct kin *kin_of(const struct derivation *d); /* of the family as it is now */
 bool is_mutual(const struct derivation *d);
+/* The same, for rules that speak of mutual families only: kinds (bits of lk_notice_kind) that say nothing else. */
+bool is_mutual_for(const struct derivation *d, unsigned kinds);
 bool has_open(const struct derivation *d, int agency);
 /* The side's case: the earliest opened that is open, else the last closed; NONE: no case was ever
  * opened there. */
@@ -182,6 +187,7 @@ struct disclosure {
 /* May a worker of one side of this family see that now? Asked when a notice is made and again at
  * every hand-out. */
 bool disclosed(const struct family *f, const struct disclosure *d);
+enum bar disclosure_bar(const struct family *f, const struct disclosure *d); /* why not; BAR_NONE */
 
 /* Rules, by family of rules: each says all its facts. */
 void rules_crossover(struct derivation *d);

@@ -12,6 +12,8 @@
 #include <linkages/event.h>
 #include <linkages/notice.h>
 
+struct trace;
+
 /* An event that something rests on; what notices name in `because`. */
 struct cause {
 	struct word source, id;
@@ -179,6 +181,7 @@ struct family {
 	int64_t last_sequence, last_place; /* INT64_MAX: had none */
 	struct words words;
 	bool failed; /* memory ran out: the state is void */
+	const struct trace *trace; /* who asks why; NULL in all other work. Never packed */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \
 	uint32_t plural##_n, plural##_room;

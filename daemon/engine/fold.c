@@ -7,6 +7,7 @@
  * the time.
  */
 #include "fold.h"
+#include "trace.h"
 
 #include <string.h>
 
@@ -853,6 +854,8 @@ static void settle_moments(struct step *s)
 			closing = m;
 		else if (!speaks_of_mutual(m.kind) || unit_of(f, m.kase)->mutual)
 			f->moments[kept++] = m;
+		else if (f->trace != NULL)
+			f->trace->moment(f->trace->context, &m, BAR_NOT_MUTUAL);
 	}
 	f->moments_n = kept;
 	if (closing.kind != LK_NO_CODE)

@@ -238,7 +238,7 @@ void each_need(struct derivation *d, enum met met, need_visitor *visit, void *co
 	struct asking a = { met, visit, context };
 	for (uint32_t i = 0; i < d->f->cases_n; i++)
 		need_disposition(d, &a, i);
-	if (!is_mutual(d))
+	if (!is_mutual_for(d, POLICY_BIT(LK_MEETING_NEEDED) | POLICY_BIT(LK_MEETING_OVERDUE)))
 		return;
 	need_pltm(d, &a);
 	need_ltm(d, &a);

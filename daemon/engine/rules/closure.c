@@ -43,7 +43,7 @@ static void plan_planned(struct derivation *d, const struct plan *p)
 
 void rules_closure(struct derivation *d)
 {
-	if (!is_mutual(d))
+	if (!is_mutual_for(d, POLICY_BIT(LK_CLOSURE_PLANNED)))
 		return;
 	for (uint32_t i = 0; i < d->f->cases_n; i++)
 		case_planned(d, i);

@@ -89,7 +89,7 @@ static void expiring(struct derivation *d)
 
 void rules_consent(struct derivation *d)
 {
-	if (!is_mutual(d))
+	if (!is_mutual_for(d, POLICY_BIT(LK_CONSENT_NEEDED) | POLICY_BIT(LK_CONSENT_EXPIRING)))
 		return;
 	needed(d);
 	expiring(d);

@@ -11,7 +11,7 @@
 static void found(struct derivation *d)
 {
 	char key[KEY_MAX];
-	if (!is_mutual(d))
+	if (!is_mutual_for(d, POLICY_BIT(LK_CROSSOVER_FOUND)))
 		return;
 	key_episode(d, key);
 	struct fact fact = fact_of(LK_CROSSOVER_FOUND, key);

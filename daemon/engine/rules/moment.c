@@ -83,13 +83,13 @@ static void about_reminder(struct derivation *d, const struct moment *m, struct 
 	fact->about.change = LK_NO_CODE;
 	if (d->now >= v->start_at || meeting->version != m->subject ||
 	    meeting->state != MEETING_PLANNED)
-		fact->follows_only = true;
+		fact->bar = BAR_BEGUN;
 }
 
 static void about_visit(struct derivation *d, const struct moment *m, struct fact *fact)
 {
 	if (!absence_holds(d, m->kase, fact))
-		fact->follows_only = true;
+		fact->bar = BAR_SILENT;
 }
 
 static void about_nothing(struct derivation *d, const struct moment *m, struct fact *fact)
@@ -124,12 +124,13 @@ static void key_moment(const struct derivation *d, const struct moment *m, char 
 	snprintf(out, KEY_MAX, "%.200s%s%s", cause, by_event ? "" : "/", by_event ? "" : day);
 }
 
-static bool is_stale(const struct derivation *d, const struct moment *m)
+static enum bar age_bar(const struct derivation *d, const struct moment *m)
 {
 	lk_date day = day_of(d, m->at);
 	if (d->p->quiet_before != LK_NO_DATE && day < d->p->quiet_before)
-		return true;
-	return today(d) - day > dated_on(&d->p->moments_stale_after, day).n;
+		return BAR_QUIET;
+	bool stale = today(d) - day > dated_on(&d->p->moments_stale_after, day).n;
+	return stale ? BAR_STALE : BAR_NONE;
 }
 
 static void tell_moment(struct derivation *d, const struct moment *m)
@@ -144,7 +145,7 @@ static void tell_moment(struct derivation *d, const struct moment *m)
 	fact.at = m->at;
 	fact.barred = m->barred;
 	fact.urgency = m->urgency;
-	fact.follows_only = is_stale(d, m);
+	fact.bar = age_bar(d, m);
 	fact_because(&fact, m->cause);
 	abouts[m->kind](d, m, &fact);
 	fact_tell(d, &fact);

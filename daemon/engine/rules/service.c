@@ -54,7 +54,8 @@ static void overdue(struct derivation *d, const struct referral *r)
 
 void rules_service(struct derivation *d)
 {
-	for (int category = 0; is_mutual(d) && category < lk_category_count; category++)
+	bool mutual = is_mutual_for(d, POLICY_BIT(LK_SERVICE_DUPLICATE));
+	for (int category = 0; mutual && category < lk_category_count; category++)
 		duplicate(d, category);
 	for (uint32_t i = 0; i < d->f->referrals_n; i++)
 		overdue(d, &d->f->referrals[i]);

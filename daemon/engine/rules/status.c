@@ -118,7 +118,10 @@ void rules_status(struct derivation *d)
 		reunification_ending,
 		clock_near,
 	};
-	if (!is_mutual(d))
+	const unsigned kinds = POLICY_BIT(LK_SANCTION_REVIEW) |
+			       POLICY_BIT(LK_REUNIFICATION_EVALUATE) |
+			       POLICY_BIT(LK_REUNIFICATION_ENDING) | POLICY_BIT(LK_CLOCK_NEAR);
+	if (!is_mutual_for(d, kinds))
 		return;
 	for (uint32_t i = 0; i < d->f->cases_n; i++)
 		for (size_t r = 0; r < sizeof(rules) / sizeof(rules[0]); r++)
