@@ -545,7 +545,7 @@ void order_free(struct order *o)
 
 struct order order_copy(const struct order *o)
 {
-	struct order copy = { .ends = o->ends };
+	struct order copy = { .ends = o->ends, .by_feed = o->by_feed };
 	for (uint32_t i = 0; i < o->n; i++)
 		order_add(&copy, o->at[i]);
 	return copy;
@@ -595,7 +595,7 @@ static lk_instant end_of(const struct history *h, struct dice *d)
 
 struct order order_roll(const struct history *h, enum arrival arrival, bool busy, struct dice *dice)
 {
-	struct order o = { .ends = end_of(h, dice) };
+	struct order o = { .ends = end_of(h, dice), .by_feed = dice_percent(dice, 50) };
 	for (uint32_t i = 0; i < h->n; i++) {
 		lk_instant at = roll_arrival(h, arrival, h->at[i].event.time.at, dice);
 		/* Those in time keep to the events' own order, or they would not be. */

@@ -69,6 +69,7 @@ struct order {
 	struct step *at;
 	uint32_t n, room;
 	lk_instant ends; /* the clock goes on until then */
+	bool by_feed;    /* the lane without outboxes: events have no place in one */
 };
 
 enum arrival { ARRIVE_IN_TIME, ARRIVE_LATE, ARRIVE_AHEAD, ARRIVE_AT_ONCE, ARRIVE_ANYHOW, ARRIVAL_COUNT };

@@ -90,6 +90,7 @@ static void prepare_order(struct trial *t, struct dice *dice)
 	t->b = order_roll(t->h, (enum arrival)dice_from(dice, ARRIVE_LATE, ARRIVAL_COUNT - 1),
 			  dice_percent(dice, 30), dice);
 	t->b.ends = t->a.ends;
+	t->a.by_feed = t->b.by_feed = true; /* an outbox has one order, and the places in it are part of the state */
 }
 
 static char *check_order(const struct trial *t)

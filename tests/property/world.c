@@ -102,8 +102,8 @@ static int arrive(struct world *w, const struct said *s)
 		.bytes = s->wire.at,
 		.len = s->wire.len,
 		.source = s->event.source,
-		.has_outbox_seq = true,
-		.seq = ++w->next_seq[s->source],
+		.has_outbox_seq = !w->o->by_feed,
+		.seq = w->o->by_feed ? 0 : ++w->next_seq[s->source],
 	};
 	int rc = turn_events(w->turn, w->now, &in, 1, &verdict, &w->err);
 	if (rc >= 0 && verdict.outcome != TURN_APPLIED)
