@@ -143,7 +143,8 @@ def check_dependencies(root):
     for line in listed:
         if len(line.split()) < 2:
             yield f"dev: {line}: no reason given"
-    in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", text(root, "README.md"), re.M))
+    section = text(root, "README.md").split("\n## Dependencies\n")[1].split("\n## ")[0]
+    in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", section, re.M))
     for package in sorted(in_dev ^ in_readme):
         yield f"{package} is in {'./dev' if package in in_dev else 'README.md'} only"
 
