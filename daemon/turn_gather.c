@@ -374,25 +374,18 @@ static int fold_part(struct gathering *g, uint32_t part, struct home *h)
 	return h->f.failed ? lk_fail(g->err, LK_EMEMORY, "no memory to fold a family") : 0;
 }
 
-/* ---- What was told goes with the recipient's own case ---------------------------------------- */
+/* ---- Parts become families: all are folded before any is settled --------------------------------- */
 
-static bool belongs(const struct gathering *g, uint32_t part, bool is_first,
-		    const struct tolds *from, const struct told *record)
-{
-	struct lk_text number = words_text(&from->words, record->own);
-	uint32_t kase = lk_text_given(number)
-				? gathered(g, (struct case_key){ record->side, number })
-				: NONE;
-	return kase == NONE ? is_first : g->cases[kase].part == part;
-}
+struct part {
+	uint32_t name; /* of the cases */
+	struct home *home;
+	struct derivation would; /* what it would say to nobody in particular: for the ids */
+};
 
-static void take_told(const struct gathering *g, uint32_t part, bool is_first,
-		      const struct tolds *from, struct tolds *to)
-{
-	for (uint32_t i = 0; i < from->n; i++)
-		if (belongs(g, part, is_first, from, &from->at[i]))
-			tolds_move(to, from, &from->at[i]);
-}
+struct parts {
+	struct part *at;
+	uint32_t n;
+};
 
 /* All that the families were told, in one list; the families themselves are dropped. */
 static int collect_told(struct gathering *g, struct tolds *all)
@@ -410,43 +403,128 @@ static int collect_told(struct gathering *g, struct tolds *all)
 	return all->failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
 }
 
-static int settle_part(struct gathering *g, uint32_t part, bool is_first, const struct tolds *told,
-		       lk_instant at)
+static int open_part(struct gathering *g, struct part *part)
 {
 	uint8_t id[LK_DIGEST];
-	part_id(g, part, id);
-	struct home *h = home_get(g->t, id, g->err);
-	if (h == NULL)
+	part_id(g, part->name, id);
+	part->home = home_get(g->t, id, g->err);
+	if (part->home == NULL)
 		return LK_ESTORE;
-	h->is_stale = false;
-	take_told(g, part, is_first, told, &h->told);
+	part->home->is_stale = false;
 	for (uint32_t i = 0; i < g->cases_n; i++) {
-		int rc = g->cases[i].part == part
+		int rc = g->cases[i].part == part->name
 				 ? store_case_join(g->t->store, g->cases[i].key, id, g->err)
 				 : 0;
 		if (rc < 0)
 			return rc;
 	}
-	int rc = fold_part(g, part, h);
-	if (rc >= 0)
-		rc = home_settle(g->t, h, at, g->err);
-	if (rc >= 0)
-		rc = settle_neighbours(g->t, h, at, g->err);
-	return rc < 0 ? rc : settle_lookalikes(g->t, h, at, g->err);
+	return fold_part(g, part->name, part->home);
+}
+
+static int open_parts(struct gathering *g, struct parts *all)
+{
+	all->at = calloc(g->cases_n + 1, sizeof(*all->at));
+	if (all->at == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for families");
+	for (uint32_t i = 0; i < g->cases_n; i++) {
+		if (g->cases[i].part != i) /* a part is named by one of its cases */
+			continue;
+		all->at[all->n].name = i;
+		int rc = open_part(g, &all->at[all->n++]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- What was told goes with the recipient's own case -------------------------------------------- */
+
+static void foresee(struct gathering *g, struct part *part, lk_instant at)
+{
+	static const struct surroundings nothing;
+	static const struct tolds nobody;
+	part->would = (struct derivation){
+		.f = &part->home->f, .p = g->t->policy, .s = &nothing, .told = &nobody, .now = at
+	};
+	derive(&part->would);
+}
+
+static bool would_tell(const struct part *part, const uint8_t id[LK_DIGEST])
+{
+	for (uint32_t i = 0; i < part->would.n; i++)
+		if (memcmp(part->would.at[i].id, id, LK_DIGEST) == 0)
+			return true;
+	return false;
+}
+
+static uint32_t part_of_case(const struct gathering *g, const struct parts *all, int agency,
+			     struct lk_text number)
+{
+	uint32_t kase =
+		lk_text_given(number) ? gathered(g, (struct case_key){ agency, number }) : NONE;
+	for (uint32_t i = 0; kase != NONE && i < all->n; i++)
+		if (all->at[i].name == g->cases[kase].part)
+			return i;
+	return 0;
+}
+
+/* But where another part says the very same to the same worker, it is that part's from now on: one
+ * name is never told by two families. */
+static uint32_t part_of_told(const struct gathering *g, const struct parts *all,
+			     const struct tolds *told, const struct told *record)
+{
+	uint32_t own = part_of_case(g, all, record->side, words_text(&told->words, record->own));
+	if (would_tell(&all->at[own], record->id))
+		return own;
+	for (uint32_t i = 0; i < all->n; i++)
+		if (would_tell(&all->at[i], record->id))
+			return i;
+	return own;
+}
+
+static int share_told(struct gathering *g, struct parts *all, const struct tolds *told,
+		      lk_instant at)
+{
+	bool failed = false;
+	for (uint32_t i = 0; all->n > 1 && i < all->n; i++) {
+		foresee(g, &all->at[i], at);
+		failed |= all->at[i].would.failed;
+	}
+	for (uint32_t i = 0; i < told->n; i++) {
+		struct part *to = &all->at[part_of_told(g, all, told, &told->at[i])];
+		tolds_move(&to->home->told, told, &told->at[i]);
+		failed |= to->home->told.failed;
+	}
+	return failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
+}
+
+static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
+		rc = home_settle(g->t, all->at[i].home, at, g->err);
+	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
+		rc = settle_neighbours(g->t, all->at[i].home, at, g->err);
+	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
+		rc = settle_lookalikes(g->t, all->at[i].home, at, g->err);
+	return rc;
 }
 
 static int settle_parts(struct gathering *g, lk_instant at)
 {
-	struct tolds all = { 0 };
-	bool is_first = true;
-	int rc = collect_told(g, &all);
-	for (uint32_t i = 0; rc >= 0 && i < g->cases_n; i++) {
-		if (g->cases[i].part != i) /* a part is named by one of its cases */
-			continue;
-		rc = settle_part(g, i, is_first, &all, at);
-		is_first = false;
-	}
-	tolds_free(&all);
+	struct tolds told = { 0 };
+	struct parts all = { 0 };
+	int rc = collect_told(g, &told);
+	if (rc >= 0)
+		rc = open_parts(g, &all);
+	if (rc >= 0)
+		rc = share_told(g, &all, &told, at);
+	if (rc >= 0)
+		rc = settle_all(g, &all, at);
+	for (uint32_t i = 0; i < all.n; i++)
+		derivation_free(&all.at[i].would);
+	free(all.at);
+	tolds_free(&told);
 	return rc;
 }
 

@@ -383,8 +383,17 @@ static lk_instant earlier(lk_instant a, lk_instant b)
 	return b == LK_NO_INSTANT || a < b ? a : b;
 }
 
-static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk_instant at,
-			    void (*rules)(struct derivation *), struct lk_error *err)
+/* One look at the family: some rules, what they change of what was told, and when to look again. */
+struct look {
+	void (*rules)(struct derivation *d);
+	enum scope scope;
+};
+static const struct look at_state = { derive, SCOPE_STATE };
+static const struct look at_answers = { rules_unanswered, SCOPE_ANSWERS };
+static const struct look at_feeds = { rules_feed, SCOPE_STATE };
+
+static int derive_and_write(struct nearby *n, struct home *h, lk_instant at,
+			    const struct look *look)
 {
 	struct surroundings around = {
 		.busy = n->busy,
@@ -394,16 +403,18 @@ static int derive_and_write(struct turn *t, struct home *h, struct nearby *n, lk
 		.silent = n->silent,
 		.silent_n = n->silent_n,
 	};
-	struct derivation d = {
-		.f = &h->f, .p = t->policy, .s = &around, .told = &h->told, .now = at
-	};
+	struct derivation d = { .f = &h->f,
+				.p = n->t->policy,
+				.s = &around,
+				.told = &h->told,
+				.now = at,
+				.wake = LK_NO_INSTANT };
 	struct outcome out = { 0 };
-	d.wake = LK_NO_INSTANT;
-	rules(&d);
-	compare(&h->told, &d, &out);
-	struct writing w = { t, h, &d, at, err };
+	look->rules(&d);
+	compare(&h->told, &d, look->scope, &out);
+	struct writing w = { n->t, h, &d, at, n->err };
 	int rc = write_outcome(&w, &out);
-	h->wake_at = earlier(earlier(d.wake, unanswered_next(&d)), fold_next(&h->f, t->policy));
+	h->wake_at = earlier(h->wake_at, d.wake);
 	outcome_free(&out);
 	derivation_free(&d);
 	return rc;
@@ -417,13 +428,16 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 	fold_pass(&h->f, t->policy, at);
 	memcpy(h->policy, t->revision, LK_DIGEST);
 	h->is_dirty = true;
+	h->wake_at = fold_next(&h->f, t->policy);
 	int rc = fetch_silent(&n, err);
 	if (rc >= 0)
 		rc = fetch_busy(&n, at, err);
 	if (rc >= 0)
 		rc = fetch_likely(&n);
 	if (rc >= 0)
-		rc = derive_and_write(t, h, &n, at, derive, err);
+		rc = derive_and_write(&n, h, at, &at_state);
+	if (rc >= 0)
+		rc = derive_and_write(&n, h, at, &at_answers);
 	nearby_free(&n);
 	return rc;
 }
@@ -445,12 +459,12 @@ int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err)
 	struct home *h = home_get(t, feeds, err);
 	if (h == NULL)
 		return LK_ESTORE;
-	struct nearby n = { .t = t, .h = h };
+	struct nearby n = { .t = t, .h = h, .err = err };
 	h->is_dirty = true;
 	memcpy(h->policy, t->revision, LK_DIGEST);
 	int rc = fetch_silent(&n, err);
 	if (rc >= 0)
-		rc = derive_and_write(t, h, &n, at, rules_feed, err);
+		rc = derive_and_write(&n, h, at, &at_feeds);
 	nearby_free(&n);
 	return rc;
 }

@@ -382,11 +382,17 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 		(struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true };
 }
 
-void compare(struct tolds *told, const struct derivation *d, struct outcome *out)
+static bool is_in(enum scope scope, const struct told *t)
+{
+	return (t->kind == LK_NOTICE_UNANSWERED) == (scope == SCOPE_ANSWERS);
+}
+
+void compare(struct tolds *told, const struct derivation *d, enum scope scope, struct outcome *out)
 {
 	uint32_t before = told->n, first = out->n;
 	for (uint32_t i = 0; i < before; i++)
-		withdraw(told, i, d, out);
+		if (is_in(scope, &told->at[i]))
+			withdraw(told, i, d, out);
 	uint32_t withdrawn = out->n;
 	for (uint32_t i = first; i < withdrawn; i++)
 		if (out->at[i].reason == LK_UNLINKED &&

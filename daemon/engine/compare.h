@@ -27,9 +27,13 @@ struct outcome {
 	bool failed; /* memory ran out: void */
 };
 
-/* Holds d's candidates against told, which belongs to the same family; updates told, appends
- * tellings to out: withdrawals first, so that nobody reads two truths at once. */
-void compare(struct tolds *told, const struct derivation *d, struct outcome *out);
+/* Which notices a comparison is about: those that follow from the state, or notice.unanswered, which
+ * follows from tellings and is compared after everything else has been told. */
+enum scope { SCOPE_STATE, SCOPE_ANSWERS };
+
+/* Holds d's candidates against told, which belongs to the same family; updates told, appends tellings
+ * to out: withdrawals first, so that nobody reads two truths at once. */
+void compare(struct tolds *told, const struct derivation *d, enum scope scope, struct outcome *out);
 void outcome_free(struct outcome *out);
 
 /* Room for the texts of one notice that stand nowhere else. */

@@ -684,7 +684,7 @@ void derive(struct derivation *out)
 {
 	static void (*const rules[])(struct derivation *) = {
 		rules_moment,  rules_crossover,  rules_consent, rules_status,  rules_closure,
-		rules_meeting, rules_reschedule, rules_visit,   rules_service, rules_unanswered,
+		rules_meeting, rules_reschedule, rules_visit,   rules_service,
 	};
 	out->wake = LK_NO_INSTANT;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)

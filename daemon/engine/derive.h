@@ -81,7 +81,7 @@ struct derivation {
 	const struct trace *trace; /* who asks why; NULL in all other work */
 };
 
-/* Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives
+/* All rules but rules_unanswered() and rules_feed(). Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives
  * its memory back. */
 void derive(struct derivation *out);
 void derivation_free(struct derivation *d);
@@ -198,11 +198,9 @@ void rules_meeting(struct derivation *d);
 void rules_reschedule(struct derivation *d);
 void rules_visit(struct derivation *d);
 void rules_service(struct derivation *d);
-void rules_unanswered(struct derivation *d);
 void rules_moment(struct derivation *d);
-/* When the next of what was told will have waited too long: asked after compare(), for what was told
- * just now was not there when the rule looked. LK_NO_INSTANT: never. */
-lk_instant unanswered_next(const struct derivation *d);
+/* Of tellings, and so asked for itself, once compare() has told everything else: notice.unanswered. */
+void rules_unanswered(struct derivation *d);
 /* feed.silent: of no family; for a derivation whose family is empty. */
 void rules_feed(struct derivation *d);
 

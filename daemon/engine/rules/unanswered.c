@@ -59,18 +59,6 @@ void rules_unanswered(struct derivation *d)
 		unanswered(d, &d->told->at[i]);
 }
 
-lk_instant unanswered_next(const struct derivation *d)
-{
-	lk_instant next = LK_NO_INSTANT;
-	for (uint32_t i = 0; i < d->told->n; i++) {
-		const struct told *t = &d->told->at[i];
-		lk_instant at = waits(t) ? answer_by(d, t) : LK_NO_INSTANT;
-		if (at > d->now && (next == LK_NO_INSTANT || at < next))
-			next = at;
-	}
-	return next;
-}
-
 void rules_feed(struct derivation *d)
 {
 	for (size_t i = 0; i < d->s->silent_n; i++) {
