@@ -66,7 +66,7 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 		.other = row->other.number,
 		.cause_at = row->cause_at,
 	};
-	if (row->level < LK_REGISTRY || row->state == LK_WITHDRAWN)
+	if (row->level < LK_REGISTRY)
 		return 1;
 	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;
 	return rc <= 0 ? rc : disclosed(&home->f, &ask);
