@@ -499,6 +499,14 @@ class Control(LaneTest):
             self.assertEqual(lane.expect("error")["code"], "draining")
         self.assertEqual(self.daemon.process.wait(harness.STOP_S), 0)
 
+    def test_a_second_daemon_on_the_same_files_does_not_start(self):
+        d = self.daemon
+        second = subprocess.run([harness.program("linkagesd"), "-c", d.path("linkages.yaml")], capture_output=True,
+                                text=True, check=False, timeout=60)
+        self.assertEqual(second.returncode, 75)
+        self.assertIn("another process", second.stderr)
+        self.publisher(contacts(2)).publish_all()
+
     def test_the_socket_is_for_owner_and_group(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.daemon.path("run/control")).st_mode), 0o660)
 
