@@ -468,18 +468,30 @@ static uint32_t part_of_case(const struct gathering *g, const struct parts *all,
 	return 0;
 }
 
-/* But where another part says the very same to the same worker, it is that part's from now on: one
- * name is never told by two families. */
-static uint32_t part_of_told(const struct gathering *g, const struct parts *all,
-			     const struct tolds *told, const struct told *record)
+static bool is_moment(const struct gathering *g, const struct told *record)
+{
+	return g->t->policy->rule[record->kind].rule_class == MOMENT;
+}
+
+/* One name is never told by two families. A standing notice that another part says to the same
+ * worker is that part's from now on; a moment is taken back where it crossed, and not told again by
+ * the part that still says it. */
+static void share_record(struct gathering *g, const struct parts *all, const struct tolds *told,
+			 const struct told *record)
 {
 	uint32_t own = part_of_case(g, all, record->side, words_text(&told->words, record->own));
-	if (would_tell(&all->at[own], record->id))
-		return own;
-	for (uint32_t i = 0; i < all->n; i++)
+	uint32_t other = own;
+	for (uint32_t i = 0; i < all->n && !would_tell(&all->at[own], record->id); i++)
 		if (would_tell(&all->at[i], record->id))
-			return i;
-	return own;
+			other = i;
+	bool stays = other == own || is_moment(g, record);
+	tolds_move(&all->at[stays ? own : other].home->told, told, record);
+	if (other == own || !stays)
+		return;
+	struct tolds *also = &all->at[other].home->told;
+	tolds_move(also, told, record);
+	if (!also->failed)
+		also->at[also->n - 1].live = also->at[also->n - 1].doubled = 1;
 }
 
 static int share_told(struct gathering *g, struct parts *all, const struct tolds *told,
@@ -490,11 +502,10 @@ static int share_told(struct gathering *g, struct parts *all, const struct tolds
 		foresee(g, &all->at[i], at);
 		failed |= all->at[i].would.failed;
 	}
-	for (uint32_t i = 0; i < told->n; i++) {
-		struct part *to = &all->at[part_of_told(g, all, told, &told->at[i])];
-		tolds_move(&to->home->told, told, &told->at[i]);
-		failed |= to->home->told.failed;
-	}
+	for (uint32_t i = 0; i < told->n; i++)
+		share_record(g, all, told, &told->at[i]);
+	for (uint32_t i = 0; i < all->n; i++)
+		failed |= all->at[i].home->told.failed;
 	return failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
 }
 

@@ -1067,6 +1067,12 @@ static uint32_t add_cause(struct family *f, const struct lk_event *e)
 	return f->causes_n - 1;
 }
 
+/* What was said of the case itself before its opening, the opening says anew: it came later. */
+static bool is_replaced(int type)
+{
+	return type == LK_CASE_STATUS || type == LK_CASE_CLOSING || type == LK_CASE_CLOSED;
+}
+
 void fold_event(struct family *f, const struct policy *p, const struct lk_event *event,
 		const struct fold_key *key)
 {
@@ -1078,7 +1084,8 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 		return;
 	note_speaker(f, event->source, s.kase);
 	begin_step(&s);
-	folds[event->type](&s);
+	if (!key->waited || !is_replaced((int)event->type))
+		folds[event->type](&s);
 	if (!f->failed)
 		settle_step(&s);
 	f->folded_at = key->at;
