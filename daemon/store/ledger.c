@@ -1,7 +1,7 @@
 /* ledger.c - who was shown what of the other side, on what basis: append-only, each row chained
  * to the one before.
  *
- * In: one row a disclosure. Out: nothing but the row. Promise: a row that was changed, taken out
+ * In: one row a disclosure. Out: the row, and what it says of one notice. Promise: a row that was changed, taken out
  * or put in later breaks the chain for all after it.
  *
  * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first); then as 8 bytes
@@ -58,4 +58,32 @@ int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_er
 	s->tips.ledger = number;
 	memcpy(s->tips.chain, chain, LK_DIGEST);
 	return 0;
+}
+
+int store_ledger_of(struct store *s, struct lk_text worker, int64_t seq, ledger_visitor *visit,
+		    void *context, struct lk_error *err)
+{
+	struct query q;
+	int64_t reader;
+	int rc = name_seek(s, name_of_worker(worker), &reader, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_ledger_of);
+	bind_int(&q, reader);
+	bind_int(&q, seq);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct ledger_row row = { .worker = worker };
+
+		row.at = column_int(&q);
+		row.session = column_text(&q);
+		row.from = column_int(&q);
+		row.upto = column_int(&q);
+		row.level = column_code(&q);
+		row.basis = column_text(&q);
+		if ((rc = visit(context, &row)) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
 }

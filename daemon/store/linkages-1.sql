@@ -222,6 +222,7 @@ CREATE TABLE ledger (
 	basis TEXT NOT NULL, -- legal basis, consent or purpose
 	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain and of this row: see ledger.c
 ) STRICT;
+CREATE INDEX ledger_reader ON ledger (reader, last_seq);
 
 -- name: value
 CREATE TABLE value (

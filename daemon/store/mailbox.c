@@ -235,6 +235,51 @@ int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notic
 	return rc != 0 ? rc : n;
 }
 
+int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
+			 void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_history);
+	int n, rc;
+
+	bind_digest(&q, id);
+	rc = notices_walk(&q, visit, context, &n, err);
+	return rc != 0 ? rc : n;
+}
+
+/* The lowest or the highest id that begins so. */
+static int id_bound(struct lk_text prefix, char filler, uint8_t id[LK_DIGEST])
+{
+	char hex[2 * LK_DIGEST];
+
+	if (prefix.len < 1 || prefix.len > sizeof(hex))
+		return -1;
+	memset(hex, filler, sizeof(hex));
+	memcpy(hex, prefix.at, prefix.len);
+	return lk_digest_parse((struct lk_text){ hex, sizeof(hex) }, id);
+}
+
+int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
+		       struct lk_error *err)
+{
+	uint8_t low[LK_DIGEST], high[LK_DIGEST], found[2][LK_DIGEST];
+	struct query q;
+	int rc, n = 0;
+
+	if (id_bound(prefix, '0', low) < 0 || id_bound(prefix, 'f', high) < 0)
+		return lk_fail(err, LK_EREFUSED, "a notice's id is up to 32 lower-case hex digits");
+	q = query_begin(s, SQL_notice_named);
+	bind_digest(&q, low);
+	bind_digest(&q, high);
+	while (n < 2 && (rc = query_step(&q, err)) == 1)
+		(void)column_digest(&q, found[n++]);
+	query_end(&q);
+	if (n == 2)
+		return lk_fail(err, LK_ESTATE, "several notices begin so: give more digits");
+	if (n == 1)
+		memcpy(id, found[0], LK_DIGEST);
+	return rc < 0 ? rc : n;
+}
+
 /* ---- Receipts and answers -------------------------------------------------------------------- */
 
 int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err)

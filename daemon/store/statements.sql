@@ -177,9 +177,18 @@ FROM notice_row WHERE worker = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
 SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
 	other_number, cause_at, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE id = ?1 ORDER BY rev DESC LIMIT 1
+-- name: notice_history
+SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
+	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+FROM notice_row WHERE id = ?1 ORDER BY rev
+-- name: notice_named
+SELECT id FROM notice WHERE id >= ?1 AND id <= ?2 GROUP BY id ORDER BY id LIMIT 2
 -- name: answer_add
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
 
+-- name: ledger_of
+SELECT at, session, first_seq, last_seq, level, basis FROM ledger
+WHERE reader = ?1 AND last_seq >= ?2 AND first_seq <= ?2 ORDER BY number
 -- name: ledger_tip
 SELECT number, chain FROM ledger WHERE number = (SELECT max(number) FROM ledger)
 -- name: ledger_add

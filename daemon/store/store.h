@@ -246,6 +246,13 @@ int store_notices_after(struct store *s, struct lk_text worker, int64_t after, i
 /* The latest telling of a notice: 1 and visit, or 0. */
 int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
+/* Every telling of it, first to last. */
+int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
+			 void *context, struct lk_error *err) LK_MUST_CHECK;
+/* The notice whose id begins with these 1 to 32 lower-case hex digits: 1 and id; 0 where there is none; LK_ESTATE where
+ * there are several; LK_EREFUSED where they are no such digits. */
+int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
+		       struct lk_error *err) LK_MUST_CHECK;
 int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
 int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
 
@@ -259,6 +266,10 @@ struct ledger_row {
 	int level;              /* lk_level */
 	struct lk_text basis;   /* 'WIC 18961.5', 'consent SOURCE/ID', 'purpose: …' */
 };
+/* What the ledger says of one place in a worker's mailbox: when it was made, and each hand-out after a pause. */
+typedef int ledger_visitor(void *context, const struct ledger_row *row);
+int store_ledger_of(struct store *s, struct lk_text worker, int64_t seq, ledger_visitor *visit, void *context,
+		    struct lk_error *err) LK_MUST_CHECK;
 int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */

@@ -839,6 +839,29 @@ static void a_notice_comes_back_as_told(void **state)
 	SAW("first last", store_notices_after(s, LK_TEXT("w1"), 0, 9, see_notice, &seen, &err));
 }
 
+static void a_notice_is_found_by_its_first_digits_with_its_history(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	const uint8_t one[LK_DIGEST] = { 0xab, 0x10 }, other[LK_DIGEST] = { 0xab, 0x20 };
+	struct stored_notice first = a_notice("w1", one, 1, "first");
+	struct stored_notice again = a_notice("w1", one, 2, "again");
+	struct stored_notice second = a_notice("w2", other, 1, "other");
+	uint8_t id[LK_DIGEST];
+
+	GOOD(store_begin(s, &err));
+	add_notice(s, &first);
+	add_notice(s, &again);
+	add_notice(s, &second);
+	GOOD(store_commit(s, &err));
+	SAW("first again", store_notice_history(s, one, see_notice, &seen, &err));
+	assert_int_equal(store_notice_named(s, LK_TEXT("ab1"), id, &err), 1);
+	assert_memory_equal(id, one, LK_DIGEST);
+	assert_int_equal(store_notice_named(s, LK_TEXT("cd"), id, &err), 0);
+	assert_int_equal(store_notice_named(s, LK_TEXT("ab"), id, &err), LK_ESTATE);
+	assert_int_equal(store_notice_named(s, LK_TEXT("AB"), id, &err), LK_EREFUSED);
+	assert_int_equal(store_notice_named(s, LK_TEXT(""), id, &err), LK_EREFUSED);
+}
+
 static void places_in_a_mailbox_are_dense_also_after_a_rollback(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -993,6 +1016,31 @@ static void the_ledger_is_a_chain(void **state)
 	assert_int_equal(chain_break(place), 3);
 	meddle(place, "linkages.db", "DELETE FROM ledger WHERE number = 2");
 	assert_int_equal(chain_break(place), 2);
+}
+
+static int see_basis(void *context, const struct ledger_row *row)
+{
+	return see(context, row->basis);
+}
+
+static void the_ledger_tells_of_one_place_in_a_mailbox(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct ledger_row row = { .worker = LK_TEXT("w1"), .level = LK_CONTENT };
+
+	GOOD(store_begin(s, &err));
+	for (row.from = 1; row.from <= 3; row.from++) {
+		row.upto = row.from;
+		row.basis = row.from == 2 ? LK_TEXT("made") : LK_TEXT("another");
+		GOOD(store_ledger_add(s, &row, &err));
+	}
+	row.from = 1;
+	row.session = LK_TEXT("s");
+	row.basis = LK_TEXT("handed-out");
+	GOOD(store_ledger_add(s, &row, &err));
+	GOOD(store_commit(s, &err));
+	SAW("made handed-out", store_ledger_of(s, LK_TEXT("w1"), 2, see_basis, &seen, &err));
+	SAW("", store_ledger_of(s, LK_TEXT("nobody"), 2, see_basis, &seen, &err));
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
@@ -2005,11 +2053,13 @@ int main(void)
 		MEMORY(lookalikes_carry_an_equal_token),
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		MEMORY(a_notice_comes_back_as_told),
+		MEMORY(a_notice_is_found_by_its_first_digits_with_its_history),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		FILES(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		MEMORY(a_mailbox_is_made_once_and_receipts_only_grow),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 		FILES(the_ledger_is_a_chain),
+		FILES(the_ledger_tells_of_one_place_in_a_mailbox),
 		MEMORY(writing_needs_a_transaction),
 		MEMORY(a_walk_within_itself_is_refused_and_goes_on),
 		FILES(names_of_a_batch_that_failed_are_forgotten),
