@@ -13,6 +13,7 @@
  */
 #include "options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ static uint64_t chance_next(struct chance *c)
 /* lo..hi, both included */
 static int chance_between(struct chance *c, int lo, int hi)
 {
+	assert(lo <= hi);
 	return lo + (int)(chance_next(c) % (uint64_t)(hi - lo + 1));
 }
 
