@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+"""A second, independent reading of the domain's rules, to hold the simulator against.
+
+usage: model.py STORY.ndjson
+
+In: a story (scenarios/README.md). Out: the notices and refusals that linkages-sim prints, one JSON object a line.
+Promise: slow and simple. At each step everything is derived anew from the list of all known events and compared with
+what was told; nothing else is carried over.
+"""
+import hashlib
+import json
+import sys
+
+from rules import CONTENT, REGISTRY, SIGNAL, OWN, Notice, Rules
+from state import LIAISON, State, LEAD_ROLES
+from story import AGENCY_OF, Refused, instant_of, read_event, read_line, written
+
+PROMPT_WAITS, URGENT_WAITS = 48 * 3600, 8 * 3600
+BEGINNING = instant_of("1990-01-01T00:00:00Z")
+
+
+class Telling:
+    """One id: what was last told under it."""
+
+    def __init__(self, notice, moment):
+        self.notice, self.moment = notice, moment
+        self.rev, self.told, self.since, self.acked = 0, False, None, False
+
+
+class Model:
+    def __init__(self, out):
+        self.known, self.told, self.out = [], {}, out
+        self.by_name = {}
+        self.now = BEGINNING
+        self.line = 0
+        self.heard = {}  # source -> since when it has been silent
+        self.clock_before = None
+        self.refusals = 0
+        self.next_wake = None
+
+    # ---- The lines of a story ---------------------------------------------------------------------------------------
+
+    def play(self, lines):
+        for self.line, text in enumerate(lines, 1):
+            if not text.strip():
+                continue
+            try:
+                self.stimulus(read_line(text))
+            except Refused as refusal:
+                self.refusals += 1
+                self.out({"line": self.line, "refused": {"reason": refusal.reason, "field": refusal.field}})
+
+    def stimulus(self, line):
+        if set(line) <= {"clock", "silent"} and "clock" in line:
+            self.clock(instant_of(line["clock"]), line.get("silent", []))
+        elif set(line) == {"ack"}:
+            self.ack(line["ack"])
+        else:
+            self.event(line)
+
+    def clock(self, at, silent):
+        for source in list(self.heard):
+            if source not in silent:
+                del self.heard[source]
+        for source in silent:
+            self.heard.setdefault(source, self.now)
+        self.step()
+        self.move(at)
+
+    def ack(self, want):
+        for telling in self.told.values():
+            seen = self.shown(telling.notice, "new")
+            if telling.told and all(seen.get(k) == v for k, v in want.items()):
+                telling.acked = True
+        self.step()
+
+    def event(self, raw):
+        e = read_event(raw, self.line)
+        if e.name in self.by_name:
+            if self.by_name[e.name].raw != raw:
+                raise Refused("conflict", None)
+            return
+        self.move(e.time)
+        self.heard.pop(e.source, None)
+        self.known.append(e)
+        self.by_name[e.name] = e
+        self.step()
+
+    # ---- Time passes ------------------------------------------------------------------------------------------------
+
+    def move(self, to):
+        """Everything that falls due on the way fires at its own instant."""
+        while self.next_wake is not None and self.next_wake <= to:
+            self.now = self.next_wake
+            self.step()
+        self.now = max(self.now, to)
+
+    def step(self):
+        """fold, derive, compare (domain.md 2)."""
+        stands = {(t.notice.kind, t.notice.key) for t in self.told.values() if t.told}
+        proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
+                    if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
+        self.state = State(self.known)
+        told_at = {(t.notice.kind, t.notice.key, t.notice.slot): t.since for t in self.told.values()
+                   if t.told and t.moment}
+        rules = Rules(self.state, self.now, self.heard, stands, proposed, told_at)
+        for notice in rules.standing + rules.moments:
+            self.add_contacts(notice)
+        gone = self.compare_standing(rules.standing)
+        self.compare_moments(rules.moments)
+        self.crossover_ended(gone)
+        self.compare_unanswered(rules)
+        self.next_wake = min(rules.wakes, default=None)
+
+    def add_contacts(self, notice):
+        if notice.other and notice.level in (REGISTRY, CONTENT):
+            notice.contacts = self.state.cases[notice.other].contacts_of(self.now)
+
+    # ---- Compare with what was told ---------------------------------------------------------------------------------
+
+    def compare_standing(self, standing, kinds=None):
+        """-> the tellings withdrawn because a link was."""
+        wanted, holds = {}, {}
+        for notice in standing:
+            holds.setdefault((notice.kind, notice.key), []).append(notice)
+            if not notice.withheld:
+                wanted.setdefault(("S", notice.kind, notice.key, notice.to), notice)
+        unlinked = []
+        for slot, telling in list(self.told.items()):
+            if telling.moment or not telling.told or slot in wanted or \
+                    (telling.notice.kind == "notice.unanswered") != (kinds == "unanswered"):
+                continue
+            reason = self.reason_over(telling.notice, holds.get((telling.notice.kind, telling.notice.key), []))
+            self.withdraw(telling, reason)
+            if reason == "unlinked":
+                unlinked.append(telling)
+        for slot, notice in wanted.items():
+            telling = self.told.setdefault(slot, Telling(notice, False))
+            if not telling.told:
+                self.tell(telling, notice, "new")
+            elif self.shown(notice, "") != self.shown(telling.notice, ""):
+                self.tell(telling, notice, "updated")
+        return unlinked
+
+    def reason_over(self, notice, holds):
+        """The first that applies: consent, unlinked, reassigned, over (domain.md 5)."""
+        if any(n.withheld and n.to == notice.to for n in holds) and notice.level == CONTENT:
+            return "consent"
+        if self.was_unlinked(notice):
+            return "unlinked"
+        if holds:
+            return "reassigned"
+        return "over"
+
+    def was_unlinked(self, notice):
+        """It had crossed a link since removed."""
+        return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], self.now)
+
+    def compare_moments(self, moments):
+        """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5)."""
+        follows = {("M", n.kind, n.key, n.slot): n for n in moments}
+        for slot, telling in list(self.told.items()):
+            if not telling.moment or not telling.told:
+                continue
+            if self.was_unlinked(telling.notice):
+                follows.pop(slot, None)
+                self.withdraw(telling, "unlinked")
+            elif slot not in follows and not self.ended_holds(telling.notice):
+                self.withdraw(telling, "corrected")
+        for slot, notice in follows.items():
+            have = self.told.get(slot)
+            if not notice.tell or have and have.told:
+                continue
+            if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
+                continue
+            telling = self.told.setdefault(slot, Telling(notice, True))
+            self.tell(telling, notice, "new")
+
+    def ended_holds(self, notice):
+        """crossover.ended, and what removed the link has not been taken back."""
+        if notice.kind != "crossover.ended":
+            return False
+        cause = self.by_name[notice.key]
+        back = {(e.source, e.supersedes) for e in self.known if e.supersedes}
+        return cause.type not in ("link.removed", "link.refused") or (cause.source, cause.id) not in back
+
+    def crossover_ended(self, gone):
+        """A link was removed and the family is not mutual by it any more: all who had its crossover.found."""
+        last = self.known[-1] if self.known else None
+        for telling in gone:
+            notice = telling.notice
+            if notice.kind == "crossover.found":
+                slot = ("M", "crossover.ended", last.name, notice.to)
+                ended = Notice("crossover.ended", last.name, notice.to, notice.to, notice.case, SIGNAL)
+                have = self.told.setdefault(slot, Telling(ended, True))
+                if not have.told:
+                    self.tell(have, ended, "new")
+
+    def compare_unanswered(self, rules):
+        """Told and not acknowledged: a prompt one for 48 h, an urgent one for 8 h (DK "accountable")."""
+        standing = []
+        for telling in self.told.values():
+            n = telling.notice
+            wait = {"prompt": PROMPT_WAITS, "urgent": URGENT_WAITS}.get(n.urgency)
+            if not telling.told or telling.acked or not wait or not n.case or n.kind == "notice.unanswered":
+                continue
+            if rules.reached(telling.since + wait):
+                case = self.state.cases.get(n.case)
+                supervisor = self.state.supervisor(case, self.state.family(n.case, self.now), self.now)
+                to = next((w for w in (supervisor, LIAISON[n.case[0]]) if w and w != n.to), None)
+                if to:
+                    standing.append(Notice("notice.unanswered", self.id_of(telling), None, to, n.case, SIGNAL,
+                                           about={"notice": self.id_of(telling), "kind": n.kind, "worker": n.to}))
+        self.compare_standing(standing, "unanswered")
+
+    # ---- Telling ----------------------------------------------------------------------------------------------------
+
+    def id_of(self, telling):
+        n = telling.notice
+        who = n.slot if telling.moment else n.to
+        return hashlib.sha256(repr((n.kind, n.key, who)).encode()).hexdigest()[:32]
+
+    def shown(self, notice, state):
+        out = {"to": notice.to, "kind": notice.kind, "state": state}
+        if notice.case:
+            out["case"] = notice.case[1]
+        if notice.other and notice.level in (REGISTRY, CONTENT):
+            out["other"] = notice.other[1]
+            out["contacts"] = notice.contacts
+        if notice.due:
+            out["due"] = notice.due.isoformat()
+        out.update(urgency=notice.urgency, level=notice.level, about=dict(notice.about))
+        return out
+
+    def tell(self, telling, notice, state):
+        if state == "new":
+            telling.since, telling.acked = self.now, False
+        telling.notice, telling.told = notice, True
+        self.say(telling, self.shown(notice, state))
+
+    def withdraw(self, telling, reason):
+        """Repeats what was told, less what may not be seen any more; unlinked: nothing of the other side."""
+        telling.told = False
+        out = self.shown(telling.notice, "withdrawn")
+        out["reason"] = reason
+        notice = telling.notice
+        unseen = notice.level == CONTENT and not self.state.live_throughout(
+            notice.topic, notice.case, telling.since if telling.moment else self.now, self.now)
+        if reason == "unlinked" or unseen:
+            for member in notice.foreign:
+                out["about"].pop(member, None)
+        if unseen:
+            out["level"] = REGISTRY
+            if notice.kind not in ("meeting.needed", "meeting.overdue"):
+                out.pop("due", None)
+        if reason == "unlinked" and notice.level != OWN:
+            out["level"] = SIGNAL
+            out.pop("other", None)
+            out.pop("contacts", None)
+        self.say(telling, out)
+
+    def say(self, telling, out):
+        telling.rev += 1
+        self.out({"line": self.line, "id": self.id_of(telling), "rev": telling.rev, "at": written(self.now), **out,
+                  "because": {"rule": telling.notice.kind, "events": list(telling.notice.events)}})
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with open(sys.argv[1], encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    model = Model(lambda line: print(json.dumps(line)))
+    model.play(lines)
+    return 1 if model.refusals else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
