@@ -26,6 +26,7 @@ struct gathered_event {
 	uint32_t kase;
 	uint32_t other; /* of LINK_BY_TOKEN */
 	int type;
+	bool is_out; /* superseded by what was known at an instant that has passed */
 	struct lk_text supersedes;
 	size_t body_len;
 	uint8_t row[]; /* source, id, supersedes, body */
@@ -34,6 +35,7 @@ struct gathered_event {
 struct gathering {
 	struct turn *t;
 	struct lk_error *err;
+	lk_instant known_at; /* only what had come in by then; LK_NO_INSTANT: all */
 	struct gathered_case *cases;
 	uint32_t cases_n, cases_room;
 	struct gathered_event **events;
@@ -154,6 +156,7 @@ static struct gathered_event *copy_event(const struct stored_event *row)
 	e->key.id = put_text(&at, row->id);
 	e->supersedes = put_text(&at, row->supersedes);
 	e->type = row->type;
+	e->is_out = false;
 	e->body_len = row->body_len;
 	memcpy(at, row->body, row->body_len);
 	return e;
@@ -164,13 +167,26 @@ static const uint8_t *body_of(const struct gathered_event *e)
 	return e->row + e->key.source.len + e->key.id.len + e->supersedes.len;
 }
 
+static bool was_known(const struct gathering *g, const struct stored_event *row)
+{
+	return g->known_at == LK_NO_INSTANT || row->received_at <= g->known_at;
+}
+
+/* What was superseded later still stood at an instant that has passed: drop_superseded(). */
+static int is_out(struct gathering *g, const struct stored_event *row)
+{
+	if (g->known_at != LK_NO_INSTANT)
+		return 0;
+	return store_is_superseded(g->t->store, row->source, row->id, g->err);
+}
+
 /* Events that are still to come, answers, and what any known event supersedes are left out. */
 static int visit_event(void *context, const struct stored_event *row)
 {
 	struct gathering *g = context;
-	if (row->ahead || row->type < 0)
+	if (row->ahead || row->type < 0 || !was_known(g, row))
 		return 0;
-	int out = store_is_superseded(g->t->store, row->source, row->id, g->err);
+	int out = is_out(g, row);
 	if (out != 0)
 		return out < 0 ? out : 0;
 	struct gathered_event **wider =
@@ -183,10 +199,6 @@ static int visit_event(void *context, const struct stored_event *row)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
 	e->kase = g->loading;
 	g->events[g->events_n++] = e;
-	struct gathered_case *k = &g->cases[g->loading];
-	if (row->type == LK_CASE_OPENED &&
-	    (k->opened_at == LK_NO_INSTANT || row->time_at < k->opened_at))
-		k->opened_at = row->time_at;
 	return 0;
 }
 
@@ -206,9 +218,21 @@ static bool is_link(int type)
 	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
 }
 
+static void find_openings(struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		struct gathered_case *k = &g->cases[e->kase];
+		if (e->type == LK_CASE_OPENED &&
+		    (k->opened_at == LK_NO_INSTANT || e->key.at < k->opened_at))
+			k->opened_at = e->key.at;
+	}
+}
+
 /* A case's events count from its opening on; what was said of links counts from its own time. */
 static void place_events(struct gathering *g)
 {
+	find_openings(g);
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
 		lk_instant opened_at = g->cases[e->kase].opened_at;
@@ -333,21 +357,31 @@ static int link_holds(struct gathering *g, const struct gathered_event *e,
 	return rc < 0 ? rc : a.holds;
 }
 
+/* Where to, under which policy, and up to when. */
+struct folding {
+	struct family *f;
+	const struct policy *policy;
+	uint32_t part;
+	lk_instant until;
+};
+
 /* Where a person's confirmation of that instant has joined the two already, this changes nothing.
  */
-static int fold_by_token(struct gathering *g, struct home *h, const struct gathered_event *e)
+static int fold_by_token(const struct folding *to, const struct gathering *g,
+			 const struct gathered_event *e)
 {
 	const struct case_key *a = &g->cases[e->kase].key, *b = &g->cases[e->other].key;
-	fold_link(&h->f, g->t->policy, a->agency, a->number, b->agency, b->number, e->key.at);
+	fold_link(to->f, to->policy, a->agency, a->number, b->agency, b->number, e->key.at);
 	return 0;
 }
 
-static int fold_gathered(struct gathering *g, struct home *h, const struct gathered_event *e)
+static int fold_gathered(const struct folding *to, struct gathering *g,
+			 const struct gathered_event *e)
 {
 	struct lk_event event;
 	struct lk_refused why;
 	if (e->type == LINK_BY_TOKEN)
-		return fold_by_token(g, h, e);
+		return fold_by_token(to, g, e);
 	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
 		return 0; /* kept until the case opens */
 	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
@@ -357,21 +391,21 @@ static int fold_gathered(struct gathering *g, struct home *h, const struct gathe
 	if (holds < 0)
 		return holds;
 	if (holds > 0)
-		fold_event(&h->f, g->t->policy, &event, &e->key);
+		fold_event(to->f, to->policy, &event, &e->key);
 	return 0;
 }
 
-static int fold_part(struct gathering *g, uint32_t part, struct home *h)
+static int fold_part(struct gathering *g, const struct folding *to)
 {
-	family_free(&h->f);
 	for (uint32_t i = 0; i < g->events_n; i++) {
-		if (g->cases[g->events[i]->kase].part != part)
+		const struct gathered_event *e = g->events[i];
+		if (g->cases[e->kase].part != to->part || e->key.at > to->until)
 			continue;
-		int rc = fold_gathered(g, h, g->events[i]);
+		int rc = fold_gathered(to, g, e);
 		if (rc < 0)
 			return rc;
 	}
-	return h->f.failed ? lk_fail(g->err, LK_EMEMORY, "no memory to fold a family") : 0;
+	return to->f->failed ? lk_fail(g->err, LK_EMEMORY, "no memory to fold a family") : 0;
 }
 
 /* ---- Parts become families: all are folded before any is settled --------------------------------- */
@@ -418,7 +452,9 @@ static int open_part(struct gathering *g, struct part *part)
 		if (rc < 0)
 			return rc;
 	}
-	return fold_part(g, part->name, part->home);
+	struct folding to = { &part->home->f, g->t->policy, part->name, INT64_MAX };
+	family_free(to.f);
+	return fold_part(g, &to);
 }
 
 static int open_parts(struct gathering *g, struct parts *all)
@@ -439,14 +475,25 @@ static int open_parts(struct gathering *g, struct parts *all)
 
 /* ---- What was told goes with the recipient's own case -------------------------------------------- */
 
-static void foresee(struct gathering *g, struct part *part, lk_instant at)
+/* What each part would say at this instant: for the ids. */
+static bool foresee(struct gathering *g, struct parts *all, lk_instant at,
+		    void (*rules)(struct derivation *))
 {
 	static const struct surroundings nothing;
-	static const struct tolds nobody;
-	part->would = (struct derivation){
-		.f = &part->home->f, .p = g->t->policy, .s = &nothing, .told = &nobody, .now = at
-	};
-	derive(&part->would);
+	bool failed = false;
+	for (uint32_t i = 0; all->n > 1 && i < all->n; i++) {
+		struct part *part = &all->at[i];
+		derivation_free(&part->would);
+		part->would = (struct derivation){ .f = &part->home->f,
+						   .p = g->t->policy,
+						   .s = &nothing,
+						   .told = &part->home->told,
+						   .now = at,
+						   .wake = LK_NO_INSTANT };
+		rules(&part->would);
+		failed |= part->would.failed;
+	}
+	return !failed;
 }
 
 static bool would_tell(const struct part *part, const uint8_t id[LK_DIGEST])
@@ -494,19 +541,25 @@ static void share_record(struct gathering *g, const struct parts *all, const str
 		also->at[also->n - 1].live = also->at[also->n - 1].doubled = 1;
 }
 
+static bool share_records(struct gathering *g, struct parts *all, const struct tolds *told,
+			  bool answers)
+{
+	bool failed = false;
+	for (uint32_t i = 0; i < told->n; i++)
+		if ((told->at[i].kind == LK_NOTICE_UNANSWERED) == answers)
+			share_record(g, all, told, &told->at[i]);
+	for (uint32_t i = 0; i < all->n; i++)
+		failed |= all->at[i].home->told.failed;
+	return !failed;
+}
+
+/* notice.unanswered goes where the notice has gone that it speaks of: after all others. */
 static int share_told(struct gathering *g, struct parts *all, const struct tolds *told,
 		      lk_instant at)
 {
-	bool failed = false;
-	for (uint32_t i = 0; all->n > 1 && i < all->n; i++) {
-		foresee(g, &all->at[i], at);
-		failed |= all->at[i].would.failed;
-	}
-	for (uint32_t i = 0; i < told->n; i++)
-		share_record(g, all, told, &told->at[i]);
-	for (uint32_t i = 0; i < all->n; i++)
-		failed |= all->at[i].home->told.failed;
-	return failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
+	bool shared = foresee(g, all, at, derive) && share_records(g, all, told, false) &&
+		      foresee(g, all, at, rules_unanswered) && share_records(g, all, told, true);
+	return shared ? 0 : lk_fail(g->err, LK_EMEMORY, "no memory for what was told");
 }
 
 static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
@@ -542,7 +595,7 @@ static int settle_parts(struct gathering *g, lk_instant at)
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
 	   struct lk_error *err)
 {
-	struct gathering g = { .t = t, .err = err };
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = 0;
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = add_case(&g, cases[i]);
@@ -560,6 +613,83 @@ int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at
 	}
 	gathering_free(&g);
 	return rc;
+}
+
+/* ---- Families that nobody keeps: for explanations -------------------------------------------- */
+
+/* Of what was known at an instant that has passed: what an event that was known then superseded. */
+static void drop_superseded(struct gathering *g)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		bool out = false;
+		for (uint32_t o = 0; o < g->events_n; o++)
+			out |= lk_text_is(g->events[o]->supersedes, g->events[i]->key.id) &&
+			       lk_text_is(g->events[o]->key.source, g->events[i]->key.source);
+		g->events[i]->is_out = out;
+	}
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		struct gathered_event *e = g->events[i];
+		if (e->is_out)
+			free(e);
+		else
+			g->events[kept++] = e;
+	}
+	g->events_n = kept;
+}
+
+static int load_known(struct gathering *g, struct case_key key)
+{
+	int rc = add_case(g, key);
+	if (rc >= 0)
+		rc = find_cases(g);
+	if (rc >= 0)
+		rc = load_events(g);
+	if (rc < 0)
+		return rc;
+	if (g->known_at != LK_NO_INSTANT)
+		drop_superseded(g);
+	place_events(g);
+	rc = find_parts(g);
+	sort_events(g);
+	return rc;
+}
+
+int gathering_open(struct turn *t, struct case_key key, lk_instant known_at, struct gathering **out,
+		   struct lk_error *err)
+{
+	struct gathering *g = calloc(1, sizeof(*g));
+	*out = NULL;
+	if (g == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a family's events");
+	g->t = t;
+	g->err = err;
+	g->known_at = known_at;
+	int rc = load_known(g, key);
+	if (rc < 0) {
+		gathering_close(g);
+		return rc;
+	}
+	*out = g;
+	return 0;
+}
+
+void gathering_close(struct gathering *g)
+{
+	if (g == NULL)
+		return;
+	gathering_free(g);
+	free(g);
+}
+
+int gathering_fold(struct gathering *g, const struct policy *policy, lk_instant until,
+		   struct family *out)
+{
+	const struct trace *trace = out->trace;
+	struct folding to = { out, policy, g->cases[0].part, until };
+	family_free(out);
+	out->trace = trace;
+	return fold_part(g, &to);
 }
 
 /* ---- One pair: are the two cases linked? ----------------------------------------------------- */
@@ -641,7 +771,7 @@ static int settle_pair(struct gathering *g)
 
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
 {
-	struct gathering g = { .t = t, .err = err };
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = add_case(&g, a);
 	if (rc >= 0)
 		rc = add_case(&g, b);
@@ -717,7 +847,7 @@ static int settle_pairs(struct gathering *g)
 
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
 {
-	struct gathering g = { .t = t, .err = err };
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	struct tokens all = { 0 };
 	int rc = add_case(&g, key);
 	if (rc >= 0)

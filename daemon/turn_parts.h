@@ -92,6 +92,22 @@ int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_e
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
 
+/* A look at what a settling would say, of a family that nobody keeps: nothing is written. */
+struct foresight {
+	const struct policy *policy;
+	const struct trace *trace; /* may be NULL */
+	void *context;
+	/* What would be told, of state and then of answers; borrowed until it returns. May be NULL; negative stops. */
+	int (*see)(void *context, const struct derivation *d, const struct tolds *told, const struct outcome *out);
+};
+/* As home_settle(); h->told and h->wake_at are as they would be. h->id names the family that is kept. */
+int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct foresight *see,
+		 struct lk_error *err);
+
+#define BASIS_MAX 400
+/* The consent in force that content of this topic rests on: 'consent SOURCE/ID'. */
+void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
+
 /* ---- turn_gather.c --------------------------------------------------------------------------- */
 
 /* Folds anew from the log the families of these cases, as the links of this moment join them, and
@@ -104,6 +120,16 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
+
+/* The events of a case's family at hand, to be folded as often as one likes into families that nobody keeps: those that
+ * are known, or only those that were known at an instant. */
+struct gathering;
+int gathering_open(struct turn *t, struct case_key key, lk_instant known_at, struct gathering **out,
+		   struct lk_error *err);
+void gathering_close(struct gathering *g); /* NULL-safe */
+/* Events up to `until`. `out` is one that family_init() or an earlier call has made; its trace is kept. */
+int gathering_fold(struct gathering *g, const struct policy *policy, lk_instant until,
+		   struct family *out);
 
 /* ---- turn_admit.c ---------------------------------------------------------------------------- */
 
