@@ -294,6 +294,29 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	return rc < 0 ? rc : 1;
 }
 
+struct asking {
+	struct lk_text worker;
+	bool had;
+};
+
+static int had_it(void *context, const struct stored_notice *row)
+{
+	struct asking *asking = context;
+	asking->had |= lk_text_is(row->worker, asking->worker);
+	return 0;
+}
+
+/* The place has another holder by now, who has the notice; or it was never this worker's. */
+static int answer_late(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+		       struct lk_error *err)
+{
+	struct asking asking = { worker, false };
+	int rc = store_notice_history(t->store, notice, had_it, &asking, err);
+	if (rc >= 0 && !asking.had)
+		rc = lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
+	return rc < 0 ? rc : 0;
+}
+
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
 		lk_instant now, struct lk_error *err)
 {
@@ -302,7 +325,7 @@ int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_D
 	if (rc < 0)
 		return rc;
 	if (rc == 0 || !lk_text_says(worker, a.worker))
-		return lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
+		return answer_late(t, worker, notice, err);
 	rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;

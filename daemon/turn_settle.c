@@ -236,16 +236,16 @@ struct writing {
 };
 
 /* What a notice at content level rests on: the consent in force that covers its topic. */
-static void content_basis(const struct home *h, int topic, char out[400])
+void content_basis(const struct family *f, int topic, char out[BASIS_MAX])
 {
-	const struct family *f = &h->f;
-	snprintf(out, 400, "consent");
+	snprintf(out, BASIS_MAX, "consent");
 	for (uint32_t i = 0; i < f->consents_n; i++) {
 		const struct consent *c = &f->consents[i];
 		if (!c->in_force || topic < 0 || (c->topics & POLICY_BIT(topic)) == 0)
 			continue;
 		const struct cause *cause = &f->causes[c->cause];
-		snprintf(out, 400, "consent %.*s/%.*s", LK_PRINT(family_text(f, cause->source)),
+		snprintf(out, BASIS_MAX, "consent %.*s/%.*s",
+			 LK_PRINT(family_text(f, cause->source)),
 			 LK_PRINT(family_text(f, cause->id)));
 		return;
 	}
@@ -253,11 +253,11 @@ static void content_basis(const struct home *h, int topic, char out[400])
 
 static int write_ledger(struct writing *w, const struct told *t, int level, int64_t seq)
 {
-	char basis[400] = "WIC 18961.5";
+	char basis[BASIS_MAX] = "WIC 18961.5";
 	if (level < LK_REGISTRY)
 		return 0;
 	if (level == LK_CONTENT)
-		content_basis(w->h, t->topic, basis);
+		content_basis(&w->h->f, t->topic, basis);
 	struct ledger_row row = {
 		.at = w->at,
 		.worker = words_text(&w->h->told.words, t->worker),
@@ -347,11 +347,33 @@ static int write_withdrawal(struct writing *w, const struct telling *telling)
 	return rc;
 }
 
+static int note_rev(void *context, const struct stored_notice *row)
+{
+	int64_t *rev = context;
+	*rev = row->rev;
+	return 0;
+}
+
+/* Every telling of a name has the next rev, also where another family told it before, when links
+ * joined the two: the mailboxes know. */
+static int claim_rev(struct writing *w, struct told *t)
+{
+	int64_t last = 0;
+	int rc = store_notice_find(w->t->store, t->id, note_rev, &last, w->err);
+	t->rev = (uint32_t)last + 1;
+	return rc;
+}
+
 static int write_telling(struct writing *w, const struct telling *telling)
 {
 	struct notice_room room;
 	struct lk_notice n;
-	const struct told *t = &w->h->told.at[telling->told];
+	struct told *t = &w->h->told.at[telling->told];
+	int rc = claim_rev(w, t);
+	if (rc >= 0 && telling->state == LK_NEW && t->rev > 1)
+		rc = store_answer_forget(w->t->store, t->id, w->err);
+	if (rc < 0)
+		return rc;
 	if (telling->state == LK_WITHDRAWN)
 		return write_withdrawal(w, telling);
 	if (telling->is_ended)
@@ -374,6 +396,14 @@ static int write_outcome(struct writing *w, const struct outcome *out)
 	return 0;
 }
 
+static int show_outcome(const struct writing *w, const struct outcome *out,
+			const struct foresight *to)
+{
+	if (out->failed || w->d->failed || w->h->f.failed || w->h->told.failed)
+		return lk_fail(w->err, LK_EMEMORY, "no memory to look at a family");
+	return to->see == NULL ? 0 : to->see(to->context, w->d, &w->h->told, out);
+}
+
 /* ---- Settling -------------------------------------------------------------------------------- */
 
 static lk_instant earlier(lk_instant a, lk_instant b)
@@ -392,8 +422,8 @@ static const struct look at_state = { derive, SCOPE_STATE };
 static const struct look at_answers = { rules_unanswered, SCOPE_ANSWERS };
 static const struct look at_feeds = { rules_feed, SCOPE_STATE };
 
-static int derive_and_write(struct nearby *n, struct home *h, lk_instant at,
-			    const struct look *look)
+static int look_at(struct nearby *n, struct home *h, lk_instant at, const struct look *look,
+		   const struct foresight *only)
 {
 	struct surroundings around = {
 		.busy = n->busy,
@@ -404,7 +434,8 @@ static int derive_and_write(struct nearby *n, struct home *h, lk_instant at,
 		.silent_n = n->silent_n,
 	};
 	struct derivation d = { .f = &h->f,
-				.p = n->t->policy,
+				.p = only != NULL ? only->policy : n->t->policy,
+				.trace = only != NULL ? only->trace : NULL,
 				.s = &around,
 				.told = &h->told,
 				.now = at,
@@ -413,33 +444,46 @@ static int derive_and_write(struct nearby *n, struct home *h, lk_instant at,
 	look->rules(&d);
 	compare(&h->told, &d, look->scope, &out);
 	struct writing w = { n->t, h, &d, at, n->err };
-	int rc = write_outcome(&w, &out);
+	int rc = only != NULL ? show_outcome(&w, &out, only) : write_outcome(&w, &out);
 	h->wake_at = earlier(h->wake_at, d.wake);
 	outcome_free(&out);
 	derivation_free(&d);
 	return rc;
 }
 
-int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+static int settle(struct turn *t, struct home *h, lk_instant at, const struct foresight *only,
+		  struct lk_error *err)
 {
 	struct nearby n = { .t = t, .h = h, .err = err };
-	if (h->is_stale)
-		return 0; /* of another layout: it is behind, and will be gathered anew */
-	fold_pass(&h->f, t->policy, at);
-	memcpy(h->policy, t->revision, LK_DIGEST);
-	h->is_dirty = true;
-	h->wake_at = fold_next(&h->f, t->policy);
+	const struct policy *policy = only != NULL ? only->policy : t->policy;
+	fold_pass(&h->f, policy, at);
+	h->wake_at = fold_next(&h->f, policy);
 	int rc = fetch_silent(&n, err);
 	if (rc >= 0)
 		rc = fetch_busy(&n, at, err);
 	if (rc >= 0)
 		rc = fetch_likely(&n);
 	if (rc >= 0)
-		rc = derive_and_write(&n, h, at, &at_state);
+		rc = look_at(&n, h, at, &at_state, only);
 	if (rc >= 0)
-		rc = derive_and_write(&n, h, at, &at_answers);
+		rc = look_at(&n, h, at, &at_answers, only);
 	nearby_free(&n);
 	return rc;
+}
+
+int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+{
+	if (h->is_stale)
+		return 0; /* of another layout: it is behind, and will be gathered anew */
+	memcpy(h->policy, t->revision, LK_DIGEST);
+	h->is_dirty = true;
+	return settle(t, h, at, NULL, err);
+}
+
+int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct foresight *see,
+		 struct lk_error *err)
+{
+	return settle(t, h, at, see, err);
 }
 
 int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err)
@@ -464,7 +508,7 @@ int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err)
 	memcpy(h->policy, t->revision, LK_DIGEST);
 	int rc = fetch_silent(&n, err);
 	if (rc >= 0)
-		rc = derive_and_write(&n, h, at, &at_feeds);
+		rc = look_at(&n, h, at, &at_feeds, NULL);
 	nearby_free(&n);
 	return rc;
 }

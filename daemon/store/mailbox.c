@@ -296,6 +296,14 @@ int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct l
 	return query_run(&q, err);
 }
 
+int store_answer_forget(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_answer_drop);
+
+	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
 int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at,
 		 struct lk_error *err)
 {

@@ -183,6 +183,8 @@ SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_age
 FROM notice_row WHERE id = ?1 ORDER BY rev
 -- name: notice_named
 SELECT id FROM notice WHERE id >= ?1 AND id <= ?2 GROUP BY id ORDER BY id LIMIT 2
+-- name: answer_drop
+DELETE FROM answer WHERE notice = ?1
 -- name: answer_add
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
 

@@ -254,6 +254,8 @@ int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_no
 int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
 		       struct lk_error *err) LK_MUST_CHECK;
 int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
+/* A notice that was withdrawn is told again: it waits for an answer of its own. */
+int store_answer_forget(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- Disclosure ledger: append-only, each row chained to the one before by digest -------------------------------- */
