@@ -1018,10 +1018,10 @@ static void tick_reminders(struct step *s)
 /* Runs ticks up to `until`; reminders of the very instant only where `whole`. */
 static void run_ticks(struct family *f, const struct policy *p, lk_instant until, bool whole)
 {
-	for (;;) {
+	while (!f->failed) {
 		lk_instant end = next_end(f, p), reminder = next_reminder(f, p);
 		lk_instant next = earlier(end, reminder);
-		if (next == LK_NO_INSTANT || next > until || f->failed)
+		if (next == LK_NO_INSTANT || next > until)
 			return;
 		if (next == until && next != end && !whole)
 			return;

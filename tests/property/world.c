@@ -18,6 +18,8 @@ static void out_of_memory(void)
 static void hear(void *context, const void *body, size_t len)
 {
 	struct world *w = context;
+	if (w->hearing != NULL)
+		w->hearing();
 	if (w->heard_n == w->heard_room) {
 		w->heard_room = w->heard_room == 0 ? 64 : w->heard_room * 2;
 		w->heard = realloc(w->heard, w->heard_room * sizeof(*w->heard));

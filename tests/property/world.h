@@ -23,6 +23,7 @@ struct world {
 	int64_t next_seq[HISTORY_SOURCES];
 	struct heard *heard;
 	uint32_t heard_n, heard_room;
+	void (*hearing)(void); /* may be NULL: called before a telling is kept */
 	struct lk_error err;
 };
 

@@ -1,0 +1,303 @@
+/* test_memory.c - the nth allocation fails, for one n after the other: nothing is half done, nothing leaks, and the same
+ * deed succeeds afterwards and says the same.
+ *
+ * In: random histories, played up to a point; then one deed with a failing allocation. Out: cmocka's verdicts; leaks are
+ * the sanitizer's to find. Promise: allocations of our own code and of SQLite are counted as one row.
+ */
+#include "../property/world.h"
+#include "policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+/* ---- Allocations that fail --------------------------------------------------------------------- */
+
+static long left_until_failure; /* 0: none fails */
+static bool has_failed;
+
+static bool is_to_fail(void)
+{
+	if (left_until_failure == 0 || --left_until_failure > 0)
+		return false;
+	has_failed = true;
+	return true;
+}
+
+static void calm(void)
+{
+	left_until_failure = 0;
+}
+
+/* The linker leads every call of ours here. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return is_to_fail() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return is_to_fail() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+	return is_to_fail() ? NULL : __real_realloc(at, size);
+}
+
+static sqlite3_mem_methods memory; /* SQLite's own */
+
+static void *sqlite_malloc(int size)
+{
+	return is_to_fail() ? NULL : memory.xMalloc(size);
+}
+
+static void *sqlite_realloc(void *at, int size)
+{
+	return is_to_fail() ? NULL : memory.xRealloc(at, size);
+}
+
+static int lead_sqlite_here(void **state)
+{
+	(void)state;
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) != SQLITE_OK)
+		return -1;
+	sqlite3_mem_methods methods = memory;
+	methods.xMalloc = sqlite_malloc;
+	methods.xRealloc = sqlite_realloc;
+	return sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK ? 0 : -1;
+}
+
+/* ---- Deeds ------------------------------------------------------------------------------------- */
+
+static struct policy policies[2];
+
+struct scene {
+	struct history *h;
+	struct order o;
+	uint32_t before; /* steps that are taken before the deed */
+};
+
+typedef int deed(struct world *w, const struct scene *s);
+
+/* What is left of the order, as one batch. */
+static int do_batch(struct world *w, const struct scene *s)
+{
+	struct turn_event in[HISTORY_MAX];
+	struct turn_verdict verdicts[HISTORY_MAX];
+	uint32_t n = 0;
+	w->now = s->o.ends;
+	for (uint32_t i = s->before; i < s->o.n; i++) {
+		const struct said *said = &s->h->at[s->o.at[i].event];
+		in[n++] = (struct turn_event){ .bytes = said->wire.at,
+					       .len = said->wire.len,
+					       .source = said->event.source };
+	}
+	return turn_events(w->turn, w->now, in, n, verdicts, &w->err);
+}
+
+static int do_pass(struct world *w, const struct scene *s)
+{
+	w->now = s->o.ends;
+	return turn_pass(w->turn, w->now, &w->err);
+}
+
+static int do_answer(struct world *w, const struct scene *s)
+{
+	uint8_t id[LK_DIGEST];
+	(void)s;
+	if (w->heard_n == 0 ||
+	    lk_digest_parse(lk_text_of(w->heard[w->heard_n - 1].notice.id), id) < 0)
+		return 0;
+	return turn_answer(w->turn, w->heard[w->heard_n - 1].notice.to, id, w->now, &w->err);
+}
+
+static int do_policy(struct world *w, const struct scene *s)
+{
+	(void)s;
+	int rc = turn_policy(w->turn, &policies[1], &w->err);
+	return rc < 0 ? rc : turn_pass(w->turn, w->now, &w->err);
+}
+
+static int look_away(void *context, int64_t seq, const void *body, size_t len)
+{
+	(void)context;
+	(void)seq;
+	(void)body;
+	(void)len;
+	return 0;
+}
+
+static int do_hand_out(struct world *w, const struct scene *s)
+{
+	(void)s;
+	if (w->heard_n == 0)
+		return 0;
+	return turn_mailbox(w->turn, w->heard[w->heard_n - 1].notice.to, 0, 1000,
+			    LK_TEXT("0123456789abcdef0123456789abcdef"), w->now, look_away, NULL,
+			    &w->err);
+}
+
+/* ---- One after the other ----------------------------------------------------------------------- */
+
+static void set_scene(struct world *w, const struct scene *s)
+{
+	world_open(w, s->h, &s->o, &policies[0]);
+	w->hearing = calm; /* past COMMIT it is this test that allocates */
+	for (uint32_t i = 0; i < s->before; i++)
+		assert_int_equal(world_step(w, i), 0);
+}
+
+static char *told_by(const struct world *w, uint32_t first)
+{
+	struct lk_bytes text = world_told(w, first, false);
+	return (char *)text.at;
+}
+
+static char *states_of(const struct world *w)
+{
+	struct lk_bytes text = world_states(w);
+	return (char *)text.at;
+}
+
+static int64_t rows_of(const struct world *w)
+{
+	struct store_counts c;
+	struct lk_error err;
+	assert_int_equal(store_counts(w->store, &c, &err), 0);
+	return c.events + c.dead_letters + c.notices + c.ledger_rows;
+}
+
+/* After a failure: as if the deed had not been tried. */
+static void expect_untouched(const struct world *w, const char *states, int64_t rows, uint32_t heard_n)
+{
+	char *now = states_of(w);
+	assert_string_equal(now, states);
+	assert_int_equal(rows_of(w), rows);
+	assert_int_equal(w->heard_n, heard_n);
+	free(now);
+}
+
+/* True once nothing failed any more: n was larger than the number of allocations. */
+static bool try_failing(const struct scene *s, deed *act, long n, const char *expected)
+{
+	struct world w;
+	set_scene(&w, s);
+	char *states = states_of(&w);
+	int64_t rows = rows_of(&w);
+	uint32_t heard_n = w.heard_n;
+	has_failed = false;
+	left_until_failure = n;
+	int rc = act(&w, s);
+	calm();
+	if (rc < 0) {
+		assert_true(has_failed);
+		if (act != do_policy) /* which has taken the policy, and goes on from there */
+			expect_untouched(&w, states, rows, heard_n);
+		rc = act(&w, s);
+	}
+	if (rc < 0)
+		fail_msg("allocation %ld failed once, and the deed ever after: %s", n, w.err.text);
+	char *told = told_by(&w, heard_n);
+	assert_string_equal(told, expected);
+	free(told);
+	free(states);
+	world_close(&w);
+	return !has_failed;
+}
+
+static char *without_failure(const struct scene *s, deed *act)
+{
+	struct world w;
+	set_scene(&w, s);
+	uint32_t heard_n = w.heard_n;
+	if (act(&w, s) < 0)
+		fail_msg("with memory enough: %s", w.err.text);
+	char *told = told_by(&w, heard_n);
+	world_close(&w);
+	return told;
+}
+
+static struct scene roll_scene(uint64_t seed)
+{
+	struct dice dice = { seed };
+	struct scene s = { .h = history_roll(&dice, &policies[0].zone) };
+	s.o = order_roll(s.h, ARRIVE_LATE, false, &dice);
+	s.o.by_feed = true;
+	s.before = s.o.n * 2 / 3;
+	return s;
+}
+
+/* Every one of the first thirty, then fewer and fewer: what comes late is more of the same. */
+static void fail_each(deed *act)
+{
+	long tries = 0;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct scene s = roll_scene(seed);
+		char *expected = without_failure(&s, act);
+		for (long n = 1; !try_failing(&s, act, n, expected); n += 1 + n / 30)
+			tries++;
+		free(expected);
+		order_free(&s.o);
+		history_free(s.h);
+	}
+	assert_true(tries > 10); /* allocations were led here at all */
+}
+
+static void batch_without_memory(void **state)
+{
+	(void)state;
+	fail_each(do_batch);
+}
+
+static void pass_without_memory(void **state)
+{
+	(void)state;
+	fail_each(do_pass);
+}
+
+static void answer_without_memory(void **state)
+{
+	(void)state;
+	fail_each(do_answer);
+}
+
+static void policy_without_memory(void **state)
+{
+	(void)state;
+	fail_each(do_policy);
+}
+
+static void hand_out_without_memory(void **state)
+{
+	(void)state;
+	fail_each(do_hand_out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(batch_without_memory),	   cmocka_unit_test(pass_without_memory),
+		cmocka_unit_test(answer_without_memory),   cmocka_unit_test(policy_without_memory),
+		cmocka_unit_test(hand_out_without_memory),
+	};
+	struct lk_error err;
+	if (policy_load(NULL, &policies[0], &err) < 0)
+		return 2;
+	policies[1] = policies[0];
+	policies[1].revision[0] ^= 1;
+	return cmocka_run_group_tests(tests, lead_sqlite_here, NULL);
+}
