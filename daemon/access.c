@@ -224,6 +224,18 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key,
 	return 0;
 }
 
+/* Monitoring ends before the monitor does: libzmq sends its events without asking whether anyone
+ * listens, and an I/O thread that waits for a listener does nothing else, for anyone, ever again. */
+static void hang_up(void *socket, void *monitor)
+{
+	if (socket != NULL) {
+		zmq_socket_monitor(socket, NULL, 0);
+		zmq_close(socket);
+	}
+	if (monitor != NULL)
+		zmq_close(monitor);
+}
+
 static bool is_settled(const struct access *access, enum proof proof)
 {
 	return proof == PROOF_LET_IN || (proof == PROOF_KEPT_OUT && access->probe_refused);
@@ -249,10 +261,7 @@ int access_prove(struct access *access, const struct zsock *lane, const char *se
 		proof = step == PROOF_PENDING ? proof : step;
 		zsock_look(access->zap);
 	}
-	if (socket != NULL)
-		zmq_close(socket);
-	if (monitor != NULL)
-		zmq_close(monitor);
+	hang_up(socket, monitor);
 	if (rc == 0 && (proof != PROOF_KEPT_OUT || !access->probe_refused))
 		rc = lk_fail(err, LK_EAUTH, "%s does not keep strangers out; not running",
 			     zsock_endpoint(lane));

@@ -230,8 +230,9 @@ static void without_a_handler_nobody_gets_in(void **state)
 	assert_true(zmq_recv(monitor, address, sizeof(address), 0) >= 0);
 	memcpy(&happened, head, sizeof(happened));
 	assert_int_not_equal(happened, ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
-	zmq_close(monitor);
+	zmq_socket_monitor(socket, NULL, 0);
 	zmq_close(socket);
+	zmq_close(monitor);
 	zmq_ctx_term(context);
 	teardown(&f);
 }
