@@ -270,6 +270,21 @@ class Inbox(LaneTest):
                 self.assertEqual(worker.expect("notice")["seq"], first)
         self.assertEqual(self.counter("mailbox_mismatches"), 2)
 
+    def test_an_answer_is_confirmed_each_time_it_is_given(self):
+        self.cross()
+        worker = self.worker(["garcia"])
+        worker.catch_up()
+        notice = worker.store["garcia"]["notices"][1]["id"]
+        at = []
+        for _ in range(2):
+            worker.send("answer", session=worker.session, worker="garcia", notice=notice)
+            message = worker.receive()
+            while message["m"] != "answered":
+                worker.take(message)
+                message = worker.receive()
+            at.append(message["at"])
+        self.assertEqual(at[0], at[1])
+
     def test_an_answer_to_nothing_is_forbidden(self):
         worker = self.worker(["garcia"])
         worker.catch_up()
