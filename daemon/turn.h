@@ -112,7 +112,20 @@ int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_D
 
 /* ---- Questions (control lane) -------------------------------------------------------------------------------------- */
 
-/* The folded state of a case's family, what stands, and what comes next, as one MessagePack map. LK_ENOTFOUND. */
+/* Each answers with one MessagePack map, and changes nothing. Content of cases: for auditors, whose purpose the asking
+ * lane has written to the ledger. LK_ENOTFOUND where there is no such case, notice or event. */
+
+/* The folded state of a case's family, what stands, and what comes next if nothing else happens. */
 int turn_family(struct turn *t, struct case_key key, lk_instant now, struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
+/* A notice, by its id or the first digits of it: its rule, its place, its events, the policy's values that counted, what
+ * disclosure rests on, then and now, and its history. LK_ESTATE: several begin so. LK_EREFUSED: no hex digits. */
+int turn_why(struct turn *t, struct lk_text notice, lk_instant now, struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
+/* Each rule that an event came near, and what held it back from a worker. */
+int turn_why_not(struct turn *t, struct lk_text source, struct lk_text id, struct lk_text worker, lk_instant now,
+		 struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
+/* The coordinated plan of a case's family in four columns, as far as a worker may see. LK_ENOTFOUND also where the worker
+ * has no case of the family. */
+int turn_plan(struct turn *t, struct case_key key, struct lk_text worker, lk_instant now, struct lk_bytes *out,
+	      struct lk_error *err) LK_MUST_CHECK;
 
 #endif

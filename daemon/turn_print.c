@@ -70,13 +70,11 @@ void put_case(const struct print *p, const char *key, uint32_t kase)
 	put_text(p, key, kase == NONE ? LK_NO_TEXT : family_text(p->f, p->f->cases[kase].number));
 }
 
-void put_cause(const struct print *p, const char *key, uint32_t cause)
+const char *slot_word(int slot)
 {
-	char name[EVENT_NAME];
-	if (cause != NONE)
-		event_name(family_text(p->f, p->f->causes[cause].source),
-			   family_text(p->f, p->f->causes[cause].id), name);
-	put_code(p, key, cause == NONE ? NULL : name);
+#define SLOT_WORD(name, word) [name] = word,
+	static const char *const words[] = { POLICY_SLOTS(SLOT_WORD) };
+	return slot < 0 ? NULL : words[slot];
 }
 
 void event_name(struct lk_text source, struct lk_text id, char out[EVENT_NAME])

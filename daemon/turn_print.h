@@ -22,7 +22,7 @@ void put_date(const struct print *p, const char *key, lk_date date);
 void put_flag(const struct print *p, const char *key, bool flag);
 void put_digest(const struct print *p, const char *key, const uint8_t digest[LK_DIGEST]);
 void put_case(const struct print *p, const char *key, uint32_t kase); /* its number; NONE: nil */
-void put_cause(const struct print *p, const char *key, uint32_t cause); /* 'SOURCE/ID'; NONE: nil */
+const char *slot_word(int slot); /* a place, as the policy names it; -1: NULL */
 
 #define EVENT_NAME 340 /* bytes, NUL included: a source of 64, an id of 64 characters of up to four bytes */
 /* 'SOURCE/ID', as notices name events. */
