@@ -1,0 +1,131 @@
+/* test_told.c - what told.h promises: what was told survives its row, and no row is guessed at. */
+#include "story.h"
+
+static struct told *note(struct tolds *t, uint8_t id, const char *worker)
+{
+	struct word w = words_add(&t->words, lk_text_of(worker));
+	struct told *record = tolds_add(t);
+
+	memset(record->id, id, LK_DIGEST);
+	record->worker = w;
+	record->own = record->other = NO_WORD;
+	record->rev = id;
+	record->live = 1;
+	return record;
+}
+
+static bool is_workers(const struct tolds *t, uint8_t id, const char *worker)
+{
+	uint8_t name[LK_DIGEST];
+	memset(name, id, sizeof(name));
+	const struct told *found = tolds_find(t, name);
+
+	return found != NULL && found->rev == id &&
+	       lk_text_says(words_text(&t->words, found->worker), worker);
+}
+
+static void a_row_gives_the_records_again(void **state)
+{
+	struct tolds t = { 0 }, back = { 0 };
+	struct lk_bytes row = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note(&t, 1, "garcia");
+	note(&t, 2, "jones");
+	tolds_pack(&t, &row);
+	assert_int_equal(tolds_unpack(row.at, row.len, &back, &err), 0);
+	assert_int_equal(back.n, 2);
+	assert_true(is_workers(&back, 1, "garcia"));
+	assert_true(is_workers(&back, 2, "jones"));
+	lk_bytes_free(&row);
+	tolds_free(&t);
+	tolds_free(&back);
+}
+
+/* Two families become one: what was told in either stays told. */
+static void a_second_row_is_added_to_the_first(void **state)
+{
+	struct tolds a = { 0 }, b = { 0 }, both = { 0 };
+	struct lk_bytes x = { 0 }, y = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note(&a, 1, "garcia");
+	note(&b, 2, "jones");
+	note(&b, 3, "garcia");
+	tolds_pack(&a, &x);
+	tolds_pack(&b, &y);
+	assert_int_equal(tolds_unpack(x.at, x.len, &both, &err), 0);
+	assert_int_equal(tolds_unpack(y.at, y.len, &both, &err), 0);
+	assert_true(is_workers(&both, 1, "garcia") && is_workers(&both, 2, "jones") &&
+		    is_workers(&both, 3, "garcia"));
+	lk_bytes_free(&x);
+	lk_bytes_free(&y);
+	tolds_free(&a);
+	tolds_free(&b);
+	tolds_free(&both);
+}
+
+static void a_record_moves_with_its_words(void **state)
+{
+	struct tolds from = { 0 }, to = { 0 };
+
+	(void)state;
+	note(&to, 1, "garcia");
+	note(&from, 2, "okafor");
+	tolds_move(&to, &from, &from.at[0]);
+	tolds_free(&from);
+	assert_true(is_workers(&to, 2, "okafor"));
+	assert_int_equal(to.at[1].other.at, NONE);
+	tolds_free(&to);
+}
+
+static void a_damaged_row_is_refused(void **state)
+{
+	struct tolds t = { 0 };
+	struct lk_bytes row = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note(&t, 1, "garcia");
+	tolds_pack(&t, &row);
+	for (size_t len = 0; len < row.len; len += 1 + len / 8) {
+		struct tolds back = { 0 };
+
+		assert_int_equal(tolds_unpack(row.at, len, &back, &err), LK_EWIRE);
+		assert_int_equal(back.n, 0);
+		tolds_free(&back);
+	}
+	row.at[0] ^= 1;
+	struct tolds back = { 0 };
+	assert_int_equal(tolds_unpack(row.at, row.len, &back, &err), LK_EWIRE);
+	lk_bytes_free(&row);
+	tolds_free(&t);
+	tolds_free(NULL);
+}
+
+static void what_was_never_told_is_not_found(void **state)
+{
+	struct tolds t = { 0 };
+	const uint8_t id[LK_DIGEST] = { 9 };
+
+	(void)state;
+	assert_null(tolds_find(&t, id));
+	note(&t, 1, "garcia");
+	assert_null(tolds_find(&t, id));
+	tolds_free(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_row_gives_the_records_again),
+		cmocka_unit_test(a_second_row_is_added_to_the_first),
+		cmocka_unit_test(a_record_moves_with_its_words),
+		cmocka_unit_test(a_damaged_row_is_refused),
+		cmocka_unit_test(what_was_never_told_is_not_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
