@@ -1,8 +1,7 @@
-/* verbs.c - what operators and auditors can ask: status, family, dead-letters, clock, reload, stop.
+/* verbs.c - what operators and auditors can ask, as one table; and the verbs that show no case content.
  *
  * In: arguments as they came. Out: a reply, or a refusal with a code and a sentence. Promise: an
- * operator sees ids, counts and kinds; case content is shown to an auditor only, after the purpose
- * stands in the ledger, on disk.
+ * operator sees ids, counts and kinds; what shows more is in verbs_case.c, for auditors.
  */
 #include "daemon.h"
 
@@ -11,10 +10,14 @@
 #include "intake.h"
 #include "log.h"
 #include "metrics.h"
+#include "policy.h"
+#include "verbs.h"
 #include "wake.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
 {
@@ -32,8 +35,8 @@ static void put_number(struct lk_bytes *out, const char *key, int64_t value)
 }
 
 /* A store that failed under a question: nothing is told, nothing is lost. */
-static void refuse_fault(struct control *control, const struct control_asker *asker,
-			 const struct lk_error *err)
+void verb_fail(struct control *control, const struct control_asker *asker,
+	       const struct lk_error *err)
 {
 	static const struct {
 		int fault;
@@ -108,7 +111,7 @@ static void verb_status(void *context, struct control *control, const struct con
 
 	(void)args;
 	if (store_counts(d->store, &counts, &err) < 0) {
-		refuse_fault(control, asker, &err);
+		verb_fail(control, asker, &err);
 		return;
 	}
 	put_status(d, &counts, &body);
@@ -116,70 +119,57 @@ static void verb_status(void *context, struct control *control, const struct con
 	lk_bytes_free(&body);
 }
 
-/* ---- family ---- */
+/* ---- policy-check ---- */
 
-#define PURPOSE_MAX 200
+#define POLICY_MOST (128u * 1024)
+#define POLICY_NAME 256
 
-/* The purpose goes to the ledger, and is on disk, before anything is shown. */
-static int write_purpose(struct daemon *d, const struct control_asker *asker, struct case_key key,
-			 struct lk_text purpose, struct lk_error *err)
+static void put_policy(const struct daemon *d, const struct policy *policy, struct lk_bytes *body)
 {
-	char basis[PURPOSE_MAX * 4 + 128];
-	int len = snprintf(basis, sizeof(basis), "purpose: %.*s (%s %.*s)", LK_PRINT(purpose),
-			   lk_agency_word(key.agency), LK_PRINT(key.number));
-	const struct ledger_row row = {
-		.at = clock_now(&d->clock),
-		.worker = lk_text_of(asker->client),
-		.level = LK_CONTENT,
-		.basis = { basis, (uint32_t)len },
-	};
-	int rc = store_begin(d->store, err);
+	char revision[LK_DIGEST_HEX];
 
-	if (rc < 0)
-		return rc;
-	rc = store_ledger_add(d->store, &row, err);
+	lk_digest_hex(policy->revision, revision);
+	lk_put_map(body, 2);
+	lk_put_word(body, "revision");
+	lk_put_word(body, revision);
+	lk_put_word(body, "in_force");
+	lk_put_bool(body, memcmp(policy->revision, d->policy->revision, LK_DIGEST) == 0);
+}
+
+static int check_policy(const struct daemon *d, const char *name, struct lk_text text,
+			struct lk_bytes *body, struct lk_error *err)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+	int rc = policy == NULL ? lk_fail(err, LK_EMEMORY, "no memory for a policy")
+				: policy_parse(name, text.at, text.len, policy, err);
+
 	if (rc == 0)
-		rc = store_commit(d->store, err);
-	if (rc < 0)
-		store_rollback(d->store);
+		put_policy(d, policy, body);
+	free(policy);
 	return rc;
 }
 
-static void show_family(struct daemon *d, struct control *control,
-			const struct control_asker *asker, struct case_key key,
-			struct lk_text purpose)
+/* Asked of the daemon that would read the file: its version, its time zones. Nothing is changed. */
+static void verb_policy_check(void *context, struct control *control,
+			      const struct control_asker *asker, struct lk_span args)
 {
+	struct lk_text text = lk_as_text(lk_get(args, "text"));
+	struct lk_text name = lk_as_text(lk_get(args, "name"));
 	struct lk_bytes body = { 0 };
 	struct lk_error err = { 0 };
-	int rc = turn_family(d->turn, key, clock_now(&d->clock), &body, &err);
+	char named[POLICY_NAME];
 
-	if (rc == 0)
-		rc = write_purpose(d, asker, key, purpose, &err);
-	if (rc < 0)
-		refuse_fault(control, asker, &err);
+	if (!lk_text_given(text) || text.len > POLICY_MOST || name.len >= sizeof(named)) {
+		control_refuse(control, asker, "bad_value",
+			       "text: a policy file, up to 128 KiB; name: how complaints name it");
+		return;
+	}
+	(void)snprintf(named, sizeof(named), "%.*s", LK_PRINT(name));
+	if (check_policy(context, named, text, &body, &err) < 0)
+		verb_fail(control, asker, &err);
 	else
 		control_reply(control, asker, false, &body);
 	lk_bytes_free(&body);
-}
-
-static void verb_family(void *context, struct control *control, const struct control_asker *asker,
-			struct lk_span args)
-{
-	struct case_key key = {
-		.agency = lk_agency_code(lk_as_text(lk_get(args, "agency"))),
-		.number = lk_as_text(lk_get(args, "case")),
-	};
-	struct lk_text purpose = lk_as_text(lk_get(args, "purpose"));
-
-	if (key.agency < 0)
-		control_refuse(control, asker, "bad_value", "agency: cws or calworks");
-	else if (key.number.len < 1 || key.number.len > 32)
-		control_refuse(control, asker, "bad_value", "case: the agency's case number");
-	else if (purpose.len < 1 || purpose.len > PURPOSE_MAX * 4)
-		control_refuse(control, asker, "bad_value",
-			       "purpose: why it is asked, up to 200 characters");
-	else
-		show_family(context, control, asker, key, purpose);
 }
 
 /* ---- dead-letters ---- */
@@ -260,7 +250,7 @@ static void verb_dead_letters(void *context, struct control *control,
 			reply_letters(control, asker, &l, more);
 	}
 	if (rc < 0)
-		refuse_fault(control, asker, &err);
+		verb_fail(control, asker, &err);
 	lk_bytes_free(&l.items);
 }
 
@@ -321,7 +311,7 @@ static void verb_clock(void *context, struct control *control, const struct cont
 		return;
 	}
 	if (wake_advance(d->wake, to.at, reached, d, &err) < 0) {
-		refuse_fault(control, asker, &err);
+		verb_fail(control, asker, &err);
 		return;
 	}
 	note_silence(d, lk_get(args, "silent"));
@@ -339,7 +329,7 @@ static void verb_reload(void *context, struct control *control, const struct con
 
 	(void)args;
 	if (daemon_reload(context, &err) < 0)
-		refuse_fault(control, asker, &err);
+		verb_fail(control, asker, &err);
 	else
 		control_reply(control, asker, false, NULL);
 }
@@ -355,6 +345,10 @@ static void verb_stop(void *context, struct control *control, const struct contr
 const struct control_verb daemon_verbs[] = {
 	{ "status", ROLE_OPERATOR, verb_status },
 	{ "family", ROLE_AUDITOR, verb_family },
+	{ "why", ROLE_AUDITOR, verb_why },
+	{ "why-not", ROLE_AUDITOR, verb_why_not },
+	{ "plan", ROLE_AUDITOR, verb_plan },
+	{ "policy-check", ROLE_OPERATOR, verb_policy_check },
 	{ "dead-letters", ROLE_OPERATOR, verb_dead_letters },
 	{ "clock", ROLE_OPERATOR, verb_clock },
 	{ "reload", ROLE_OPERATOR, verb_reload },
