@@ -37,8 +37,8 @@ void story_stimulus(struct story *story, int line);
  * came near. */
 void story_check(struct story *story, const struct line *check, int line);
 int story_failed(const struct story *story); /* checks that failed */
-/* Notices that match and stand: calls visit with the id and worker of each that was told so far and
- * not withdrawn. */
+/* Calls visit with the id and worker of every telling so far that matches; a notice that was told
+ * twice is visited twice, and an answer given twice is one. */
 void story_matching(const struct story *story, const struct line *ack,
 		    void (*visit)(void *context, const char *id, const char *worker), void *context);
 

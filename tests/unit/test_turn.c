@@ -1,0 +1,601 @@
+/* test_turn.c - what turn.h promises: all of a batch or none, twice is once, nothing is told before
+ * COMMIT, every row is looked at again before it is shown. The store is the real one, in memory. */
+#include "story.h"
+
+#include "turn.h"
+
+static const struct turn_source sources[] = {
+	{ "cws-cms", LK_CWS, false },
+	{ "calsaws", LK_CALWORKS, true },
+};
+
+struct office {
+	struct store *store;
+	struct turn *turn;
+	struct lk_error err;
+	struct turn_verdict verdict;
+	lk_instant wake_at;
+	int made;            /* ids of events */
+	int64_t seq[2];
+	char told[8192];     /* 'worker seq' of every call since the last look */
+	char each[8192];     /* 'state kind worker' likewise */
+	char answered[200];
+	uint8_t last[LK_DIGEST]; /* id of the last telling */
+};
+
+static void hear_told(void *context, struct lk_text worker, int64_t seq)
+{
+	struct office *o = context;
+	size_t len = strlen(o->told);
+
+	(void)snprintf(o->told + len, sizeof(o->told) - len, "%.*s %lld\n", LK_PRINT(worker),
+		       (long long)seq);
+}
+
+static void hear_each(void *context, const void *body, size_t size)
+{
+	static struct lk_notice n;
+	struct office *o = context;
+	size_t len = strlen(o->each);
+
+	assert_int_equal(lk_notice_decode(body, size, &n, &o->err), 0);
+	(void)snprintf(o->each + len, sizeof(o->each) - len, "%s %s %.*s\n",
+		       lk_notice_state_word(n.state), lk_notice_kind_word(n.kind), LK_PRINT(n.to));
+	assert_int_equal(lk_digest_parse(lk_text_of(n.id), o->last), 0);
+}
+
+static void hear_answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+			  struct lk_text by, lk_instant at)
+{
+	struct office *o = context;
+
+	(void)notice;
+	(void)at;
+	(void)snprintf(o->answered, sizeof(o->answered), "%.*s by %.*s", LK_PRINT(worker),
+		       LK_PRINT(by));
+}
+
+static void hear_wake(void *context, lk_instant at)
+{
+	((struct office *)context)->wake_at = at;
+}
+
+static void make_turn(struct office *o, const struct policy *policy)
+{
+	struct turn_options options = {
+		.store = o->store,
+		.policy = policy,
+		.sources = sources,
+		.sources_n = 2,
+		.sink = { o, hear_told, hear_each, hear_answered, hear_wake },
+	};
+
+	assert_int_equal(turn_create(&options, &o->turn, &o->err), 0);
+}
+
+static int open_office(void **state)
+{
+	struct store_options in_memory = { .directory = NULL };
+	struct office *o = calloc(1, sizeof(*o));
+
+	assert_non_null(o);
+	o->wake_at = LK_NO_INSTANT;
+	assert_int_equal(store_open(&in_memory, &o->store, &o->err), 0);
+	make_turn(o, &story_policy);
+	*state = o;
+	return 0;
+}
+
+static int close_office(void **state)
+{
+	struct office *o = *state;
+
+	turn_destroy(o->turn);
+	store_close(o->store);
+	free(o);
+	return 0;
+}
+
+/* What was told since the last time it was asked. */
+static const char *heard(struct office *o)
+{
+	static char copy[8192];
+
+	memcpy(copy, o->each, sizeof(copy));
+	o->each[0] = o->told[0] = '\0';
+	return copy;
+}
+
+/* ---- Saying ------------------------------------------------------------------------------------ */
+
+static struct lk_bytes event(const char *id, const char *time, const char *number, const char *type,
+			     const char *extra)
+{
+	struct lk_bytes wire = { 0 };
+	struct lk_refused why;
+	char json[2000];
+	int len = snprintf(json, sizeof(json),
+			   "{'specversion':'1.0','id':'%s','source':'%s','type':'%s',"
+			   "'subject':'%s','time':'%s',%s}",
+			   id, number[0] == 'W' ? "calsaws" : "cws-cms", type, number, time, extra);
+
+	for (int i = 0; i < len; i++)
+		json[i] = json[i] == '\'' ? '"' : json[i];
+	assert_int_equal(lk_json_to_wire(json, (size_t)len, &wire, &why), 0);
+	return wire;
+}
+
+static int pass(struct office *o, const char *now)
+{
+	int more = 1;
+
+	while (more > 0)
+		more = turn_pass(o->turn, story_instant(now), &o->err);
+	return more;
+}
+
+/* One event over intake, now; its id is e1, e2, … */
+static enum turn_outcome says_more(struct office *o, const char *now, const char *time,
+				   const char *number, const char *type, const char *extra)
+{
+	char id[20];
+	struct turn_event in = { .has_outbox_seq = true };
+
+	(void)snprintf(id, sizeof(id), "e%d", ++o->made);
+	struct lk_bytes wire = event(id, time, number, type, extra);
+	in.bytes = wire.at;
+	in.len = wire.len;
+	in.source = number[0] == 'W' ? LK_TEXT("calsaws") : LK_TEXT("cws-cms");
+	in.seq = ++o->seq[number[0] == 'W'];
+	assert_int_equal(pass(o, now), 0);
+	assert_int_equal(turn_events(o->turn, story_instant(now), &in, 1, &o->verdict, &o->err), 0);
+	lk_bytes_free(&wire);
+	return o->verdict.outcome;
+}
+
+static enum turn_outcome says(struct office *o, const char *time, const char *number,
+			      const char *type, const char *data)
+{
+	char extra[1000];
+
+	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
+	return says_more(o, time, time, number, type, extra);
+}
+
+static void a_family(struct office *o)
+{
+	says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+	     "{'role':'social_worker','worker':'garcia'}");
+	says(o, "2026-03-02T09:02:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	says(o, "2026-03-02T09:03:00-08:00", "W-1", "worker.assigned",
+	     "{'role':'ais_worker','worker':'jones'}");
+	says(o, "2026-03-02T10:00:00-08:00", "W-1", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-1'}}");
+}
+
+static struct store_counts counts(struct office *o)
+{
+	struct store_counts c;
+
+	assert_int_equal(store_counts(o->store, &c, &o->err), 0);
+	return c;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------ */
+
+static void a_batch_is_told_of_after_its_commit(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	assert_string_equal(o->told, "garcia 1\njones 2\n");
+	assert_string_equal(heard(o), "new crossover.found garcia\nnew crossover.found jones\n"
+				      "new consent.needed jones\n");
+	assert_int_equal(o->wake_at, story_instant("2026-03-03T10:00:00-08:00")); /* calsaws silent */
+}
+
+static void the_same_event_again_changes_nothing(void **state)
+{
+	struct office *o = *state;
+	struct lk_bytes wire = event("e2", "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+				     "'data':{'role':'social_worker','worker':'garcia'}");
+	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2 };
+	struct turn_event by_feed = { .bytes = wire.at, .len = wire.len };
+
+	a_family(o);
+	(void)heard(o);
+	int64_t events = counts(o).events;
+	assert_int_equal(turn_events(o->turn, 0, &by_seq, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
+	assert_int_equal(turn_events(o->turn, 0, &by_feed, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
+	assert_int_equal(counts(o).events, events);
+	assert_string_equal(heard(o), "");
+	lk_bytes_free(&wire);
+}
+
+static void a_known_id_with_other_content_is_a_conflict(void **state)
+{
+	struct office *o = *state;
+	struct lk_bytes wire = event("e2", "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+				     "'data':{'role':'social_worker','worker':'ito'}");
+	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2 };
+	struct turn_event by_feed = { .bytes = wire.at, .len = wire.len };
+
+	a_family(o);
+	assert_int_equal(turn_events(o->turn, 0, &by_feed, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_REFUSED);
+	assert_int_equal(o->verdict.refused.reason, LK_CONFLICT);
+	assert_string_equal(o->verdict.refused.field, "id");
+	assert_int_equal(turn_events(o->turn, 0, &by_seq, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.refused.reason, LK_CONFLICT);
+	assert_int_equal(counts(o).dead_letters, 2);
+	lk_bytes_free(&wire);
+}
+
+static void what_makes_no_sense_is_kept_and_the_queue_goes_on(void **state)
+{
+	struct office *o = *state;
+
+	assert_int_equal(says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
+			      "{'status':'gone'}"),
+			 TURN_REFUSED);
+	assert_int_equal(o->verdict.refused.reason, LK_BAD_VALUE);
+	assert_string_equal(o->verdict.refused.field, "data.status");
+	assert_int_equal(says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
+			      "{'status':'ifs'}"),
+			 TURN_APPLIED);
+	assert_int_equal(counts(o).dead_letters, 1);
+}
+
+static void nobody_speaks_for_another_source(void **state)
+{
+	struct office *o = *state;
+	struct lk_bytes wire = event("e1", "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
+				     "'data':{'status':'ifs'}");
+	struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), true, { 0 }, 1 };
+
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T09:00:00-08:00"), &in, 1,
+				     &o->verdict, &o->err),
+			 0);
+	assert_int_equal(o->verdict.refused.reason, LK_FORBIDDEN);
+	assert_int_equal(counts(o).events, 0);
+	lk_bytes_free(&wire);
+}
+
+static void more_than_four_hundred_days_ahead_is_a_mistake(void **state)
+{
+	struct office *o = *state;
+
+	says_more(o, "2026-03-02T09:00:00-08:00", "2027-04-06T09:00:01-08:00", "C-1", "case.opened",
+		  "'data':{'status':'ifs'}");
+	assert_int_equal(o->verdict.refused.reason, LK_BAD_VALUE);
+	assert_string_equal(o->verdict.refused.field, "time");
+}
+
+/* The first of the two is not in the log either. */
+static void a_gap_in_an_outbox_undoes_the_batch(void **state)
+{
+	struct office *o = *state;
+	struct lk_bytes one = event("e1", "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
+				    "'data':{'status':'ifs'}");
+	struct lk_bytes two = event("e2", "2026-03-02T09:00:00-08:00", "C-1", "case.closed",
+				    "'data':{}");
+	struct turn_event in[] = {
+		{ one.at, one.len, LK_TEXT("cws-cms"), true, { 0 }, 1 },
+		{ two.at, two.len, LK_TEXT("cws-cms"), true, { 0 }, 3 },
+	};
+	struct turn_verdict verdicts[2];
+
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T09:00:00-08:00"), in, 2,
+				     verdicts, &o->err),
+			 LK_ESTATE);
+	assert_int_equal(counts(o).events, 0);
+	in[1].seq = 2;
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T09:00:00-08:00"), in, 2,
+				     verdicts, &o->err),
+			 0);
+	assert_int_equal(counts(o).events, 2);
+	lk_bytes_free(&one);
+	lk_bytes_free(&two);
+}
+
+/* ---- Time -------------------------------------------------------------------------------------- */
+
+static void an_event_ahead_waits_for_its_time(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	(void)heard(o);
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-03T09:00:00-08:00", "C-1", "case.closed",
+		  "'data':{}");
+	assert_string_equal(heard(o), "");
+	assert_int_equal(o->wake_at, story_instant("2026-03-03T09:00:00-08:00"));
+	assert_int_equal(pass(o, "2026-03-03T08:59:59-08:00"), 0);
+	assert_string_equal(heard(o), "");
+	assert_int_equal(pass(o, "2026-03-03T09:00:00-08:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn crossover.found garcia\n"));
+}
+
+static void a_late_event_takes_its_place(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-05T09:00:00-08:00", "W-1", "case.closed", "{}");
+	(void)heard(o);
+	says_more(o, "2026-03-06T09:00:00-08:00", "2026-03-02T09:30:00-08:00", "W-1", "worker.assigned",
+		  "'data':{'role':'ais_worker','worker':'lopez'}");
+	assert_null(strstr(o->each, "new crossover.found lopez")); /* it was over when this came */
+	says(o, "2026-03-06T10:00:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	assert_non_null(strstr(o->each, "new crossover.found lopez"));
+}
+
+static void a_correction_may_come_before_what_it_corrects(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T11:00:00-08:00", "C-1",
+		  "event.retracted", "'supersedes':'e7','data':{}");
+	(void)heard(o);
+	says(o, "2026-03-02T12:00:00-08:00", "C-1", "case.closed", "{}"); /* e7 */
+	assert_string_equal(heard(o), "");
+}
+
+static void what_falls_due_is_told_at_its_own_instant(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	(void)heard(o);
+	assert_int_equal(pass(o, "2026-03-20T09:00:00-07:00"), 0);
+	assert_non_null(strstr(o->each, "new notice.unanswered cws.liaison\n"));
+	assert_true(o->wake_at > story_instant("2026-03-20T09:00:00-07:00"));
+}
+
+static void a_silent_source_is_told_of_until_it_speaks(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	(void)heard(o);
+	assert_int_equal(pass(o, "2026-03-03T10:00:00-08:00"), 0);
+	assert_string_equal(heard(o), "new feed.silent cws.liaison\n"
+				      "new feed.silent calworks.liaison\n");
+	turn_heard(o->turn, LK_TEXT("calsaws"), story_instant("2026-03-03T10:05:00-08:00"));
+	assert_int_equal(pass(o, "2026-03-03T10:05:00-08:00"), 0);
+	assert_string_equal(heard(o), "withdrawn feed.silent cws.liaison\n"
+				      "withdrawn feed.silent calworks.liaison\n");
+}
+
+static void a_restart_remembers_everything(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	(void)heard(o);
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy);
+	assert_int_equal(pass(o, "2026-03-02T10:00:00-08:00"), 0);
+	assert_string_equal(heard(o), "");
+	says(o, "2026-03-02T11:00:00-08:00", "C-1", "case.closed", "{}");
+	assert_non_null(strstr(o->each, "withdrawn crossover.found garcia\n"));
+}
+
+/* ---- Policy ------------------------------------------------------------------------------------ */
+
+static void another_policy_publishes_only_differences(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	a_family(o);
+	(void)heard(o);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	other.rule[LK_CONSENT_NEEDED].enabled = false;
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	assert_int_equal(pass(o, "2026-03-02T10:30:00-08:00"), 0);
+	assert_string_equal(heard(o), "withdrawn consent.needed jones\n");
+	assert_int_equal(turn_policy(o->turn, &story_policy, &o->err), 0);
+	assert_int_equal(pass(o, "2026-03-02T10:31:00-08:00"), 0);
+	assert_string_equal(heard(o), "new consent.needed jones\n");
+}
+
+/* ---- Hand-out ---------------------------------------------------------------------------------- */
+
+struct opened {
+	char lines[4000];
+	struct lk_error err;
+};
+
+static int open_one(void *context, int64_t seq, const void *body, size_t size)
+{
+	static struct lk_notice n;
+	struct opened *all = context;
+	size_t len = strlen(all->lines);
+
+	assert_int_equal(lk_notice_decode(body, size, &n, &all->err), 0);
+	(void)snprintf(all->lines + len, sizeof(all->lines) - len, "%lld %s %s%s\n", (long long)seq,
+		       lk_notice_state_word(n.state), lk_notice_kind_word(n.kind),
+		       n.at.at == LK_NO_INSTANT ? " reduced" :
+		       lk_text_given(n.answered_by) ? " answered" : "");
+	return 0;
+}
+
+static const char *opened(struct office *o, const char *worker, int64_t after, const char *session)
+{
+	static struct opened all;
+
+	all.lines[0] = '\0';
+	assert_true(turn_mailbox(o->turn, lk_text_of(worker), after, 100, lk_text_of(session),
+				 story_instant("2026-03-10T09:00:00-07:00"), open_one, &all,
+				 &o->err) >= 0);
+	return all.lines;
+}
+
+static void a_mailbox_is_handed_out_in_order(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	assert_string_equal(opened(o, "jones", 0, NULL), "1 new crossover.found\n2 new consent.needed\n");
+	assert_string_equal(opened(o, "jones", 1, NULL), "2 new consent.needed\n");
+	assert_string_equal(opened(o, "nobody", 0, NULL), "");
+}
+
+static void content_is_not_shown_once_consent_has_ended(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL),
+			       "withdrawn milestone.reached reduced\n"));
+	assert_non_null(strstr(opened(o, "jones", 0, NULL), "new milestone.reached\n"));
+}
+
+static void nothing_of_an_undone_link_is_shown(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T11:00:00-08:00", "W-1", "link.removed",
+	     "{'other':{'agency':'cws','case':'C-1'}}");
+	assert_non_null(strstr(o->each, "new crossover.ended garcia\n"));
+	assert_non_null(strstr(opened(o, "jones", 0, NULL), "1 withdrawn crossover.found reduced\n"));
+	assert_non_null(strstr(opened(o, "jones", 0, NULL), "3 withdrawn consent.needed reduced\n"));
+}
+
+static void a_catch_up_has_its_row_in_the_ledger(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	int64_t rows = counts(o).ledger_rows;
+	(void)opened(o, "jones", 0, NULL);
+	assert_int_equal(counts(o).ledger_rows, rows);
+	(void)opened(o, "jones", 0, "00112233445566778899aabbccddeeff");
+	assert_int_equal(counts(o).ledger_rows, rows + 1);
+}
+
+static void one_answer_answers_all(void **state)
+{
+	struct office *o = *state;
+	lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+
+	a_family(o); /* the last telling is jones's consent.needed */
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), o->last, now, &o->err),
+			 LK_ENOTFOUND);
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), o->last, now, &o->err), 1);
+	assert_string_equal(o->answered, "jones by jones");
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), o->last, now, &o->err), 0);
+	assert_non_null(strstr(opened(o, "jones", 0, NULL), "2 new consent.needed answered\n"));
+	(void)heard(o);
+	assert_int_equal(pass(o, "2026-03-04T10:00:00-08:00"), 0);
+	assert_null(strstr(o->each, "new notice.unanswered calworks.liaison\n"
+				    "new notice.unanswered calworks.liaison\n"));
+	assert_non_null(strstr(o->each, "new notice.unanswered calworks.liaison\n"));
+}
+
+/* ---- Streams ----------------------------------------------------------------------------------- */
+
+static int count_letter(void *context, const struct dead_letter *letter)
+{
+	(void)letter;
+	(*(int *)context)++;
+	return 0;
+}
+
+static void a_publisher_is_asked_for_what_is_missing(void **state)
+{
+	static const uint8_t epoch[LK_DIGEST];
+	struct office *o = *state;
+	struct stored_stream stream;
+	int letters = 0;
+
+	a_family(o);
+	says(o, "2026-03-02T12:00:00-08:00", "C-1", "case.status", "{'status':'gone'}");
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 1, 9, 0, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(stream.next, 4);
+	assert_int_equal(letters, 1);
+	letters = 0;
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 1, 9, 3, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(letters, 0);
+}
+
+static void what_an_outbox_forgot_is_passed_over(void **state)
+{
+	static const uint8_t epoch[LK_DIGEST];
+	struct office *o = *state;
+	struct stored_stream stream;
+	int letters = 0;
+
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 5, 9, 0, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(stream.next, 5);
+}
+
+/* ---- Questions --------------------------------------------------------------------------------- */
+
+static void who_is_it(void **state)
+{
+	struct office *o = *state;
+	struct lk_bytes map = { 0 };
+	bool mutual = false;
+
+	a_family(o);
+	assert_int_equal(turn_family(o->turn, (struct case_key){ LK_CWS, LK_TEXT("C-1") },
+				     story_instant("2026-03-02T11:00:00-08:00"), &map, &o->err),
+			 0);
+	assert_true(lk_as_bool(lk_get(lk_span_of(map.at, map.len), "mutual"), &mutual) && mutual);
+	assert_int_equal(lk_count(lk_get(lk_span_of(map.at, map.len), "cases")), 2);
+	assert_int_equal(turn_family(o->turn, (struct case_key){ LK_CWS, LK_TEXT("C-9") }, 0, &map,
+				     &o->err),
+			 LK_ENOTFOUND);
+	lk_bytes_free(&map);
+}
+
+#define IN_OFFICE(test) cmocka_unit_test_setup_teardown(test, open_office, close_office)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_OFFICE(a_batch_is_told_of_after_its_commit),
+		IN_OFFICE(the_same_event_again_changes_nothing),
+		IN_OFFICE(a_known_id_with_other_content_is_a_conflict),
+		IN_OFFICE(what_makes_no_sense_is_kept_and_the_queue_goes_on),
+		IN_OFFICE(nobody_speaks_for_another_source),
+		IN_OFFICE(more_than_four_hundred_days_ahead_is_a_mistake),
+		IN_OFFICE(a_gap_in_an_outbox_undoes_the_batch),
+		IN_OFFICE(an_event_ahead_waits_for_its_time),
+		IN_OFFICE(a_late_event_takes_its_place),
+		IN_OFFICE(a_correction_may_come_before_what_it_corrects),
+		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
+		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
+		IN_OFFICE(a_restart_remembers_everything),
+		IN_OFFICE(another_policy_publishes_only_differences),
+		IN_OFFICE(a_mailbox_is_handed_out_in_order),
+		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
+		IN_OFFICE(nothing_of_an_undone_link_is_shown),
+		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
+		IN_OFFICE(one_answer_answers_all),
+		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
+		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
+		IN_OFFICE(who_is_it),
+	};
+
+	return cmocka_run_group_tests(tests, story_policies, NULL);
+}
