@@ -120,6 +120,8 @@ static int play_clock(struct sim *s, const struct line *line)
 static int apply(struct sim *s, const struct turn_event *in)
 {
 	struct turn_verdict verdict;
+	turn_watch(s->turn, in->source,
+		   false); /* it has spoken: alive, until a clock line says else */
 	int rc = turn_events(s->turn, s->now, in, 1, &verdict, &s->err);
 	if (rc < 0)
 		return rc;

@@ -53,6 +53,14 @@ struct hand_out {
 	int level; /* highest shown */
 };
 
+/* A likely match has no link to ask of: what was told of it may be seen as long as it stands, and
+ * its withdrawal names once more what is over. */
+static bool match_shows(const struct home *home, const struct stored_notice *row)
+{
+	const struct told *t = tolds_find(&home->told, row->id);
+	return row->state == LK_WITHDRAWN || (t != NULL && t->live);
+}
+
 /* Asked again each time: is there still a link to the case the facts are from, and a consent for
  * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
@@ -69,6 +77,8 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 	if (row->level < LK_REGISTRY)
 		return 1;
 	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;
+	if (rc > 0 && row->kind == LK_CROSSOVER_POSSIBLE)
+		return match_shows(home, row);
 	return rc <= 0 ? rc : disclosed(&home->f, &ask);
 }
 

@@ -285,7 +285,7 @@ static struct standing standing_of(const struct derivation *d, const struct told
 		if (memcmp(c->cause, t->cause, LK_DIGEST) != 0)
 			continue;
 		bool own = memcmp(c->id, t->id, LK_DIGEST) == 0;
-		s.follows |= own && (!c->withheld || is_moment(d->p, c->kind));
+		s.follows |= own && c->follows && (!c->withheld || is_moment(d->p, c->kind));
 		s.withheld |= c->withheld && c->side == t->side;
 		s.elsewhere |= !c->withheld;
 	}
@@ -324,9 +324,11 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 	};
 	if (reason == LK_UNLINKED)
 		return REPEAT_OWN;
-	if (t->side < 0)
+	if (t->side < 0 || t->kind == LK_CROSSOVER_POSSIBLE ||
+	    (reason != LK_NO_CONSENT && disclosed(d->f, &ask)))
 		return REPEAT_ALL;
-	return reason == LK_NO_CONSENT || !disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_ALL;
+	ask.level = LK_REGISTRY;
+	return disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_OWN;
 }
 
 /* crossover.ended follows from a link that was undone; it is wrong only if the undoing was itself

@@ -239,23 +239,18 @@ void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX])
 		 LK_PRINT(family_text(f, c->id)));
 }
 
-/* Named by the case opened first, which neither a later link nor a late event of another case
- * changes. */
+/* Named by what began it: the event, or, where equal tokens linked the cases, a case and the
+ * instant. */
 void key_episode(const struct derivation *d, char out[KEY_MAX])
 {
 	char first[KEY_MAX];
-	uint32_t best = NONE;
-	for (uint32_t i = 0; i < d->f->cases_n; i++) {
-		const struct kase *k = &d->f->cases[i];
-		if (k->first_opened_at == LK_NO_INSTANT)
-			continue;
-		if (best == NONE || k->first_opened_at < d->f->cases[best].first_opened_at)
-			best = i;
+	const struct kin *k = kin_of(d);
+	if (k->episode_cause != NONE) {
+		key_cause(d->f, k->episode_cause, out);
+		return;
 	}
-	if (best == NONE)
-		best = 0;
-	key_case(d->f, best, first);
-	snprintf(out, KEY_MAX, "%.60s/%u", first, kin_of(d)->episode);
+	key_case(d->f, 0, first);
+	snprintf(out, KEY_MAX, "%.60s/%lld", first, (long long)k->episode_at);
 }
 
 /* ---- Who is at a place ----------------------------------------------------------------------- */
@@ -502,7 +497,7 @@ static bool is_told_twice(const struct derivation *d, uint32_t first, struct lk_
 static int reasons_level(const struct fact *fact, int side, bool live)
 {
 	if (fact->with_agency == 1 - side)
-		return live ? LK_CONTENT : LK_SIGNAL;
+		return live && !fact->with_foreign ? LK_CONTENT : LK_SIGNAL;
 	if (fact->reasons[1 - side] != 0)
 		return live ? LK_CONTENT : LK_SIGNAL;
 	if (fact->reasons[side] != 0)
@@ -542,7 +537,8 @@ static void set_reasons(const struct derivation *d, const struct fact *fact, str
 		c->level = live ? LK_CONTENT : LK_SIGNAL;
 	c->about.reasons =
 		fact->reasons[c->side] | (live || reschedule ? fact->reasons[1 - c->side] : 0);
-	if (lk_text_given(fact->with) && (live || fact->with_agency == c->side))
+	bool named = fact->with_agency == c->side || (live && !fact->with_foreign);
+	if (lk_text_given(fact->with) && named)
 		c->about.with = fact->with;
 }
 
@@ -610,6 +606,7 @@ static void add_for(struct derivation *d, const struct fact *fact, const struct 
 	c->causes_n = fact->causes_n;
 	memcpy(c->causes, fact->causes, sizeof(c->causes));
 	set_level(d, fact, rule, c);
+	c->follows = !(fact->barred && c->level == LK_CONTENT);
 	c->doubled = twice;
 	if (!c->withheld)
 		c->bar = fact->bar;

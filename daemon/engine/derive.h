@@ -52,6 +52,7 @@ struct candidate {
 	bool may_tell; /* moments: not stale, and it may cross; standing: always */
 	bool withheld; /* it would be given, but may not be seen */
 	enum bar bar;  /* why it is withheld, or may not be told */
+	bool follows;  /* false: it could not be known when it happened, and is as if it were not */
 	bool doubled;  /* the worker has it by another place already */
 	struct lk_text worker;
 	uint32_t own, other; /* cases; NONE */
@@ -112,6 +113,7 @@ struct fact {
 	unsigned reasons[2];   /* lk_meeting_reason by the side that caused them */
 	struct lk_text with;   /* meeting.reschedule: the other meeting, and who said it */
 	int with_agency;       /* -1: no other meeting is in the way */
+	bool with_foreign;     /* it is another family's: named only to the side that said it */
 	uint32_t discoverer;   /* case whose lead discovered it */
 	struct lk_text other_number;
 	const struct lk_contact *contacts;

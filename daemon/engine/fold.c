@@ -841,6 +841,14 @@ static bool speaks_of_mutual(int kind)
 	return kind != LK_MEETING_CHANGED;
 }
 
+/* What the other side could not know when it happened never crosses: past is past. */
+static struct moment barred_if_private(const struct step *s, struct moment m)
+{
+	int topic = s->p->rule[m.kind].topic;
+	m.barred = topic != NO_TOPIC && s->f->cases[m.kase].live_at[topic] == LK_NO_INSTANT;
+	return m;
+}
+
 /* Moments of this step stay only where their rule holds: nearly every rule speaks of a mutual
  * family. */
 static void settle_moments(struct step *s)
@@ -853,7 +861,7 @@ static void settle_moments(struct step *s)
 		if (m.kind == LK_CLOSURE_ONE_SIDE)
 			closing = m;
 		else if (!speaks_of_mutual(m.kind) || unit_of(f, m.kase)->mutual)
-			f->moments[kept++] = m;
+			f->moments[kept++] = barred_if_private(s, m);
 		else if (f->trace != NULL)
 			f->trace->moment(f->trace->context, &m, BAR_NOT_MUTUAL);
 	}

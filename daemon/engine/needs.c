@@ -98,7 +98,7 @@ static void need_pltm(struct derivation *d, const struct asking *a)
 static void need_ltm(struct derivation *d, const struct asking *a)
 {
 	for (uint32_t i = 0; i < d->f->plans_n; i++) {
-		char named[KEY_MAX], key[KEY_MAX];
+		char named[KEY_MAX], episode[KEY_MAX], key[KEY_MAX];
 		const struct plan *p = &d->f->plans[i];
 		if (p->kind != LK_IFS_AGREEMENT || p->ended || !d->f->cases[p->kase].open)
 			continue;
@@ -107,7 +107,8 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 		need.agency = d->f->cases[p->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->ltm_due);
 		key_named(d->f, p->kase, p->id, named);
-		snprintf(key, sizeof(key), "ltm/%.150s/%u", named, kin_of(d)->episode);
+		key_episode(d, episode);
+		snprintf(key, sizeof(key), "ltm/%.100s/%.120s", named, episode);
 		ask(d, a, &need, key);
 	}
 }
@@ -115,7 +116,7 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 static void need_tdm(struct derivation *d, const struct asking *a)
 {
 	for (uint32_t i = 0; i < d->f->concerns_n; i++) {
-		char named[KEY_MAX], key[KEY_MAX];
+		char named[KEY_MAX], episode[KEY_MAX], key[KEY_MAX];
 		const struct concern *c = &d->f->concerns[i];
 		if (c->resolved || c->kind != LK_REMOVAL_CONSIDERED || !d->f->cases[c->kase].open)
 			continue;
@@ -124,7 +125,8 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 		need.agency = d->f->cases[c->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->tdm_due);
 		key_named(d->f, c->kase, c->id, named);
-		snprintf(key, sizeof(key), "tdm/%.150s/%u", named, kin_of(d)->episode);
+		key_episode(d, episode);
+		snprintf(key, sizeof(key), "tdm/%.100s/%.120s", named, episode);
 		ask(d, a, &need, key);
 	}
 }
@@ -186,50 +188,64 @@ static void need_reconvene(struct derivation *d, const struct asking *a)
 
 /* ---- Disposition: one agency's duty on its own case ------------------------------------------ */
 
-/* The last disposition held on the case since its status began, else the agreement, else the status
- * itself. */
-static lk_instant disposition_base(const struct derivation *d, uint32_t kase, uint32_t *cause)
+/* What a disposition counts from, and its name: a disposition held, a plan, or the status. */
+struct base {
+	lk_instant at;
+	struct word name;
+	uint32_t cause;
+};
+
+static struct base last_disposition(const struct derivation *d, uint32_t kase)
 {
-	const struct kase *k = &d->f->cases[kase];
-	lk_instant base = LK_NO_INSTANT, agreed_at = LK_NO_INSTANT;
-	*cause = k->status_cause;
+	struct base base = { LK_NO_INSTANT, NO_WORD, NONE };
 	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
 		const struct meeting *m = &d->f->meetings[i];
-		if (m->kase == kase && m->state == MEETING_HELD && m->held_at > base &&
-		    d->f->versions[m->version].kind == LK_DISPOSITION) {
-			base = m->held_at;
-			*cause = m->state_cause;
-		}
+		if (m->kase == kase && m->state == MEETING_HELD && m->held_at > base.at &&
+		    d->f->versions[m->version].kind == LK_DISPOSITION)
+			base = (struct base){ m->held_at, m->id, m->state_cause };
 	}
-	if (base >= k->status_at)
-		return base;
+	return base;
+}
+
+static struct base last_agreement(const struct derivation *d, uint32_t kase)
+{
+	struct base base = { LK_NO_INSTANT, NO_WORD, NONE };
 	for (uint32_t i = 0; i < d->f->plans_n; i++) {
 		const struct plan *p = &d->f->plans[i];
 		if (p->kase == kase && p->kind == LK_IFS_AGREEMENT && !p->ended &&
-		    p->signed_at > agreed_at) {
-			agreed_at = p->signed_at;
-			*cause = p->signed_cause;
-		}
+		    p->signed_at > base.at)
+			base = (struct base){ p->signed_at, p->id, p->signed_cause };
 	}
-	return agreed_at != LK_NO_INSTANT ? agreed_at : k->status_at;
+	return base;
+}
+
+/* The last disposition held since the status began, else the agreement, else the status itself. */
+static struct base disposition_base(const struct derivation *d, uint32_t kase)
+{
+	const struct kase *k = &d->f->cases[kase];
+	struct base base = last_disposition(d, kase);
+	if (base.at < k->status_at)
+		base = last_agreement(d, kase);
+	return base.at != LK_NO_INSTANT ? base
+					: (struct base){ k->status_at, NO_WORD, k->status_cause };
 }
 
 static void need_disposition(struct derivation *d, const struct asking *a, uint32_t kase)
 {
-	char owner[KEY_MAX], key[KEY_MAX], day[LK_DATE_TEXT];
-	uint32_t cause;
+	char owner[KEY_MAX], key[KEY_MAX];
 	const struct kase *k = &d->f->cases[kase];
 	if (!k->open || k->agency != LK_CWS || k->status != LK_IFS)
 		return;
-	lk_instant base_at = disposition_base(d, kase, &cause);
-	struct need need = need_of(LK_DISPOSITION, POLICY_BIT(LK_DISPOSITION), base_at + 1, cause);
+	struct base base = disposition_base(d, kase);
+	struct need need =
+		need_of(LK_DISPOSITION, POLICY_BIT(LK_DISPOSITION), base.at + 1, base.cause);
 	need.kase = kase;
 	need.agency = need.only = LK_CWS;
-	need.due = due_after(d, base_at, &d->p->disposition_every);
+	need.due = due_after(d, base.at, &d->p->disposition_every);
 	need.told_from = day_before(need.due, dated_on(&d->p->disposition_before, need.due));
 	key_case(d->f, kase, owner);
-	lk_date_print(day_of(d, base_at), day);
-	snprintf(key, sizeof(key), "disposition/%.150s/%s", owner, day);
+	snprintf(key, sizeof(key), "disposition/%.100s/%.*s", owner,
+		 LK_PRINT(family_text(d->f, base.name)));
 	ask(d, a, &need, key);
 }
 

@@ -82,17 +82,19 @@ struct moving {
 	lk_instant with_at; /* start of the meeting it gives way to */
 	struct lk_text with;
 	int with_agency;
+	bool with_foreign;
 };
 
 static void gives_way(struct moving *mv, struct lk_text to, int agency, lk_instant start_at,
-		      bool named)
+		      bool foreign)
 {
 	mv->reasons |= POLICY_BIT(LK_CONFLICTING);
 	if (mv->with_agency >= 0 && mv->with_at <= start_at)
 		return;
 	mv->with_at = start_at;
-	mv->with = named ? to : LK_NO_TEXT;
+	mv->with = to;
 	mv->with_agency = agency;
+	mv->with_foreign = foreign;
 }
 
 /* Within a rank the one scheduled later moves. */
@@ -117,7 +119,7 @@ static void find_conflicts(struct derivation *d, struct moving *mv)
 		bool both = (mv->v->family && v->family) || shares_worker(d->f, mv->v, v);
 		if (both && clash(d, &here, &there) &&
 		    moves_for(mv->v, rank(v->kind, v->agency), v->said_at, v->step < mv->v->step))
-			gives_way(mv, family_text(d->f, o->id), v->agency, v->start_at, true);
+			gives_way(mv, family_text(d->f, o->id), v->agency, v->start_at, false);
 	}
 }
 
@@ -138,8 +140,7 @@ static void find_foreign_conflicts(struct derivation *d, struct moving *mv)
 			continue;
 		bool first = lk_text_order(b->meeting, family_text(d->f, mv->m->id)) < 0;
 		if (moves_for(mv->v, rank(b->kind, b->agency), b->said_at, first))
-			gives_way(mv, b->meeting, b->agency, b->start_at,
-				  b->agency == mv->v->agency);
+			gives_way(mv, b->meeting, b->agency, b->start_at, true);
 	}
 }
 
@@ -156,10 +157,14 @@ static void find_leavers(const struct derivation *d, struct moving *mv)
 	}
 }
 
+static bool has_left(const struct derivation *d, int agency)
+{
+	return main_case(d->f, agency) != NONE && !has_open(d, agency);
+}
+
 static void find_closed(const struct derivation *d, struct moving *mv)
 {
-	bool both = has_open(d, LK_CWS) && has_open(d, LK_CALWORKS);
-	if (is_joint(mv->v->kind) && !both && kin_of(d)->episode > 0)
+	if (is_joint(mv->v->kind) && (has_left(d, LK_CWS) || has_left(d, LK_CALWORKS)))
 		mv->reasons |= POLICY_BIT(LK_CLOSED);
 }
 
@@ -168,7 +173,6 @@ struct serving {
 	int kind;
 	bool found;
 	lk_date due;
-	lk_instant trigger_at;
 };
 
 static void note_need(struct derivation *d, const struct need *need, void *context)
@@ -179,7 +183,6 @@ static void note_need(struct derivation *d, const struct need *need, void *conte
 		return;
 	s->found = true;
 	s->due = need->due;
-	s->trigger_at = need->trigger_at;
 }
 
 static struct serving served_by(struct derivation *d, int kind)
@@ -189,27 +192,12 @@ static struct serving served_by(struct derivation *d, int kind)
 	return s;
 }
 
-/* Another of its kind that comes in time makes a later one no trouble. */
-static bool another_in_time(struct derivation *d, const struct moving *mv, const struct serving *s)
-{
-	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
-		const struct meeting *o = &d->f->meetings[i];
-		if (o == mv->m || !is_ahead(d, o) || version_of(d, o)->kind != s->kind)
-			continue;
-		lk_date day = day_of(d, version_of(d, o)->start_at);
-		if (day <= s->due && day >= day_of(d, s->trigger_at))
-			return true;
-	}
-	return false;
-}
-
 static void find_late(struct derivation *d, struct moving *mv, const struct serving *s)
 {
 	if (!s->found || has_come(d, midnight(d, s->due + 1)) ||
 	    day_of(d, mv->v->start_at) <= s->due)
 		return;
-	if (!another_in_time(d, mv, s))
-		mv->reasons |= POLICY_BIT(LK_LATE);
+	mv->reasons |= POLICY_BIT(LK_LATE);
 }
 
 /* Until another of its kind is put on the calendar. */
@@ -399,6 +387,7 @@ static void tell_moving(struct derivation *d, const struct moving *mv, const str
 	fact.reasons[mv->v->agency] = mv->reasons;
 	fact.with = mv->with;
 	fact.with_agency = mv->with_agency;
+	fact.with_foreign = mv->with_foreign;
 	fact.about.meeting = family_text(d->f, mv->m->id);
 	fact.about.meeting_kind = mv->v->kind;
 	fact.about.start = zone_time(&d->p->zone, mv->v->start_at);

@@ -1,0 +1,14 @@
+/* answers.h - the daemon's answers to questions about families, as text for people. */
+#ifndef LINKAGES_ANSWERS_H
+#define LINKAGES_ANSWERS_H
+
+#include "output.h"
+
+/* Each takes the body of a reply, as the verb of that name gives it. `out` is no JSON. */
+void answer_family(struct output *out, struct lk_span body);
+void answer_why(struct output *out, struct lk_span body);
+void answer_why_not(struct output *out, struct lk_span body);
+/* In columns; `width` is the width of the page, brought to between 80 and 120. */
+void answer_plan(struct output *out, struct lk_span body, unsigned width);
+
+#endif
