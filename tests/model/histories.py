@@ -44,6 +44,7 @@ class Life:
         self.names = {}  # kind of thing -> names given
         self.cases = []
         self.open = set()
+        self.links = []
         self.since = {}  # case -> when it was first opened
 
     # ---- Telling ----------------------------------------------------------------------------------------------------
@@ -118,8 +119,13 @@ class Life:
     def link(self, type_="link.confirmed"):
         case = self.r.choice(self.cases)
         others = [c for c in self.cases if c[0] != case[0]]
+        if type_ == "link.confirmed":  # two mutual families do not become one
+            others = [c for c in others if {c, case} in self.links or not
+                      (any(c in pair for pair in self.links) and any(case in pair for pair in self.links))]
         if others:
             other = self.r.choice(others)
+            if {case, other} not in self.links:
+                self.links.append({case, other})
             self.event(type_, case, {"other": {"agency": other[0], "case": other[1]}})
 
     # ---- What may happen --------------------------------------------------------------------------------------------
@@ -199,7 +205,7 @@ class Life:
 
     def sign_plan(self):
         self.event("plan.signed", self.case(self.r.choice(("cws", "cws", "calworks"))),
-                   {"plan": self.name("plan", 0.8), "kind": self.r.choice(("ifs_agreement", "ifs_agreement",
+                   {"plan": self.name("plan", 1), "kind": self.r.choice(("ifs_agreement", "ifs_agreement",
                                                                            "wtw_plan"))})
 
     def end_plan(self):
@@ -222,7 +228,8 @@ class Life:
                               second=0)
         end = start + timedelta(minutes=self.r.choice((30, 60, 60, 90)))
         workers = [w for group in sorted(WORKERS) for w in WORKERS[group] if group[1] != "clerk"]
-        data = {"meeting": self.name("meeting", 0.7), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
+        case = self.case()
+        data = {"meeting": self.name("meeting" if case[0] == "cws" else "n", 0.7), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
                 "start": start.isoformat(), "end": end.isoformat()}
         if self.r.random() < 0.8:
             data["required"] = self.r.sample(workers, self.r.randint(1, 2))
@@ -235,7 +242,7 @@ class Life:
         place = self.r.choice(PLACES)
         if place:
             data["place"] = place
-        self.event("meeting.scheduled", self.case(), data)
+        self.event("meeting.scheduled", case, data)
 
     def meeting_ends(self):
         meetings = [(line, case) for line, case in self.said if line["type"] == "meeting.scheduled"]
@@ -258,7 +265,7 @@ class Life:
     def concern(self):
         if self.r.random() < 0.7:
             self.event("concern.raised", self.case(), {
-                "concern": self.name("concern", 0.8),
+                "concern": self.name("concern", 1),
                 "kind": self.r.choice(("not_meeting_requirements", "deviation", "removal_considered"))})
         else:
             self.event("concern.resolved", self.case(), {"concern": self.name("concern", 0)})

@@ -97,6 +97,7 @@ class Model:
 
     def step(self):
         """fold, derive, compare (domain.md 2)."""
+        self.gone = set()
         stands = {(t.notice.kind, t.notice.key) for t in self.told.values() if t.told}
         proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
                     if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
@@ -131,6 +132,8 @@ class Model:
                     (telling.notice.kind == "notice.unanswered") != (kinds == "unanswered"):
                 continue
             reason = self.reason_over(telling.notice, holds.get((telling.notice.kind, telling.notice.key), []))
+            if kinds == "unanswered" and telling.notice.key in self.gone:
+                reason = "unlinked"  # as what it was about
             self.withdraw(telling, reason)
             if reason == "unlinked":
                 unlinked.append(telling)
@@ -152,9 +155,9 @@ class Model:
             return "reassigned"
         return "over"
 
-    def was_unlinked(self, notice):
+    def was_unlinked(self, notice, at=None):
         """It had crossed a link since removed."""
-        return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], self.now)
+        return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], at or self.now)
 
     def compare_moments(self, moments):
         """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5)."""
@@ -171,18 +174,16 @@ class Model:
             have = self.told.get(slot)
             if not notice.tell or have and have.told:
                 continue
+            if have and notice.kind.startswith("meeting.") and self.was_unlinked(have.notice, have.notice.at):
+                continue  # a later link does not bring back what crossed an earlier one
             if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
                 continue
             telling = self.told.setdefault(slot, Telling(notice, True))
             self.tell(telling, notice, "new")
 
     def ended_holds(self, notice):
-        """crossover.ended, and what removed the link has not been taken back."""
-        if notice.kind != "crossover.ended":
-            return False
-        cause = self.by_name[notice.key]
-        back = {(e.source, e.supersedes) for e in self.known if e.supersedes}
-        return cause.type not in ("link.removed", "link.refused") or (cause.source, cause.id) not in back
+        """crossover.ended, and at the time of what removed the link the family is not mutual."""
+        return notice.kind == "crossover.ended" and not self.state.mutual_at(notice.case, self.by_name[notice.key].time)
 
     def crossover_ended(self, gone):
         """A link was removed and the family is not mutual by it any more: all who had its crossover.found."""
@@ -241,6 +242,8 @@ class Model:
     def withdraw(self, telling, reason):
         """Repeats what was told, less what may not be seen any more; unlinked: nothing of the other side."""
         telling.told = False
+        if reason == "unlinked":
+            self.gone.add(self.id_of(telling))
         out = self.shown(telling.notice, "withdrawn")
         out["reason"] = reason
         notice = telling.notice
@@ -253,7 +256,8 @@ class Model:
             out["level"] = REGISTRY
             if notice.kind not in ("meeting.needed", "meeting.overdue"):
                 out.pop("due", None)
-        if reason == "unlinked" and notice.level != OWN:
+        gone = notice.other and not self.state.cases.get(notice.other)  # it never was opened
+        if (reason == "unlinked" or gone) and notice.level != OWN:
             out["level"] = SIGNAL
             out.pop("other", None)
             out.pop("contacts", None)

@@ -26,7 +26,7 @@ class Notice:
     """What one worker is to be told. `foreign` names the members of `about` that are the other side's content."""
 
     def __init__(self, kind, key, slot, to, case, level, other=None, due=None, about=None, foreign=(), crosses=None,
-                 urgency=None, events=(), withheld=False, tell=True, topic=None):
+                 urgency=None, events=(), withheld=False, tell=True, topic=None, at=None):
         self.kind, self.key, self.slot, self.to = kind, key, slot, to
         self.case, self.level, self.other, self.due = case, level, other, due
         self.about = about or {}
@@ -37,6 +37,7 @@ class Notice:
         self.topic = topic  # what a consent must cover for it
         self.withheld = withheld  # it holds, but may not be seen
         self.tell = tell  # a moment: may be told now for the first time
+        self.at = at  # when a moment was
         self.contacts = []
 
 
@@ -206,7 +207,7 @@ class Rules:
         fresh_from = at if fresh_from is None else fresh_from
         fresh = day_of(self.now) <= days_after(day_of(fresh_from), STALE_AFTER)
         if to:
-            self.moments.append(Notice(kind, cause, slot, to, case.key if case else None, level,
+            self.moments.append(Notice(kind, cause, slot, to, case.key if case else None, level, at=at,
                                        tell=self.reached(at) and fresh and visible, **more))
 
     def moment_content(self, kind, e, topic, said, case, at, about, cause=None, **more):
@@ -217,17 +218,16 @@ class Rules:
                         crosses=self.pair(case), events=(e.name,), **more)
         else:
             slot = case.agency + ".lead"
-            visible = not (kind == "closure.one_side" and said.limited(at)) and any(
-                self.s.live_throughout(topic, said.key, at, until)
-                for until in {self.until(kind, cause, slot), self.now})
+            visible = not (kind == "closure.one_side" and said.limited(at)) and self.s.live_throughout(
+                topic, said.key, at, self.until(kind, cause, slot, at))
             if visible or (kind, cause, slot) not in self.told_at:
                 self.moment(kind, cause, slot, self.lead(case), case, CONTENT, at, about=about, other=said.key,
                             foreign=about, crosses=(case.key, said.key), events=(e.name,), topic=topic,
                             visible=visible, **more)
 
-    def until(self, kind, cause, slot):
-        """A moment must have been live from its time until it was told, or until now."""
-        return self.told_at.get((kind, cause, slot), self.now)
+    def until(self, kind, cause, slot, at):
+        """It must be live from its time until now to be told; told, it follows if it could be told at its time."""
+        return at if (kind, cause, slot) in self.told_at else self.now
 
     def others_main(self, case):
         return self.mains[OTHER[case.agency]]
@@ -343,9 +343,8 @@ class Rules:
         if before:
             about["from"] = before
         slot = other.agency + ".lead"
-        until = self.until("status.changed", e.name, slot)
         follows = self.s.mutual_at(case.key, at)
-        visible = follows and any(self.s.live_throughout("status", case.key, at, to) for to in {until, self.now})
+        visible = follows and self.s.live_throughout("status", case.key, at, self.until("status.changed", e.name, slot, at))
         fresh_from = at
         for begin in self.s.instants(self.family):
             if not at < begin <= self.now or [s for s in changes if s[0] <= begin][-1] is not change:
@@ -354,8 +353,8 @@ class Rules:
                 continue
             follows = True
             if self.crosses(case, begin) and not self.crosses(case, begin - 1) and \
-                    any(begin <= to and self.s.live_throughout("status", case.key, begin, to)
-                        for to in {until, self.now}):
+                    self.s.live_throughout("status", case.key, begin,
+                                           self.until("status.changed", e.name, slot, begin)):
                 visible, fresh_from = True, begin
         if follows and (visible or ("status.changed", e.name, slot) not in self.told_at):
             self.moment("status.changed", e.name, slot, self.lead(other), other, CONTENT, at, fresh_from=fresh_from,
@@ -426,8 +425,9 @@ class Rules:
             if said.open(self.now) and closing:
                 self.tell_closure_planned(("case", said.key), said, closing[1], "case")
         for plan in self.s.of("plan", self.family):
-            planned, ended = plan.last(self.now, "plan.closing"), plan.last(self.now, "plan.ended")
-            if planned and planned.data["date"] and not ended and self.s.cases[plan.owner].open(self.now):
+            planned = plan.last(self.now, "plan.closing", "plan.ended", "plan.signed")
+            if planned and planned.data.get("date") and planned.type == "plan.closing" and \
+                    self.s.cases[plan.owner].open(self.now):
                 self.tell_closure_planned(("plan", plan.owner, plan.name), self.s.cases[plan.owner],
                                           date.fromisoformat(planned.data["date"]), "plan")
 
@@ -501,11 +501,11 @@ class Rules:
         """An ifs_agreement was signed; a plan that ended needs no meeting."""
         needs = []
         for plan in self.open_things("plan"):
-            signed = plan.last(self.now, "plan.signed")
-            if signed and signed.data["kind"] == "ifs_agreement" and not plan.last(self.now, "plan.ended"):
+            signed = plan.last(self.now, "plan.signed", "plan.ended")
+            if signed and signed.data.get("kind") == "ifs_agreement":
                 at = self.trigger(signed.at)
                 needs.append(Need(("ltm", plan.owner, plan.name), "ltm", ("ltm",), at, days_after(day_of(at), 7),
-                                  self.s.cases[plan.owner], event=signed.name))
+                                  self.s.cases[signed.case], event=signed.name))
         return needs
 
     def need_reconvene(self):
@@ -522,7 +522,7 @@ class Rules:
         for concern in self.open_things("concern"):
             raised = self.unresolved(concern)
             if raised and raised.data["kind"] != "removal_considered":
-                found.append((raised.at, "concern", self.s.cases[concern.owner]))
+                found.append((raised.at, "concern", self.s.cases[raised.case]))
         return [Need(("reconvene", self.episode_key), "ltm", ("ltm", "cft"), self.trigger(at),
                      days_after(day_of(self.trigger(at)), 7), case, reason) for at, reason, case in found]
 
@@ -541,7 +541,7 @@ class Rules:
             if raised and raised.data["kind"] == "removal_considered":
                 at = self.trigger(raised.at)
                 needs.append(Need(("tdm", concern.owner, concern.name), "tdm", ("tdm",), at,
-                                  days_after(day_of(at), 2), self.s.cases[concern.owner], event=raised.name))
+                                  days_after(day_of(at), 2), self.s.cases[raised.case], event=raised.name))
         return needs
 
     def need_disposition(self):
@@ -551,9 +551,8 @@ class Rules:
             if case.status(self.now) != "ifs":
                 continue
             base = [s for s in case.statuses if s[1] != s[2]][-1][0]
-            signed = [p.last(self.now, "plan.signed") for p in self.s.of("plan", {case.key})
-                      if not p.last(self.now, "plan.ended")]
-            agreed = [e.at for e in signed if e and e.data["kind"] == "ifs_agreement"]
+            signed = [p.last(self.now, "plan.signed", "plan.ended") for p in self.s.of("plan", {case.key})]
+            agreed = [e.at for e in signed if e and e.data.get("kind") == "ifs_agreement"]
             held = [e.at for m in self.meetings_of({case.key}) for e in self.holdings(m, ("disposition",))]
             base = max(held) if held else max(agreed) if agreed else base
             needs.append(Need(("disposition", case.key), "disposition", ("disposition",), base,
@@ -564,15 +563,15 @@ class Rules:
         return [m for m in self.meetings if m.owner in family]
 
     def holdings(self, meeting, kinds):
-        """The times it was held; an ltm without the family does not count."""
-        out = []
+        """The times it was held, by the last report of each; an ltm without the family does not count."""
+        reports = []
         for e in meeting.thing.until(self.now):
-            if e.type == "meeting.held":
-                then = Meeting(meeting.thing, e.at)
-                if then.scheduled and then.kind in kinds and not (
-                        then.kind == "ltm" and not then.family_was_there(e)):
-                    out.append(e)
-        return out
+            if e.type == "meeting.scheduled":
+                reports.append((Meeting(meeting.thing, e.at), None))
+            elif reports:
+                reports[-1] = (reports[-1][0], e)
+        return [e for then, e in reports if e and e.type == "meeting.held" and then.kind in kinds and
+                (then.kind != "ltm" or then.family_was_there(e))]
 
     def serving(self, need):
         family = {need.case.key} if need.kind == "disposition" else self.family
@@ -622,7 +621,7 @@ class Rules:
                 people.append(self.supervisor(case))
             for to in dict.fromkeys(people):
                 self.stand(kind, key, to, case, level, due=due, about=about,
-                           other=theirs[0].case.key if seen else None, topic="meeting",
+                           other=self.others_main(case).key if seen else None, topic="meeting",
                            foreign={"reasons"} if seen else (),
                            crosses=None if needs[0].kind == "disposition" else self.pair(case))
 
@@ -655,11 +654,14 @@ class Rules:
 
     def left(self, m):
         """A required worker's assignment to a case of this family ended after it was put on the calendar."""
-        then = m.scheduled.at
-        for worker in m.required:
-            for case in self.cases:
-                for role, history in case.holders.items():
-                    if case.worker(role, then) == worker and not self.assigned(worker, self.now):
+        return any(not self.assigned(worker, self.now) and self.ended_since(worker, m.scheduled.at)
+                   for worker in m.required)
+
+    def ended_since(self, worker, since):
+        for case in self.cases:
+            for history in case.holders.values():
+                for (_, before), (at, after) in zip(history, history[1:]):
+                    if at > since and before and before["worker"] == worker:
                         return True
         return False
 
@@ -670,16 +672,9 @@ class Rules:
         return any(h and h["worker"] == worker for c in self.cases for hs in c.holders.values() for _, h in hs)
 
     def is_late(self, m, needs):
-        """Its kind is the one needed, it starts after the due day, that has not passed, and no other is in time."""
-        for n in needs:
-            if m.kind == n.kind and m in self.serving(n) and not self.held(n) and day_of(m.start) > n.due \
-                    and not self.in_time(n) and not self.reached(midnight(days_after(n.due, 1))):
-                return True
-        return False
-
-    def in_time(self, need):
-        return any(m.kind in need.meets and self.upcoming(m) and day_of(need.trigger) <= day_of(m.start) <= need.due
-                   for m in self.serving(need))
+        """Its kind is the one needed, it starts after that need's due day, and that has not passed."""
+        return any(m.kind == n.kind and m in self.serving(n) and not self.held(n) and day_of(m.start) > n.due
+                   and not self.reached(midnight(days_after(n.due, 1))) for n in needs)
 
     def replaced(self, m, since):
         """Another of its kind was put on the calendar since."""
@@ -716,8 +711,8 @@ class Rules:
         if m.organizer and (self.assigned(m.organizer, self.now) or not self.ever_assigned(m.organizer)):
             return [(self.case_of(m.organizer, m), m.organizer)]
         if m.kind in JOINT:
-            return list(self.both_leads(None))
-        case = self.s.cases[m.owner] if m.owner[0] == m.agency else self.mains[m.agency]
+            return list(self.both_leads(self.s.cases[m.owner]))
+        case = self.s.cases[m.case]
         return [(case, self.lead(case))]
 
     def case_of(self, worker, m):
@@ -726,7 +721,7 @@ class Rules:
             for agency in (m.agency, OTHER[m.agency]):
                 for case in self.cases:
                     if case.agency == agency and self.served(case, worker, then):
-                        return self.mains[agency]
+                        return self.s.cases[m.case] if agency == m.agency else self.mains[agency]
         return self.s.cases[m.case]
 
     def served(self, case, worker, then):
@@ -753,7 +748,8 @@ class Rules:
                     level = SIGNAL
             if theirs:
                 level = CONTENT if self.live("meeting") else SIGNAL
-                other = self.others_main(case).key if level == CONTENT else None
+                other = m.owner if m.owner[0] != case.agency else self.others_main(case).key
+                other = other if level == CONTENT else None
             self.stand("meeting.reschedule", (m.owner, m.id), to, case, level, other=other, about=about, topic="meeting",
                        foreign=foreign, crosses=self.pair(case))
 
@@ -763,10 +759,10 @@ class Rules:
         today = day_of(self.now)
         first = days_after(today, 1 if self.reached(morning(today)) else 0)
         self.reached(morning(days_after(today, 1)))
-        dues = [n.due for n in needs if m.kind in n.meets and m in self.serving(n) and not self.held(n)]
-        until = min(dues) if dues and min(dues) >= today else None
-        if dues:
-            self.reached(midnight(days_after(min(dues), 1)))
+        dues = [n.due for n in needs if m.kind == n.kind and m in self.serving(n) and not self.held(n)]
+        until = min((due for due in dues if due >= today), default=None)
+        if until:
+            self.reached(midnight(days_after(until, 1)))
         if told and all(self.free(m, instant_of(t), first, until) for t in told):
             return told
         out = []
@@ -790,13 +786,14 @@ class Rules:
     def meeting_changed(self):
         """Scheduled, moved or cancelled: every worker in required and optional."""
         for m in self.meetings_of(self.family):
-            seen = False
+            seen, before = False, None
             for e in m.thing.until(self.now):
                 if e.type == "meeting.scheduled":
                     self.tell_changed(m, e, "moved" if seen else "scheduled")
                     seen = True
-                elif e.type == "meeting.cancelled" and seen:
+                elif e.type == "meeting.cancelled" and seen and before.type != "meeting.cancelled":
                     self.tell_changed(m, e, "cancelled")
+                before = e
 
     def version(self, m, e):
         """The meeting as it was right after an event."""
@@ -812,14 +809,14 @@ class Rules:
         then = self.version(m, e)
         about = dict(then.about(), change=change)
         for to in dict.fromkeys(then.required + then.optional):
-            self.tell_meeting("meeting.changed", e, e.at, m, to, about)
+            self.tell_meeting("meeting.changed", e, e.at, then, to, about)
 
     def tell_meeting(self, kind, e, at, m, to, about, tell=True):
         case = self.case_of(to, m)
-        own = case.agency == m.agency
+        own = case.agency == e.agency
         if tell:
             self.moment(kind, e.name, to, to, case, OWN if own else REGISTRY, at, about=about,
-                        other=None if own else m.case, crosses=None if own else self.pair(case),
+                        other=None if own else e.case, crosses=None if own else self.pair(case),
                         foreign=() if own else about, events=(e.name,))
         else:
             self.moment(kind, e.name, to, to, case, OWN, at, visible=False, about=about)
@@ -835,7 +832,7 @@ class Rules:
                 if e.at <= at and self.reached(at) and m.thing.last(
                         at, "meeting.scheduled", "meeting.held", "meeting.cancelled") is e:
                     for to in dict.fromkeys(then.required):
-                        self.tell_meeting("meeting.reminder", e, at, m, to, then.about(),
+                        self.tell_meeting("meeting.reminder", e, at, then, to, then.about(),
                                           tell=self.now < then.start)
 
     # ---- Visits (HB V.A.6) ------------------------------------------------------------------------------------------
@@ -928,7 +925,7 @@ class Rules:
                 continue
             answer = referral.last(self.now, "referral.made", "referral.updated")
             day = date.fromisoformat(made.data["follow_up"])
-            key = (referral.owner, referral.name)
+            key = (made.case, referral.name)
             if answer.data.get("status") not in ("declined", "completed") and \
                     self.reached(morning(days_after(day, 1))) and \
                     self.may_begin("referral.overdue", key, self.cases):
