@@ -323,7 +323,10 @@ def main():
     if a.list:
         print("\n".join(m.name for m in todo))
         return 0
-    known, count, bad = table(), {"killed": 0, "survives": 0, "refused": 0}, []
+    known, count = table(), {"killed": 0, "survives": 0, "refused": 0}
+    bad = sorted(set(known) - {m.name for m in todo}) if not a.only else []
+    for name in bad:
+        print("no such mutation, but a row in `equal`: " + name)
     with tempfile.TemporaryDirectory() as root:
         scratch = Scratch(root, a.jobs)
         bad += scratch.set_aside()
