@@ -519,7 +519,8 @@ static enum bar sight_bar(const struct derivation *d, const struct fact *fact,
 				     : LK_NO_TEXT,
 		.cause_at = fact->at,
 	};
-	return fact->barred && level == LK_CONTENT ? BAR_PAST : disclosure_bar(d->f, &ask);
+	enum bar now = disclosure_bar(d->f, &ask);
+	return now == BAR_NONE && fact->barred && level == LK_CONTENT ? BAR_PAST : now;
 }
 
 static bool has_reasons(int kind)

@@ -16,7 +16,7 @@ struct moment;
 #define BARS(B) \
 	B(BAR_NONE, "nothing", "nothing holds it back") \
 	B(BAR_OFF, "off", "the rule is switched off in the policy") \
-	B(BAR_NOT_MUTUAL, "not_mutual", "the family is not served by both agencies") \
+	B(BAR_NOT_MUTUAL, "not_mutual", "the family is not, or was not then, served by both agencies") \
 	B(BAR_SILENT, "silent", "a source that has spoken of the case is silent; what is absent may only be unsaid") \
 	B(BAR_STALE, "stale", "it happened longer ago than moments.stale_after when it could first be told") \
 	B(BAR_QUIET, "quiet", "it happened before moments.quiet_before") \
