@@ -446,7 +446,7 @@ static void places_print(struct output *out, struct lk_span places)
 		output_word(out, ": ");
 		output_text(out, member(place, "worker"));
 	}
-	if (cursor > 0)
+	if (lk_count(places) > 0)
 		output_word(out, ")");
 }
 
@@ -480,8 +480,27 @@ static void holds_print(struct output *out, struct lk_span holds)
 		piece_print(out, " of ", role, "agency", CELL_TEXT);
 		piece_print(out, " ", role, "case", CELL_TEXT);
 	}
-	if (cursor == 0)
+	if (lk_count(holds) <= 0)
 		output_word(out, ", no place in this family");
+}
+
+#define NOT_SO "not_so"
+
+/* Rules of whom there is nothing more to say, on one line. */
+static void others_print(struct output *out, struct lk_span rules)
+{
+	struct lk_span key, row;
+	size_t cursor = 0;
+	bool more = false;
+
+	while (lk_next(rules, &cursor, &key, &row)) {
+		if (!lk_text_says(member(row, "held_by"), NOT_SO))
+			continue;
+		output_word(out, more ? ", " : "\nNothing follows from it now for: ");
+		output_text(out, member(row, "rule"));
+		more = true;
+	}
+	output_word(out, more ? "\n" : "");
 }
 
 void answer_why_not(struct output *out, struct lk_span body)
@@ -503,9 +522,11 @@ void answer_why_not(struct output *out, struct lk_span body)
 	output_word(out, "\n");
 	heading_print(out, "What held it back");
 	while (lk_next(lk_get(body, "rules"), &cursor, &key, &row))
-		held_print(out, row);
-	if (cursor == 0)
+		if (!lk_text_says(member(row, "held_by"), NOT_SO))
+			held_print(out, row);
+	if (lk_count(lk_get(body, "rules")) <= 0)
 		output_word(out, "  no rule speaks of such an event\n");
+	others_print(out, lk_get(body, "rules"));
 }
 
 /* ---- plan --------------------------------------------------------------------------------------------------------------- */

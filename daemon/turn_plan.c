@@ -418,6 +418,7 @@ static void put_page(struct page *page)
 {
 	static const char *const names[] = { "goals", "family", "cws", "calworks" };
 	const struct print *p = &page->p;
+	put_case_columns(page);
 	each_need(&page->d, MET_BY_HOLDING, put_need, page);
 	put_removals(page);
 	put_plans(page);
@@ -425,7 +426,6 @@ static void put_page(struct page *page)
 	put_consents(page);
 	put_services(page);
 	put_milestones(page);
-	put_case_columns(page);
 	lk_put_map(p->out, 6 + COLUMN_COUNT);
 	put_text(p, "for", page->worker);
 	put_code(p, "side", lk_agency_word(page->side));

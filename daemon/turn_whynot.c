@@ -95,6 +95,7 @@ struct asking {
 	struct home look; /* the family, folded for us */
 	struct print p;
 	struct listing held;
+	size_t last_len;                         /* of its last row */
 	unsigned spoken;                         /* kinds of which something was said */
 	enum bar silenced[lk_notice_kind_count]; /* of rules that said nothing */
 	/* The fact at hand */
@@ -135,25 +136,41 @@ struct row {
 
 #define NO_ROW ((struct row){ .kind = LK_NO_CODE, .slot = LK_NO_CODE, .at = LK_NO_INSTANT })
 
+static void encode_row(struct asking *a, const struct row *row, const struct words_of *why,
+		       struct lk_bytes *out)
+{
+	const struct print p = { a->p.zone, a->p.f, out };
+	lk_put_map(out, 9);
+	put_code(&p, "rule", row->kind < 0 ? NULL : lk_notice_kind_word(row->kind));
+	put_code(&p, "held_by", why->word);
+	put_code(&p, "says", why->sentence);
+	put_code(&p, "place", slot_word(row->slot));
+	put_text(&p, "holder", row->holder);
+	put_instant(&p, "at", row->at);
+	put_code(&p, "by", row->by);
+	if (row->notice != NULL)
+		put_digest(&p, "notice", row->notice);
+	else
+		put_code(&p, "notice", NULL);
+	put_listing(&p, "places", &a->places);
+	a->places = (struct listing){ .n = 0 };
+}
+
+/* A status that is told anew when it begins to be shared is the same notice: said once. */
 static void put_row(struct asking *a, const struct row *row, const struct words_of *why)
 {
-	struct print item = listing_item(&a->p, &a->held);
+	struct lk_bytes encoded = { .at = NULL };
+	struct lk_bytes *all = &a->held.items;
+	encode_row(a, row, why, &encoded);
 	if (row->kind >= 0)
 		a->spoken |= POLICY_BIT(row->kind);
-	lk_put_map(item.out, 9);
-	put_code(&item, "rule", row->kind < 0 ? NULL : lk_notice_kind_word(row->kind));
-	put_code(&item, "held_by", why->word);
-	put_code(&item, "says", why->sentence);
-	put_code(&item, "place", slot_word(row->slot));
-	put_text(&item, "holder", row->holder);
-	put_instant(&item, "at", row->at);
-	put_code(&item, "by", row->by);
-	if (row->notice != NULL)
-		put_digest(&item, "notice", row->notice);
-	else
-		put_code(&item, "notice", NULL);
-	put_listing(&item, "places", &a->places);
-	a->places = (struct listing){ .n = 0 };
+	bool again = encoded.len == a->last_len && all->len >= encoded.len && encoded.len > 0 &&
+		     memcmp(all->at + all->len - encoded.len, encoded.at, encoded.len) == 0;
+	if (!again)
+		lk_put_raw(listing_item(&a->p, &a->held).out, encoded.at, encoded.len);
+	all->failed |= encoded.failed;
+	a->last_len = encoded.len;
+	lk_bytes_free(&encoded);
 }
 
 /* ---- What fold and derive say ---------------------------------------------------------------- */
