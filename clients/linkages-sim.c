@@ -34,6 +34,7 @@ static const struct turn_source sources[] = {
 #define SOURCES_N (sizeof(sources) / sizeof(sources[0]))
 
 static int64_t next_seq[SOURCES_N];
+static bool was_silent[SOURCES_N]; /* named by the last clock line, and has not spoken since */
 
 static void say(struct sim *s, const char *json, size_t len)
 {
@@ -97,7 +98,6 @@ static int pass(struct sim *s, lk_instant to)
  */
 static int play_clock(struct sim *s, const struct line *line)
 {
-	static bool was_silent[SOURCES_N];
 	if (line->clock.at == LK_NO_INSTANT) {
 		say_refused(s, &(struct lk_refused){ LK_BAD_VALUE, "clock",
 						     "not an RFC 3339 instant" });
@@ -151,6 +151,7 @@ static int play_event(struct sim *s, const struct lk_bytes *wire)
 	}
 	int source = source_index(event.source);
 	in.source = event.source;
+	was_silent[source] = false;
 	in.has_outbox_seq = true;
 	in.seq = ++next_seq[source];
 	int rc = s->now == LK_NO_INSTANT || event.time.at > s->now ? pass(s, event.time.at) : 0;
@@ -218,6 +219,7 @@ static int open_sim(struct sim *s, const char *name)
 {
 	const struct store_options in_memory = { .directory = NULL };
 	memset(next_seq, 0, sizeof(next_seq));
+	memset(was_silent, 0, sizeof(was_silent));
 	s->now = LK_NO_INSTANT;
 	s->story = story_create(name, stderr);
 	if (s->story == NULL)

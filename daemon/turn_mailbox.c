@@ -201,8 +201,8 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 /* ---- Answers --------------------------------------------------------------------------------- */
 
 struct asked {
-	char worker[65], number[33];
-	int agency;
+	char worker[65], number[33], other[33];
+	int agency, other_agency;
 	bool has_case;
 };
 
@@ -213,6 +213,8 @@ static int note_asked(void *context, const struct stored_notice *row)
 	a->has_case = lk_text_given(row->own.number);
 	a->agency = row->own.agency;
 	snprintf(a->number, sizeof(a->number), "%.*s", LK_PRINT(row->own.number));
+	a->other_agency = row->other.agency;
+	snprintf(a->other, sizeof(a->other), "%.*s", LK_PRINT(row->other.number));
 	return 0;
 }
 
@@ -278,14 +280,29 @@ static int home_of_answer(struct turn *t, const struct asked *a, struct home **o
 	return *out == NULL ? LK_ESTORE : 1;
 }
 
+/* The record is with the recipient's own case; or, after a link of the side's other cases was undone,
+ * with the case that it speaks of. */
+static int find_asked(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],
+		      struct home **h, struct told **record, struct lk_error *err)
+{
+	struct case_key other = { a->other_agency, lk_text_of(a->other) };
+	int rc = home_of_answer(t, a, h, err);
+	*record = rc > 0 ? tolds_find(&(*h)->told, notice) : NULL;
+	if (rc >= 0 && *record == NULL && a->other[0] != '\0') {
+		rc = home_of_case(t, other, h, err);
+		*record = rc > 0 ? tolds_find(&(*h)->told, notice) : NULL;
+	}
+	if (rc >= 0 && *record == NULL)
+		rc = lk_fail(err, LK_ENOTFOUND, "no such notice");
+	return rc < 0 ? rc : 0;
+}
+
 static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],
 		     lk_instant now, struct lk_error *err)
 {
 	struct home *h;
-	int rc = home_of_answer(t, a, &h, err);
-	struct told *record = rc > 0 ? tolds_find(&h->told, notice) : NULL;
-	if (rc >= 0 && record == NULL)
-		rc = lk_fail(err, LK_ENOTFOUND, "no such notice");
+	struct told *record;
+	int rc = find_asked(t, a, notice, &h, &record, err);
 	if (rc < 0)
 		return rc;
 	if (record->answered_at != LK_NO_INSTANT)

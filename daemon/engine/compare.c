@@ -37,19 +37,28 @@ static bool is_moment(const struct policy *p, int kind)
 
 /* ---- Notices --------------------------------------------------------------------------------- */
 
+static void add_contact(const struct family *f, const struct assignment *a, struct lk_notice *out)
+{
+	if (out->contacts_n == LK_CONTACTS_MAX)
+		return;
+	out->contacts[out->contacts_n++] = (struct lk_contact){
+		.agency = f->cases[a->kase].agency,
+		.role = a->role,
+		.worker = family_text(f, a->worker),
+		.name = family_text(f, a->name),
+		.phone = family_text(f, a->phone),
+	};
+}
+
+/* By role, so that the order in which they were assigned is no change of content. */
 static void add_contacts(const struct family *f, uint32_t kase, struct lk_notice *out)
 {
-	for (uint32_t i = 0; i < f->assignments_n && out->contacts_n < LK_CONTACTS_MAX; i++) {
-		const struct assignment *a = &f->assignments[i];
-		if (a->kase != kase || a->until_step != 0)
-			continue;
-		out->contacts[out->contacts_n++] = (struct lk_contact){
-			.agency = f->cases[kase].agency,
-			.role = a->role,
-			.worker = family_text(f, a->worker),
-			.name = family_text(f, a->name),
-			.phone = family_text(f, a->phone),
-		};
+	for (int role = 0; role < lk_role_count; role++) {
+		for (uint32_t i = 0; i < f->assignments_n; i++) {
+			const struct assignment *a = &f->assignments[i];
+			if (a->kase == kase && a->role == role && a->until_step == 0)
+				add_contact(f, a, out);
+		}
 	}
 }
 
@@ -205,6 +214,20 @@ static struct word case_word(struct tolds *told, const struct family *f, uint32_
 	return kase == NONE ? NO_WORD : told_word(told, family_text(f, f->cases[kase].number));
 }
 
+/* One agency's duty on its own case crosses no link, whoever else is linked. */
+static bool has_crossed(const struct candidate *c)
+{
+	static const bool own_duty[lk_notice_kind_count] = {
+		[LK_VISIT_DUE] = true,        [LK_VISIT_MISSED] = true,
+		[LK_CLOSURE_SCREEN] = true,   [LK_MEETING_CHANGED] = true,
+		[LK_MEETING_REMINDER] = true, [LK_MEETING_RESCHEDULE] = true,
+		[LK_REFERRAL_OVERDUE] = true, [LK_NOTICE_UNANSWERED] = true,
+	};
+	bool disposition = c->about.meeting_kind == LK_DISPOSITION;
+	int crosses_above = c->kind == LK_MEETING_RESCHEDULE ? LK_OWN : LK_SIGNAL;
+	return !(own_duty[c->kind] || disposition) || c->level > crosses_above;
+}
+
 static void note_candidate(struct tolds *told, struct told *t, const struct derivation *d,
 			   const struct candidate *c)
 {
@@ -212,7 +235,7 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 	memcpy(t->cause, c->cause, LK_DIGEST);
 	t->worker = told_word(told, c->worker);
 	t->own = case_word(told, d->f, c->own);
-	t->other = case_word(told, d->f, c->other);
+	t->other = case_word(told, d->f, has_crossed(c) ? c->other : NONE);
 	t->kind = c->kind;
 	t->side = c->side;
 	t->level = c->level;
@@ -322,7 +345,9 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 		.other = words_text(&told->words, t->other),
 		.cause_at = t->cause_at,
 	};
-	if (reason == LK_UNLINKED)
+	bool is_away = t->own.at != NONE && t->side >= 0 &&
+		       family_case(d->f, t->side, words_text(&told->words, t->own)) == NONE;
+	if (reason == LK_UNLINKED || is_away)
 		return REPEAT_OWN;
 	if (t->side < 0 || t->kind == LK_CROSSOVER_POSSIBLE ||
 	    (reason != LK_NO_CONSENT && disclosed(d->f, &ask)))

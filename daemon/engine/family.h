@@ -106,6 +106,14 @@ struct meeting {
 	lk_instant held_at;
 };
 
+/* A meeting that took place: what is put on the calendar under its id later does not undo it. */
+struct holding {
+	struct word meeting;
+	uint32_t kase, cause;
+	int32_t kind, with_family;
+	lk_instant at;
+};
+
 /* One telling of a meeting's place and time. */
 struct version {
 	uint32_t meeting, cause, step;
@@ -169,7 +177,8 @@ struct moment {
 /* V(record, plural) */
 #define FAMILY_VECTORS(V) \
 	V(cause, causes) V(kase, cases) V(kin, kins) V(assignment, assignments) V(consent, consents) \
-	V(plan, plans) V(service, services) V(meeting, meetings) V(version, versions) V(word, names) \
+	V(plan, plans) V(service, services) V(meeting, meetings) V(holding, holdings) \
+	V(version, versions) V(word, names) \
 	V(concern, concerns) V(referral, referrals) V(removal, removals) V(speaker, speakers) V(moment, moments)
 
 struct family {

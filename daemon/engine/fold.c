@@ -541,6 +541,9 @@ static void fold_meeting_held(struct step *s)
 	m->with_family = s->e->meeting_held.family >= 0 ? s->e->meeting_held.family
 							: s->f->versions[m->version].family;
 	m->held_at = s->at;
+	struct holding held = { m->id,          m->kase, s->cause, s->f->versions[m->version].kind,
+				m->with_family, s->at };
+	*family_add_holding(s->f) = held;
 }
 
 static void fold_meeting_missed(struct step *s)
@@ -626,22 +629,30 @@ static uint32_t later(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* Two episodes become one: the one that began first goes on. */
+static lk_instant earlier(lk_instant a, lk_instant b)
+{
+	if (a == LK_NO_INSTANT)
+		return b;
+	return b == LK_NO_INSTANT || a < b ? a : b;
+}
+
+/* Two episodes become one: the one that began first goes on, with the first trigger of either. */
 static void join_episodes(struct kin *into, const struct kin *from)
 {
+	struct kin both = *into;
 	bool take = from->mutual && (!into->mutual || from->episode_at < into->episode_at);
-	if (take || (!into->mutual && from->ended_at > into->ended_at)) {
-		into->mutual = from->mutual;
-		into->episode_step = from->episode_step;
-		into->episode_at = from->episode_at;
-		into->episode_cause = from->episode_cause;
-		into->ended_at = from->ended_at;
-		into->pltm_at = from->pltm_at;
-		into->pltm_cause = from->pltm_cause;
+	if (take || (!into->mutual && from->ended_at > into->ended_at))
+		both = *from;
+	if (into->mutual && from->mutual) {
+		both.pltm_at = earlier(into->pltm_at, from->pltm_at);
+		both.pltm_cause =
+			both.pltm_at == into->pltm_at ? into->pltm_cause : from->pltm_cause;
 	}
-	into->episode = later(into->episode, from->episode);
-	into->signed_step = later(into->signed_step, from->signed_step);
-	into->denied_step = later(into->denied_step, from->denied_step);
+	both.joined_to = into->joined_to;
+	both.episode = later(into->episode, from->episode);
+	both.signed_step = later(into->signed_step, from->signed_step);
+	both.denied_step = later(into->denied_step, from->denied_step);
+	*into = both;
 }
 
 static void join_cases(struct family *f, uint32_t a, uint32_t b)
@@ -907,13 +918,6 @@ static bool is_current(const struct family *f, uint32_t version)
 static bool awaits_reminder(const struct family *f, uint32_t version)
 {
 	return !f->versions[version].reminded && is_current(f, version);
-}
-
-static lk_instant earlier(lk_instant a, lk_instant b)
-{
-	if (a == LK_NO_INSTANT)
-		return b;
-	return b == LK_NO_INSTANT || a < b ? a : b;
 }
 
 /* The next local midnight that begins a month, after the last tick or event; only where a CWS case

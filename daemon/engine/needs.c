@@ -9,33 +9,43 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_held(const struct meeting *m, const struct version *v)
+/* An LTM without the family is none. */
+static bool counts(const struct holding *h)
 {
-	/* An LTM without the family is none. */
-	return m->state == MEETING_HELD && (v->kind != LK_LTM || m->with_family);
+	return h->kind != LK_LTM || h->with_family;
+}
+
+static bool was_held(const struct derivation *d, const struct need *need)
+{
+	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
+		const struct holding *h = &d->f->holdings[i];
+		if ((need->met_by & POLICY_BIT(h->kind)) != 0 && counts(h) &&
+		    h->at >= need->trigger_at)
+			return true;
+	}
+	return false;
 }
 
 /* On the calendar: also one that was missed, or an LTM held without the family; meeting.reschedule
- * speaks of those. */
-static bool meets(const struct derivation *d, const struct meeting *m, const struct need *need,
-		  enum met met)
+ * speaks of those. One that was held is not. */
+static bool is_on_calendar(const struct derivation *d, const struct meeting *m,
+			   const struct need *need)
 {
 	if (m->version == NONE || m->state == MEETING_CANCELLED)
 		return false;
 	const struct version *v = &d->f->versions[m->version];
-	if ((need->met_by & POLICY_BIT(v->kind)) == 0)
+	bool in_vain = v->kind == LK_LTM && !m->with_family;
+	if ((need->met_by & POLICY_BIT(v->kind)) == 0 || (m->state == MEETING_HELD && !in_vain))
 		return false;
-	if (is_held(m, v))
-		return m->held_at >= need->trigger_at;
-	return met == MET_BY_CALENDAR && day_of(d, v->start_at) >= day_of(d, need->trigger_at);
+	return day_of(d, v->start_at) >= day_of(d, need->trigger_at);
 }
 
 static bool is_met(const struct derivation *d, const struct need *need, enum met met)
 {
-	for (uint32_t i = 0; i < d->f->meetings_n; i++)
-		if (meets(d, &d->f->meetings[i], need, met))
+	for (uint32_t i = 0; met == MET_BY_CALENDAR && i < d->f->meetings_n; i++)
+		if (is_on_calendar(d, &d->f->meetings[i], need))
 			return true;
-	return false;
+	return was_held(d, need);
 }
 
 static struct need need_of(int kind, unsigned met_by, lk_instant trigger_at, uint32_t cause)
@@ -198,11 +208,10 @@ struct base {
 static struct base last_disposition(const struct derivation *d, uint32_t kase)
 {
 	struct base base = { LK_NO_INSTANT, NO_WORD, NONE };
-	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
-		const struct meeting *m = &d->f->meetings[i];
-		if (m->kase == kase && m->state == MEETING_HELD && m->held_at > base.at &&
-		    d->f->versions[m->version].kind == LK_DISPOSITION)
-			base = (struct base){ m->held_at, m->id, m->state_cause };
+	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
+		const struct holding *h = &d->f->holdings[i];
+		if (h->kase == kase && h->kind == LK_DISPOSITION && h->at > base.at)
+			base = (struct base){ h->at, h->meeting, h->cause };
 	}
 	return base;
 }

@@ -168,36 +168,30 @@ static void find_closed(const struct derivation *d, struct moving *mv)
 		mv->reasons |= POLICY_BIT(LK_CLOSED);
 }
 
-/* The need a meeting serves: the one of its kind that is due first. */
+/* The needs a meeting serves: those of its kind whose due has not passed. */
 struct serving {
 	int kind;
-	bool found;
-	lk_date due;
+	lk_date starts;
+	bool found, late;
+	lk_date due; /* the first */
 };
 
 static void note_need(struct derivation *d, const struct need *need, void *context)
 {
 	struct serving *s = context;
-	(void)d;
-	if (need->kind != s->kind || (s->found && s->due <= need->due))
+	if (need->kind != s->kind || has_come(d, midnight(d, need->due + 1)))
 		return;
+	s->late |= s->starts > need->due;
+	if (!s->found || need->due < s->due)
+		s->due = need->due;
 	s->found = true;
-	s->due = need->due;
 }
 
-static struct serving served_by(struct derivation *d, int kind)
+static struct serving served_by(struct derivation *d, const struct version *v)
 {
-	struct serving s = { .kind = kind };
+	struct serving s = { .kind = v->kind, .starts = day_of(d, v->start_at) };
 	each_need(d, MET_BY_HOLDING, note_need, &s);
 	return s;
-}
-
-static void find_late(struct derivation *d, struct moving *mv, const struct serving *s)
-{
-	if (!s->found || has_come(d, midnight(d, s->due + 1)) ||
-	    day_of(d, mv->v->start_at) <= s->due)
-		return;
-	mv->reasons |= POLICY_BIT(LK_LATE);
 }
 
 /* Until another of its kind is put on the calendar. */
@@ -217,10 +211,9 @@ static void find_missed(const struct derivation *d, struct moving *mv)
 /* Until one is held with the family. */
 static void find_no_family(const struct derivation *d, struct moving *mv)
 {
-	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
-		const struct meeting *o = &d->f->meetings[i];
-		if (o->state == MEETING_HELD && o->with_family &&
-		    version_of(d, o)->kind == LK_LTM && o->held_at >= mv->m->held_at)
+	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
+		const struct holding *h = &d->f->holdings[i];
+		if (h->kind == LK_LTM && h->with_family && h->at >= mv->m->held_at)
 			return;
 	}
 	mv->reasons |= POLICY_BIT(LK_NO_FAMILY);
@@ -233,7 +226,7 @@ static void find_reasons(struct derivation *d, struct moving *mv, const struct s
 		find_foreign_conflicts(d, mv);
 		find_leavers(d, mv);
 		find_closed(d, mv);
-		find_late(d, mv, s);
+		mv->reasons |= s->late ? POLICY_BIT(LK_LATE) : 0;
 	} else if (mv->m->state == MEETING_MISSED) {
 		find_missed(d, mv);
 	} else if (mv->m->state == MEETING_HELD && mv->v->kind == LK_LTM && !mv->m->with_family) {
@@ -284,7 +277,7 @@ static struct search search_of(struct derivation *d, const struct moving *mv,
 	if (d->now < morning(d, day))
 		day--;
 	struct search search = { mv, day + 1, day + SEARCH_DAYS, mv->v->end_at - mv->v->start_at };
-	if (s->found && !has_come(d, midnight(d, s->due + 1)))
+	if (s->found)
 		search.last = s->due;
 	return search;
 }
@@ -405,7 +398,7 @@ void rules_reschedule(struct derivation *d)
 		if (m->version == NONE)
 			continue;
 		struct moving mv = { .m = m, .v = version_of(d, m), .with_agency = LK_NO_CODE };
-		struct serving s = served_by(d, mv.v->kind);
+		struct serving s = served_by(d, mv.v);
 		find_reasons(d, &mv, &s);
 		if (mv.reasons != 0)
 			tell_moving(d, &mv, &s);
