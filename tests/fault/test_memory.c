@@ -182,7 +182,8 @@ static int64_t rows_of(const struct world *w)
 }
 
 /* After a failure: as if the deed had not been tried. */
-static void expect_untouched(const struct world *w, const char *states, int64_t rows, uint32_t heard_n)
+static void expect_untouched(const struct world *w, const char *states, int64_t rows,
+			     uint32_t heard_n)
 {
 	char *now = states_of(w);
 	assert_string_equal(now, states);
@@ -290,7 +291,7 @@ static void hand_out_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(batch_without_memory),	   cmocka_unit_test(pass_without_memory),
+		cmocka_unit_test(batch_without_memory),    cmocka_unit_test(pass_without_memory),
 		cmocka_unit_test(answer_without_memory),   cmocka_unit_test(policy_without_memory),
 		cmocka_unit_test(hand_out_without_memory),
 	};

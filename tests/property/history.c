@@ -91,11 +91,12 @@ uint32_t history_say(struct history *h, int source, int type, const char *number
 	lk_time_print(zone_time(h->zone, time), at);
 	if (supersedes != NULL)
 		(void)snprintf(old, sizeof(old), ", \"supersedes\": \"%s\"", supersedes);
-	if (asprintf(&s->json,
-		     "{\"specversion\": \"1.0\", \"id\": \"e%u\", \"source\": \"%s\", \"type\": \"%s\", "
-		     "\"subject\": \"%s\", \"time\": \"%s\", \"sequence\": \"%lld\"%s, \"data\": %s}",
-		     h->n + 1, history_sources[source].name, lk_event_type_word(type), number, at,
-		     (long long)++h->sequence, old, data) < 0)
+	if (asprintf(
+		    &s->json,
+		    "{\"specversion\": \"1.0\", \"id\": \"e%u\", \"source\": \"%s\", \"type\": \"%s\", "
+		    "\"subject\": \"%s\", \"time\": \"%s\", \"sequence\": \"%lld\"%s, \"data\": %s}",
+		    h->n + 1, history_sources[source].name, lk_event_type_word(type), number, at,
+		    (long long)++h->sequence, old, data) < 0)
 		abort();
 	s->source = source;
 	encode(h, s);
@@ -166,16 +167,29 @@ static void put_date(struct rolling *r, const char *name)
 
 static void put_status(struct rolling *r)
 {
-	int status = r->agency == LK_CWS ? dice_from(r->d, LK_REFERRAL, LK_APPLIED - 1) :
-					   dice_from(r->d, LK_APPLIED, lk_status_count - 1);
+	int status = r->agency == LK_CWS ? dice_from(r->d, LK_REFERRAL, LK_APPLIED - 1)
+					 : dice_from(r->d, LK_APPLIED, lk_status_count - 1);
 	if (r->agency == LK_CWS && dice_percent(r->d, 60))
 		status = dice_from(r->d, LK_IFS, LK_FR); /* those that most rules speak of */
 	put(r, "\"status\": \"%s\"", lk_status_word(status));
 }
 
+/* Few people, so that cases share them; of an agency's own number nothing follows, of a token all. */
+static void put_members(struct rolling *r)
+{
+	static const char *const kinds[] = { "cin", "cin", "ssn", "name_dob" };
+	put(r, ", \"members\": [");
+	for (int i = dice_from(r->d, 1, 2); i > 0; i--)
+		put(r, "{\"person\": \"p%d\", \"keys\": {\"%s\": \"%032d\"}}%s", i,
+		    kinds[dice_from(r->d, 0, 3)], dice_from(r->d, 1, 4), i > 1 ? ", " : "");
+	put(r, "]");
+}
+
 static void data_case_opened(struct rolling *r)
 {
 	put_status(r);
+	if (r->h->has_keys && dice_percent(r->d, 70))
+		put_members(r);
 	if (dice_percent(r->d, 8))
 		put(r, ", \"limited_access\": %s", dice_percent(r->d, 50) ? "true" : "false");
 }
@@ -267,8 +281,8 @@ static void data_consent_refused(struct rolling *r)
 
 static void data_plan_signed(struct rolling *r)
 {
-	int kind = dice_percent(r->d, 60) ? LK_IFS_AGREEMENT :
-					    dice_from(r->d, 0, lk_plan_kind_count - 1);
+	int kind = dice_percent(r->d, 60) ? LK_IFS_AGREEMENT
+					  : dice_from(r->d, 0, lk_plan_kind_count - 1);
 	put_id(r, "plan", "p");
 	put(r, ", \"kind\": \"%s\"", lk_plan_kind_word(kind));
 }
@@ -319,8 +333,8 @@ static void data_meeting_scheduled(struct rolling *r)
 {
 	lk_date day = zone_date(r->h->zone, r->time) + dice_from(r->d, 0, 20);
 	lk_instant start_at = zone_instant(r->h->zone, day, 480 + 30 * dice_from(r->d, 0, 7));
-	int kind = dice_percent(r->d, 50) ? dice_from(r->d, LK_PLTM, LK_TDM) :
-					    dice_from(r->d, 0, lk_meeting_kind_count - 1);
+	int kind = dice_percent(r->d, 50) ? dice_from(r->d, LK_PLTM, LK_TDM)
+					  : dice_from(r->d, 0, lk_meeting_kind_count - 1);
 	put_id(r, "meeting", "m");
 	put(r, ", \"kind\": \"%s\"", lk_meeting_kind_word(kind));
 	put_instant(r, "start", start_at);
@@ -431,8 +445,8 @@ static int source_of(struct dice *d, int agency)
 static lk_instant roll_own_time(const struct rolling *r)
 {
 	bool again = r->h->n > 0 && dice_percent(r->d, 12);
-	return again ? r->h->at[dice_from(r->d, 0, (int)r->h->n - 1)].event.time.at :
-		       roll_time(r->h, r->d);
+	return again ? r->h->at[dice_from(r->d, 0, (int)r->h->n - 1)].event.time.at
+		     : roll_time(r->h, r->d);
 }
 
 /* Most histories need families to speak of: open cases, workers, a link, a consent. */
@@ -448,7 +462,8 @@ static void say_beginnings(struct rolling *r)
 			for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 				r->time = zone_instant(r->h->zone, r->h->first, 540 + (int)i);
 				if (dice_percent(r->d, percents[i]))
-					say_one(r, source_of(r->d, r->agency), types[i], number, NULL);
+					say_one(r, source_of(r->d, r->agency), types[i], number,
+						NULL);
 			}
 		}
 	}
@@ -476,8 +491,8 @@ static int roll_superseded(const struct rolling *r, int source, char out[16])
 static void say_any(struct rolling *r, const int *favourites, int n)
 {
 	char number[16], old[16];
-	int type = dice_percent(r->d, 55) ? favourites[dice_from(r->d, 0, n - 1)] :
-					    dice_from(r->d, 0, lk_event_type_count - 1);
+	int type = dice_percent(r->d, 55) ? favourites[dice_from(r->d, 0, n - 1)]
+					  : dice_from(r->d, 0, lk_event_type_count - 1);
 	r->agency = dice_from(r->d, 0, 1);
 	r->time = roll_own_time(r);
 	int source = source_of(r->d, r->agency);
@@ -498,11 +513,12 @@ struct history *history_roll(struct dice *dice, const struct zone *zone)
 	int begin = dice_from(dice, 0, (int)(sizeof(beginnings) / sizeof(*beginnings)) - 1);
 	int favourites[FAVOURITES];
 	h->zone = zone;
-	h->first = lk_date_of(beginnings[begin].year, beginnings[begin].month,
-			      beginnings[begin].day);
+	h->first =
+		lk_date_of(beginnings[begin].year, beginnings[begin].month, beginnings[begin].day);
 	h->days = spans[dice_from(dice, 0, 3)];
 	h->cases[LK_CWS] = dice_from(dice, 1, 3);
 	h->cases[LK_CALWORKS] = dice_from(dice, 1, 3);
+	h->has_keys = dice_percent(dice, 25);
 	for (int i = 0; i < FAVOURITES; i++)
 		favourites[i] = dice_from(dice, 0, lk_event_type_count - 1);
 	if (dice_percent(dice, 90))
@@ -561,18 +577,12 @@ static lk_instant roll_arrival(const struct history *h, enum arrival arrival, lk
 			       struct dice *d)
 {
 	switch (arrival) {
-	case ARRIVE_IN_TIME:
-		return time;
-	case ARRIVE_LATE:
-		return dice_percent(d, 35) ? time + roll_delay(d) : time;
-	case ARRIVE_AHEAD:
-		return dice_percent(d, 35) ? time - roll_delay(d) : time;
-	case ARRIVE_AT_ONCE:
-		return zone_instant(h->zone, h->first + h->days + 1, 600);
-	case ARRIVE_ANYHOW:
-		return roll_time(h, d);
-	case ARRIVAL_COUNT:
-		break;
+	case ARRIVE_IN_TIME: return time;
+	case ARRIVE_LATE: return dice_percent(d, 35) ? time + roll_delay(d) : time;
+	case ARRIVE_AHEAD: return dice_percent(d, 35) ? time - roll_delay(d) : time;
+	case ARRIVE_AT_ONCE: return zone_instant(h->zone, h->first + h->days + 1, 600);
+	case ARRIVE_ANYHOW: return roll_time(h, d);
+	case ARRIVAL_COUNT: break;
 	}
 	return time;
 }
@@ -590,7 +600,8 @@ static lk_instant end_of(const struct history *h, struct dice *d)
 {
 	static const int days[] = { 1, 10, 40, 200 };
 	lk_date last = h->first + h->days + 47;
-	return zone_instant(h->zone, last + dice_from(d, 0, days[dice_from(d, 0, 3)]), roll_minute(d));
+	return zone_instant(h->zone, last + dice_from(d, 0, days[dice_from(d, 0, 3)]),
+			    roll_minute(d));
 }
 
 struct order order_roll(const struct history *h, enum arrival arrival, bool busy, struct dice *dice)
@@ -627,7 +638,8 @@ void order_print(const struct history *h, const struct order *o, FILE *to)
 		const struct step *s = &o->at[i];
 		if (s->left_out)
 			continue;
-		if (s->at != now && (s->kind != STEP_EVENT || s->at != h->at[s->event].event.time.at))
+		if (s->at != now &&
+		    (s->kind != STEP_EVENT || s->at != h->at[s->event].event.time.at))
 			print_clock(h, s->at, to);
 		now = s->at;
 		if (s->kind == STEP_EVENT)

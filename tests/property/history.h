@@ -40,6 +40,7 @@ struct history {
 	lk_date first;  /* local day of the beginning */
 	int days;       /* events lie within so many */
 	int cases[2];   /* of each agency */
+	bool has_keys;  /* openings carry tokens of identity, which may link cases by themselves */
 };
 
 /* Everything follows from the dice. Aborts where memory runs out, as all of this test does. */

@@ -15,7 +15,7 @@
 struct known_case {
 	int agency;
 	struct lk_text number;
-	lk_instant opened_at;  /* first opening; LK_NO_INSTANT: none */
+	lk_instant opened_at; /* first opening; LK_NO_INSTANT: none */
 	bool was_opened, open, limited;
 	int group;             /* cases that links join share one */
 	uint32_t status_event; /* that brought the present status; HISTORY_MAX: none */
@@ -47,7 +47,7 @@ struct view {
 	struct known_consent consents[CONSENTS_MAX];
 	int consents_n;
 	bool is_known[HISTORY_MAX]; /* has arrived */
-	bool is_out[HISTORY_MAX];   /* superseded, still to come, or of a case that is not open yet */
+	bool is_out[HISTORY_MAX]; /* superseded, still to come, or of a case that is not open yet */
 	struct counted order[HISTORY_MAX];
 	uint32_t order_n;
 };
@@ -178,6 +178,48 @@ static void join(struct view *v, int a, int b)
 			v->cases[i].group = to;
 }
 
+/* A person's no, whenever it was said, beats equal tokens. */
+static bool was_refused(const struct view *v, int a, int b)
+{
+	for (uint32_t i = 0; i < v->order_n; i++) {
+		const struct lk_event *e = event_at(v, v->order[i].event);
+		const struct lk_other *o = &e->link_confirmed.other;
+		if (e->type != LK_LINK_REFUSED && e->type != LK_LINK_REMOVED)
+			continue;
+		int own = case_of((struct view *)(uintptr_t)v, (int)e->agency, e->subject);
+		int other = case_of((struct view *)(uintptr_t)v, o->agency, o->number);
+		if ((own == a && other == b) || (own == b && other == a))
+			return true;
+	}
+	return false;
+}
+
+static bool shares_token(const struct lk_members *a, const struct lk_members *b)
+{
+	for (uint32_t i = 0; i < a->n; i++)
+		for (uint32_t j = 0; j < b->n; j++)
+			if (lk_text_given(a->at[i].key[LK_CIN]) &&
+			    lk_text_is(a->at[i].key[LK_CIN], b->at[j].key[LK_CIN]))
+				return true;
+	return false;
+}
+
+/* Equal tokens of the automatic kind, in any opening of either case so far. */
+static void join_alike(struct view *v, uint32_t place)
+{
+	const struct lk_event *e = event_at(v, v->order[place].event);
+	int kase = case_of(v, (int)e->agency, e->subject);
+	for (uint32_t i = 0; i < place; i++) {
+		const struct lk_event *f = event_at(v, v->order[i].event);
+		if (f->type != LK_CASE_OPENED || f->agency == e->agency)
+			continue;
+		int other = case_of(v, (int)f->agency, f->subject);
+		if (shares_token(&e->case_opened.members, &f->case_opened.members) &&
+		    !was_refused(v, kase, other))
+			join(v, kase, other);
+	}
+}
+
 /* ---- Consents ---------------------------------------------------------------------------------- */
 
 /* The case's own, else its agency's in the family, else the other agency's. */
@@ -292,6 +334,7 @@ static void apply(struct view *v, uint32_t place)
 		if (e->case_opened.limited_access >= 0)
 			k->limited = e->case_opened.limited_access == 1;
 		set_status(v, k, e->case_opened.status, c->event);
+		join_alike(v, place);
 	} else if (e->type == LK_CASE_STATUS) {
 		set_status(v, k, e->case_status.status, c->event);
 	} else if (e->type == LK_CASE_CLOSED) {
@@ -336,18 +379,12 @@ static struct view *view_at(const struct world *w, uint32_t known, lk_instant at
 /* ---- Judging a notice -------------------------------------------------------------------------- */
 
 static const int topics[lk_notice_kind_count] = {
-	[LK_STATUS_CHANGED] = LK_TOPIC_STATUS,
-	[LK_REUNIFICATION_EVALUATE] = LK_TOPIC_STATUS,
-	[LK_REUNIFICATION_ENDING] = LK_TOPIC_STATUS,
-	[LK_CLOCK_NEAR] = LK_TOPIC_CLOSURE,
-	[LK_MILESTONE_TOLD] = LK_TOPIC_MILESTONE,
-	[LK_CLOSURE_PLANNED] = LK_TOPIC_CLOSURE,
-	[LK_CLOSURE_ONE_SIDE] = LK_TOPIC_CLOSURE,
-	[LK_MEETING_NEEDED] = LK_TOPIC_MEETING,
-	[LK_MEETING_OVERDUE] = LK_TOPIC_MEETING,
-	[LK_MEETING_RESCHEDULE] = LK_TOPIC_MEETING,
-	[LK_SERVICE_DUPLICATE] = LK_TOPIC_SERVICES,
-	[LK_SERVICE_CREDIT] = LK_TOPIC_SERVICES,
+	[LK_STATUS_CHANGED] = LK_TOPIC_STATUS,       [LK_REUNIFICATION_EVALUATE] = LK_TOPIC_STATUS,
+	[LK_REUNIFICATION_ENDING] = LK_TOPIC_STATUS, [LK_CLOCK_NEAR] = LK_TOPIC_CLOSURE,
+	[LK_MILESTONE_TOLD] = LK_TOPIC_MILESTONE,    [LK_CLOSURE_PLANNED] = LK_TOPIC_CLOSURE,
+	[LK_CLOSURE_ONE_SIDE] = LK_TOPIC_CLOSURE,    [LK_MEETING_NEEDED] = LK_TOPIC_MEETING,
+	[LK_MEETING_OVERDUE] = LK_TOPIC_MEETING,     [LK_MEETING_RESCHEDULE] = LK_TOPIC_MEETING,
+	[LK_SERVICE_DUPLICATE] = LK_TOPIC_SERVICES,  [LK_SERVICE_CREDIT] = LK_TOPIC_SERVICES,
 	[LK_REFERRAL_CHANGED] = LK_TOPIC_REFERRAL,
 };
 
@@ -367,7 +404,8 @@ static int find_case(const struct view *v, int agency, struct lk_text number)
 }
 
 /* "source/id" */
-static const struct lk_event *event_named(const struct view *v, struct lk_text name, uint32_t *index)
+static const struct lk_event *event_named(const struct view *v, struct lk_text name,
+					  uint32_t *index)
 {
 	for (uint32_t i = 0; i < v->h->n; i++) {
 		const struct lk_event *e = event_at(v, i);
@@ -525,8 +563,9 @@ const char *oracle_told(const struct world *w, const struct heard *heard)
 
 const char *oracle_shown(const struct world *w, const struct lk_notice *notice)
 {
-	if (notice->at.at == LK_NO_INSTANT)
-		return NULL; /* reduced to a number and a kind */
+	bool is_reduced = notice->at.at == LK_NO_INSTANT; /* to a number and a kind */
+	if (is_reduced || notice->kind == LK_CROSSOVER_POSSIBLE)
+		return NULL;
 	struct view *v = view_at(w, w->o->n, w->now);
 	struct judging j = judging_of(w, v, notice);
 	const char *complaint = judge(&j);

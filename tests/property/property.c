@@ -90,7 +90,8 @@ static void prepare_order(struct trial *t, struct dice *dice)
 	t->b = order_roll(t->h, (enum arrival)dice_from(dice, ARRIVE_LATE, ARRIVAL_COUNT - 1),
 			  dice_percent(dice, 30), dice);
 	t->b.ends = t->a.ends;
-	t->a.by_feed = t->b.by_feed = true; /* an outbox has one order, and the places in it are part of the state */
+	t->a.by_feed = t->b.by_feed =
+		true; /* an outbox has one order, and the places in it are part of the state */
 }
 
 static char *check_order(const struct trial *t)
@@ -131,7 +132,8 @@ static char *look_again(struct world *w, uint32_t step)
 		lk_bytes_free(&before);
 		return failed(w);
 	}
-	(void)snprintf(head, sizeof(head), "step %u: states as they stood (-), folded anew (+)", step + 1);
+	(void)snprintf(head, sizeof(head), "step %u: states as they stood (-), folded anew (+)",
+		       step + 1);
 	char *complaint = differ(head, before, world_states(w));
 	if (complaint != NULL || w->heard_n == heard_n)
 		return complaint;
@@ -188,9 +190,13 @@ static void prepare_retraction(struct trial *t, struct dice *dice)
 		char number[33];
 		(void)snprintf(id, sizeof(id), "e%u", i + 1);
 		(void)snprintf(number, sizeof(number), "%.*s", LK_PRINT(e->subject));
-		uint32_t taken = history_say(t->h, t->h->at[i].source, LK_EVENT_RETRACTED, number,
-					     dice_percent(dice, 50) ? e->time.at : t->a.ends, id, "{}");
-		order_add(&t->a, (struct step){ .kind = STEP_EVENT, .at = t->a.ends, .event = taken, .fixed = true });
+		uint32_t taken =
+			history_say(t->h, t->h->at[i].source, LK_EVENT_RETRACTED, number,
+				    dice_percent(dice, 50) ? e->time.at : t->a.ends, id, "{}");
+		order_add(&t->a, (struct step){ .kind = STEP_EVENT,
+						.at = t->a.ends,
+						.event = taken,
+						.fixed = true });
 	}
 }
 
@@ -213,7 +219,8 @@ static char *check_retraction(const struct trial *t)
 
 static bool speaks_of_pair(const struct lk_event *e, const char *cws, const char *calworks)
 {
-	if (e->type != LK_LINK_CONFIRMED && e->type != LK_LINK_REFUSED && e->type != LK_LINK_REMOVED)
+	if (e->type != LK_LINK_CONFIRMED && e->type != LK_LINK_REFUSED &&
+	    e->type != LK_LINK_REMOVED)
 		return false;
 	const struct lk_other *o = &e->link_confirmed.other;
 	return (lk_text_says(e->subject, cws) && lk_text_says(o->number, calworks)) ||
@@ -247,20 +254,25 @@ static void prepare_unlink(struct trial *t, struct dice *dice)
 	t->b = order_copy(&t->a);
 	history_number(LK_CWS, dice_from(dice, 0, t->h->cases[LK_CWS] - 1), cws);
 	history_number(LK_CALWORKS, dice_from(dice, 0, t->h->cases[LK_CALWORKS] - 1), calworks);
-	if (!is_free_pair(t->h, cws, calworks) || t->h->n + 2 > HISTORY_MAX)
+	bool may_be_linked = t->h->has_keys || !is_free_pair(t->h, cws, calworks);
+	if (may_be_linked || t->h->n + 2 > HISTORY_MAX)
 		return;
-	lk_instant first = zone_instant(t->h->zone, t->h->first + dice_from(dice, 0, t->h->days), 700);
+	lk_instant first =
+		zone_instant(t->h->zone, t->h->first + dice_from(dice, 0, t->h->days), 700);
 	lk_instant last = first + dice_from(dice, 1, 40 * 24 * 60) * LK_MINUTE;
 	int type = undo[dice_from(dice, 0, 2)];
 	if (last > t->a.ends)
 		last = t->a.ends;
-	(void)snprintf(data, sizeof(data), "{\"other\": {\"agency\": \"cws\", \"case\": \"%s\"}}", cws);
+	(void)snprintf(data, sizeof(data), "{\"other\": {\"agency\": \"cws\", \"case\": \"%s\"}}",
+		       cws);
 	uint32_t made = history_say(t->h, 2, LK_LINK_CONFIRMED, calworks, first, NULL, data);
 	(void)snprintf(id, sizeof(id), "e%u", made + 1);
 	uint32_t undone = history_say(t->h, 2, type, calworks, last,
 				      type == LK_EVENT_RETRACTED ? id : NULL, data);
-	put_in(&t->a, (struct step){ .kind = STEP_EVENT, .at = first, .event = made, .fixed = true });
-	put_in(&t->a, (struct step){ .kind = STEP_EVENT, .at = last, .event = undone, .fixed = true });
+	put_in(&t->a,
+	       (struct step){ .kind = STEP_EVENT, .at = first, .event = made, .fixed = true });
+	put_in(&t->a,
+	       (struct step){ .kind = STEP_EVENT, .at = last, .event = undone, .fixed = true });
 }
 
 static char *check_unlink(const struct trial *t)
@@ -351,8 +363,8 @@ static char *open_mailboxes(struct world *w)
 {
 	struct opening o = { w, NULL };
 	for (int i = 0; i < HISTORY_WORKERS && o.complaint == NULL; i++)
-		if (turn_mailbox(w->turn, lk_text_of(history_worker(i)), 0, 100000, LK_NO_TEXT, w->now,
-				 look_at_shown, &o, &w->err) < 0)
+		if (turn_mailbox(w->turn, lk_text_of(history_worker(i)), 0, 100000, LK_NO_TEXT,
+				 w->now, look_at_shown, &o, &w->err) < 0)
 			return failed(w);
 	return o.complaint;
 }
@@ -365,7 +377,8 @@ static char *check_disclosure(const struct trial *t)
 	for (uint32_t i = 0; complaint == NULL && i < w.heard_n; i++) {
 		const char *why = oracle_told(&w, &w.heard[i]);
 		if (why != NULL)
-			complaint = complain_of("told", why, w.heard[i].body.at, w.heard[i].body.len);
+			complaint =
+				complain_of("told", why, w.heard[i].body.at, w.heard[i].body.len);
 	}
 	if (complaint == NULL)
 		complaint = open_mailboxes(&w);
@@ -382,10 +395,13 @@ static const struct property {
 } properties[] = {
 	{ "order", "any interleaving and lateness gives the same state and standing notices",
 	  prepare_order, check_order },
-	{ "refold", "step by step equals refold, and what stands is what follows", prepare_one, check_refold },
-	{ "retract", "retracting every event leaves nothing standing", prepare_retraction, check_retraction },
+	{ "refold", "step by step equals refold, and what stands is what follows", prepare_one,
+	  check_refold },
+	{ "retract", "retracting every event leaves nothing standing", prepare_retraction,
+	  check_retraction },
 	{ "unlink", "link then unlink equals never linked", prepare_unlink, check_unlink },
-	{ "replay", "the same input gives the same output, to the byte", prepare_one, check_replay },
+	{ "replay", "the same input gives the same output, to the byte", prepare_one,
+	  check_replay },
 	{ "disclosure", "nothing crosses that may not", prepare_one, check_disclosure },
 };
 #define PROPERTIES (sizeof(properties) / sizeof(*properties))
@@ -398,7 +414,8 @@ static uint64_t mixed(uint64_t seed, uint64_t with)
 
 static struct trial trial_of(const struct property *p, uint64_t seed)
 {
-	struct dice dice = { mixed(seed, 1) }, own = { mixed(seed, 2 + (uint64_t)(p - properties)) };
+	struct dice dice = { mixed(seed, 1) },
+		    own = { mixed(seed, 2 + (uint64_t)(p - properties)) };
 	struct trial t = { .h = history_roll(&dice, &policies[0].zone) };
 	p->prepare(&t, &own);
 	return t;
@@ -487,8 +504,8 @@ static void shrink(const struct property *p, struct trial *t, char **complaint)
 static void report(const struct property *p, struct trial *t, uint64_t seed, char *complaint)
 {
 	shrink(p, t, &complaint);
-	printf("FAIL %s (%s): --only %s --seed %llu --histories 1\n%s", p->name, p->promise, p->name,
-	       (unsigned long long)seed, complaint);
+	printf("FAIL %s (%s): --only %s --seed %llu --histories 1\n%s", p->name, p->promise,
+	       p->name, (unsigned long long)seed, complaint);
 	order_print(t->h, &t->a, stdout);
 	if (t->b.n > 0) {
 		printf("# the other order:\n");
@@ -570,6 +587,7 @@ int main(int argc, char **argv)
 	policies[1].revision[0] ^= 1;
 	for (; done < o.histories && failures < o.failures; done++)
 		failures += try_seed(&o, o.seed + (uint64_t)done);
-	printf("%ld histories from seed %llu: %ld failed\n", done, (unsigned long long)o.seed, failures);
+	printf("%ld histories from seed %llu: %ld failed\n", done, (unsigned long long)o.seed,
+	       failures);
 	return failures == 0 ? 0 : 1;
 }

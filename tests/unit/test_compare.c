@@ -46,7 +46,8 @@ static void a_new_content_is_told_under_the_same_id(void **state)
 	said(&s, "2026-03-03T09:00:00-08:00", "C-1", "worker.assigned",
 	     "{'role':'social_worker','worker':'garcia','phone':'925-555-0101'}");
 	(void)look(&s, TUESDAY);
-	assert_string_equal(only(&s, "crossover.found"), "updated crossover.found jones registry\n");
+	assert_string_equal(only(&s, "crossover.found"),
+			    "updated crossover.found jones registry\n");
 	assert_int_equal(told_of(&s, LK_CROSSOVER_FOUND, "jones")->rev, 2);
 	story_end(&s);
 }

@@ -34,7 +34,8 @@ static void the_calworks_lead_is_sought_in_the_order_of_the_roles(void **state)
 	for (int i = 0; i < 4; i++) {
 		char data[80];
 
-		(void)snprintf(data, sizeof(data), "{'role':'%s','worker':'%s'}", roles[i], roles[i]);
+		(void)snprintf(data, sizeof(data), "{'role':'%s','worker':'%s'}", roles[i],
+			       roles[i]);
 		said(&s, "2026-03-02T09:00:00-08:00", "W-1", "worker.assigned", data);
 		assert_true(lk_text_says(lead_of(&d, LK_CALWORKS, 0), roles[i]));
 	}
@@ -50,7 +51,8 @@ static void nobody_gets_one_notice_twice(void **state)
 
 	(void)state;
 	two_cases(&s, "ifs", "active");
-	said(&s, "2026-03-02T10:01:00-08:00", "C-1", "worker.unassigned", "{'role':'social_worker'}");
+	said(&s, "2026-03-02T10:01:00-08:00", "C-1", "worker.unassigned",
+	     "{'role':'social_worker'}");
 	said(&s, "2026-03-02T10:02:00-08:00", "C-1", "worker.assigned",
 	     "{'role':'supervisor','worker':'ito'}");
 	(void)look(&s, MONDAY);
@@ -105,8 +107,9 @@ static void with_consent_it_crosses_at_content(void **state)
 	with_consent(&s);
 	said(&s, "2026-03-02T10:45:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
 	(void)look(&s, MONDAY);
-	assert_string_equal(only(&s, "milestone.reached"), "new milestone.reached jones own\n"
-							   "new milestone.reached garcia content\n");
+	assert_string_equal(only(&s, "milestone.reached"),
+			    "new milestone.reached jones own\n"
+			    "new milestone.reached garcia content\n");
 	story_end(&s);
 }
 

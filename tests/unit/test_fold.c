@@ -261,7 +261,8 @@ static void a_consent_ends_with_its_day(void **state)
 	two_cases(&s, "ifs", "active");
 	said(&s, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed",
 	     "{'consent':'c1','expires':'2026-03-08'}");
-	assert_int_equal(fold_next(&s.f, &story_policy), story_instant("2026-03-09T00:00:00-07:00"));
+	assert_int_equal(fold_next(&s.f, &story_policy),
+			 story_instant("2026-03-09T00:00:00-07:00"));
 	fold_pass(&s.f, &story_policy, story_instant("2026-03-08T23:59:59-07:00"));
 	assert_true(s.f.consents[0].in_force);
 	assert_int_not_equal(s.f.cases[0].live_at[LK_TOPIC_STATUS], LK_NO_INSTANT);

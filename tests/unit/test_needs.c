@@ -13,8 +13,8 @@ static void write_need(struct derivation *d, const struct need *need, void *cont
 	(void)d;
 	(void)context;
 	lk_date_print(need->due, due);
-	(void)snprintf(needs_text + len, sizeof(needs_text) - len, "%s%s %s",
-		       len > 0 ? ", " : "", lk_meeting_kind_word(need->kind), due);
+	(void)snprintf(needs_text + len, sizeof(needs_text) - len, "%s%s %s", len > 0 ? ", " : "",
+		       lk_meeting_kind_word(need->kind), due);
 	for (int r = 0; r < lk_meeting_reason_count; r++) {
 		if (((need->reasons[0] | need->reasons[1]) & POLICY_BIT(r)) == 0)
 			continue;

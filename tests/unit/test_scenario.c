@@ -38,7 +38,8 @@ static void what_is_not_one_object_is_input_to_refuse(void **state)
 
 static void a_clock_line_may_name_silent_feeds(void **state)
 {
-	static const char text[] = "{\"clock\": \"2026-03-05T09:00:00-08:00\", \"silent\": [\"cws-cms\"]}";
+	static const char text[] =
+		"{\"clock\": \"2026-03-05T09:00:00-08:00\", \"silent\": [\"cws-cms\"]}";
 	struct line line;
 
 	(void)state;

@@ -15,10 +15,10 @@ struct office {
 	struct lk_error err;
 	struct turn_verdict verdict;
 	lk_instant wake_at;
-	int made;            /* ids of events */
+	int made; /* ids of events */
 	int64_t seq[2];
-	char told[8192];     /* 'worker seq' of every call since the last look */
-	char each[8192];     /* 'state kind worker' likewise */
+	char told[8192]; /* 'worker seq' of every call since the last look */
+	char each[8192]; /* 'state kind worker' likewise */
 	char answered[200];
 	uint8_t last[LK_DIGEST]; /* id of the last telling */
 };
@@ -192,7 +192,8 @@ static void a_batch_is_told_of_after_its_commit(void **state)
 	assert_string_equal(o->told, "garcia 1\njones 2\n");
 	assert_string_equal(heard(o), "new crossover.found garcia\nnew crossover.found jones\n"
 				      "new consent.needed jones\n");
-	assert_int_equal(o->wake_at, story_instant("2026-03-03T10:00:00-08:00")); /* calsaws silent */
+	assert_int_equal(o->wake_at,
+			 story_instant("2026-03-03T10:00:00-08:00")); /* calsaws silent */
 }
 
 static void the_same_event_again_changes_nothing(void **state)
@@ -280,8 +281,8 @@ static void a_gap_in_an_outbox_undoes_the_batch(void **state)
 	struct office *o = *state;
 	struct lk_bytes one = event("e1", "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
 				    "'data':{'status':'ifs'}");
-	struct lk_bytes two = event("e2", "2026-03-02T09:00:00-08:00", "C-1", "case.closed",
-				    "'data':{}");
+	struct lk_bytes two =
+		event("e2", "2026-03-02T09:00:00-08:00", "C-1", "case.closed", "'data':{}");
 	struct turn_event in[] = {
 		{ one.at, one.len, LK_TEXT("cws-cms"), true, { 0 }, 1 },
 		{ two.at, two.len, LK_TEXT("cws-cms"), true, { 0 }, 3 },
@@ -326,8 +327,8 @@ static void a_late_event_takes_its_place(void **state)
 	a_family(o);
 	says(o, "2026-03-05T09:00:00-08:00", "W-1", "case.closed", "{}");
 	(void)heard(o);
-	says_more(o, "2026-03-06T09:00:00-08:00", "2026-03-02T09:30:00-08:00", "W-1", "worker.assigned",
-		  "'data':{'role':'ais_worker','worker':'lopez'}");
+	says_more(o, "2026-03-06T09:00:00-08:00", "2026-03-02T09:30:00-08:00", "W-1",
+		  "worker.assigned", "'data':{'role':'ais_worker','worker':'lopez'}");
 	assert_null(strstr(o->each, "new crossover.found lopez")); /* it was over when this came */
 	says(o, "2026-03-06T10:00:00-08:00", "W-1", "case.opened", "{'status':'active'}");
 	assert_non_null(strstr(o->each, "new crossover.found lopez"));
@@ -421,8 +422,9 @@ static int open_one(void *context, int64_t seq, const void *body, size_t size)
 	assert_int_equal(lk_notice_decode(body, size, &n, &all->err), 0);
 	(void)snprintf(all->lines + len, sizeof(all->lines) - len, "%lld %s %s%s\n", (long long)seq,
 		       lk_notice_state_word(n.state), lk_notice_kind_word(n.kind),
-		       n.at.at == LK_NO_INSTANT ? " reduced" :
-		       lk_text_given(n.answered_by) ? " answered" : "");
+		       n.at.at == LK_NO_INSTANT       ? " reduced"
+		       : lk_text_given(n.answered_by) ? " answered"
+						      : "");
 	return 0;
 }
 
@@ -442,7 +444,8 @@ static void a_mailbox_is_handed_out_in_order(void **state)
 	struct office *o = *state;
 
 	a_family(o);
-	assert_string_equal(opened(o, "jones", 0, NULL), "1 new crossover.found\n2 new consent.needed\n");
+	assert_string_equal(opened(o, "jones", 0, NULL),
+			    "1 new crossover.found\n2 new consent.needed\n");
 	assert_string_equal(opened(o, "jones", 1, NULL), "2 new consent.needed\n");
 	assert_string_equal(opened(o, "nobody", 0, NULL), "");
 }
@@ -456,8 +459,8 @@ static void content_is_not_shown_once_consent_has_ended(void **state)
 	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
 	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
-	assert_non_null(strstr(opened(o, "garcia", 0, NULL),
-			       "withdrawn milestone.reached reduced\n"));
+	assert_non_null(
+		strstr(opened(o, "garcia", 0, NULL), "withdrawn milestone.reached reduced\n"));
 	assert_non_null(strstr(opened(o, "jones", 0, NULL), "new milestone.reached\n"));
 }
 
@@ -470,8 +473,10 @@ static void nothing_of_an_undone_link_is_shown(void **state)
 	says(o, "2026-03-02T11:00:00-08:00", "W-1", "link.removed",
 	     "{'other':{'agency':'cws','case':'C-1'}}");
 	assert_non_null(strstr(o->each, "new crossover.ended garcia\n"));
-	assert_non_null(strstr(opened(o, "jones", 0, NULL), "1 withdrawn crossover.found reduced\n"));
-	assert_non_null(strstr(opened(o, "jones", 0, NULL), "3 withdrawn consent.needed reduced\n"));
+	assert_non_null(
+		strstr(opened(o, "jones", 0, NULL), "1 withdrawn crossover.found reduced\n"));
+	assert_non_null(
+		strstr(opened(o, "jones", 0, NULL), "3 withdrawn consent.needed reduced\n"));
 }
 
 static void a_catch_up_has_its_row_in_the_ledger(void **state)

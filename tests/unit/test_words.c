@@ -6,7 +6,8 @@
 static void a_word_is_its_text(void **state)
 {
 	struct words w = { 0 };
-	struct word garcia = words_add(&w, LK_TEXT("garcia")), jones = words_add(&w, LK_TEXT("jones"));
+	struct word garcia = words_add(&w, LK_TEXT("garcia")),
+		    jones = words_add(&w, LK_TEXT("jones"));
 
 	(void)state;
 	assert_true(words_say(&w, garcia, LK_TEXT("garcia")));
