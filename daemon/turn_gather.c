@@ -257,6 +257,11 @@ static void sort_events(struct gathering *g)
 
 /* ---- Parts: the families that links make of the cases ---------------------------------------- */
 
+static int key_order(const struct case_key *a, const struct case_key *b)
+{
+	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
+}
+
 /* Every link is folded at its instant, after what was said then; one that an event confirmed is
  * there by that time. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
@@ -269,14 +274,17 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	struct gathered_event *e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
+	bool turned = key_order(&g->cases[kase].key, &g->cases[other].key) > 0;
+	e->kase = turned ? other : kase;
+	e->other = turned ? kase : other;
+	/* Of several at one instant the numbers decide, so that every fold takes them alike. */
 	e->key = (struct fold_key){ .at = since,
 				    .waited = 1,
 				    .time_at = INT64_MAX,
-				    .source = LK_TEXT(""),
-				    .id = LK_TEXT("") };
-	e->key.sequence = e->key.place = INT64_MAX;
-	e->kase = kase;
-	e->other = other;
+				    .source = g->cases[e->kase].key.number,
+				    .sequence = INT64_MAX,
+				    .place = INT64_MAX,
+				    .id = g->cases[e->other].key.number };
 	e->type = LINK_BY_TOKEN;
 	g->events[g->events_n++] = e;
 	return 0;
@@ -313,11 +321,6 @@ static int find_parts(struct gathering *g)
 			return rc;
 	}
 	return 0;
-}
-
-static int key_order(const struct case_key *a, const struct case_key *b)
-{
-	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
 }
 
 static void part_id(const struct gathering *g, uint32_t part, uint8_t id[LK_DIGEST])
