@@ -299,15 +299,18 @@ class Scratch:
 # ---- The run ---------------------------------------------------------------------------------------------------------
 
 def table():
-    """Rows of `equal`: a mutation, and indented below it why nothing can tell it from the right one."""
-    rows, name = {}, None
+    """Rows of `equal`: mutations, and indented below them why nothing can tell them from the right program."""
+    rows, names = {}, []
     for line in open(os.path.join(HERE, "equal"), encoding="utf-8"):
         if not line.strip() or line.startswith("#"):
             continue
-        if not line.startswith(("\t", " ")):
-            name = line.strip()
-        elif name:
-            rows[name] = line.strip()
+        if line.startswith("\t"):
+            rows.update({name: line.strip() for name in names})
+            names = []
+        else:
+            names.append(line.strip())
+    if names:
+        sys.exit(f"equal: {names[0]}: no reason given")
     return rows
 
 
