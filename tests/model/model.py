@@ -97,7 +97,6 @@ class Model:
 
     def step(self):
         """fold, derive, compare (domain.md 2)."""
-        self.gone = set()
         stands = {(t.notice.kind, t.notice.key) for t in self.told.values() if t.told}
         proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
                     if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
@@ -132,8 +131,6 @@ class Model:
                     (telling.notice.kind == "notice.unanswered") != (kinds == "unanswered"):
                 continue
             reason = self.reason_over(telling.notice, holds.get((telling.notice.kind, telling.notice.key), []))
-            if kinds == "unanswered" and telling.notice.key in self.gone:
-                reason = "unlinked"  # as what it was about
             self.withdraw(telling, reason)
             if reason == "unlinked":
                 unlinked.append(telling)
@@ -190,7 +187,7 @@ class Model:
         last = self.known[-1] if self.known else None
         for telling in gone:
             notice = telling.notice
-            if notice.kind == "crossover.found":
+            if notice.kind == "crossover.found" and not self.state.mutual_at(notice.case, self.now):
                 slot = ("M", "crossover.ended", last.name, notice.to)
                 ended = Notice("crossover.ended", last.name, notice.to, notice.to, notice.case, SIGNAL)
                 have = self.told.setdefault(slot, Telling(ended, True))
@@ -242,8 +239,6 @@ class Model:
     def withdraw(self, telling, reason):
         """Repeats what was told, less what may not be seen any more; unlinked: nothing of the other side."""
         telling.told = False
-        if reason == "unlinked":
-            self.gone.add(self.id_of(telling))
         out = self.shown(telling.notice, "withdrawn")
         out["reason"] = reason
         notice = telling.notice
@@ -256,7 +251,8 @@ class Model:
             out["level"] = REGISTRY
             if notice.kind not in ("meeting.needed", "meeting.overdue"):
                 out.pop("due", None)
-        gone = notice.other and not self.state.cases.get(notice.other)  # it never was opened
+        other = self.state.cases.get(notice.other)
+        gone = notice.other and not (other and other.door(self.now))  # it never was opened
         if (reason == "unlinked" or gone) and notice.level != OWN:
             out["level"] = SIGNAL
             out.pop("other", None)

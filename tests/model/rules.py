@@ -129,12 +129,11 @@ class Rules:
         for family in self.s.families(self.now):
             self.family = family
             self.mutual = self.s.mutual(family, self.now)
-            self.episode, count = self.s.episode(family, self.now)
+            self.episode, self.episode_key = self.s.episode(family, self.now)
             self.mains = {agency: self.s.main(family, agency, self.now) for agency in AGENCIES}
             self.cases = [self.s.cases[k] for k in sorted(family) if k in self.s.cases and
                           self.s.cases[k].door(self.now)]
             if self.mutual:
-                self.episode_key = (count, min(self.s.mutual_members(family, self.episode)))
                 self.mutual_rules()
             self.every_family_rules()
         for source in sorted(self.silent):
@@ -703,8 +702,7 @@ class Rules:
 
     def one_sided(self):
         """One side has no open case any more."""
-        return all(self.mains[a] for a in AGENCIES) and any(
-            not self.s.open_cases(self.family, a, self.now) for a in AGENCIES)
+        return any(self.mains[a] and not self.s.open_cases(self.family, a, self.now) for a in AGENCIES)
 
     def movers(self, m):
         """The organizer if still there (or never was in the family), else the lead or both leads."""

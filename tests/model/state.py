@@ -236,10 +236,6 @@ class State:
     def mutual(self, family, at):
         return all(self.open_cases(family, agency, at) for agency in AGENCIES)
 
-    def mutual_members(self, family, at):
-        """Those of the family's cases that were in a mutual one at an instant."""
-        return [key for key in family if self.mutual_at(key, at)]
-
     def mutual_at(self, key, at):
         return self.mutual(self.family(key, at), at)
 
@@ -252,16 +248,21 @@ class State:
         return sorted(out)
 
     def episode(self, family, now):
-        """When the family, mutual now, became so, and the how-many-eth stretch it is; None if it is not mutual."""
+        """When the family, mutual now, became so, and the event that made it so; None if it is not mutual."""
         if not self.mutual(family, now):
-            return None, 0
-        start, count = None, 0
-        for at in [i for i in self.instants(family) if i <= now]:
+            return None, None
+        start = now
+        for at in reversed([i for i in self.instants(family) if i <= now]):
             if not any(self.mutual_at(key, at) for key in family):
-                start = None
-            elif start is None:
-                start, count = at, count + 1
-        return start, count
+                break
+            start = at
+        return start, self.beginning(family, start)
+
+    def beginning(self, family, at):
+        """The link or the opening by which the family became mutual."""
+        opened = [e for e in self.events if e.at == at and e.case in family and e.type == "case.opened"]
+        linked = [e for since, a, _, e in self.links if since == at and a in family]
+        return max(opened + linked, key=lambda e: self.events.index(e)).name
 
     # ---- Consents (domain.md 4) -------------------------------------------------------------------------------------
 
