@@ -196,7 +196,7 @@ def conditions_in(path):
                     continue
                 if " < " in old and "for (" in code:
                     continue
-                shown = (code[:m.start()] + f"[{old.strip()} -> {new.strip()}]" + code[m.end():]).strip()
+                shown = (code[:m.start()] + f" [{old.strip()} -> {new.strip()}] " + code[m.end():]).replace("  ", " ").strip()
                 seen[shown] = seen.get(shown, 0) + 1
                 name = f"{os.path.relpath(path, ENGINE)}: {shown}" + (f" #{seen[shown]}" if seen[shown] > 1 else "")
                 yield Mutation(name, None, path, old, new, at + m.start())
