@@ -35,6 +35,8 @@ PLACES = (None, "Office A", "Office B", "home")
 
 
 class Life:
+    KINDS = ("consent", "plan", "service", "concern", "referral")
+
     def __init__(self, seed):
         self.r = random.Random(seed)
         start = datetime.fromisoformat(self.r.choice(BEGINNINGS))
@@ -133,7 +135,7 @@ class Life:
     def name(self, kind, new=0.5):
         names = self.names.setdefault(kind, [])
         if not names or self.r.random() < new:
-            names.append(f"{kind[0]}{len(names) + 1}")
+            names.append(f"{kind[0] if kind in self.KINDS else kind}{len(names) + 1}")
             return names[-1]
         return self.r.choice(names)
 
@@ -229,7 +231,7 @@ class Life:
         end = start + timedelta(minutes=self.r.choice((30, 60, 60, 90)))
         workers = [w for group in sorted(WORKERS) for w in WORKERS[group] if group[1] != "clerk"]
         case = self.case()
-        data = {"meeting": self.name("meeting" if case[0] == "cws" else "n", 0.7), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
+        data = {"meeting": self.name("m" + case[1], 0.7), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
                 "start": start.isoformat(), "end": end.isoformat()}
         if self.r.random() < 0.8:
             data["required"] = self.r.sample(workers, self.r.randint(1, 2))
@@ -346,10 +348,11 @@ def history(seed, without=()):
     life.begin()
     names = [n for n, weight in COMMON if n not in without]
     weights = [weight for n, weight in COMMON if n not in without]
-    for _ in range(life.r.randint(4, 22)):
+    lateness = life.r.choice((0, 0.1, 0.1, 0.4))
+    for _ in range(life.r.choice((life.r.randint(4, 22), life.r.randint(15, 40)))):
         life.now = life.later(life.r.choice((0, 1, 1, 2, 5, 18, 24)))
         name = life.r.choices(names, weights)[0]
-        if name not in NOT_LATE and "late" not in without and life.r.random() < 0.12:
+        if name not in NOT_LATE and "late" not in without and life.r.random() < lateness:
             life.late(getattr(life, name))
         else:
             getattr(life, name)()

@@ -242,8 +242,9 @@ class Model:
         out = self.shown(telling.notice, "withdrawn")
         out["reason"] = reason
         notice = telling.notice
-        unseen = notice.level == CONTENT and not self.state.live_throughout(
-            notice.topic, notice.case, telling.since if telling.moment else self.now, self.now)
+        unseen = notice.level == CONTENT and not (self.state.live_throughout(
+            notice.topic, notice.case, telling.since if telling.moment else self.now, self.now) and
+            self.state.cases[notice.case].door(self.now))
         if reason == "unlinked" or unseen:
             for member in notice.foreign:
                 out["about"].pop(member, None)
@@ -251,8 +252,11 @@ class Model:
             out["level"] = REGISTRY
             if notice.kind not in ("meeting.needed", "meeting.overdue"):
                 out.pop("due", None)
-        other = self.state.cases.get(notice.other)
-        gone = notice.other and not (other and other.door(self.now))  # it never was opened
+        gone = notice.other and not self.state.side(  # no case of the other side was ever opened
+            self.state.family(notice.case, self.now), notice.other[0], self.now)
+        if gone:
+            for member in notice.foreign:
+                out["about"].pop(member, None)
         if (reason == "unlinked" or gone) and notice.level != OWN:
             out["level"] = SIGNAL
             out.pop("other", None)

@@ -425,8 +425,9 @@ class Rules:
                 self.tell_closure_planned(("case", said.key), said, closing[1], "case")
         for plan in self.s.of("plan", self.family):
             planned = plan.last(self.now, "plan.closing", "plan.ended", "plan.signed")
+            life = plan.last(self.now, "plan.signed", "plan.ended")
             if planned and planned.data.get("date") and planned.type == "plan.closing" and \
-                    self.s.cases[plan.owner].open(self.now):
+                    not (life and life.type == "plan.ended") and self.s.cases[plan.owner].open(self.now):
                 self.tell_closure_planned(("plan", plan.owner, plan.name), self.s.cases[plan.owner],
                                           date.fromisoformat(planned.data["date"]), "plan")
 
@@ -562,15 +563,14 @@ class Rules:
         return [m for m in self.meetings if m.owner in family]
 
     def holdings(self, meeting, kinds):
-        """The times it was held, by the last report of each; an ltm without the family does not count."""
-        reports = []
+        """The times it was held; an ltm without the family does not count."""
+        out = []
         for e in meeting.thing.until(self.now):
-            if e.type == "meeting.scheduled":
-                reports.append((Meeting(meeting.thing, e.at), None))
-            elif reports:
-                reports[-1] = (reports[-1][0], e)
-        return [e for then, e in reports if e and e.type == "meeting.held" and then.kind in kinds and
-                (then.kind != "ltm" or then.family_was_there(e))]
+            if e.type == "meeting.held":
+                then = self.version(meeting, e)
+                if then.scheduled and then.kind in kinds and (then.kind != "ltm" or then.family_was_there(e)):
+                    out.append(e)
+        return out
 
     def serving(self, need):
         family = {need.case.key} if need.kind == "disposition" else self.family
@@ -672,7 +672,7 @@ class Rules:
 
     def is_late(self, m, needs):
         """Its kind is the one needed, it starts after that need's due day, and that has not passed."""
-        return any(m.kind == n.kind and m in self.serving(n) and not self.held(n) and day_of(m.start) > n.due
+        return any(m.kind == n.kind and m in self.serving(n) and day_of(m.start) > n.due
                    and not self.reached(midnight(days_after(n.due, 1))) for n in needs)
 
     def replaced(self, m, since):
@@ -684,7 +684,7 @@ class Rules:
         return any(e.at > m.last.at for o in self.meetings_of(self.family) for e in self.holdings(o, ("ltm",)))
 
     def meeting_reschedule(self):
-        needs = self.needs()
+        needs = self.due_needs()
         for m in self.meetings_of(self.family):
             reasons, conflicts = [], []
             if self.upcoming(m):
@@ -699,6 +699,14 @@ class Rules:
                 reasons.append("no_family")
             if reasons:
                 self.tell_reschedule(m, reasons, conflicts, needs)
+
+    def due_needs(self):
+        """The needs not yet met; of one notice's, the one that is due first."""
+        first = {}
+        for need in self.needs():
+            if not self.held(need) and (need.key not in first or need.due < first[need.key].due):
+                first[need.key] = need
+        return list(first.values())
 
     def one_sided(self):
         """One side has no open case any more."""
@@ -749,7 +757,7 @@ class Rules:
                 other = m.owner if m.owner[0] != case.agency else self.others_main(case).key
                 other = other if level == CONTENT else None
             self.stand("meeting.reschedule", (m.owner, m.id), to, case, level, other=other, about=about, topic="meeting",
-                       foreign=foreign, crosses=self.pair(case))
+                       foreign=foreign, crosses=self.pair(case) if level != OWN else None)
 
     def proposals(self, m, needs):
         """Up to three of the earliest free starts; what was proposed stays while it can be had."""
@@ -757,7 +765,7 @@ class Rules:
         today = day_of(self.now)
         first = days_after(today, 1 if self.reached(morning(today)) else 0)
         self.reached(morning(days_after(today, 1)))
-        dues = [n.due for n in needs if m.kind == n.kind and m in self.serving(n) and not self.held(n)]
+        dues = [n.due for n in needs if m.kind == n.kind and m in self.serving(n)]
         until = min((due for due in dues if due >= today), default=None)
         if until:
             self.reached(midnight(days_after(until, 1)))
@@ -828,7 +836,7 @@ class Rules:
                 then = self.version(m, e)
                 at = morning(days_after(day_of(then.start), -1))
                 if e.at <= at and self.reached(at) and m.thing.last(
-                        at, "meeting.scheduled", "meeting.held", "meeting.cancelled") is e:
+                        at, "meeting.scheduled", "meeting.held", "meeting.cancelled", "meeting.missed") is e:
                     for to in dict.fromkeys(then.required):
                         self.tell_meeting("meeting.reminder", e, at, then, to, then.about(),
                                           tell=self.now < then.start)
