@@ -15,7 +15,8 @@
 
 /* ---- Cells ----------------------------------------------------------------------------------------------------------- */
 
-enum cell { CELL_TEXT, CELL_TIME, CELL_ID, CELL_FLAG, CELL_LIST, CELL_NUMBER };
+/* CELL_PHRASE: of the row as a whole, which is a notice or as good as one. */
+enum cell { CELL_TEXT, CELL_TIME, CELL_ID, CELL_FLAG, CELL_LIST, CELL_NUMBER, CELL_PHRASE };
 
 static void add(struct lk_bytes *to, struct lk_text text)
 {
@@ -50,6 +51,8 @@ static void cell_add(struct lk_bytes *to, struct lk_span value, enum cell kind)
 		phrase_time(text, to);
 	else if (kind == CELL_LIST)
 		add_list(to, value);
+	else if (kind == CELL_PHRASE)
+		phrase_notice(value, to);
 	else if (kind == CELL_FLAG)
 		add(to, lk_as_bool(value, &truth) && truth ? LK_TEXT("yes") : LK_TEXT("no"));
 	else if (kind == CELL_NUMBER && lk_as_int(value, &number))
@@ -79,6 +82,11 @@ struct column {
 };
 
 #define COLUMNS_MAX 10
+
+static struct lk_span cell_of(struct lk_span row, const struct column *column)
+{
+	return column->kind == CELL_PHRASE ? row : lk_get(row, column->member);
+}
 
 /* With `only`, rows in which that member is not true are left out. */
 static bool is_left_out(struct lk_span row, const char *only)
@@ -112,8 +120,7 @@ static size_t grid_measure(struct lk_span rows, struct column *columns, size_t n
 			continue;
 		shown++;
 		for (size_t i = 0; i < n; i++) {
-			unsigned width =
-				cell_width(lk_get(row, columns[i].member), columns[i].kind);
+			unsigned width = cell_width(cell_of(row, &columns[i]), columns[i].kind);
 
 			if (width > columns[i].width)
 				columns[i].width = width;
@@ -132,7 +139,7 @@ static void row_print(struct output *out, struct lk_span row, const struct colum
 		if (row.at == NULL)
 			output_word(out, columns[i].heading);
 		else
-			cell_print(out, lk_get(row, columns[i].member), columns[i].kind);
+			cell_print(out, cell_of(row, &columns[i]), columns[i].kind);
 		at += columns[i].width + 2;
 	}
 	output_word(out, "\n");
@@ -295,18 +302,16 @@ static const struct column meeting_columns[] = {
 	{ "place", "place", CELL_TEXT, 0 },
 };
 static const struct column standing_columns[] = {
-	{ "id", "notice", CELL_ID, 0 },
-	{ "kind", "kind", CELL_TEXT, 0 },
-	{ "to", "to", CELL_TEXT, 0 },
-	{ "due", "due", CELL_TEXT, 0 },
-	{ "urgency", "urgency", CELL_TEXT, 0 },
-	{ "told", "told", CELL_TIME, 0 },
-	{ "answered", "answered", CELL_TIME, 0 },
+	{ "id", "notice", CELL_ID, 0 },   { "to", "to", CELL_TEXT, 0 },
+	{ "due", "due", CELL_TEXT, 0 },   { "urgency", "urgency", CELL_TEXT, 0 },
+	{ "told", "told", CELL_TIME, 0 }, { "answered", "answered", CELL_TIME, 0 },
+	{ NULL, "what", CELL_PHRASE, 0 },
 };
 static const struct column coming_columns[] = {
 	{ "at", "when", CELL_TIME, 0 },     { "kind", "kind", CELL_TEXT, 0 },
 	{ "state", "state", CELL_TEXT, 0 }, { "reason", "reason", CELL_TEXT, 0 },
 	{ "to", "to", CELL_TEXT, 0 },       { "due", "due", CELL_TEXT, 0 },
+	{ NULL, "what", CELL_PHRASE, 0 },
 };
 static const struct column ahead_columns[] = {
 	{ "time", "when", CELL_TIME, 0 },

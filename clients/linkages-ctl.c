@@ -329,8 +329,8 @@ static int ask(const struct command *command, char *const *words)
 static const struct {
 	const char *role, *member;
 } roles[] = {
-	{ "publisher", "  sources: [%s]\n" },
-	{ "worker", "  workers: [%s]\n" },
+	{ "publisher", "sources" },
+	{ "worker", "workers" },
 	{ "operator", NULL },
 	{ "auditor", NULL },
 };
@@ -364,7 +364,7 @@ static void entry_print(const char *name, const char *role, const char *member, 
 	/* Z85 has no single quote, so that the key needs no escaping between them. */
 	printf("- name: %s\n  key: '%s'\n  role: %s\n", name, key, role);
 	if (member != NULL)
-		printf(member, name);
+		printf("  %s: [%s]\n", member, name);
 }
 
 static int pair_write(const char *name, struct lk_keypair *keys, struct lk_error *err)

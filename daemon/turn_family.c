@@ -177,12 +177,15 @@ static void put_meetings(const struct print *p)
 
 /* ---- What stands ----------------------------------------------------------------------------- */
 
-static int see_due(void *context, const struct stored_notice *row)
+/* What the last telling says: the rest is in the family's record of it. */
+static int put_said(void *context, const struct stored_notice *row)
 {
-	struct lk_notice n;
-	lk_date *due = context;
-	if (lk_notice_decode(row->body, row->body_len, &n, NULL) == 0)
-		*due = n.due;
+	const struct print *p = context;
+	struct lk_span notice = lk_span_of(row->body, row->body_len),
+		       about = lk_get(notice, "about");
+	put_text(p, "due", lk_as_text(lk_get(notice, "due")));
+	put_key(p, "about");
+	lk_put_raw(p->out, about.at, about.len);
 	return 0;
 }
 
@@ -193,21 +196,22 @@ static int put_standing(struct turn *t, const struct print *p, const struct told
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < told->n; i++) {
 		const struct told *n = &told->at[i];
-		lk_date due = LK_NO_DATE;
 		if (!n->live || n->doubled)
 			continue;
-		rc = store_notice_find(t->store, n->id, see_due, &due, err);
 		struct print item = listing_item(p, &list);
-		lk_put_map(item.out, 9);
+		lk_put_map(item.out, 10);
 		put_digest(&item, "id", n->id);
 		put_code(&item, "kind", lk_notice_kind_word(n->kind));
 		put_flag(&item, "standing", t->policy->rule[n->kind].rule_class == STANDING);
 		put_text(&item, "to", words_text(&told->words, n->worker));
-		put_date(&item, "due", due);
 		put_code(&item, "level", lk_level_word(n->level));
 		put_code(&item, "urgency", lk_urgency_word(n->urgency));
 		put_instant(&item, "told", n->first_told_at);
 		put_instant(&item, "answered", n->answered_at);
+		rc = store_notice_find(t->store, n->id, put_said, &item, err);
+		if (rc == 0)
+			rc = lk_fail(err, LK_ESTORE,
+				     "a notice that was told is not in its mailbox");
 	}
 	put_listing(p, "notices", &list);
 	return rc;
@@ -224,18 +228,39 @@ struct coming {
 	struct listing list;
 };
 
+static void put_coming_about(const struct print *p, const struct derivation *d,
+			     const struct candidate *candidate)
+{
+	struct lk_bytes body = { .at = NULL };
+	struct notice_room room;
+	struct lk_notice n;
+	lk_notice_clear(&n);
+	if (candidate != NULL)
+		notice_of(d, candidate, &room, &n);
+	lk_notice_encode(&n, &body);
+	struct lk_span about = lk_get(lk_span_of(body.at, body.len), "about");
+	put_key(p, "about");
+	if (about.at != NULL)
+		lk_put_raw(p->out, about.at, about.len);
+	else
+		lk_put_map(p->out, 0);
+	p->out->failed |= body.failed;
+	lk_bytes_free(&body);
+}
+
 static void put_coming(struct coming *c, const struct derivation *d, const struct tolds *told,
 		       const struct telling *telling)
 {
 	const struct told *t = &told->at[telling->told];
 	struct print item = listing_item(c->p, &c->list);
-	lk_put_map(item.out, 6);
+	lk_put_map(item.out, 7);
 	put_instant(&item, "at", d->now);
 	put_code(&item, "kind", lk_notice_kind_word(t->kind));
 	put_code(&item, "state", lk_notice_state_word(telling->state));
 	put_code(&item, "reason", lk_withdrawal_word(telling->reason));
 	put_text(&item, "to", words_text(&told->words, t->worker));
 	put_date(&item, "due", telling->candidate != NULL ? telling->candidate->due : LK_NO_DATE);
+	put_coming_about(&item, d, telling->candidate);
 }
 
 static int see_coming(void *context, const struct derivation *d, const struct tolds *told,
