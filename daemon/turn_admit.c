@@ -211,7 +211,7 @@ static int touch_superseded(void *context, const struct stored_event *row)
 
 /* What an event takes back is out from now on, also where the event's own time lies ahead. */
 static int take_back(struct turn *t, const struct lk_event *e, struct touched *touched,
-		     struct lk_error *err)
+		     lk_instant at, struct lk_error *err)
 {
 	struct superseded s = { .t = t, .touched = touched, .err = err };
 	int rc = store_event_find(t->store, e->source, e->supersedes, touch_superseded, &s, err);
@@ -220,7 +220,7 @@ static int take_back(struct turn *t, const struct lk_event *e, struct touched *t
 	if (s.was_link)
 		rc = gather_pair(t, s.pair[0], s.pair[1], err);
 	else if (s.was_opening)
-		rc = gather_tokens(t, s.pair[0], err);
+		rc = gather_opening_undone(t, s.pair[0], at, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -309,7 +309,7 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 {
 	struct touched touched = { .n = 0 };
 	struct home *h = NULL;
-	int taken = lk_text_given(e->supersedes) ? take_back(t, e, &touched, err) : 0;
+	int taken = lk_text_given(e->supersedes) ? take_back(t, e, &touched, at, err) : 0;
 	if (taken < 0)
 		return taken;
 	int out = store_is_superseded(t->store, e->source, e->id, err);

@@ -848,24 +848,51 @@ static int settle_pairs(struct gathering *g)
 	return (int)g->cases_n - 1;
 }
 
+/* All that looked alike before or do now: a likely match may have come or gone with the tokens. */
+static int gather_alike(struct gathering *g, lk_instant at)
+{
+	struct case_key *keys = calloc(g->cases_n, sizeof(*keys));
+	if (keys == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for lookalikes");
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		keys[i] = g->cases[i].key;
+	int rc = gather(g->t, keys, g->cases_n, at, g->err);
+	free(keys);
+	return rc;
+}
+
+static int keep_tokens(struct gathering *g, struct case_key key)
+{
+	struct tokens all = { 0 };
+	int rc = add_case(g, key);
+	if (rc >= 0)
+		rc = load_events(g);
+	if (rc >= 0)
+		rc = find_tokens(g, &all);
+	if (rc >= 0)
+		rc = store_lookalikes(g->t->store, key, visit_lookalike, g, g->err);
+	if (rc >= 0)
+		rc = store_tokens_put(g->t->store, key, all.at, all.n, g->err);
+	if (rc >= 0)
+		rc = store_lookalikes(g->t->store, key, visit_lookalike, g, g->err);
+	free(all.at);
+	return rc < 0 ? rc : settle_pairs(g);
+}
+
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	struct tokens all = { 0 };
-	int rc = add_case(&g, key);
-	if (rc >= 0)
-		rc = load_events(&g);
-	if (rc >= 0)
-		rc = find_tokens(&g, &all);
-	if (rc >= 0)
-		rc = store_lookalikes(t->store, key, visit_lookalike, &g, err);
-	if (rc >= 0)
-		rc = store_tokens_put(t->store, key, all.at, all.n, err);
-	if (rc >= 0)
-		rc = store_lookalikes(t->store, key, visit_lookalike, &g, err);
-	if (rc >= 0)
-		rc = settle_pairs(&g);
-	free(all.at);
+	int rc = keep_tokens(&g, key);
+	gathering_free(&g);
+	return rc;
+}
+
+int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = keep_tokens(&g, key);
+	if (rc > 0)
+		rc = gather_alike(&g, at);
 	gathering_free(&g);
 	return rc;
 }

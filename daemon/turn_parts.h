@@ -120,6 +120,8 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
+/* The same after an opening was taken back; families that looked alike are settled, too. */
+int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);
 
 /* The events of a case's family at hand, to be folded as often as one likes into families that nobody keeps: those that
  * are known, or only those that were known at an instant. */

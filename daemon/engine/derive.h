@@ -114,7 +114,7 @@ struct fact {
 	struct lk_text with;   /* meeting.reschedule: the other meeting, and who said it */
 	int with_agency;       /* -1: no other meeting is in the way */
 	bool with_foreign;     /* it is another family's: named only to the side that said it */
-	uint32_t discoverer;   /* case whose lead discovered it */
+	uint32_t discoverer;   /* case whose lead discovered it, or whose side it asks something of */
 	struct lk_text other_number;
 	const struct lk_contact *contacts;
 	uint32_t contacts_n;

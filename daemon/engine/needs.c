@@ -108,7 +108,7 @@ static void need_pltm(struct derivation *d, const struct asking *a)
 static void need_ltm(struct derivation *d, const struct asking *a)
 {
 	for (uint32_t i = 0; i < d->f->plans_n; i++) {
-		char named[KEY_MAX], episode[KEY_MAX], key[KEY_MAX];
+		char named[KEY_MAX], key[KEY_MAX];
 		const struct plan *p = &d->f->plans[i];
 		if (p->kind != LK_IFS_AGREEMENT || p->ended || !d->f->cases[p->kase].open)
 			continue;
@@ -117,8 +117,7 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 		need.agency = d->f->cases[p->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->ltm_due);
 		key_named(d->f, p->kase, p->id, named);
-		key_episode(d, episode);
-		snprintf(key, sizeof(key), "ltm/%.100s/%.120s", named, episode);
+		snprintf(key, sizeof(key), "ltm/%.200s", named);
 		ask(d, a, &need, key);
 	}
 }
@@ -126,7 +125,7 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 static void need_tdm(struct derivation *d, const struct asking *a)
 {
 	for (uint32_t i = 0; i < d->f->concerns_n; i++) {
-		char named[KEY_MAX], episode[KEY_MAX], key[KEY_MAX];
+		char named[KEY_MAX], key[KEY_MAX];
 		const struct concern *c = &d->f->concerns[i];
 		if (c->resolved || c->kind != LK_REMOVAL_CONSIDERED || !d->f->cases[c->kase].open)
 			continue;
@@ -135,8 +134,7 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 		need.agency = d->f->cases[c->kase].agency;
 		need.due = due_after(d, need.trigger_at, &d->p->tdm_due);
 		key_named(d->f, c->kase, c->id, named);
-		key_episode(d, episode);
-		snprintf(key, sizeof(key), "tdm/%.100s/%.120s", named, episode);
+		snprintf(key, sizeof(key), "tdm/%.200s", named);
 		ask(d, a, &need, key);
 	}
 }

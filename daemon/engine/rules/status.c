@@ -41,12 +41,14 @@ static void reunification_evaluate(struct derivation *d, uint32_t kase)
 	struct fact fact = fact_of(LK_REUNIFICATION_EVALUATE, key);
 	for (uint32_t i = 0; i < d->f->removals_n; i++) {
 		const struct removal *r = &d->f->removals[i];
-		if (!r->returned && d->f->cases[r->kase].open)
-			fact_because(&fact, r->cause);
+		if (r->returned || !d->f->cases[r->kase].open)
+			continue;
+		fact.kase = fact.causes_n == 0 ? r->kase : fact.kase; /* whose child it is */
+		fact_because(&fact, r->cause);
 	}
 	if (fact.causes_n == 0 || d->f->cases[kase].status == LK_REUNIFICATION)
 		return;
-	fact.kase = kase;
+	fact.discoverer = kase;
 	fact.agency = LK_CWS;
 	fact_tell(d, &fact);
 }
