@@ -392,8 +392,10 @@ static bool differs(const struct finding *a, const struct finding *b)
 static int has_counted(struct why *w, const struct value *v, lk_instant at)
 {
 	struct policy *altered = malloc(sizeof(*altered));
-	int rc = altered == NULL ? lk_fail(w->err, LK_EMEMORY, "no memory for a policy") : 0;
 	bool counted = false;
+	int rc = 0;
+	if (altered == NULL)
+		return lk_fail(w->err, LK_EMEMORY, "no memory for a policy");
 	for (int variant = 0; rc >= 0 && !counted && variant < VARIANTS; variant++) {
 		struct deriving d = { .w = w };
 		*altered = *w->t->policy;

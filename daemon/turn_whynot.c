@@ -48,7 +48,7 @@ static const struct words_of bars[] = {
 #define NEAR_STATUS \
 	(K(STATUS_CHANGED) | K(SANCTION_REVIEW) | K(REUNIFICATION_ENDING) | K(VISIT_DUE) | \
 	 NEAR_MEETING)
-#define NEAR_CROSSOVER (K(CROSSOVER_FOUND) | K(CONSENT_NEEDED) | NEAR_MEETING)
+#define NEAR_CROSSOVER (K(CROSSOVER_FOUND) | K(CONSENT_NEEDED))
 
 /* Only for what is said of rules that said nothing: one that names the event is told of in any case. */
 static const unsigned near[lk_event_type_count] = {
@@ -57,7 +57,7 @@ static const unsigned near[lk_event_type_count] = {
 	[LK_CASE_CLOSING] = K(CLOSURE_PLANNED) | NEAR_MEETING,
 	[LK_CASE_CLOSED] = K(CLOSURE_ONE_SIDE) | K(CLOSURE_BOTH) | K(CLOSURE_SCREEN),
 	[LK_WORKER_ASSIGNED] = NEAR_MEETING,
-	[LK_LINK_CONFIRMED] = NEAR_CROSSOVER,
+	[LK_LINK_CONFIRMED] = NEAR_CROSSOVER | NEAR_MEETING,
 	[LK_LINK_REMOVED] = K(CROSSOVER_ENDED),
 	[LK_CONSENT_SIGNED] = K(CONSENT_EXPIRING) | K(CONSENT_ENDED),
 	[LK_CONSENT_REVOKED] = K(CONSENT_ENDED),

@@ -106,9 +106,9 @@ struct fact {
 	int only;              /* the one side it is told to; -1: all that the rule names */
 	int to_side;           /* who counts as the other side; -1: the one that is not `agency` */
 	lk_date due;
+	enum bar bar;          /* a moment that may not be told any more, but still follows, and why; BAR_NONE */
 	lk_instant at;         /* moments: when; standing: LK_NO_INSTANT */
 	bool barred;           /* may never cross */
-	enum bar bar;          /* a moment that may not be told any more, but still follows, and why; BAR_NONE */
 	int urgency;           /* above the rule's, or -1 */
 	unsigned reasons[2];   /* lk_meeting_reason by the side that caused them */
 	struct lk_text with;   /* meeting.reschedule: the other meeting, and who said it */
