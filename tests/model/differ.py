@@ -21,7 +21,7 @@ from model import Model
 from story import instant_of
 
 MEMBERS = ("to", "kind", "state", "reason", "case", "other", "due", "urgency", "level", "at")
-NOT_LISTS = ("proposals",)
+BLIND = ("meeting", "meeting_kind", "start", "reasons", "proposals")
 
 # Readings that the document leaves open, where this model keeps to another than the simulator: name -> what it hides.
 KNOWN = {}
@@ -38,7 +38,8 @@ def plain(notice):
     about = {k: v for k, v in (notice.get("about") or {}).items() if v not in (None, [], "")}
     about.pop("notice", None)
     if out.get("reason") == "unlinked":
-        about.pop("meeting_kind", None)  # nor whether a need's kind is of the other side
+        for member in BLIND:
+            about.pop(member, None)  # nor whether what was told blindly is
     for member in ("start", "end"):
         if member in about:
             about[member] = instant_of(about[member])

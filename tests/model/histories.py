@@ -219,7 +219,7 @@ class Life:
 
     def service(self):
         if self.r.random() < 0.7:
-            self.event("service.started", self.case(), {"service": self.name("service", 0.9),
+            self.event("service.started", self.case(), {"service": self.name("service", 1),
                                                         "category": self.r.choice(CATEGORIES)})
         else:
             self.event("service.ended", self.case(), {"service": self.name("service", 0), "outcome": "completed"})
@@ -274,7 +274,7 @@ class Life:
 
     def referral(self):
         if self.r.random() < 0.6:
-            data = {"referral": self.name("referral", 0.9), "category": self.r.choice(CATEGORIES),
+            data = {"referral": self.name("referral", 1), "category": self.r.choice(CATEGORIES),
                     "to": self.r.choice(("cws", "calworks", "Food Bank"))}
             if self.r.random() < 0.7:
                 data["follow_up"] = self.day(1, 12)

@@ -144,7 +144,7 @@ class Model:
 
     def reason_over(self, notice, holds):
         """The first that applies: consent, unlinked, reassigned, over (domain.md 5)."""
-        if any(n.withheld and n.to == notice.to for n in holds) and notice.level == CONTENT:
+        if any(n.withheld and n.case[0] == notice.case[0] for n in holds) and notice.level == CONTENT:
             return "consent"
         if self.was_unlinked(notice):
             return "unlinked"
@@ -171,8 +171,8 @@ class Model:
             have = self.told.get(slot)
             if not notice.tell or have and have.told:
                 continue
-            if have and notice.kind.startswith("meeting.") and self.was_unlinked(have.notice, have.notice.at):
-                continue  # a later link does not bring back what crossed an earlier one
+            if have and self.was_unlinked(have.notice):
+                continue
             if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
                 continue
             telling = self.told.setdefault(slot, Telling(notice, True))

@@ -424,7 +424,7 @@ class Rules:
             if said.open(self.now) and closing:
                 self.tell_closure_planned(("case", said.key), said, closing[1], "case")
         for plan in self.s.of("plan", self.family):
-            planned = plan.last(self.now, "plan.closing", "plan.ended", "plan.signed")
+            planned = plan.last(self.now, "plan.closing", "plan.ended")
             life = plan.last(self.now, "plan.signed", "plan.ended")
             if planned and planned.data.get("date") and planned.type == "plan.closing" and \
                     not (life and life.type == "plan.ended") and self.s.cases[plan.owner].open(self.now):
@@ -756,8 +756,12 @@ class Rules:
                 level = CONTENT if self.live("meeting") else SIGNAL
                 other = m.owner if m.owner[0] != case.agency else self.others_main(case).key
                 other = other if level == CONTENT else None
+                foreign = set(about) if level == CONTENT and m.owner[0] != case.agency else foreign
             self.stand("meeting.reschedule", (m.owner, m.id), to, case, level, other=other, about=about, topic="meeting",
-                       foreign=foreign, crosses=self.pair(case) if level != OWN else None)
+                       foreign=foreign, crosses=self.meeting_pair(case, m) if level != OWN else None)
+
+    def meeting_pair(self, case, m):
+        return (case.key, m.owner) if m.owner[0] != case.agency else self.pair(case)
 
     def proposals(self, m, needs):
         """Up to three of the earliest free starts; what was proposed stays while it can be had."""
@@ -839,7 +843,7 @@ class Rules:
                         at, "meeting.scheduled", "meeting.held", "meeting.cancelled", "meeting.missed") is e:
                     for to in dict.fromkeys(then.required):
                         self.tell_meeting("meeting.reminder", e, at, then, to, then.about(),
-                                          tell=self.now < then.start)
+                                          tell=self.now < then.start and m.last is e)
 
     # ---- Visits (HB V.A.6) ------------------------------------------------------------------------------------------
 
@@ -918,7 +922,7 @@ class Rules:
                     about["status"] = e.data["status"]
                     case = self.s.cases[made.case]
                 elif made.data["to"] in AGENCIES:
-                    case = self.mains[made.data["to"]]
+                    case = said if made.data["to"] == said.agency else self.mains[made.data["to"]]
                 if case:
                     self.moment_content("referral.changed", e, "referral", said, case, e.at, about,
                                         urgency="urgent" if made.data.get("urgent") else None)
