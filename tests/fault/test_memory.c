@@ -242,14 +242,14 @@ static struct scene roll_scene(uint64_t seed)
 	return s;
 }
 
-/* Every one of the first thirty, then fewer and fewer: what comes late is more of the same. */
+/* Every one of the first dozen, then fewer and fewer: what comes late is more of the same. */
 static void fail_each(deed *act)
 {
 	long tries = 0;
 	for (uint64_t seed = 1; seed <= 3; seed++) {
 		struct scene s = roll_scene(seed);
 		char *expected = without_failure(&s, act);
-		for (long n = 1; !try_failing(&s, act, n, expected); n += 1 + n / 30)
+		for (long n = 1; !try_failing(&s, act, n, expected); n += 1 + n / 12)
 			tries++;
 		free(expected);
 		order_free(&s.o);
