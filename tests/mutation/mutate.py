@@ -29,7 +29,7 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 ENGINE = "daemon/engine/"
 POLICY_H = ENGINE + "policy.h"
 SOURCES = ["rules/*.c", "needs.c", "derive.c", "compare.c", "fold.c"]
-TIMEOUT_S = 120
+TIMEOUT_S = 30
 
 
 def text(path):
@@ -125,8 +125,8 @@ def rows():
     """The rows of POLICY_RULES as they are written, each with its parts."""
     words, _ = codes()
     body = re.search(r"#define POLICY_RULES\(R\)(.*?)(?<!\\)\n", text(POLICY_H), re.S)[1]
-    pattern = re.compile(r"R\((LK_\w+), (STANDING|MOMENT), ([^,]+), (LK_\w+), (\w+), (LK_\w+),([\s\\]+)(true|false),")
-    for m in pattern.finditer(body):
+    parts = (r"R\((LK_\w+)", r"(STANDING|MOMENT)", r"([^,]+)", r"(LK_\w+)", r"(\w+)", r"(LK_\w+)", r"(?:true|false),")
+    for m in re.finditer(r",[\s\\]+".join(parts), body):
         yield words[m[1]], m
 
 
@@ -163,14 +163,12 @@ def rule_mutations():
         for word in ("routine", "prompt", "urgent"):
             if "LK_" + word.upper() != m[6]:
                 yield Mutation(f"{kind}: {word}", rule_yaml(kind, f"urgency: {word}"))
-        other_class = "MOMENT" if m[2] == "STANDING" else "STANDING"
-        wrongs = [(other_class, m[4], m[5])]
-        wrongs += [(m[2], level, m[5]) for level in levels if level != m[4]]
-        wrongs += [(m[2], m[4], topic) for topic in topics if topic != m[5] and m[5] != "NO_TOPIC"]
-        for wrong in wrongs:
-            new = f"R({m[1]}, {wrong[0]}, {m[3]}, {wrong[1]}, {wrong[2]}, {m[6]},{m[7]}{m[8]},"
-            what = next(w for w, old in zip(wrong, (m[2], m[4], m[5])) if w != old)
-            yield Mutation(f"{kind}: {what}", None, POLICY_H, m[0], new, compiles=ENGINE + "policy.c")
+        wrongs = [(2, "MOMENT" if m[2] == "STANDING" else "STANDING")]
+        wrongs += [(4, level) for level in levels if level != m[4]]
+        wrongs += [(5, topic) for topic in topics if topic != m[5] and m[5] != "NO_TOPIC"]
+        for part, wrong in wrongs:
+            new = m[0][:m.start(part) - m.start()] + wrong + m[0][m.end(part) - m.start():]
+            yield Mutation(f"{kind}: {wrong}", None, POLICY_H, m[0], new, compiles=ENGINE + "policy.c")
 
 
 # ---- Code: every condition, turned round -----------------------------------------------------------------------------
