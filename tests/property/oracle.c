@@ -257,7 +257,8 @@ static void sign(struct view *v, int kase, const struct lk_consent_signed *d, lk
 
 /* ---- Live -------------------------------------------------------------------------------------- */
 
-static unsigned topics_of(const struct view *v, int group)
+/* What the other side may know of an agency's cases: somebody must be there to know it. */
+static unsigned topics_of(const struct view *v, int group, int agency)
 {
 	bool sides[2] = { false, false }, limited = false;
 	unsigned topics = 0;
@@ -271,16 +272,16 @@ static unsigned topics_of(const struct view *v, int group)
 	for (int i = 0; i < v->consents_n; i++)
 		if (v->consents[i].in_force && v->cases[v->consents[i].owner].group == group)
 			topics |= v->consents[i].topics;
-	return sides[0] && sides[1] && !limited ? topics : 0;
+	return sides[1 - agency] && !limited ? topics : 0;
 }
 
 static void look_at_live(struct view *v, lk_instant at)
 {
 	for (int i = 0; i < v->cases_n; i++) {
-		unsigned topics = topics_of(v, v->cases[i].group);
+		unsigned live = topics_of(v, v->cases[i].group, v->cases[i].agency);
 		for (int t = 0; t < lk_topic_count; t++) {
 			lk_instant *since = &v->cases[i].live_since[t];
-			if ((topics & (1u << t)) == 0)
+			if ((live & (1u << t)) == 0)
 				*since = LK_NO_INSTANT;
 			else if (*since == LK_NO_INSTANT)
 				*since = at;

@@ -4,6 +4,7 @@
  * Promise: time moves as in linkages-sim: up to a step, the step, whatever it brought due; but an event ahead of its
  * time waits in the log as it does in the daemon.
  */
+#include "engine/family.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -231,13 +232,22 @@ struct lk_bytes world_standing(const struct world *w, bool with_unanswered)
 	return sort_lines(&text);
 }
 
-static int add_state(void *context, const struct stored_family *family)
+/* Of a case of which nothing counts yet there may be an empty family or none: both are no state. */
+static int add_state(void *context, const struct stored_family *row)
 {
+	struct family family;
+	struct lk_error err;
 	char hex[LK_DIGEST_HEX];
 	uint8_t digest[LK_DIGEST];
-	lk_digest_hex(family->id, hex);
+	if (family_unpack(row->state, row->state_len, &family, &err) < 0)
+		abort();
+	bool is_empty = family.cases_n == 0;
+	family_free(&family);
+	if (is_empty)
+		return 0;
+	lk_digest_hex(row->id, hex);
 	lk_bytes_add(context, hex, strlen(hex));
-	lk_digest(family->state, family->state_len, NULL, digest);
+	lk_digest(row->state, row->state_len, NULL, digest);
 	lk_digest_hex(digest, hex);
 	lk_bytes_add(context, " ", 1);
 	lk_bytes_add(context, hex, strlen(hex));
@@ -254,11 +264,13 @@ struct lk_bytes world_states(const struct world *w)
 			uint8_t id[LK_DIGEST];
 			history_number(agency, n, number);
 			struct case_key key = { agency, lk_text_of(number) };
-			if (store_case_family(w->store, key, id, &err) <= 0)
-				continue;
 			lk_bytes_add(&text, number, strlen(number));
 			lk_bytes_add(&text, " ", 1);
-			if (store_family_get(w->store, id, add_state, &text, &err) <= 0)
+			if (store_case_family(w->store, key, id, &err) <= 0) {
+				lk_bytes_add(&text, "\n", 1);
+				continue;
+			}
+			if (store_family_get(w->store, id, add_state, &text, &err) < 0)
 				lk_bytes_add(&text, "lost", 4);
 			lk_bytes_add(&text, "\n", 1);
 		}
