@@ -11,7 +11,7 @@ import random
 import sys
 from datetime import datetime, timedelta
 
-from story import ROLES, STATUSES, ZONE
+from story import ROLES, ZONE
 
 BEGINNINGS = ("2026-03-02", "2026-03-05", "2026-01-26", "2026-02-23", "2026-10-27", "2026-10-30", "2026-04-14",
               "2025-12-26", "2024-12-20", "2026-06-08")

@@ -12,8 +12,8 @@ import json
 import sys
 
 from rules import CONTENT, REGISTRY, SIGNAL, OWN, Notice, Rules
-from state import LIAISON, State, LEAD_ROLES
-from story import AGENCY_OF, Refused, instant_of, read_event, read_line, written
+from state import LIAISON, State
+from story import Refused, instant_of, read_event, read_line, written
 
 PROMPT_WAITS, URGENT_WAITS = 48 * 3600, 8 * 3600
 BEGINNING = instant_of("1990-01-01T00:00:00Z")
@@ -162,7 +162,7 @@ class Model:
         for slot, telling in list(self.told.items()):
             if not telling.moment or not telling.told:
                 continue
-            if self.was_unlinked(telling.notice):
+            if self.was_unlinked(telling.notice) and (telling.notice.level != OWN or slot not in follows):
                 follows.pop(slot, None)
                 self.withdraw(telling, "unlinked")
             elif slot not in follows and not self.ended_holds(telling.notice):
@@ -171,7 +171,7 @@ class Model:
             have = self.told.get(slot)
             if not notice.tell or have and have.told:
                 continue
-            if have and self.was_unlinked(have.notice):
+            if have and self.was_unlinked(have.notice) and notice.level == OWN:
                 continue
             if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
                 continue

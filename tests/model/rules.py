@@ -3,7 +3,7 @@
 In: a State, the instant, the silent sources, what stands. Out: the standing notices and the moments that follow, and
 the instants at which the answer may change. Promise: every function looks at the whole state and keeps nothing.
 """
-from datetime import date, timedelta
+from datetime import date
 
 from state import LIAISON, OTHER, in_force, last_day
 from story import (AGENCIES, day_of, days_after, instant_of, last_of_month, midnight, months_after, morning, written)
@@ -19,7 +19,7 @@ ROUTINE = ("crossover.possible", "crossover.ended", "clock.near", "milestone.rea
            "closure.screen", "meeting.changed", "meeting.reminder", "service.duplicate", "service.credit",
            "referral.changed")
 HALF_HOUR = 1800
-STALE_AFTER, BOTH_WITHIN, REMEMBERED = 30, 365, 120
+STALE_AFTER, BOTH_WITHIN, LOOK_AHEAD = 30, 365, 120
 
 
 class Notice:
@@ -250,7 +250,8 @@ class Rules:
 
     def discoverer(self):
         """The case opened later."""
-        return max((c for c in self.cases if c.open(self.now)), key=lambda c: (c.opened(self.now), c.door(self.now)[2].source))
+        return max((c for c in self.cases if c.open(self.now)),
+                   key=lambda c: (c.opened(self.now), c.door(self.now)[2].source))
 
     def consent_needed(self):
         """No open case limited, none in force, none refused or revoked in this episode since the last (HB IV.D)."""
@@ -343,7 +344,8 @@ class Rules:
             about["from"] = before
         slot = other.agency + ".lead"
         follows = self.s.mutual_at(case.key, at)
-        visible = follows and self.s.live_throughout("status", case.key, at, self.until("status.changed", e.name, slot, at))
+        visible = follows and self.s.live_throughout("status", case.key, at,
+                                                     self.until("status.changed", e.name, slot, at))
         fresh_from = at
         for begin in self.s.instants(self.family):
             if not at < begin <= self.now or [s for s in changes if s[0] <= begin][-1] is not change:
@@ -450,7 +452,8 @@ class Rules:
                 self.moment_content("closure.one_side", e, "closure", said, case, at, {})
         if not here and not there and self.mutual_within(said, at):
             for case, to in self.both_leads(said):  # ACIN G17
-                self.moment("closure.both", e.name, case.agency + ".lead", to, case, SIGNAL, at, crosses=self.pair(case), events=(e.name,))
+                self.moment("closure.both", e.name, case.agency + ".lead", to, case, SIGNAL, at,
+                            crosses=self.pair(case), events=(e.name,))
         if said.agency == "cws" and said.status(at) != "referral" and not there:  # ACIN G8
             self.moment("closure.screen", e.name, "cws.lead", self.lead(said), said, SIGNAL, at, events=(e.name,))
 
@@ -757,7 +760,8 @@ class Rules:
                 other = m.owner if m.owner[0] != case.agency else self.others_main(case).key
                 other = other if level == CONTENT else None
                 foreign = set(about) if level == CONTENT and m.owner[0] != case.agency else foreign
-            self.stand("meeting.reschedule", (m.owner, m.id), to, case, level, other=other, about=about, topic="meeting",
+            self.stand("meeting.reschedule", (m.owner, m.id), to, case, level, other=other, about=about,
+                       topic="meeting",
                        foreign=foreign, crosses=self.meeting_pair(case, m) if level != OWN else None)
 
     def meeting_pair(self, case, m):
@@ -776,7 +780,7 @@ class Rules:
         if told and all(self.free(m, instant_of(t), first, until) for t in told):
             return told
         out = []
-        for n in range(REMEMBERED):
+        for n in range(LOOK_AHEAD):
             day = days_after(first, n)
             for half in range(18):
                 start = morning(day) + half * HALF_HOUR

@@ -3,8 +3,9 @@
 In: the events known so far. Out: a State that answers for any instant up to now.
 Promise: always folded anew from the whole list; nothing is carried over from an earlier fold.
 """
-from story import AGENCIES, TOPICS, day_of, days_after, instant_of, midnight
 from datetime import date
+
+from story import AGENCIES, TOPICS, day_of, days_after, midnight
 
 LEAD_ROLES = {"cws": ("social_worker",), "calworks": ("ais_worker", "employment_specialist", "eligibility_worker")}
 LIAISON = {"cws": "cws.liaison", "calworks": "calworks.liaison"}

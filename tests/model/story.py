@@ -5,7 +5,7 @@ Promise: written from the documents alone; it shares nothing with the daemon.
 """
 import json
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ CONCERN_KINDS = {"not_meeting_requirements", "deviation", "removal_considered", 
 
 # type -> member -> what it must be; "*" marks what may not be missing, "?" what may be null.
 DATA = {
-    "case.opened": {"status": "*status", "members": "*list", "limited_access": "bool", "county": "text"},
+    "case.opened": {"status": "*status", "members": "list", "limited_access": "bool", "county": "text"},
     "case.status": {"status": "*status", "reason": "text", "until": "date"},
     "case.closing": {"date": "*?date", "reason": "text"},
     "case.closed": {"reason": "text"},
@@ -68,7 +68,6 @@ DATA = {
     "clock.reported": {"clock": {"tanf60"}, "used": "*count"},
     "event.retracted": {},
 }
-DATA["case.opened"]["members"] = "list"  # members* has a star in its items only where none of them is told
 
 
 class Refused(Exception):
