@@ -249,12 +249,20 @@ static void judge(struct asking *a, int slot, const struct candidate *c)
 	}
 }
 
+/* A moment is at the place of whoever held it then; the worker may have left it since. */
+static bool had_it(const struct asking *a, const struct candidate *c)
+{
+	const struct told *t = c != NULL ? tolds_find(&a->look.told, c->id) : NULL;
+	return t != NULL && t->live &&
+	       lk_text_is(words_text(&a->look.told.words, t->worker), a->worker);
+}
+
 static void on_place(void *context, int slot, struct lk_text worker, const struct candidate *c)
 {
 	struct asking *a = context;
 	if (a->kind < 0)
 		return;
-	if (!lk_text_is(worker, a->worker))
+	if (!lk_text_is(worker, a->worker) && !had_it(a, c))
 		note_place(a, slot, worker);
 	else if (c != NULL && !a->answered)
 		judge(a, slot, c);
