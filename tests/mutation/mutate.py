@@ -320,19 +320,19 @@ def main():
     p.add_argument("-v", action="store_true", help="say how each went")
     a = p.parse_args()
     makers = (durations, minutes, sets, rule_mutations, conditions)
-    todo = [m for make in makers for m in make() if re.search(a.only, m.name)]
+    chosen = [m for make in makers for m in make() if re.search(a.only, m.name)]
     if a.list:
-        print("\n".join(m.name for m in todo))
+        print("\n".join(m.name for m in chosen))
         return 0
     known, count = table(), {"killed": 0, "survives": 0, "refused": 0}
-    bad = sorted(set(known) - {m.name for m in todo}) if not a.only else []
+    bad = sorted(set(known) - {m.name for m in chosen}) if not a.only else []
     for name in bad:
         print("no such mutation, but a row in `equal`: " + name)
     with tempfile.TemporaryDirectory() as root:
         scratch = Scratch(root, a.jobs)
         bad += scratch.set_aside()
         with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-            for m, how in zip(todo, pool.map(scratch.judge, todo)):
+            for m, how in zip(chosen, pool.map(scratch.judge, chosen)):
                 count[how] += 1
                 if (how == "survives") != (m.name in known) and how != "refused":
                     bad.append(m.name if how == "survives" else f"{m.name}: in `equal`, and yet it is noticed")
