@@ -559,9 +559,37 @@ static void what_is_said_to_come_comes(void **state)
 struct tale {
 	struct office *office;
 	const char *path;
-	struct lk_bytes ids; /* of every telling, as text */
+	struct lk_bytes ids; /* as text */
+	struct lk_bytes heard;
 	int checked;
 };
+
+/* A story is named by its rule: '26-status-changed'. */
+static bool is_about(const char *path, int kind)
+{
+	char word[40];
+
+	(void)snprintf(word, sizeof(word), "%s", lk_notice_kind_word(kind));
+	for (char *at = word; *at != '\0'; at++)
+		*at = *at == '.' || *at == '_' ? '-' : *at;
+	return strstr(path, word) != NULL;
+}
+
+/* The first of each kind to each worker: the others differ in their days. */
+static bool is_heard(struct tale *tale, const struct lk_notice *n)
+{
+	char name[200];
+	uint8_t digest[LK_DIGEST];
+	int len = snprintf(name, sizeof(name), "%s %.*s", lk_notice_kind_word(n->kind),
+			   LK_PRINT(n->to));
+
+	lk_digest(name, (size_t)len, NULL, digest);
+	for (size_t at = 0; at < tale->heard.len; at += LK_DIGEST)
+		if (memcmp(tale->heard.at + at, digest, LK_DIGEST) == 0)
+			return true;
+	lk_bytes_add(&tale->heard, digest, LK_DIGEST);
+	return false;
+}
 
 static void hear_tale(void *context, const void *told, size_t size)
 {
@@ -569,7 +597,8 @@ static void hear_tale(void *context, const void *told, size_t size)
 	struct tale *tale = context;
 
 	assert_int_equal(lk_notice_decode(told, size, &n, &tale->office->err), 0);
-	lk_bytes_add(&tale->ids, n.id, sizeof(n.id));
+	if (!is_heard(tale, &n) || is_about(tale->path, n.kind))
+		lk_bytes_add(&tale->ids, n.id, sizeof(n.id));
 }
 
 static void move_on(struct office *o, lk_instant to)
@@ -638,8 +667,8 @@ static void check_event(struct tale *tale, struct lk_text name, struct lk_text t
 		told |= lk_text_is(lk_as_text(lk_get(row, "rule")), rule) &&
 			lk_text_says(lk_as_text(lk_get(row, "held_by")), "told");
 	if (!told)
-		fail_msg("%s: %.*s: why-not does not say that %.*s was told by %.*s", tale->path, LK_PRINT(name),
-			 LK_PRINT(to), LK_PRINT(rule));
+		fail_msg("%s: %.*s: why-not does not say that %.*s was told by %.*s", tale->path,
+			 LK_PRINT(name), LK_PRINT(to), LK_PRINT(rule));
 	tale->checked++;
 	lk_bytes_free(&answer);
 }
@@ -691,7 +720,7 @@ static void play_story(struct tale *tale, const char *path)
 	(void)fclose(file);
 }
 
-static void every_notice_of_every_story_is_explained(void **state)
+static void what_the_stories_tell_is_explained(void **state)
 {
 	struct tale tale = { .checked = 0 };
 	glob_t stories;
@@ -702,6 +731,7 @@ static void every_notice_of_every_story_is_explained(void **state)
 		play_story(&tale, stories.gl_pathv[i]);
 	globfree(&stories);
 	lk_bytes_free(&tale.ids);
+	lk_bytes_free(&tale.heard);
 	assert_true(tale.checked > 100);
 }
 
@@ -733,7 +763,7 @@ int main(void)
 		TEST(a_plan_shows_what_its_reader_may_see),
 		TEST(a_plan_is_for_workers_of_the_family),
 		TEST(what_is_said_to_come_comes),
-		cmocka_unit_test(every_notice_of_every_story_is_explained),
+		cmocka_unit_test(what_the_stories_tell_is_explained),
 	};
 
 	return cmocka_run_group_tests(tests, story_policies, NULL);
