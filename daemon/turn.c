@@ -317,8 +317,8 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 	memcpy(out->epoch, epoch, LK_DIGEST);
 	bool is_gap = first > out->next && last + 1 >= out->next;
 	rc = is_gap ? skip_gap(t, out, first, err) : 0;
-	return rc < 0 ? rc :
-			store_stream_refusals(t->store, source, epoch, acked, out->next, refused,
+	return rc < 0 ? rc
+		      : store_stream_refusals(t->store, source, epoch, acked, out->next, refused,
 					      context, err);
 }
 

@@ -440,7 +440,7 @@ static int collect_told(struct gathering *g, struct tolds *all)
 	return all->failed ? lk_fail(g->err, LK_EMEMORY, "no memory for what was told") : 0;
 }
 
-static int open_part(struct gathering *g, struct part *part)
+static int open_part(struct gathering *g, struct part *part, lk_instant at)
 {
 	uint8_t id[LK_DIGEST];
 	part_id(g, part->name, id);
@@ -457,10 +457,13 @@ static int open_part(struct gathering *g, struct part *part)
 	}
 	struct folding to = { &part->home->f, g->t->policy, part->name, INT64_MAX };
 	family_free(to.f);
-	return fold_part(g, &to);
+	int rc = fold_part(g, &to);
+	if (rc >= 0) /* what time brought since is foreseen, too */
+		fold_pass(&part->home->f, g->t->policy, at);
+	return rc;
 }
 
-static int open_parts(struct gathering *g, struct parts *all)
+static int open_parts(struct gathering *g, struct parts *all, lk_instant at)
 {
 	all->at = calloc(g->cases_n + 1, sizeof(*all->at));
 	if (all->at == NULL)
@@ -469,7 +472,7 @@ static int open_parts(struct gathering *g, struct parts *all)
 		if (g->cases[i].part != i) /* a part is named by one of its cases */
 			continue;
 		all->at[all->n].name = i;
-		int rc = open_part(g, &all->at[all->n++]);
+		int rc = open_part(g, &all->at[all->n++], at);
 		if (rc < 0)
 			return rc;
 	}
@@ -583,7 +586,7 @@ static int settle_parts(struct gathering *g, lk_instant at)
 	struct parts all = { 0 };
 	int rc = collect_told(g, &told);
 	if (rc >= 0)
-		rc = open_parts(g, &all);
+		rc = open_parts(g, &all, at);
 	if (rc >= 0)
 		rc = share_told(g, &all, &told, at);
 	if (rc >= 0)

@@ -423,7 +423,7 @@ void compare(struct tolds *told, const struct derivation *d, enum scope scope, s
 	uint32_t withdrawn = out->n;
 	for (uint32_t i = first; i < withdrawn; i++)
 		if (out->at[i].reason == LK_UNLINKED &&
-		    told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND &&
+		    told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND && !is_mutual(d) &&
 		    d->p->rule[LK_CROSSOVER_ENDED].enabled)
 			tell_ended(told, out->at[i].told, d, out);
 	for (uint32_t i = 0; i < d->n; i++)

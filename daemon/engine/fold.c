@@ -785,7 +785,9 @@ static bool told_in_step(const struct step *s, uint32_t cause)
 static void share_status(struct step *s, uint32_t index, bool shared)
 {
 	struct kase *k = &s->f->cases[index];
-	bool begins = shared && !k->status_shared;
+	/* A case's own opening says its status itself, and only where it is another than before. */
+	bool opens = s->e != NULL && s->e->type == LK_CASE_OPENED && index == s->kase;
+	bool begins = shared && !k->status_shared && !opens;
 	k->status_shared = shared;
 	if (!begins || k->status < 0 || told_in_step(s, k->status_cause))
 		return;

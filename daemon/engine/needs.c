@@ -15,12 +15,18 @@ static bool counts(const struct holding *h)
 	return h->kind != LK_LTM || h->with_family;
 }
 
+/* A need of one case is met by a meeting of that case; a family's by any of the family. */
+static bool concerns(const struct need *need, uint32_t kase)
+{
+	return need->kase == NONE || need->kase == kase;
+}
+
 static bool was_held(const struct derivation *d, const struct need *need)
 {
 	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
 		const struct holding *h = &d->f->holdings[i];
-		if ((need->met_by & POLICY_BIT(h->kind)) != 0 && counts(h) &&
-		    h->at >= need->trigger_at)
+		if (concerns(need, h->kase) && (need->met_by & POLICY_BIT(h->kind)) != 0 &&
+		    counts(h) && h->at >= need->trigger_at)
 			return true;
 	}
 	return false;
@@ -31,7 +37,7 @@ static bool was_held(const struct derivation *d, const struct need *need)
 static bool is_on_calendar(const struct derivation *d, const struct meeting *m,
 			   const struct need *need)
 {
-	if (m->version == NONE || m->state == MEETING_CANCELLED)
+	if (m->version == NONE || m->state == MEETING_CANCELLED || !concerns(need, m->kase))
 		return false;
 	const struct version *v = &d->f->versions[m->version];
 	bool in_vain = v->kind == LK_LTM && !m->with_family;

@@ -111,7 +111,7 @@ struct place {
 
 static char *path_in(const struct place *place, const char *name)
 {
-	static char path[4][200];
+	static char path[4][400];
 	static unsigned turn;
 	char *at = path[turn++ % 4];
 
@@ -1166,7 +1166,7 @@ static uint32_t dice(uint32_t sides)
 
 static void random_row(struct store *s, int round)
 {
-	char id[32], who[16];
+	char id[32], who[16] = "";
 	uint8_t digest[LK_DIGEST] = { (uint8_t)dice(4), 9 };
 	struct case_key one = { (int)dice(2), lk_text_of(who) };
 
