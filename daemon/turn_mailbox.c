@@ -292,9 +292,11 @@ static int find_asked(struct turn *t, const struct asked *a, const uint8_t notic
 		rc = home_of_case(t, other, h, err);
 		*record = rc > 0 ? tolds_find(&(*h)->told, notice) : NULL;
 	}
-	if (rc >= 0 && *record == NULL)
-		rc = lk_fail(err, LK_ENOTFOUND, "no such notice");
-	return rc < 0 ? rc : 0;
+	if (rc >= 0 && *record != NULL)
+		return 0;
+	if (rc >= 0)
+		(void)lk_fail(err, LK_ENOTFOUND, "no such notice");
+	return rc < 0 ? rc : LK_ENOTFOUND;
 }
 
 static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],

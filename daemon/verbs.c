@@ -140,9 +140,11 @@ static int check_policy(const struct daemon *d, const char *name, struct lk_text
 			struct lk_bytes *body, struct lk_error *err)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));
-	int rc = policy == NULL ? lk_fail(err, LK_EMEMORY, "no memory for a policy")
-				: policy_parse(name, text.at, text.len, policy, err);
+	int rc;
 
+	if (policy == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a policy");
+	rc = policy_parse(name, text.at, text.len, policy, err);
 	if (rc == 0)
 		put_policy(d, policy, body);
 	free(policy);

@@ -179,20 +179,19 @@ static void the_one_decision(void **state)
 	struct story s;
 	lk_instant signed_at = story_instant("2026-03-02T10:30:00-08:00");
 	const struct {
-		int level;
-		bool is_moment;
 		const char *other;
 		lk_instant cause_at;
-		bool answer;
+		int level;
+		bool is_moment, answer;
 	} rows[] = {
-		{ LK_OWN, false, NULL, 0, true },
-		{ LK_SIGNAL, false, NULL, 0, true },
-		{ LK_REGISTRY, false, "W-1", 0, true },
-		{ LK_REGISTRY, false, "W-9", 0, false },
-		{ LK_CONTENT, false, NULL, 0, true },
-		{ LK_CONTENT, false, "W-9", 0, false },
-		{ LK_CONTENT, true, "W-1", signed_at, true },
-		{ LK_CONTENT, true, "W-1", signed_at - 1, false },
+		{ NULL, 0, LK_OWN, false, true },
+		{ NULL, 0, LK_SIGNAL, false, true },
+		{ "W-1", 0, LK_REGISTRY, false, true },
+		{ "W-9", 0, LK_REGISTRY, false, false },
+		{ NULL, 0, LK_CONTENT, false, true },
+		{ "W-9", 0, LK_CONTENT, false, false },
+		{ "W-1", signed_at, LK_CONTENT, true, true },
+		{ "W-1", signed_at - 1, LK_CONTENT, true, false },
 	};
 
 	(void)state;
