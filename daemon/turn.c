@@ -338,13 +338,6 @@ static int note_due(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_
 	return 0;
 }
 
-static lk_instant earlier(lk_instant a, lk_instant b)
-{
-	if (a == LK_NO_INSTANT)
-		return b;
-	return b == LK_NO_INSTANT || a < b ? a : b;
-}
-
 struct arrived {
 	struct turn *t;
 	struct lk_error *err;
@@ -465,7 +458,7 @@ static int next_instant(struct turn *t, lk_instant *at, struct lk_error *err)
 	int rc = store_next_ahead(t->store, &ahead, err);
 	if (rc >= 0)
 		rc = store_next_wake(t->store, &family, err);
-	*at = earlier(next_silence(t), earlier(ahead, family));
+	*at = instant_earlier(next_silence(t), instant_earlier(ahead, family));
 	return rc;
 }
 

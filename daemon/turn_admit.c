@@ -170,11 +170,6 @@ static void touch(struct touched *all, int agency, struct lk_text number)
 	all->n++;
 }
 
-static bool is_link(int type)
-{
-	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
-}
-
 struct superseded {
 	struct turn *t;
 	struct touched *touched;

@@ -213,11 +213,6 @@ static int load_events(struct gathering *g)
 	return 0;
 }
 
-static bool is_link(int type)
-{
-	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
-}
-
 static void find_openings(struct gathering *g)
 {
 	for (uint32_t i = 0; i < g->events_n; i++) {

@@ -64,6 +64,12 @@ struct turn {
 	char stream_source[65];
 };
 
+/* What is said of a pair of cases. */
+static inline bool is_link(int type)
+{
+	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+}
+
 /* ---- turn_homes.c ---------------------------------------------------------------------------- */
 
 /* The family with this id, from the cache or its row; made empty where there is neither. NULL: err

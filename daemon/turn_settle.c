@@ -406,13 +406,6 @@ static int show_outcome(const struct writing *w, const struct outcome *out,
 
 /* ---- Settling -------------------------------------------------------------------------------- */
 
-static lk_instant earlier(lk_instant a, lk_instant b)
-{
-	if (a == LK_NO_INSTANT)
-		return b;
-	return b == LK_NO_INSTANT || a < b ? a : b;
-}
-
 /* One look at the family: some rules, what they change of what was told, and when to look again. */
 struct look {
 	void (*rules)(struct derivation *d);
@@ -445,7 +438,7 @@ static int look_at(struct nearby *n, struct home *h, lk_instant at, const struct
 	compare(&h->told, &d, look->scope, &out);
 	struct writing w = { n->t, h, &d, at, n->err };
 	int rc = only != NULL ? show_outcome(&w, &out, only) : write_outcome(&w, &out);
-	h->wake_at = earlier(h->wake_at, d.wake);
+	h->wake_at = instant_earlier(h->wake_at, d.wake);
 	outcome_free(&out);
 	derivation_free(&d);
 	return rc;

@@ -30,6 +30,14 @@ int zone_minute(const struct zone *zone, lk_instant at);
  * the first. minute may be 1440 and more: it counts on into later days. */
 lk_instant zone_instant(const struct zone *zone, lk_date date, int minute);
 
+/* The earlier of two instants, where LK_NO_INSTANT stands for never. */
+static inline lk_instant instant_earlier(lk_instant a, lk_instant b)
+{
+	if (a == LK_NO_INSTANT)
+		return b;
+	return b == LK_NO_INSTANT || a < b ? a : b;
+}
+
 /* The same day of the month n months on (n may be negative); where that month is shorter, its last day. */
 lk_date date_add_months(lk_date date, int n);
 lk_date date_month_first(lk_date date);

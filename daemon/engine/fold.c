@@ -629,13 +629,6 @@ static uint32_t later(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static lk_instant earlier(lk_instant a, lk_instant b)
-{
-	if (a == LK_NO_INSTANT)
-		return b;
-	return b == LK_NO_INSTANT || a < b ? a : b;
-}
-
 /* Two episodes become one: the one that began first goes on, with the first trigger of either. */
 static void join_episodes(struct kin *into, const struct kin *from)
 {
@@ -644,7 +637,7 @@ static void join_episodes(struct kin *into, const struct kin *from)
 	if (take || (!into->mutual && from->ended_at > into->ended_at))
 		both = *from;
 	if (into->mutual && from->mutual) {
-		both.pltm_at = earlier(into->pltm_at, from->pltm_at);
+		both.pltm_at = instant_earlier(into->pltm_at, from->pltm_at);
 		both.pltm_cause =
 			both.pltm_at == into->pltm_at ? into->pltm_cause : from->pltm_cause;
 	}
@@ -940,7 +933,7 @@ static lk_instant next_end(const struct family *f, const struct policy *p)
 	lk_instant next = month_end(f, p);
 	for (uint32_t i = 0; i < f->consents_n; i++)
 		if (f->consents[i].in_force && f->consents[i].expires != LK_NO_DATE)
-			next = earlier(next, expiry_at(p, &f->consents[i]));
+			next = instant_earlier(next, expiry_at(p, &f->consents[i]));
 	return next;
 }
 
@@ -952,14 +945,14 @@ static lk_instant next_reminder(const struct family *f, const struct policy *p)
 			continue;
 		lk_instant at = reminder_at(p, &f->versions[i]);
 		if (at >= f->versions[i].said_at) /* it was on the calendar by then */
-			next = earlier(next, at);
+			next = instant_earlier(next, at);
 	}
 	return next;
 }
 
 lk_instant fold_next(const struct family *f, const struct policy *p)
 {
-	return earlier(next_end(f, p), next_reminder(f, p));
+	return instant_earlier(next_end(f, p), next_reminder(f, p));
 }
 
 static bool any_in_force(const struct family *f, uint32_t unit)
@@ -1034,7 +1027,7 @@ static void run_ticks(struct family *f, const struct policy *p, lk_instant until
 {
 	while (!f->failed) {
 		lk_instant end = next_end(f, p), reminder = next_reminder(f, p);
-		lk_instant next = earlier(end, reminder);
+		lk_instant next = instant_earlier(end, reminder);
 		if (next == LK_NO_INSTANT || next > until)
 			return;
 		if (next == until && next != end && !whole)
