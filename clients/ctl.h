@@ -1,0 +1,55 @@
+/* ctl.h - what the commands of linkages-ctl share: the table's row, the options, how the daemon is asked.
+ *
+ * A file clients/ctl_GROUP.c has the commands of one group as an array of rows; linkages-ctl.c lists the groups, and makes
+ * help and parsing of them. One process, one command: the settings are the command line's.
+ */
+#ifndef LINKAGES_CTL_H
+#define LINKAGES_CTL_H
+
+#include "options.h"
+#include "output.h"
+
+struct ctl_command {
+	const char *words;     /* "status", or two: "policy check" */
+	const char *arguments; /* their names in the help, a space between two: "CASE", "[NAME]" may be left out, "WORKER..."
+				* is one or more; NULL: it takes none */
+	const char *help;
+	const char *key;  /* whose key in STATE/keys; NULL: it asks no daemon */
+	const char *verb; /* as the daemon knows it */
+	/* Appends the verb's arguments as a map. TOOL_OK, or the status to exit with. */
+	int (*put)(char *const *arguments, struct lk_bytes *out);
+	lk_answer_visitor *print; /* of each part of the answer; the context is a struct output */
+	/* The arguments end in NULL. Returns the status to exit with. */
+	int (*run)(const struct ctl_command *command, char *const *arguments);
+};
+
+struct ctl_group {
+	const struct ctl_command *commands;
+	size_t n;
+};
+extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys;
+
+/* The command line. */
+struct ctl_settings {
+	struct place place;
+	const char *agency, *purpose, *worker, *role;
+	int after, limit, timeout;
+	bool json;
+};
+extern struct ctl_settings ctl_settings;
+extern const struct tool ctl_tool; /* for options_complain() */
+
+/* `run` of what the daemon answers: put, ask, print. */
+int ctl_ask(const struct ctl_command *command, char *const *arguments);
+/* `put` of a verb without arguments. */
+int ctl_put_nothing(char *const *arguments, struct lk_bytes *out);
+void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value);
+/* `print` of a part as it is. */
+int ctl_print_value(void *context, struct lk_span body);
+/* A body that has a printer of its own is printed so in text; JSON is the same for all. Returns 0. */
+int ctl_print_as(struct output *out, struct lk_span body,
+		 void (*print)(struct output *out, struct lk_span body));
+/* Of the terminal, or as the environment says, or a sheet of paper's: characters. */
+unsigned ctl_page_width(void);
+
+#endif

@@ -1,0 +1,90 @@
+/* ctl_ask.c - how linkages-ctl asks the daemon.
+ *
+ * In: a command's row, and its arguments. Out: the answer, printed as the row says. Promise: a refusal of the daemon is told
+ * as it gave it.
+ */
+#include "ctl.h"
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int ctl_print_value(void *context, struct lk_span body)
+{
+	output_value(context, body);
+	return 0;
+}
+
+int ctl_print_as(struct output *out, struct lk_span body,
+		 void (*print)(struct output *out, struct lk_span body))
+{
+	if (out->json)
+		output_value(out, body);
+	else
+		print(out, body);
+	return 0;
+}
+
+unsigned ctl_page_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return columns != NULL ? (unsigned)strtoul(columns, NULL, 10) : 100;
+}
+
+int ctl_put_nothing(char *const *arguments, struct lk_bytes *out)
+{
+	(void)arguments;
+	lk_put_map(out, 0);
+	return TOOL_OK;
+}
+
+void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value)
+{
+	lk_put_word(out, key);
+	lk_put_word(out, value);
+}
+
+static int asker_open(const struct ctl_command *command, struct lk_asker **out,
+		      struct lk_error *err)
+{
+	static char address[PLACE_PATH];
+	const char *names[] = { command->key, "operator" };
+	struct lk_peer peer;
+	int code = place_control(&ctl_settings.place, address, err);
+
+	if (code == 0)
+		code = place_peer(&ctl_settings.place, address, names, 2, &peer, err);
+	return code < 0 ? code : lk_asker_create(&peer, out, err);
+}
+
+int ctl_ask(const struct ctl_command *command, char *const *words)
+{
+	struct lk_bytes arguments = { 0 };
+	struct lk_asker *asker = NULL;
+	struct output out;
+	struct lk_error err;
+	int code, status = command->put(words, &arguments);
+
+	if (status != TOOL_OK) {
+		lk_bytes_free(&arguments);
+		return status;
+	}
+	output_open(&out, stdout, ctl_settings.json);
+	code = asker_open(command, &asker, &err);
+	if (code == 0)
+		code = lk_asker_ask(asker, command->verb, lk_span_of(arguments.at, arguments.len),
+				    ctl_settings.timeout * 1000, command->print, &out, &err);
+	if (code == 0 && output_close(&out) < 0)
+		code = lk_fail(&err, LK_EFULL, "cannot write the answer");
+	if (code < 0)
+		(void)options_complain(&ctl_tool, "%s", err.text);
+	lk_asker_destroy(asker);
+	lk_bytes_free(&arguments);
+	return code == 0                                 ? TOOL_OK
+	       : code == LK_EREFUSED || code == LK_EAUTH ? TOOL_REFUSED
+							 : TOOL_FAILED;
+}

@@ -1,0 +1,72 @@
+/* ctl_daemon.c - orders for the daemon, and questions about how it is doing: status, policy check, clock, reload, stop.
+ *
+ * In: a command. Out: counts and words. Promise: no answer here shows case content.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void policy_line(struct output *out, struct lk_span body)
+{
+	bool in_force = false;
+
+	(void)lk_as_bool(lk_get(body, "in_force"), &in_force);
+	output_word(out, "sound; ");
+	output_word(out, in_force ? "the policy in force" : "another policy than the one in force");
+	output_word(out, " (");
+	output_text(out, lk_as_text(lk_get(body, "revision")));
+	output_word(out, ")\n");
+}
+
+static int policy_print(void *context, struct lk_span body)
+{
+	return ctl_print_as(context, body, policy_line);
+}
+
+#define POLICY_MOST (128u * 1024) /* what the daemon takes */
+
+static int policy_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	static char text[POLICY_MOST + 1];
+	FILE *file = fopen(arguments[0], "re");
+	size_t len;
+
+	if (file == NULL)
+		return options_complain(&ctl_tool, "cannot read %s: %s", arguments[0],
+					strerror(errno));
+	len = fread(text, 1, sizeof(text), file);
+	if (ferror(file) != 0 || len > POLICY_MOST) {
+		(void)fclose(file);
+		return options_complain(&ctl_tool, "%s: %s", arguments[0],
+					len > POLICY_MOST ? "more than 128 KiB" : "cannot be read");
+	}
+	(void)fclose(file);
+	lk_put_map(out, 2);
+	ctl_put_pair(out, "name", arguments[0]);
+	lk_put_word(out, "text");
+	lk_put_text(out, (struct lk_text){ text, (uint32_t)len });
+	return TOOL_OK;
+}
+
+static int clock_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	lk_put_map(out, 1);
+	ctl_put_pair(out, "to", arguments[0]);
+	return TOOL_OK;
+}
+
+static const struct ctl_command commands[] = {
+	{ "status", NULL, "what the daemon is doing: counts, sessions, clock", "operator", "status",
+	  ctl_put_nothing, ctl_print_value, ctl_ask },
+	{ "policy check", "FILE",
+	  "is the policy file sound? Names line, column, key and reason; changes nothing",
+	  "operator", "policy-check", policy_arguments, policy_print, ctl_ask },
+	{ "clock", "TO", "move a clock that is `manual` to TO, like 2026-03-09T08:00:00-08:00",
+	  "operator", "clock", clock_arguments, ctl_print_value, ctl_ask },
+	{ "reload", NULL, "read policy and table of clients again", "operator", "reload",
+	  ctl_put_nothing, ctl_print_value, ctl_ask },
+	{ "stop", NULL, "commit what waits, tell everyone, and end", "operator", "stop",
+	  ctl_put_nothing, ctl_print_value, ctl_ask },
+};
+const struct ctl_group ctl_daemon = { commands, sizeof(commands) / sizeof(commands[0]) };

@@ -1,0 +1,99 @@
+/* ctl_keys.c - keys for clients: keygen.
+ *
+ * In: a name and a role. Out: a key file, and the entry that the table of clients needs. Promise: a key file is made whole
+ * or not at all, and never overwritten.
+ */
+#include "ctl.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What a role's entry names besides name and key. */
+static const struct {
+	const char *role, *member;
+} roles[] = {
+	{ "publisher", "sources" },
+	{ "worker", "workers" },
+	{ "operator", NULL },
+	{ "auditor", NULL },
+};
+
+static bool is_name(const char *name)
+{
+	size_t len =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return len > 0 && len <= 64 && name[len] == '\0' && name[0] != '.';
+}
+
+static void entry_print(const char *name, const char *role, const char *member, const char *key)
+{
+	if (ctl_settings.json) {
+		struct lk_bytes line = { 0 };
+		struct output out;
+
+		lk_put_map(&line, 3);
+		lk_put_word(&line, "name");
+		lk_put_word(&line, name);
+		lk_put_word(&line, "key");
+		lk_put_word(&line, key);
+		lk_put_word(&line, "role");
+		lk_put_word(&line, role);
+		output_open(&out, stdout, true);
+		output_line(&out, lk_span_of(line.at, line.len));
+		lk_bytes_free(&line);
+		return;
+	}
+	/* Z85 has no single quote, so that the key needs no escaping between them. */
+	printf("- name: %s\n  key: '%s'\n  role: %s\n", name, key, role);
+	if (member != NULL)
+		printf("  %s: [%s]\n", member, name);
+}
+
+static int pair_write(const char *name, struct lk_keypair *keys, struct lk_error *err)
+{
+	char secret[128], public[128];
+	int code = lk_keypair_make(keys, err);
+
+	(void)snprintf(secret, sizeof(secret), "%s.key", name);
+	(void)snprintf(public, sizeof(public), "%s.pub", name);
+	if (code == 0)
+		code = lk_keypair_write(secret, keys, err);
+	if (code < 0)
+		return code;
+	code = lk_public_key_write(public, keys->public_key, err);
+	if (code < 0)
+		(void)unlink(secret); /* made a moment ago, and nobody has its public half */
+	return code;
+}
+
+static int keygen(const struct ctl_command *command, char *const *arguments)
+{
+	const char *name = arguments[0];
+	const char *role = ctl_settings.role != NULL ? ctl_settings.role : "publisher";
+	struct lk_keypair keys;
+	struct lk_error err;
+	size_t i = 0;
+
+	(void)command;
+	while (i < sizeof(roles) / sizeof(roles[0]) && strcmp(role, roles[i].role) != 0)
+		i++;
+	if (i == sizeof(roles) / sizeof(roles[0]))
+		return options_complain(
+			&ctl_tool, "'%s' is no role: publisher, worker, operator or auditor", role);
+	if (!is_name(name))
+		return options_complain(
+			&ctl_tool,
+			"a client's name has 1 to 64 of A-Za-z0-9._- and begins with no dot");
+	if (pair_write(name, &keys, &err) < 0)
+		return options_complain(&ctl_tool, "%s", err.text);
+	entry_print(name, role, roles[i].member, keys.public_key);
+	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
+}
+
+static const struct ctl_command commands[] = {
+	{ "keygen", "NAME",
+	  "make NAME.key and NAME.pub here, and print an entry for the table of clients", NULL,
+	  NULL, NULL, NULL, keygen },
+};
+const struct ctl_group ctl_keys = { commands, sizeof(commands) / sizeof(commands[0]) };
