@@ -34,7 +34,7 @@ struct ctl_settings {
 	struct place place;
 	const char *agency, *purpose, *worker, *role;
 	int after, limit, timeout;
-	bool json;
+	bool json, yes;
 };
 extern struct ctl_settings ctl_settings;
 extern const struct tool ctl_tool; /* for options_complain() */
@@ -49,6 +49,9 @@ int ctl_print_value(void *context, struct lk_span body);
 /* A body that has a printer of its own is printed so in text; JSON is the same for all. Returns 0. */
 int ctl_print_as(struct output *out, struct lk_span body,
 		 void (*print)(struct output *out, struct lk_span body));
+/* For what cannot be taken back, or is felt by others: asks on the terminal. TOOL_OK: yes, or --yes was given; else the
+ * status to exit with: TOOL_REFUSED for a no, TOOL_FAILED where there is nobody to ask. */
+int ctl_confirm(const char *format, ...) LK_PRINTF(1, 2);
 /* Of the terminal, or as the environment says, or a sheet of paper's: characters. */
 unsigned ctl_page_width(void);
 

@@ -5,7 +5,9 @@
  */
 #include "ctl.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -46,6 +48,26 @@ void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value)
 {
 	lk_put_word(out, key);
 	lk_put_word(out, value);
+}
+
+int ctl_confirm(const char *format, ...)
+{
+	char said[16] = "";
+	va_list values;
+
+	if (ctl_settings.yes)
+		return TOOL_OK;
+	if (isatty(STDIN_FILENO) != 1)
+		return options_complain(&ctl_tool, "there is nobody to ask: say --yes");
+	va_start(values, format);
+	(void)vfprintf(stderr, format, values);
+	va_end(values);
+	(void)fputs(" [y/N] ", stderr);
+	if (fgets(said, sizeof(said), stdin) != NULL &&
+	    (strcmp(said, "y\n") == 0 || strcmp(said, "yes\n") == 0))
+		return TOOL_OK;
+	(void)options_complain(&ctl_tool, "nothing was done");
+	return TOOL_REFUSED;
 }
 
 static int asker_open(const struct ctl_command *command, struct lk_asker **out,

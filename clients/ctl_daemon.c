@@ -56,6 +56,14 @@ static int clock_arguments(char *const *arguments, struct lk_bytes *out)
 	return TOOL_OK;
 }
 
+static int stop_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	int status =
+		ctl_confirm("Stop the daemon? Publishers and workers wait until it runs again.");
+
+	return status == TOOL_OK ? ctl_put_nothing(arguments, out) : status;
+}
+
 static const struct ctl_command commands[] = {
 	{ "status", NULL, "what the daemon is doing: counts, sessions, clock", "operator", "status",
 	  ctl_put_nothing, ctl_print_value, ctl_ask },
@@ -67,6 +75,6 @@ static const struct ctl_command commands[] = {
 	{ "reload", NULL, "read policy and table of clients again", "operator", "reload",
 	  ctl_put_nothing, ctl_print_value, ctl_ask },
 	{ "stop", NULL, "commit what waits, tell everyone, and end", "operator", "stop",
-	  ctl_put_nothing, ctl_print_value, ctl_ask },
+	  stop_arguments, ctl_print_value, ctl_ask },
 };
 const struct ctl_group ctl_daemon = { commands, sizeof(commands) / sizeof(commands[0]) };

@@ -25,6 +25,8 @@ static const struct option_row rows[] = {
 	  "keygen: publisher, worker, operator or auditor (default: publisher)" },
 	{ "timeout", 't', OPTION_NUMBER, "SECONDS", &ctl_settings.timeout,
 	  "how long to wait for the answer (default: 10)" },
+	{ "yes", 'y', OPTION_FLAG, NULL, &ctl_settings.yes,
+	  "do it without asking: what is taken away, or felt by others, is asked about first" },
 	{ "json", 0, OPTION_FLAG, NULL, &ctl_settings.json, "the answer as lines of JSON" },
 };
 

@@ -6,6 +6,7 @@
  */
 #include "options.h"
 #include "output.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,12 +138,6 @@ static void refusal_json(struct run *r, const struct origin *origin,
 	lk_bytes_free(&line);
 }
 
-static void progress_clear(void)
-{
-	if (isatty(STDERR_FILENO) == 1)
-		(void)fputs("\r\033[K", stderr);
-}
-
 static void refusal_print(struct run *r, const struct origin *origin,
 			  const struct lk_refusal_row *row)
 {
@@ -154,7 +149,7 @@ static void refusal_print(struct run *r, const struct origin *origin,
 		refusal_json(r, origin, row);
 		return;
 	}
-	progress_clear();
+	progress_end();
 	output_open(&err, stderr, false);
 	if (origin->file > 0) {
 		(void)snprintf(place, sizeof(place), ":%u: refused: ", (unsigned)origin->line);
@@ -488,14 +483,6 @@ static int64_t seconds_since(const struct timespec *then)
 	return (int64_t)(now.tv_sec - then->tv_sec);
 }
 
-static void progress_show(struct run *r)
-{
-	if (settings.json || isatty(STDERR_FILENO) != 1)
-		return;
-	(void)fprintf(stderr, "\r%lld of %lld acknowledged\033[K", (long long)r->before.acked,
-		      (long long)r->before.last);
-}
-
 /* Says once why it is waiting, and again only where the reason changes. */
 static void trouble_show(struct run *r)
 {
@@ -503,7 +490,7 @@ static void trouble_show(struct run *r)
 
 	lk_publisher_state(r->publisher, &state);
 	if (state.trouble[0] != '\0' && strcmp(state.trouble, r->trouble) != 0) {
-		progress_clear();
+		progress_end();
 		(void)options_complain(&tool, "waiting: %s", state.trouble);
 	}
 	memcpy(r->trouble, state.trouble, sizeof(r->trouble));
@@ -522,7 +509,8 @@ static int session_take(struct run *r)
 	int code = lk_publisher_process(r->publisher, &r->err);
 
 	lk_outbox_state(r->outbox, &r->before);
-	progress_show(r);
+	if (!settings.json)
+		progress_say("acknowledged", r->before.acked, r->before.last);
 	trouble_show(r);
 	if (code < 0)
 		return code;
@@ -600,7 +588,7 @@ static void result_print(struct run *r)
 	int64_t waiting = r->before.last - r->before.acked;
 	char text[256];
 
-	progress_clear();
+	progress_end();
 	if (settings.json) {
 		result_json(r);
 		return;
@@ -664,7 +652,7 @@ int main(int argc, char **argv)
 	if (code == 0)
 		code = run_loop(&r);
 	if (code < 0) {
-		progress_clear();
+		progress_end();
 		(void)options_complain(&tool, "%s", r.err.text);
 	}
 	result_print(&r);
