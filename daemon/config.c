@@ -449,10 +449,10 @@ static void use_defaults(struct config *config)
 		(void)snprintf(config->lane[i], CONFIG_ADDRESS_MAX, "%s", default_lane[i]);
 }
 
-static int read_file(const struct yaml_file *file, struct config *out, struct lk_error *err)
+static int read_file(const struct yaml_file *file, void *out, struct lk_error *err)
 {
 	struct yaml_value root = yaml_root(file);
-	struct config config;
+	struct config config, *result = out;
 	int failed;
 
 	use_defaults(&config);
@@ -464,7 +464,7 @@ static int read_file(const struct yaml_file *file, struct config *out, struct lk
 	if (failed == 0)
 		failed = check_clock(file, &config, err);
 	if (failed == 0)
-		*out = config;
+		*result = config;
 	else
 		config_free(&config);
 	return failed;
@@ -473,29 +473,13 @@ static int read_file(const struct yaml_file *file, struct config *out, struct lk
 int config_parse(const char *name, const char *text, size_t len, struct config *out,
 		 struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed = yaml_parse(name, text, len, &file, err);
-
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return yaml_use_text(name, text, len, read_file, out, err);
 }
 
 int config_load(const char *path, struct config *out, struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed;
-
-	if (path == NULL)
-		return config_parse("the embedded configuration", "", 0, out, err);
-	failed = yaml_open(path, &file, err);
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return path != NULL ? yaml_use_file(path, read_file, out, err)
+			    : config_parse("the embedded configuration", "", 0, out, err);
 }
 
 void config_free(struct config *config)

@@ -591,10 +591,10 @@ static int finish(struct policy *p, struct lk_error *err)
 	return revise(p, err);
 }
 
-static int read_file(const struct yaml_file *file, struct policy *out, struct lk_error *err)
+static int read_file(const struct yaml_file *file, void *out, struct lk_error *err)
 {
 	struct yaml_value root = yaml_root(file);
-	struct policy p;
+	struct policy p, *result = out;
 	int failed;
 
 	policy_default(&p);
@@ -605,34 +605,18 @@ static int read_file(const struct yaml_file *file, struct policy *out, struct lk
 	if (failed == 0)
 		failed = finish(&p, err);
 	if (failed == 0)
-		*out = p;
+		*result = p;
 	return failed;
 }
 
 int policy_parse(const char *name, const char *text, size_t len, struct policy *out,
 		 struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed = yaml_parse(name, text, len, &file, err);
-
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return yaml_use_text(name, text, len, read_file, out, err);
 }
 
 int policy_load(const char *path, struct policy *out, struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed;
-
-	if (path == NULL)
-		return policy_parse("the built-in policy", "", 0, out, err);
-	failed = yaml_open(path, &file, err);
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return path != NULL ? yaml_use_file(path, read_file, out, err)
+			    : policy_parse("the built-in policy", "", 0, out, err);
 }

@@ -289,17 +289,17 @@ static int fill(struct roster *roster, const struct yaml_file *file, struct lk_e
 	return check_unique(roster, yaml_name(file), err);
 }
 
-static int read_file(const struct yaml_file *file, struct roster **out, struct lk_error *err)
+static int read_file(const struct yaml_file *file, void *out, struct lk_error *err)
 {
 	struct yaml_value list = yaml_root(file);
-	struct roster *roster = make_roster(yaml_count(&list));
+	struct roster *roster = make_roster(yaml_count(&list)), **result = out;
 	int failed;
 
 	if (roster == NULL)
 		return lk_fail(err, LK_EMEMORY, "clients: out of memory");
 	failed = fill(roster, file, err);
 	if (failed == 0)
-		*out = roster;
+		*result = roster;
 	else
 		roster_free(roster);
 	return failed;
@@ -308,29 +308,13 @@ static int read_file(const struct yaml_file *file, struct roster **out, struct l
 int roster_parse(const char *name, const char *text, size_t len, struct roster **out,
 		 struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed = yaml_parse(name, text, len, &file, err);
-
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return yaml_use_text(name, text, len, read_file, out, err);
 }
 
 int roster_load(const char *path, struct roster **out, struct lk_error *err)
 {
-	struct yaml_file *file;
-	int failed;
-
-	if (path == NULL)
-		return roster_parse("no clients", "", 0, out, err);
-	failed = yaml_open(path, &file, err);
-	if (failed < 0)
-		return failed;
-	failed = read_file(file, out, err);
-	yaml_close(file);
-	return failed;
+	return path != NULL ? yaml_use_file(path, read_file, out, err)
+			    : roster_parse("no clients", "", 0, out, err);
 }
 
 void roster_free(struct roster *roster)

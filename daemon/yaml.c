@@ -128,6 +128,31 @@ int yaml_open(const char *path, struct yaml_file **out, struct lk_error *err)
 	return failed;
 }
 
+static int use_and_close(struct yaml_file *file, yaml_user *use, void *out, struct lk_error *err)
+{
+	int failed = use(file, out, err);
+
+	yaml_close(file);
+	return failed;
+}
+
+int yaml_use_file(const char *path, yaml_user *use, void *out, struct lk_error *err)
+{
+	struct yaml_file *file;
+	int failed = yaml_open(path, &file, err);
+
+	return failed < 0 ? failed : use_and_close(file, use, out, err);
+}
+
+int yaml_use_text(const char *name, const char *text, size_t len, yaml_user *use, void *out,
+		  struct lk_error *err)
+{
+	struct yaml_file *file;
+	int failed = yaml_parse(name, text, len, &file, err);
+
+	return failed < 0 ? failed : use_and_close(file, use, out, err);
+}
+
 /* ---- Values and complaints --------------------------------------------------------------------------------------- */
 
 /* libyaml counts nodes from 1 and does not change a document that is only read. */

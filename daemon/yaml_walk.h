@@ -29,6 +29,13 @@ int yaml_parse(const char *name, const char *text, size_t len, struct yaml_file 
 	       struct lk_error *err) LK_MUST_CHECK;
 void yaml_close(struct yaml_file *file); /* NULL-safe */
 
+/* What reads a whole file into *out. */
+typedef int yaml_user(const struct yaml_file *file, void *out, struct lk_error *err);
+/* Opens or parses, has it read, closes. */
+int yaml_use_file(const char *path, yaml_user *use, void *out, struct lk_error *err) LK_MUST_CHECK;
+int yaml_use_text(const char *name, const char *text, size_t len, yaml_user *use, void *out,
+		  struct lk_error *err) LK_MUST_CHECK;
+
 const char *yaml_name(const struct yaml_file *file); /* as it was opened; borrowed */
 struct yaml_value yaml_root(const struct yaml_file *file);
 /* The value of a path of keys, as yaml_walk() would find it; the root where there is none: a place to complain of. */
