@@ -73,9 +73,9 @@ struct lk_outbox_state {
 	int64_t refused; /* how many refusals are on record */
 };
 
-/* Opens PATH, or makes it (0600) where it is not there. `source` NULL: whatever source the file is of; a file that is
- * not there is then LK_ENOTFOUND. LK_ECONFIG: not an outbox, a newer one, or another source's. LK_ESTATE: another
- * process holds it. LK_ESTORE, LK_EFULL, LK_ESYNC: the disk. */
+/* Opens PATH, or makes it (0600) where it is not there; NULL: in memory, gone at close. `source` NULL: whatever source
+ * the file is of; a file that is not there is then LK_ENOTFOUND. LK_ECONFIG: not an outbox, a newer one, or another
+ * source's. LK_ESTATE: another process holds it. LK_ESTORE, LK_EFULL, LK_ESYNC: the disk. */
 int lk_outbox_open(const char *path, const char *source, struct lk_outbox **out, struct lk_error *err) LK_MUST_CHECK;
 void lk_outbox_close(struct lk_outbox *outbox);
 void lk_outbox_state(const struct lk_outbox *outbox, struct lk_outbox_state *out);

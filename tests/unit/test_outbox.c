@@ -382,6 +382,20 @@ static void a_file_that_is_not_there_is_not_made_without_a_source(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void one_in_memory_leaves_no_file(void **state)
+{
+	struct lk_outbox *o, *other;
+
+	(void)state;
+	assert_int_equal(lk_outbox_open(NULL, "calsaws", &o, &err), 0);
+	assert_int_equal(lk_outbox_open(NULL, "calsaws", &other, &err), 0);
+	assert_int_equal(state_of(o).last, 0);
+	assert_string_not_equal(state_of(o).epoch, state_of(other).epoch);
+	assert_int_equal(access(path, F_OK), -1);
+	lk_outbox_close(other);
+	lk_outbox_close(o);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -400,6 +414,7 @@ int main(void)
 		TEST(a_newer_or_foreign_file_is_refused),
 		TEST(only_the_owner_may_read_it),
 		TEST(a_file_that_is_not_there_is_not_made_without_a_source),
+		TEST(one_in_memory_leaves_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,728 @@
+/* linkages-bench.c - how many events a second a real daemon bears, and how long a notice takes.
+ *
+ * In: how many events, over how many families. Out: one line with the figures. Promise: nothing of the work is left
+ * out: two publishers with outboxes, CURVE over loopback, default policy, live consent, the ledger, receipts; every
+ * event gives two notices, each is received once, and if not so the bench fails.
+ *
+ * Times are of the monotonic clock, in nanoseconds.
+ */
+#include "host.h"
+#include "options.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WINDOW 1024
+#define WORKERS 128 /* half of them on each side */
+#define NOTICES_AN_EVENT 2
+#define CHUNK 20000      /* families made ready at a time, so that memory stays flat */
+#define STORE_MAX 200000 /* notices of the making ready that one store holds */
+#define NOTE_BYTES 150   /* makes an event about 300 bytes */
+#define ID_MAX 48
+#define SECOND_NS INT64_C(1000000000)
+#define STUCK_NS (60 * SECOND_NS)
+
+static struct settings {
+	int events, families, paced;
+	const char *state, *daemon;
+	bool details;
+} settings = { .events = 200000, .families = 10000 };
+
+static const struct option_row rows[] = {
+	{ "events", 'n', OPTION_NUMBER, "N", &settings.events,
+	  "how many events (default: 200000)" },
+	{ "families", 'f', OPTION_NUMBER, "F", &settings.families,
+	  "over how many families, each with an open case on both sides and a consent (default: 10000)" },
+	{ "paced", 'p', OPTION_NUMBER, "R", &settings.paced,
+	  "R events a second, and how long each notice takes; else as fast as it goes" },
+	{ "details", 'd', OPTION_FLAG, NULL, &settings.details,
+	  "what was used, on standard error: processor time and bytes an event, memory" },
+	{ "state", 0, OPTION_TEXT, "DIR", &settings.state,
+	  "keep the daemon's folder here; one that is there already is used with its families\n"
+	  "(give the same --families); default: a temporary one, removed" },
+	{ "daemon", 0, OPTION_TEXT, "FILE", &settings.daemon,
+	  "the linkagesd to start (default: the one beside this program)" },
+};
+
+static const struct tool tool = {
+	"linkages-bench",
+	"[--events N] [--families F] [--paced R]",
+	"Measures a real daemon over loopback TCP with CURVE, default policy, consents and ledger on. F families are made\n"
+	"ready first, which is not timed. Then two publishers, one an agency, each with at most 1,024 events on the way,\n"
+	"publish N events milestone.reached of about 300 bytes; each gives two notices, one to the lead on each side, and\n"
+	"one client receives those of all 128 leads and says so.\n"
+	"\n"
+	"Without --paced: seconds from the first publish to the last notice received. With it: milliseconds from the\n"
+	"publisher's send to the client's receive, each notice. Outboxes and the client's store are in memory and are\n"
+	"filled before the first publish; the daemon's store is on the disk that holds its folder ($TMPDIR or /tmp), and\n"
+	"its checkpoints are part of what is measured.",
+	rows,
+	sizeof(rows) / sizeof(rows[0]),
+	"Exit status: 0 measured; 2 could not, or a notice was missing or twice.\n",
+};
+
+struct agency {
+	const char *source;
+	struct lk_outbox *outbox;
+	struct lk_publisher *publisher;
+};
+
+struct bench {
+	struct host host;
+	struct agency agency[lk_agency_count];
+	struct lk_inbox_store *store;
+	struct lk_inbox *inbox;
+	char worker[WORKERS][16];
+	const char *workers[WORKERS];
+	char run[20];      /* sets this run's event ids apart from those of other runs */
+	int64_t *sent_ns;  /* of each event; paced only */
+	uint8_t *received; /* notices of each event */
+	int64_t *took_ns;  /* of each notice; paced only */
+	size_t took_n;
+	int64_t received_n;   /* notices of events */
+	int64_t strange;      /* notices of nothing that was published */
+	int64_t now_ns;       /* when the notices at hand came in */
+	struct lk_bytes wire; /* the event being made */
+	struct lk_error err;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+static lk_instant wall_clock(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (lk_instant)now.tv_sec * LK_SECOND + now.tv_nsec / 1000;
+}
+
+/* ---- Events: the members of data are put by the caller -------------------------------------- */
+
+static void begin_event(struct bench *b, int agency, const char *type, const char *id, int family,
+			lk_instant at, uint32_t members)
+{
+	struct lk_bytes *w = &b->wire;
+	char subject[16];
+
+	(void)snprintf(subject, sizeof(subject), "%c%07d", agency == LK_CWS ? 'C' : 'W', family);
+	lk_bytes_clear(w);
+	lk_put_map(w, 7);
+	lk_put_word(w, "specversion");
+	lk_put_word(w, "1.0");
+	lk_put_word(w, "id");
+	lk_put_word(w, id);
+	lk_put_word(w, "source");
+	lk_put_word(w, b->agency[agency].source);
+	lk_put_word(w, "type");
+	lk_put_word(w, type);
+	lk_put_word(w, "subject");
+	lk_put_word(w, subject);
+	lk_put_word(w, "time");
+	lk_put_time(w, (struct lk_time){ at, 0 });
+	lk_put_word(w, "data");
+	lk_put_map(w, members);
+}
+
+static void put_pair(struct bench *b, const char *name, const char *value)
+{
+	lk_put_word(&b->wire, name);
+	lk_put_word(&b->wire, value);
+}
+
+static int append(struct bench *b, int agency)
+{
+	struct lk_refused why;
+
+	return lk_outbox_append(b->agency[agency].outbox, b->wire.at, b->wire.len, NULL, &why,
+				&b->err);
+}
+
+static int append_opened(struct bench *b, int agency, int family, lk_instant at)
+{
+	char id[ID_MAX];
+
+	(void)snprintf(id, sizeof(id), "f%07d-open", family);
+	begin_event(b, agency, "case.opened", id, family, at, 1);
+	put_pair(b, "status", agency == LK_CWS ? "ifs" : "active");
+	return append(b, agency);
+}
+
+static int append_lead(struct bench *b, int agency, int family, lk_instant at)
+{
+	const char *worker = b->worker[family % (WORKERS / 2) * 2 + agency];
+	char id[ID_MAX], name[32], phone[32];
+
+	(void)snprintf(id, sizeof(id), "f%07d-lead", family);
+	(void)snprintf(name, sizeof(name), "A. Worker %s", worker);
+	(void)snprintf(phone, sizeof(phone), "925-555-%s", worker + 1);
+	begin_event(b, agency, "worker.assigned", id, family, at, 4);
+	put_pair(b, "role", agency == LK_CWS ? "social_worker" : "ais_worker");
+	put_pair(b, "worker", worker);
+	put_pair(b, "name", name);
+	put_pair(b, "phone", phone);
+	return append(b, agency);
+}
+
+static int append_link(struct bench *b, int family, lk_instant at)
+{
+	char id[ID_MAX], other[16];
+
+	(void)snprintf(id, sizeof(id), "f%07d-link", family);
+	(void)snprintf(other, sizeof(other), "W%07d", family);
+	begin_event(b, LK_CWS, "link.confirmed", id, family, at, 1);
+	lk_put_word(&b->wire, "other");
+	lk_put_map(&b->wire, 2);
+	put_pair(b, "agency", "calworks");
+	put_pair(b, "case", other);
+	return append(b, LK_CWS);
+}
+
+static int append_consent(struct bench *b, int family, lk_instant at)
+{
+	char id[ID_MAX], consent[ID_MAX];
+
+	(void)snprintf(id, sizeof(id), "f%07d-consent", family);
+	(void)snprintf(consent, sizeof(consent), "consent-%07d", family);
+	begin_event(b, LK_CWS, "consent.signed", id, family, at, 1);
+	put_pair(b, "consent", consent);
+	return append(b, LK_CWS);
+}
+
+/* The nth event of the measurement: the agencies take turns, and so do the families. */
+static int append_milestone(struct bench *b, int n)
+{
+	static const char note[] =
+		"Certificate of the second course was handed in at the district office; attendance was "
+		"complete in all twelve weeks, and the next course begins in the autumn.";
+	char id[ID_MAX];
+	int agency = n % lk_agency_count;
+
+	(void)snprintf(id, sizeof(id), "%s-%07d", b->run, n);
+	begin_event(b, agency, "milestone.reached", id, n / lk_agency_count % settings.families,
+		    wall_clock(), 2);
+	put_pair(b, "milestone", "training_completed");
+	lk_put_word(&b->wire, "note");
+	lk_put_text(&b->wire, (struct lk_text){ note, NOTE_BYTES });
+	return append(b, agency);
+}
+
+/* ---- Publishers ----------------------------------------------------------------------------- */
+
+static void hang_up(struct agency *a)
+{
+	lk_publisher_destroy(a->publisher);
+	lk_outbox_close(a->outbox);
+	a->publisher = NULL;
+	a->outbox = NULL;
+}
+
+/* A new outbox each time: the one before is full of what the daemon has. */
+static int dial(struct bench *b, struct agency *a)
+{
+	struct lk_publisher_options options = { 0 };
+	int code;
+
+	hang_up(a);
+	code = host_peer(&b->host, a->source, b->host.intake, &options.peer, &b->err);
+	if (code == 0)
+		code = lk_outbox_open(NULL, a->source, &a->outbox, &b->err);
+	options.outbox = a->outbox;
+	if (code == 0)
+		code = lk_publisher_create(&options, &a->publisher, &b->err);
+	/* Nothing is in the outbox: it waits for the daemon's greeting. */
+	if (code == 0)
+		code = lk_publisher_wait(a->publisher, 10000, &b->err);
+	if (code == 0)
+		code = lk_fail(&b->err, LK_ENET, "the daemon does not greet %s", a->source);
+	return code < 0 ? code : 0;
+}
+
+static bool is_acknowledged(const struct agency *a)
+{
+	struct lk_outbox_state state;
+
+	lk_outbox_state(a->outbox, &state);
+	return state.acked == state.last;
+}
+
+/* ---- Making ready --------------------------------------------------------------------------- */
+
+/* Earlier than anything that the measurement says, later than any month's first visit is due. */
+static int append_families(struct bench *b, int agency, int from, int until, lk_instant at)
+{
+	int code = lk_outbox_begin(b->agency[agency].outbox, &b->err);
+
+	for (int family = from; family < until && code >= 0; family++) {
+		code = append_opened(b, agency, family, at);
+		if (code >= 0)
+			code = append_lead(b, agency, family, at + LK_SECOND);
+		if (code >= 0 && agency == LK_CWS)
+			code = append_link(b, family, at + 2 * LK_SECOND);
+		if (code >= 0 && agency == LK_CWS)
+			code = append_consent(b, family, at + 3 * LK_SECOND);
+	}
+	return code < 0 ? code : lk_outbox_commit(b->agency[agency].outbox, &b->err);
+}
+
+/* CalWORKs first: then nothing is late, and no family is folded twice. */
+static int make_families(struct bench *b)
+{
+	static const int order[] = { LK_CALWORKS, LK_CWS };
+	lk_instant at = wall_clock() - LK_MINUTE;
+	int code = 0;
+
+	for (int from = 0; from < settings.families && code >= 0 && !stopped; from += CHUNK) {
+		int until = from + CHUNK < settings.families ? from + CHUNK : settings.families;
+		for (size_t i = 0; i < lk_agency_count && code >= 0; i++) {
+			struct agency *a = &b->agency[order[i]];
+			code = dial(b, a);
+			if (code >= 0)
+				code = append_families(b, order[i], from, until,
+						       at + (lk_instant)i * 10 * LK_SECOND);
+			if (code >= 0)
+				code = lk_publisher_wait(a->publisher, -1, &b->err);
+			hang_up(a);
+		}
+	}
+	return code < 0 ? code : 0;
+}
+
+/* ---- The client ----------------------------------------------------------------------------- */
+
+/* An empty store that stands where the one before stood: notices of the making ready are not kept. */
+static int renew_store(struct bench *b)
+{
+	struct lk_inbox_store *store;
+	struct lk_inbox_place place;
+	int code = lk_inbox_store_open(NULL, &store, &b->err);
+
+	if (code < 0)
+		return code;
+	code = lk_inbox_store_begin(store, &b->err);
+	for (size_t i = 0; i < WORKERS && code >= 0 && b->store != NULL; i++) {
+		struct lk_text worker = lk_text_of(b->worker[i]);
+		code = lk_inbox_store_place(b->store, worker, &place, &b->err);
+		if (code > 0)
+			code = lk_inbox_store_mailbox(store, worker, lk_text_of(place.mailbox),
+						      place.last, &b->err);
+	}
+	if (code >= 0)
+		code = lk_inbox_store_commit(store, &b->err);
+	lk_inbox_store_close(b->store);
+	b->store = store;
+	return code;
+}
+
+static int follow(struct bench *b)
+{
+	struct lk_inbox_options options = { .client = "bench",
+					    .workers = b->workers,
+					    .workers_n = WORKERS };
+	int code;
+
+	lk_inbox_destroy(b->inbox);
+	b->inbox = NULL;
+	code = renew_store(b);
+	options.store = b->store;
+	if (code == 0)
+		code = host_peer(&b->host, "workers", b->host.inbox, &options.peer, &b->err);
+	return code < 0 ? code : lk_inbox_create(&options, &b->inbox, &b->err);
+}
+
+static int pass_over(void *context, const struct lk_received *received)
+{
+	(void)context;
+	(void)received;
+	return 0;
+}
+
+/* Receives what the making ready told, and forgets it. */
+static int catch_up(struct bench *b)
+{
+	int64_t held = 0;
+	int code = follow(b), taken;
+
+	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !stopped) {
+		code = lk_inbox_wait(b->inbox, 1000, &b->err);
+		taken = code < 0 ? 0 : lk_inbox_store_take(b->store, pass_over, NULL, &b->err);
+		held += taken;
+		if (taken < 0)
+			code = taken;
+		if (code >= 0 && held > STORE_MAX) {
+			code = follow(b);
+			held = 0;
+		}
+	}
+	if (code >= 0)
+		code = follow(b);
+	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !stopped)
+		code = lk_inbox_wait(b->inbox, 1000, &b->err);
+	return code < 0 ? code : 0;
+}
+
+/* Which event a notice tells of: the number at the end of the id that it names; -1: none of this run. */
+static int event_of(const struct bench *b, const struct lk_notice *notice)
+{
+	const struct lk_text event = notice->events_n > 0 ? notice->events[0] : LK_NO_TEXT;
+	const size_t run = strlen(b->run), digits = 7;
+	int n = 0;
+
+	if (event.len < run + 1 + digits ||
+	    memcmp(event.at + event.len - digits - 1 - run, b->run, run) != 0)
+		return -1;
+	for (size_t i = event.len - digits; i < event.len; i++)
+		n = n * 10 + (event.at[i] - '0');
+	return n >= 0 && n < settings.events ? n : -1;
+}
+
+static int note_received(void *context, const struct lk_received *received)
+{
+	struct bench *b = context;
+	struct lk_notice notice;
+	int n, code = lk_notice_decode(received->body.at, received->body.len, &notice, &b->err);
+
+	if (code < 0)
+		return code;
+	n = event_of(b, &notice);
+	if (n < 0 || notice.state != LK_NEW) {
+		b->strange++;
+		return 0;
+	}
+	b->received[n]++;
+	b->received_n++;
+	if (b->took_ns != NULL)
+		b->took_ns[b->took_n++] = b->now_ns - b->sent_ns[n];
+	return 0;
+}
+
+static int take_notices(struct bench *b)
+{
+	b->now_ns = now_ns();
+	return lk_inbox_store_take(b->store, note_received, b, &b->err);
+}
+
+/* ---- One loop for all three ----------------------------------------------------------------- */
+
+/* Waits until one of them has something to do, or until an instant. */
+static void await_any(const struct bench *b, int64_t until)
+{
+	struct pollfd fds[] = { { .fd = lk_publisher_fd(b->agency[0].publisher), .events = POLLIN },
+				{ .fd = lk_publisher_fd(b->agency[1].publisher), .events = POLLIN },
+				{ .fd = lk_inbox_fd(b->inbox), .events = POLLIN } };
+	int64_t left = until - now_ns();
+	struct timespec pause = { 0 };
+
+	if (left > 0)
+		pause = (struct timespec){ left / SECOND_NS, left % SECOND_NS };
+	(void)ppoll(fds, 3, &pause, NULL);
+}
+
+static int turn_all(struct bench *b)
+{
+	int code = 0;
+
+	for (int i = 0; i < lk_agency_count && code >= 0; i++)
+		code = lk_publisher_process(b->agency[i].publisher, &b->err);
+	return code < 0 ? code : lk_inbox_process(b->inbox, &b->err);
+}
+
+static int stuck(struct bench *b)
+{
+	struct lk_session_state state;
+
+	if (stopped)
+		return lk_fail(&b->err, LK_ESTATE, "interrupted");
+	lk_inbox_state(b->inbox, &state);
+	return lk_fail(&b->err, LK_ENET, "nothing moves for a minute %s", state.trouble);
+}
+
+/* ---- Flood ---------------------------------------------------------------------------------- */
+
+static int append_all(struct bench *b)
+{
+	int code = 0;
+
+	for (int i = 0; i < lk_agency_count && code >= 0; i++)
+		code = lk_outbox_begin(b->agency[i].outbox, &b->err);
+	for (int n = 0; n < settings.events && code >= 0; n++)
+		code = append_milestone(b, n);
+	for (int i = 0; i < lk_agency_count && code >= 0; i++)
+		code = lk_outbox_commit(b->agency[i].outbox, &b->err);
+	return code < 0 ? code : 0;
+}
+
+/* How many notices the store has, by the places that it has reached. */
+static int64_t places_sum(struct bench *b)
+{
+	struct lk_inbox_place place;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < WORKERS; i++)
+		if (lk_inbox_store_place(b->store, lk_text_of(b->worker[i]), &place, &b->err) > 0)
+			sum += place.last;
+	return sum;
+}
+
+/* Counting costs the client time: it begins when the last event is acknowledged. */
+static int flood(struct bench *b, int64_t *took)
+{
+	int code = append_all(b);
+	int64_t all = places_sum(b) + NOTICES_AN_EVENT * (int64_t)settings.events;
+	int64_t begun = now_ns();
+
+	while (code >= 0) {
+		code = turn_all(b);
+		if (is_acknowledged(&b->agency[0]) && is_acknowledged(&b->agency[1]) &&
+		    places_sum(b) >= all)
+			break;
+		if (code >= 0)
+			await_any(b, now_ns() + SECOND_NS);
+		if (stopped || now_ns() - begun > STUCK_NS + settings.events * INT64_C(1000000))
+			return stuck(b);
+	}
+	*took = now_ns() - begun;
+	return code < 0 ? code : take_notices(b);
+}
+
+/* ---- Paced ---------------------------------------------------------------------------------- */
+
+/* Says those events whose time has come. */
+static int say_due(struct bench *b, int *n, int64_t begun)
+{
+	int64_t due = (now_ns() - begun) * settings.paced / SECOND_NS + 1;
+	int code = 0;
+
+	while (*n < settings.events && *n < due && code >= 0) {
+		struct agency *a = &b->agency[*n % lk_agency_count];
+		code = append_milestone(b, *n);
+		b->sent_ns[(*n)++] = now_ns();
+		if (code >= 0)
+			code = lk_publisher_process(a->publisher, &b->err);
+	}
+	return code;
+}
+
+static int paced(struct bench *b, int64_t *took)
+{
+	int64_t begun = now_ns(), moved = begun;
+	int n = 0, code = 0;
+
+	while (code >= 0 && b->received_n < NOTICES_AN_EVENT * (int64_t)settings.events) {
+		code = say_due(b, &n, begun);
+		if (code >= 0)
+			code = turn_all(b);
+		if (code >= 0)
+			code = take_notices(b);
+		if (code > 0)
+			moved = now_ns();
+		if (stopped || now_ns() - moved > STUCK_NS)
+			return stuck(b);
+		if (code >= 0)
+			await_any(b, n < settings.events ? begun + n * SECOND_NS / settings.paced
+							 : now_ns() + SECOND_NS);
+	}
+	*took = now_ns() - begun;
+	return code < 0 ? code : 0;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------ */
+
+static int by_length(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double quantile_ms(const struct bench *b, size_t per_mille)
+{
+	return (double)b->took_ns[(b->took_n - 1) * per_mille / 1000] / 1e6;
+}
+
+static void tell(struct bench *b, int64_t took)
+{
+	double seconds = (double)took / 1e9;
+
+	printf("linkagesd %s events=%d seconds=%.3f events_per_s=%.0f",
+	       settings.paced > 0 ? "paced" : "flood", settings.events, seconds,
+	       settings.events / seconds);
+	if (settings.paced > 0) {
+		qsort(b->took_ns, b->took_n, sizeof(*b->took_ns), by_length);
+		printf(" p50_ms=%.3f p99_ms=%.3f max_ms=%.3f", quantile_ms(b, 500),
+		       quantile_ms(b, 990), quantile_ms(b, 1000));
+	}
+	printf("\n");
+}
+
+static int check(struct bench *b)
+{
+	int wrong = 0;
+
+	for (int n = 0; n < settings.events; n++)
+		wrong += b->received[n] != NOTICES_AN_EVENT;
+	if (wrong == 0)
+		return 0;
+	return lk_fail(&b->err, LK_ESTATE,
+		       "%d events have not two notices each; %lld notices were of something else",
+		       wrong, (long long)b->strange);
+}
+
+/* What one event cost, of processors and disk. */
+struct cost {
+	int64_t cpu_ns, own_ns, peak_bytes, log_bytes, state_bytes;
+};
+
+static struct cost cost_now(const struct bench *b)
+{
+	struct host_usage usage = host_usage(&b->host);
+	struct timespec own;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+	return (struct cost){
+		.cpu_ns = usage.cpu_ns,
+		.own_ns = (int64_t)own.tv_sec * SECOND_NS + own.tv_nsec,
+		.peak_bytes = usage.peak_bytes,
+		.log_bytes = host_file_bytes(&b->host, "linkages.db"),
+		.state_bytes = host_file_bytes(&b->host, "state.db"),
+	};
+}
+
+/* The files' sizes are those of a daemon that has ended: nothing waits in a log beside them. */
+static void tell_cost(const struct bench *b, const struct cost *before, const struct cost *after)
+{
+	double n = settings.events;
+	struct cost ended = cost_now(b);
+
+	fprintf(stderr,
+		"cpu_us_per_event daemon=%.2f publishers_and_client=%.2f; daemon peak_mib=%.1f; "
+		"bytes_per_event linkages.db=%.0f state.db=%.0f\n",
+		(double)(after->cpu_ns - before->cpu_ns) / n / 1e3,
+		(double)(after->own_ns - before->own_ns) / n / 1e3,
+		(double)after->peak_bytes / 1048576,
+		(double)(ended.log_bytes - before->log_bytes) / n,
+		(double)(ended.state_bytes - before->state_bytes) / n);
+}
+
+static int measure(struct bench *b)
+{
+	struct cost before = cost_now(b), after;
+	int64_t took = 0;
+	int code = settings.paced > 0 ? paced(b, &took) : flood(b, &took);
+
+	if (code >= 0) {
+		after = cost_now(b);
+		tell(b, took);
+		code = check(b);
+	}
+	if (code >= 0)
+		code = host_stop(&b->host, &b->err);
+	if (code >= 0 && settings.details)
+		tell_cost(b, &before, &after);
+	return code;
+}
+
+/* A daemon that has just started: its files are whole, its caches empty. */
+static int make_ready(struct bench *b)
+{
+	bool is_new = host_file_bytes(&b->host, "linkages.db") == 0;
+	int64_t begun = now_ns();
+	int code = host_start(&b->host, &b->err);
+
+	if (code == 0 && is_new)
+		code = make_families(b);
+	if (code == 0)
+		code = catch_up(b);
+	if (code == 0)
+		code = host_stop(&b->host, &b->err);
+	if (settings.details)
+		fprintf(stderr, "made ready in %.1f s\n", (double)(now_ns() - begun) / 1e9);
+	begun = now_ns();
+	if (code == 0)
+		code = host_start(&b->host, &b->err);
+	if (settings.details)
+		fprintf(stderr, "started in %.3f s\n", (double)(now_ns() - begun) / 1e9);
+	if (code == 0)
+		code = catch_up(b);
+	for (int i = 0; i < lk_agency_count && code == 0; i++)
+		code = dial(b, &b->agency[i]);
+	return stopped ? lk_fail(&b->err, LK_ESTATE, "interrupted") : code;
+}
+
+static int make_room(struct bench *b)
+{
+	size_t n = (size_t)settings.events;
+
+	for (int i = 0; i < WORKERS; i++) {
+		(void)snprintf(b->worker[i], sizeof(b->worker[i]), "w%04d", i);
+		b->workers[i] = b->worker[i];
+	}
+	b->agency[LK_CWS].source = "cws-cms";
+	b->agency[LK_CALWORKS].source = "calsaws";
+	(void)snprintf(b->run, sizeof(b->run), "m%llx", (unsigned long long)wall_clock());
+	b->received = calloc(n, sizeof(*b->received));
+	if (settings.paced > 0) {
+		b->sent_ns = calloc(n, sizeof(*b->sent_ns));
+		b->took_ns = calloc(n * UINT8_MAX, sizeof(*b->took_ns));
+	}
+	if (b->received == NULL ||
+	    (settings.paced > 0 && (b->sent_ns == NULL || b->took_ns == NULL)))
+		return lk_fail(&b->err, LK_EMEMORY, "no memory for %d events", settings.events);
+	return 0;
+}
+
+static void unmake(struct bench *b)
+{
+	for (int i = 0; i < lk_agency_count; i++)
+		hang_up(&b->agency[i]);
+	lk_inbox_destroy(b->inbox);
+	lk_inbox_store_close(b->store);
+	host_unmake(&b->host);
+	lk_bytes_free(&b->wire);
+	free(b->received);
+	free(b->sent_ns);
+	free(b->took_ns);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	static struct bench b;
+	int first, code, status = options_parse(&tool, argc, argv, &first);
+
+	if (status >= 0)
+		return status;
+	if (first < argc || settings.events < 1 || settings.families < 1 ||
+	    settings.events > 9999999 || settings.families > 9999999)
+		return options_complain(&tool, "1 to 9999999 events and families; see --help");
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	code = make_room(&b);
+	if (code == 0)
+		code = host_make(&b.host, settings.state, settings.daemon, WINDOW, &b.err);
+	if (code == 0)
+		code = make_ready(&b);
+	if (code == 0)
+		code = measure(&b);
+	if (code < 0)
+		(void)options_complain(&tool, "%s", b.err.text);
+	unmake(&b);
+	return code < 0 ? TOOL_FAILED : TOOL_OK;
+}
