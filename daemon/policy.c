@@ -435,8 +435,17 @@ static unsigned reach(unsigned slots, const unsigned *groups, size_t n)
 	return all;
 }
 
+/* Who had a notice that an undone link takes back; who asks after an answer, which depends on who did not give it: the
+ * engine finds them by itself. */
+static bool finds_its_own(const struct rule_policy *rule)
+{
+	return rule->to == POLICY_BIT(SLOT_HOLDERS) || rule->to == POLICY_BIT(SLOT_OWN_SUPERVISOR);
+}
+
 static unsigned slots_allowed(const struct rule_policy *rule)
 {
+	if (finds_its_own(rule))
+		return rule->to;
 	if (rule->level == LK_OWN)
 		return reach(rule->to, slot_sides, sizeof(slot_sides) / sizeof(slot_sides[0]));
 	return LEADS | SUPERVISORS |

@@ -315,8 +315,9 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 	struct case_key key = { (int)e->agency, e->subject };
 	int pairs = has_tokens(e) && !row->ahead ? gather_tokens(t, key, err) : 0;
 	int rc = pairs < 0 ? pairs : open_home(t, key, &h, err);
+	/* What the event's own instant brings due is told with it, not before it. */
 	if (rc >= 0)
-		rc = home_catch_up(t, h, at, err);
+		rc = home_catch_up(t, h, e->time.at == at ? at - 1 : at, err);
 	if (rc < 0)
 		return rc;
 	struct fold_key place = key_of(e, row);

@@ -464,7 +464,7 @@ static void put_disclosure_now(const struct why *w)
 		.is_moment = w->row.rule_class == MOMENT,
 		.other_agency = w->row.other.agency,
 		.other = w->row.other.number,
-		.cause_at = w->row.cause_at,
+		.cause_at = w->kept != NULL ? home_happened_at(w->kept, &w->row) : w->row.cause_at,
 	};
 	bool crosses = w->row.level >= LK_REGISTRY && w->kept != NULL;
 	enum bar bar = crosses ? disclosure_bar(&w->kept->f, &ask) : BAR_NONE;

@@ -61,6 +61,12 @@ static bool match_shows(const struct home *home, const struct stored_notice *row
 	return row->state == LK_WITHDRAWN || (t != NULL && t->live);
 }
 
+lk_instant home_happened_at(const struct home *home, const struct stored_notice *row)
+{
+	const struct told *t = tolds_find(&home->told, row->id);
+	return t != NULL && t->cause_at < row->cause_at ? t->cause_at : row->cause_at;
+}
+
 /* Asked again each time: is there still a link to the case the facts are from, and a consent for
  * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
@@ -72,14 +78,16 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 		.is_moment = row->rule_class == MOMENT,
 		.other_agency = row->other.agency,
 		.other = row->other.number,
-		.cause_at = row->cause_at,
 	};
 	if (row->level < LK_REGISTRY)
 		return 1;
 	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;
 	if (rc > 0 && row->kind == LK_CROSSOVER_POSSIBLE)
 		return match_shows(home, row);
-	return rc <= 0 ? rc : disclosed(&home->f, &ask);
+	if (rc <= 0)
+		return rc;
+	ask.cause_at = home_happened_at(home, row);
+	return disclosed(&home->f, &ask);
 }
 
 /* A number and a kind: that something was told, and not what. */

@@ -114,6 +114,11 @@ int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct for
 /* The consent in force that content of this topic rests on: 'consent SOURCE/ID'. */
 void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
 
+/* ---- turn_mailbox.c -------------------------------------------------------------------------- */
+
+/* When what the row tells happened: a correction may have found an earlier time since. */
+lk_instant home_happened_at(const struct home *home, const struct stored_notice *row);
+
 /* ---- turn_gather.c --------------------------------------------------------------------------- */
 
 /* Folds anew from the log the families of these cases, as the links of this moment join them, and

@@ -334,6 +334,39 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
 }
 
+/* When the event that a moment is named by counts from now: a late event may have moved it. Of a
+ * status it is when it could be known, however old; of an event that is no more, as it was told. */
+static lk_instant happened_at(const struct derivation *d, const struct told *t)
+{
+	for (uint32_t i = 0; i < d->f->causes_n; i++) {
+		char key[KEY_MAX];
+		uint8_t digest[LK_DIGEST];
+		const struct cause *c = &d->f->causes[i];
+		key_cause(d->f, i, key);
+		cause_digest(t->kind, key, digest);
+		if (memcmp(digest, t->cause, LK_DIGEST) != 0)
+			continue;
+		return c->type == LK_CASE_OPENED || c->type == LK_CASE_STATUS ? t->cause_at : c->at;
+	}
+	return t->cause_at;
+}
+
+/* It follows still, but from a time at which it could not be known. */
+static bool is_withheld(const struct derivation *d, const struct told *t)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		if (d->at[i].withheld && memcmp(d->at[i].id, t->id, LK_DIGEST) == 0)
+			return true;
+	return false;
+}
+
+/* What the decision function is asked with from now on, here and at every hand-out. */
+static void date_again(struct told *t, const struct derivation *d)
+{
+	if (is_moment(d->p, t->kind) && t->level == LK_CONTENT)
+		t->cause_at = is_withheld(d, t) ? LK_NO_INSTANT : happened_at(d, t);
+}
+
 static enum repeat may_repeat(const struct tolds *told, const struct derivation *d,
 			      const struct told *t, int reason)
 {
@@ -377,6 +410,7 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 	t->live = 0;
 	if (t->doubled)
 		return;
+	date_again(t, d);
 	t->rev++;
 	*add_telling(out) =
 		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason),

@@ -457,6 +457,11 @@ static void digest_of(const char *kind, const char *key, const char *place, stru
 	lk_digest(text, (size_t)len, NULL, out);
 }
 
+void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST])
+{
+	digest_of(lk_notice_kind_word(kind), key, "", LK_NO_TEXT, out);
+}
+
 static struct candidate *add_candidate(struct derivation *d)
 {
 	static struct candidate scratch;
@@ -479,7 +484,7 @@ static void name_candidate(struct candidate *c, const struct fact *fact,
 {
 	const char *kind = lk_notice_kind_word(fact->kind);
 	bool by_place = is_moment && !who->named;
-	digest_of(kind, fact->key, "", LK_NO_TEXT, c->cause);
+	cause_digest(fact->kind, fact->key, c->cause);
 	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
 		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
@@ -657,7 +662,7 @@ static bool spoke_of(const struct derivation *d, struct lk_text source, uint32_t
 const struct told *stands_told(const struct derivation *d, const struct fact *fact)
 {
 	uint8_t cause[LK_DIGEST];
-	digest_of(lk_notice_kind_word(fact->kind), fact->key, "", LK_NO_TEXT, cause);
+	cause_digest(fact->kind, fact->key, cause);
 	for (uint32_t i = 0; i < d->told->n; i++)
 		if (d->told->at[i].live && memcmp(d->told->at[i].cause, cause, LK_DIGEST) == 0)
 			return &d->told->at[i];

@@ -135,6 +135,8 @@ void fact_tell(struct derivation *d, const struct fact *fact);
 void key_case(const struct family *f, uint32_t kase, char out[KEY_MAX]);
 void key_named(const struct family *f, uint32_t kase, struct word id, char out[KEY_MAX]);
 void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX]);
+/* What candidates of a kind and a key, and what was told of them, are found again by. */
+void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST]);
 /* This episode of this family. */
 void key_episode(const struct derivation *d, char out[KEY_MAX]);
 

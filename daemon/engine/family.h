@@ -17,9 +17,9 @@ struct trace;
 /* An event that something rests on; what notices name in `because`. */
 struct cause {
 	struct word source, id;
-	lk_instant at;
+	lk_instant at; /* from when it counts: its time, or the opening of its case */
 	int32_t agency;
-	uint32_t spare; /* keeps the packed row free of holes */
+	int32_t type; /* lk_event_type */
 };
 
 /* One agency's case. */

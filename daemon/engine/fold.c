@@ -1063,14 +1063,15 @@ static void note_speaker(struct family *f, struct lk_text source, uint32_t kase)
 	s->kase = kase;
 }
 
-static uint32_t add_cause(struct family *f, const struct lk_event *e)
+static uint32_t add_cause(struct family *f, const struct lk_event *e, lk_instant at)
 {
 	struct word source = family_word(f, e->source), id = family_word(f, e->id);
 	struct cause *c = family_add_cause(f);
 	c->source = source;
 	c->id = id;
-	c->at = e->time.at;
+	c->at = at;
 	c->agency = (int32_t)e->agency;
+	c->type = (int32_t)e->type;
 	return f->causes_n - 1;
 }
 
@@ -1086,7 +1087,7 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	run_ticks(f, p, key->at, false);
 	struct step s = { .f = f, .p = p, .e = event, .at = key->at };
 	s.kase = named_case(f, (int)event->agency, event->subject);
-	s.cause = add_cause(f, event);
+	s.cause = add_cause(f, event, key->at);
 	if (f->failed)
 		return;
 	note_speaker(f, event->source, s.kase);

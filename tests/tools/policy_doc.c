@@ -216,7 +216,7 @@ static const char rules_head[] =
 	"|---|---|---|---|\n"
 	"| `enabled` | true or false | yes | false: the rule tells nothing, and what stood by it is withdrawn |\n"
 	"| `class` | standing or moment | no: shown here | true until it is not, or told once |\n"
-	"| `to` | list of places | among the places that the rule can be addressed to | who is told; `own` is the side that "
+	"| `to` | list of places | among the places that the rule can be addressed to; `crossover.ended` and `notice.unanswered` find their own | who is told; `own` is the side that "
 	"said it, `other` the side that did not |\n"
 	"| `level` | own, signal, registry, content | down, never up; content stays content | the most the other side learns |\n"
 	"| `topic` | a topic of consent, or none | no: shown here | what a consent must cover for content |\n"

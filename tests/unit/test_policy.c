@@ -312,6 +312,12 @@ static void nothing_discloses_more_than_is_built_in(void **state)
 	assert_refused("rules: {referral.overdue: {to: [other_lead]}}", "to other_lead");
 	assert_refused("rules: {closure.both: {to: [organizer]}}", "to organizer");
 	assert_refused("rules: {status.changed: {to: []}}", "names nobody");
+	assert_refused("rules: {crossover.ended: {to: [holders, cws_lead]}}", "to cws_lead");
+	assert_refused("rules: {crossover.ended: {to: [calworks_supervisor]}}",
+		       "to calworks_supervisor");
+	assert_refused("rules: {notice.unanswered: {to: [own_lead]}}", "to own_lead");
+	assert_refused("rules: {notice.unanswered: {to: [own_supervisor, other_supervisor]}}",
+		       "to other_supervisor");
 }
 
 static void what_is_fixed_may_be_shown(void **state)
