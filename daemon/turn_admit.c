@@ -74,6 +74,17 @@ static int stream_open(struct turn *t, struct lk_text source, const uint8_t epoc
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+/* Content is compared as values: bytes that are no value are compared as bytes. */
+static int digest_refused(struct admission *a)
+{
+	int rc = lk_wire_digest(a->in->bytes, a->in->len, a->digest);
+	if (rc == LK_EMEMORY)
+		return lk_fail(a->err, rc, "no memory for an event");
+	if (rc < 0)
+		lk_digest(a->in->bytes, a->in->len, NULL, a->digest);
+	return LK_EREFUSED;
+}
+
 static int read_event(struct admission *a)
 {
 	const struct turn_event *in = a->in;
@@ -81,8 +92,7 @@ static int read_event(struct admission *a)
 	memset(why, 0, sizeof(*why));
 	if (lk_event_decode(in->bytes, in->len, turn_agency_of, a->t, &a->event, why) < 0) {
 		a->verdict->outcome = TURN_REFUSED;
-		lk_digest(in->bytes, in->len, NULL, a->digest);
-		return LK_EREFUSED;
+		return digest_refused(a);
 	}
 	if (lk_wire_canonical(in->bytes, in->len, &a->canonical) < 0 || a->canonical.failed)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
@@ -383,9 +393,10 @@ static int keep_letter(struct admission *a, bool has_place)
 		.field = lk_text_of(r->field),
 		.detail = lk_text_of(r->detail),
 		.body = a->in->bytes,
-		.body_len = a->in->len < LK_EVENT_MAX ? a->in->len : LK_EVENT_MAX,
+		.body_len = a->in->len,
 	};
 	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
+	memcpy(letter.digest, a->digest, LK_DIGEST);
 	return store_dead_letter_add(a->t->store, &letter, a->err);
 }
 

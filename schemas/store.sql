@@ -92,7 +92,7 @@ CREATE TABLE dead_letter (
 	reason INTEGER NOT NULL, -- lk_refusal
 	field TEXT, -- path of the member that was refused
 	detail TEXT, -- a sentence that repeats nothing of the bytes
-	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the whole bytes as they came
+	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the canonical form; of the whole bytes where they have none
 	sum INTEGER NOT NULL, -- of the row
 	body BLOB NOT NULL, -- the bytes as they came, cut at 64 KiB
 	CHECK ((stream IS NULL) = (seq IS NULL))

@@ -347,6 +347,7 @@ static void value_json(struct lk_span value, struct lk_bytes *out)
 	case SPAN_INT: int_json(value, out); return;
 	case SPAN_BOOL: bool_json(value, out); return;
 	case SPAN_NIL:
+	case SPAN_FOREIGN: /* never scanned */
 	case SPAN_NONE: say(out, "null"); return;
 	}
 }

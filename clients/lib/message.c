@@ -5,6 +5,7 @@
  * right kind and in range; what is said of a bad one repeats nothing of it.
  */
 #include "fields.h"
+#include "scan.h"
 
 #include <string.h>
 
@@ -47,14 +48,27 @@ static int members_decode(const char *what, const struct field *fields, struct l
 	return 0;
 }
 
+/* Where events come in, what an event holds is judged with the event: a bad one is its publisher's
+ * to be told of, and no reason to refuse the message around it. */
+static int frame_scan(const void *bytes, size_t len, const char *sealed, struct lk_error *err)
+{
+	struct scan scan;
+
+	if (scan_envelope(bytes, len, &lk_message_limits, sealed, &scan) == 0)
+		return 0;
+	return lk_fail(err, LK_EWIRE, "%zu bytes that are not one bounded map: %s", len,
+		       scan.detail);
+}
+
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err)
 {
+	const char *sealed = (takes & LK_TAKES(LK_MSG_EVENT)) != 0 ? "event" : NULL;
 	struct lk_span map = lk_span_of(bytes, len);
 	struct lk_text word;
 	int type;
 
-	if (lk_wire_scan(bytes, len, &lk_message_limits, err) < 0)
+	if (frame_scan(bytes, len, sealed, err) < 0)
 		return LK_EWIRE;
 	word = lk_as_text(lk_get(map, "m"));
 	if (!lk_text_given(word))
@@ -62,6 +76,8 @@ int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_m
 	type = message_type(word, takes);
 	if (type < 0)
 		return lk_fail(err, LK_EWIRE, "a message of a name that is not spoken here");
+	if (sealed != NULL && type != LK_MSG_EVENT && frame_scan(bytes, len, NULL, err) < 0)
+		return LK_EWIRE;
 	memset(out, 0, sizeof(*out));
 	out->type = (enum lk_message_type)type;
 	return members_decode(messages[type].word, messages[type].fields(), map,

@@ -11,7 +11,17 @@
 /* The largest integer that every JSON reader keeps exactly. */
 #define INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
-enum span_kind { SPAN_NONE, SPAN_NIL, SPAN_BOOL, SPAN_INT, SPAN_TEXT, SPAN_ARRAY, SPAN_MAP };
+/* SPAN_FOREIGN: a value of MessagePack that is not spoken here; it can only be stepped over. */
+enum span_kind {
+	SPAN_NONE,
+	SPAN_NIL,
+	SPAN_BOOL,
+	SPAN_INT,
+	SPAN_TEXT,
+	SPAN_ARRAY,
+	SPAN_MAP,
+	SPAN_FOREIGN,
+};
 
 enum scan_fault {
 	SCAN_FINE,
@@ -37,6 +47,11 @@ int scan_value(const void *bytes, size_t len, const struct lk_limits *limits,
 /* As scan_value(), and the value must be a map. */
 int scan_map(const void *bytes, size_t len, const struct lk_limits *limits,
 	     struct scan *out) LK_MUST_CHECK;
+
+/* As scan_map(), but the outermost map's member `sealed` (NULL: none) is only measured, whatever it
+ * holds: who opens it scans it by its own limits. */
+int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits, const char *sealed,
+		  struct scan *out) LK_MUST_CHECK;
 
 enum span_kind span_kind(struct lk_span value);
 

@@ -28,28 +28,37 @@ const struct lk_limits scan_any_limits = { .depth = 32, .items = UINT_MAX, .byte
 
 struct head {
 	enum span_kind kind;
-	size_t size;   /* bytes of the head itself */
-	uint64_t n;    /* items of an array, pairs of a map, bytes of a text */
+	size_t size; /* bytes of the head itself */
+	uint64_t n;  /* items of an array, pairs of a map, bytes of a text or of what is foreign */
 	int64_t value; /* of an integer; 0 or 1 of a boolean */
 	bool shortest;
 };
 
-/* The heads from 0xc0 to 0xdf: what they begin, and how wide the number behind them is. The rest
- * (bin, ext, float, and one that means nothing) is not spoken here. */
+/* The heads from 0xc0 to 0xdf: what they begin, how wide the number behind them is, and for what
+ * is not spoken here (bin, ext, float) how many bytes follow beside those that the number tells:
+ * such a value can be stepped over. 0xc1 means nothing and begins nothing. */
 static const struct form {
 	enum span_kind kind;
 	uint8_t width;
 	bool is_signed;
+	uint8_t more;
 } forms[32] = {
-	[0x00] = { SPAN_NIL, 0, false },   [0x02] = { SPAN_BOOL, 0, false },
-	[0x03] = { SPAN_BOOL, 0, false },  [0x0c] = { SPAN_INT, 1, false },
-	[0x0d] = { SPAN_INT, 2, false },   [0x0e] = { SPAN_INT, 4, false },
-	[0x0f] = { SPAN_INT, 8, false },   [0x10] = { SPAN_INT, 1, true },
-	[0x11] = { SPAN_INT, 2, true },    [0x12] = { SPAN_INT, 4, true },
-	[0x13] = { SPAN_INT, 8, true },    [0x19] = { SPAN_TEXT, 1, false },
-	[0x1a] = { SPAN_TEXT, 2, false },  [0x1b] = { SPAN_TEXT, 4, false },
-	[0x1c] = { SPAN_ARRAY, 2, false }, [0x1d] = { SPAN_ARRAY, 4, false },
-	[0x1e] = { SPAN_MAP, 2, false },   [0x1f] = { SPAN_MAP, 4, false },
+	[0x00] = { SPAN_NIL, 0, false, 0 },     [0x02] = { SPAN_BOOL, 0, false, 0 },
+	[0x03] = { SPAN_BOOL, 0, false, 0 },    [0x04] = { SPAN_FOREIGN, 1, false, 0 },
+	[0x05] = { SPAN_FOREIGN, 2, false, 0 }, [0x06] = { SPAN_FOREIGN, 4, false, 0 },
+	[0x07] = { SPAN_FOREIGN, 1, false, 1 }, [0x08] = { SPAN_FOREIGN, 2, false, 1 },
+	[0x09] = { SPAN_FOREIGN, 4, false, 1 }, [0x0a] = { SPAN_FOREIGN, 0, false, 4 },
+	[0x0b] = { SPAN_FOREIGN, 0, false, 8 }, [0x0c] = { SPAN_INT, 1, false, 0 },
+	[0x0d] = { SPAN_INT, 2, false, 0 },     [0x0e] = { SPAN_INT, 4, false, 0 },
+	[0x0f] = { SPAN_INT, 8, false, 0 },     [0x10] = { SPAN_INT, 1, true, 0 },
+	[0x11] = { SPAN_INT, 2, true, 0 },      [0x12] = { SPAN_INT, 4, true, 0 },
+	[0x13] = { SPAN_INT, 8, true, 0 },      [0x14] = { SPAN_FOREIGN, 0, false, 2 },
+	[0x15] = { SPAN_FOREIGN, 0, false, 3 }, [0x16] = { SPAN_FOREIGN, 0, false, 5 },
+	[0x17] = { SPAN_FOREIGN, 0, false, 9 }, [0x18] = { SPAN_FOREIGN, 0, false, 17 },
+	[0x19] = { SPAN_TEXT, 1, false, 0 },    [0x1a] = { SPAN_TEXT, 2, false, 0 },
+	[0x1b] = { SPAN_TEXT, 4, false, 0 },    [0x1c] = { SPAN_ARRAY, 2, false, 0 },
+	[0x1d] = { SPAN_ARRAY, 4, false, 0 },   [0x1e] = { SPAN_MAP, 2, false, 0 },
+	[0x1f] = { SPAN_MAP, 4, false, 0 },
 };
 
 static uint64_t big_endian(const uint8_t *at, unsigned width)
@@ -99,11 +108,13 @@ static bool head_in_table(const uint8_t *at, size_t left, struct head *head)
 		return false;
 	number = big_endian(at + 1, form->width);
 	*head = (struct head){ .kind = form->kind, .size = 1u + form->width, .shortest = true };
-	if (form->width == 0) {
+	if (form->kind == SPAN_FOREIGN) {
+		head->n = number + form->more;
+	} else if (form->width == 0) {
 		head->value = *at & 1;
 	} else if (form->kind == SPAN_INT) {
-		if (!form->is_signed && number > INTEGER_MAX)
-			return false;
+		if (!form->is_signed && number > INT64_MAX)
+			number = INT64_MAX; /* beyond what is spoken here, as it was before */
 		head->value =
 			form->is_signed ? sign_extended(number, form->width) : (int64_t)number;
 		head->shortest = integer_is_shortest(form, head->value);
@@ -114,8 +125,7 @@ static bool head_in_table(const uint8_t *at, size_t left, struct head *head)
 	return true;
 }
 
-/* False where the head is cut short or not of the subset. Says nothing yet about what follows
- * it. */
+/* False where the head is cut short or means nothing. Says nothing yet about what follows it. */
 static bool head_read(const uint8_t *at, size_t left, struct head *head)
 {
 	if (left == 0)
@@ -215,6 +225,7 @@ uint32_t text_characters(struct lk_text text)
 struct scanner {
 	const uint8_t *at, *end;
 	const struct lk_limits *limits;
+	const char *sealed; /* a member of the outermost map that is only measured; or NULL */
 	unsigned items;
 	struct scan *scan;
 };
@@ -232,7 +243,7 @@ static int scan_head(struct scanner *s, struct head *head)
 
 	if (left == 0)
 		return scan_fail(s, SCAN_BROKEN, "it ends too early");
-	if (!head_read(s->at, left, head))
+	if (!head_read(s->at, left, head) || head->kind == SPAN_FOREIGN)
 		return scan_fail(s, SCAN_BROKEN,
 				 "a value is cut short or of a kind that is not allowed");
 	if (head->kind == SPAN_INT && (head->value > INTEGER_MAX || head->value < -INTEGER_MAX))
@@ -287,6 +298,24 @@ static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
 }
 
 static int scan_one(struct scanner *s, unsigned depth);
+static size_t value_size(const uint8_t *at, size_t left);
+
+static bool is_sealed(const struct scanner *s, struct lk_text key, unsigned depth)
+{
+	return s->sealed != NULL && depth + 1 == s->limits->depth && lk_text_says(key, s->sealed);
+}
+
+/* Steps over one value, of whatever kinds. */
+static int scan_past(struct scanner *s)
+{
+	size_t size = value_size(s->at, (size_t)(s->end - s->at));
+
+	if (size == 0)
+		return scan_fail(s, SCAN_BROKEN, "a value has no end");
+	s->scan->canonical = false;
+	s->at += size;
+	return 0;
+}
 
 static int scan_pairs(struct scanner *s, const struct head *map, unsigned depth)
 {
@@ -303,7 +332,7 @@ static int scan_pairs(struct scanner *s, const struct head *map, unsigned depth)
 		if (scan_text(s, &head, &key) < 0)
 			return -1;
 		sorted = sorted && (i == 0 || lk_text_order(last, key) < 0);
-		if (scan_one(s, depth) < 0)
+		if ((is_sealed(s, key, depth) ? scan_past(s) : scan_one(s, depth)) < 0)
 			return -1;
 	}
 	if (sorted)
@@ -336,11 +365,14 @@ static int scan_one(struct scanner *s, unsigned depth)
 	return 0;
 }
 
-int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
+static int scan_whole(const void *bytes, size_t len, const struct lk_limits *limits,
+		      const char *sealed, struct scan *out)
 {
-	struct scanner s = {
-		.at = bytes, .end = (const uint8_t *)bytes + len, .limits = limits, .scan = out
-	};
+	struct scanner s = { .at = bytes,
+			     .end = (const uint8_t *)bytes + len,
+			     .limits = limits,
+			     .sealed = sealed,
+			     .scan = out };
 
 	*out = (struct scan){ .fault = SCAN_FINE, .canonical = true };
 	if (len > limits->bytes)
@@ -354,15 +386,26 @@ int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, st
 	return 0;
 }
 
-int scan_map(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
+int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
 {
-	if (scan_value(bytes, len, limits, out) < 0)
+	return scan_whole(bytes, len, limits, NULL, out);
+}
+
+int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits, const char *sealed,
+		  struct scan *out)
+{
+	if (scan_whole(bytes, len, limits, sealed, out) < 0)
 		return -1;
 	if (span_kind(lk_span_of(bytes, len)) == SPAN_MAP)
 		return 0;
 	out->fault = SCAN_BROKEN;
 	out->detail = "it is not a map";
 	return -1;
+}
+
+int scan_map(const void *bytes, size_t len, const struct lk_limits *limits, struct scan *out)
+{
+	return scan_envelope(bytes, len, limits, NULL, out);
 }
 
 int lk_wire_scan(const void *bytes, size_t len, const struct lk_limits *limits,
@@ -411,7 +454,7 @@ static size_t value_size(const uint8_t *at, size_t left)
 		    head_claim(&head) > left - size - head.size)
 			return 0;
 		size += head.size;
-		if (head.kind == SPAN_TEXT)
+		if (head.kind == SPAN_TEXT || head.kind == SPAN_FOREIGN)
 			size += (size_t)head.n;
 		else
 			pending += head_claim(&head);
@@ -668,6 +711,7 @@ static void canonical_put(struct lk_span value, struct lk_bytes *out)
 	case SPAN_INT: lk_put_int(out, head.value); return;
 	case SPAN_NIL:
 	case SPAN_BOOL: lk_put_raw(out, value.at, 1); return;
+	case SPAN_FOREIGN: /* never scanned */
 	case SPAN_NONE: return;
 	}
 }

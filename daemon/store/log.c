@@ -266,7 +266,6 @@ static void letter_sum(struct store *s, const struct dead_letter *l, size_t kept
 int store_dead_letter_add(struct store *s, const struct dead_letter *letter, struct lk_error *err)
 {
 	size_t kept = letter->body_len < LETTER_MAX ? letter->body_len : LETTER_MAX;
-	uint8_t digest[LK_DIGEST];
 	int64_t sum, stream = 0;
 	struct query q;
 	int rc = 0;
@@ -275,7 +274,6 @@ int store_dead_letter_add(struct store *s, const struct dead_letter *letter, str
 		rc = stream_intern(s, letter->source, letter->epoch, &stream, err);
 	if (rc < 0)
 		return rc;
-	lk_digest(letter->body, letter->body_len, NULL, digest);
 	letter_sum(s, letter, kept);
 	if ((rc = sum_end(s, &sum, err)) < 0)
 		return rc;
@@ -287,7 +285,7 @@ int store_dead_letter_add(struct store *s, const struct dead_letter *letter, str
 	bind_int(&q, (int64_t)letter->reason);
 	bind_text(&q, letter->field);
 	bind_text(&q, letter->detail);
-	bind_digest(&q, digest);
+	bind_digest(&q, letter->digest);
 	bind_int(&q, sum);
 	bind_blob(&q, letter->body, kept);
 	return query_run(&q, err);

@@ -91,7 +91,8 @@ struct dead_letter {
 	lk_instant received_at;
 	enum lk_refusal reason;
 	struct lk_text field, detail;
-	const void *body; /* as it came, cut at 64 KiB */
+	uint8_t digest[LK_DIGEST]; /* of the canonical form, or of the bytes where they have none; given when added */
+	const void *body; /* as it came; what is kept of it is cut at 64 KiB */
 	size_t body_len;
 };
 typedef int dead_letter_visitor(void *context, const struct dead_letter *letter);
@@ -115,7 +116,7 @@ int store_stream_put(struct store *s, const struct stored_stream *stream, struct
 /* The outbox has forgotten first..upto, which we do not have: a gap that nobody can fill. */
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t upto,
 		  lk_instant noticed_at, struct lk_error *err) LK_MUST_CHECK;
-/* What became of one seq: 1 and *digest (of the canonical form; of the raw bytes for a dead letter) and, where it was
+/* What became of one seq: 1 and *digest (a dead letter's as it was given) and, where it was
  * refused, *refused with its reason; 0: not known. */
 struct stream_verdict {
 	uint8_t digest[LK_DIGEST];

@@ -26,7 +26,7 @@
 	F(v, "v", NUMBER, REQUIRED) F(source, "source", WORD(64), REQUIRED) F(epoch, "epoch", KEY, REQUIRED) \
 	F(first, "first", NUMBER, REQUIRED) F(last, "last", NUMBER, REQUIRED) F(acked, "acked", NUMBER, REQUIRED)
 #define LK_FIELDS_event_sent(F) \
-	F(epoch, "epoch", KEY, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) F(event, "event", RAW, REQUIRED)
+	F(epoch, "epoch", KEY, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) F(event, "event", RAW, NULLABLE)
 /* intake, daemon to publisher. refused: [{seq, reason, field, detail}] */
 #define LK_FIELDS_subscribe(F) \
 	F(epoch, "epoch", KEY, REQUIRED) F(next, "next", NUMBER, REQUIRED) F(credit, "credit", NUMBER, REQUIRED) \
@@ -126,7 +126,9 @@ struct lk_message {
 #define LK_CONTROL_TAKES LK_TAKES(LK_MSG_VERB)
 #define LK_ASKER_TAKES (LK_TAKES(LK_MSG_REPLY) | LK_TAKES(LK_MSG_ERROR))
 
-/* Scans and decodes one lane message. 0, or LK_EWIRE with a sentence that repeats nothing of the bytes. */
+/* Scans and decodes one lane message. 0, or LK_EWIRE with a sentence that repeats nothing of the bytes. Where events may
+ * come, event_sent.event is only measured: lk_event_decode() judges it, so that a bad event is a dead letter with a name
+ * and not the end of its publisher's session. */
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err) LK_MUST_CHECK;
 /* Appends the message, `m` first. Absent optional members are left out. */

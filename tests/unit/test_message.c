@@ -110,6 +110,64 @@ static void a_name_means_what_the_listener_takes(void **state)
 	lk_bytes_free(&bytes);
 }
 
+/* {"m": "event", "event": VALUE, "epoch": KEY, "seq": 7}, and what is told of it. */
+static int decode_sealed(const char *hex, struct lk_bytes *bytes, struct lk_message *message)
+{
+	uint8_t value[64];
+
+	lk_bytes_clear(bytes);
+	lk_put_map(bytes, 4);
+	lk_put_word(bytes, "m");
+	lk_put_word(bytes, "event");
+	lk_put_word(bytes, "event");
+	lk_put_raw(bytes, value, bytes_of_hex(lk_text_of(hex), value, sizeof(value)));
+	lk_put_word(bytes, "epoch");
+	lk_put_word(bytes, KEY);
+	lk_put_word(bytes, "seq");
+	lk_put_int(bytes, 7);
+	return lk_message_decode(bytes->at, bytes->len, LK_INTAKE_TAKES, message, NULL);
+}
+
+/* Of each form that MessagePack has and we do not speak, one. */
+static void an_event_is_handed_on_unjudged(void **state)
+{
+	static const char *const values[] = {
+		"c40178",
+		"c5000178",
+		"c60000000178",
+		"c7010578",
+		"c800010578",
+		"c9000000010578",
+		"ca3f800000",
+		"cb3ff8000000000000",
+		"d40578",
+		"d5057878",
+		"d60578787878",
+		"d7057878787878787878",
+		"d80578787878787878787878787878787878",
+		"cfffffffffffffffff",
+		"82a16101a16102",
+		"a1ff",
+		"05",
+		"8105cb3ff8000000000000",
+	};
+	static const char *const endless[] = { "c1", "81a161c1", "c6ffffffff", "ca", "c7ff05" };
+	struct lk_bytes bytes = { 0 };
+	struct lk_message message;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		assert_int_equal(decode_sealed(values[i], &bytes, &message), 0);
+		assert_int_equal(message.event_sent.event.len, strlen(values[i]) / 2);
+		assert_int_equal(message.event_sent.seq, 7);
+	}
+	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++)
+		assert_int_equal(decode_sealed(endless[i], &bytes, &message), LK_EWIRE);
+	assert_int_equal(decode_sealed("c0", &bytes, &message), 0);
+	assert_null(message.event_sent.event.at);
+	lk_bytes_free(&bytes);
+}
+
 static void what_makes_no_sense_is_refused_and_not_repeated(void **state)
 {
 	static const char *const wrong[] = {
@@ -216,6 +274,7 @@ int main(void)
 		cmocka_unit_test(what_is_encoded_is_decoded),
 		cmocka_unit_test(damaged_frames_are_a_message_or_refused),
 		cmocka_unit_test(a_name_means_what_the_listener_takes),
+		cmocka_unit_test(an_event_is_handed_on_unjudged),
 		cmocka_unit_test(what_makes_no_sense_is_refused_and_not_repeated),
 		cmocka_unit_test(a_message_begins_with_its_name),
 		cmocka_unit_test(items_of_lists_go_out_and_come_back),

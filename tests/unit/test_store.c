@@ -553,6 +553,7 @@ static struct dead_letter a_letter(const char *body, int64_t seq)
 	};
 
 	memcpy(letter.epoch, epoch, LK_DIGEST);
+	lk_digest(body, strlen(body), NULL, letter.digest);
 	return letter;
 }
 
