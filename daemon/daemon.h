@@ -7,6 +7,7 @@
 #include "control.h"
 #include "keys.h"
 #include "turn.h"
+#include "witness.h"
 
 struct daemon {
 	struct config config;
@@ -15,6 +16,7 @@ struct daemon {
 	struct clock clock;
 	lk_instant started_at;
 	struct store *store;
+	struct witness witness;
 	struct loop *loop;
 	struct zsock_context *sockets;
 	struct access *access;

@@ -202,6 +202,7 @@ static void beaten(void *context)
 	loop_tell_status("%sserving; %" PRId64 " events, %" PRId64 " notices sent",
 			 d->clock.manual ? "manual clock; " : "", metric_get(METRIC_EVENTS_APPLIED),
 			 metric_get(METRIC_NOTICES_SENT));
+	witness_beat(&d->witness);
 	loop_timer_in(d->beat, STATUS_US);
 }
 
@@ -232,6 +233,8 @@ static int build_files(struct daemon *d, struct lk_error *err)
 		rc = make_folders(d->config.runtime_directory, err);
 	if (rc == 0)
 		rc = store_open(&options, &d->store, err);
+	if (rc == 0)
+		witness_begin(&d->witness, d->store);
 	if (rc == 0)
 		rc = keys_server(d->config.server_key, &d->keys, err);
 	if (rc == 0)
@@ -425,6 +428,7 @@ static void unwind(struct daemon *d)
 	access_destroy(d->access);
 	zsock_end(d->sockets);
 	loop_destroy(d->loop);
+	witness_end(&d->witness);
 	store_close(d->store);
 	free(d->silent);
 	free(d->policy);

@@ -251,22 +251,15 @@ void content_basis(const struct family *f, int topic, char out[BASIS_MAX])
 	}
 }
 
-static int write_ledger(struct writing *w, const struct told *t, int level, int64_t seq)
+static struct lk_text basis_of(const struct writing *w, const struct told *t, int level,
+			       char room[BASIS_MAX])
 {
-	char basis[BASIS_MAX] = "WIC 18961.5";
 	if (level < LK_REGISTRY)
-		return 0;
-	if (level == LK_CONTENT)
-		content_basis(&w->h->f, t->topic, basis);
-	struct ledger_row row = {
-		.at = w->at,
-		.worker = words_text(&w->h->told.words, t->worker),
-		.from = seq,
-		.upto = seq,
-		.level = level,
-		.basis = lk_text_of(basis),
-	};
-	return store_ledger_add(w->t->store, &row, w->err);
+		return LK_NO_TEXT;
+	if (level < LK_CONTENT)
+		return LK_TEXT("WIC 18961.5");
+	content_basis(&w->h->f, t->topic, room);
+	return lk_text_of(room);
 }
 
 static struct stored_notice row_of(const struct writing *w, const struct told *t,
@@ -302,16 +295,16 @@ static int note_each(struct writing *w, const struct lk_bytes *body)
 static int write_notice(struct writing *w, const struct told *t, struct lk_notice *n)
 {
 	struct lk_bytes body = { 0 };
+	char basis[BASIS_MAX];
 	int64_t seq = 0;
 	lk_digest_hex(t->id, n->id);
 	n->rev = t->rev;
 	n->at = zone_time(&w->t->policy->zone, w->at);
 	lk_notice_encode(n, &body);
 	struct stored_notice row = row_of(w, t, n, &body);
+	row.basis = basis_of(w, t, n->level, basis);
 	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice")
 			     : store_notice_add(w->t->store, &row, &seq, w->err);
-	if (rc >= 0)
-		rc = write_ledger(w, t, n->level, seq);
 	if (rc >= 0)
 		rc = note_grown(w->t, row.worker, seq, w->err);
 	if (rc >= 0 && w->t->sink.each != NULL)

@@ -57,6 +57,15 @@ struct wal {
 	int frames, bite;
 };
 
+/* The file linkages.mark: mark.c. */
+struct mark {
+	int fd; /* -1: there is none */
+	bool unsynced;
+	struct store_mark found;
+};
+
+#define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
+
 struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
@@ -72,10 +81,13 @@ struct store {
 	int64_t fillings;      /* of state.db so far */
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
+	struct mark mark;
 	struct wal wal, state_wal;
 	uint32_t generation;
 	struct name_slot *names;
 	struct lk_bytes scratch; /* what a row says, for its sum */
+	uint8_t salts[SALTS][LK_DIGEST];
+	unsigned salts_left;
 };
 
 /* ---- query.c -------------------------------------------------------------------------------- */
@@ -149,6 +161,13 @@ int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK
 /* ---- families.c ----------------------------------------------------------------------------- */
 
 int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- mark.c --------------------------------------------------------------------------------- */
+
+int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void mark_write(struct store *s);
+int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void mark_close(struct store *s);
 
 /* ---- migrate.c ------------------------------------------------------------------------------ */
 

@@ -186,6 +186,7 @@ CREATE TABLE notice (
 	other_case INTEGER, -- agency_case.ref the facts are from; null: none crossed
 	cause_at INTEGER NOT NULL, -- instant of what it tells
 	told_at INTEGER NOT NULL, -- instant of the telling
+	ledger INTEGER, -- ledger.number of its making; null: nothing of the other side is in it
 	sum INTEGER NOT NULL, -- of the row
 	body BLOB NOT NULL, -- the notice, encoded, as told
 	UNIQUE (worker, seq),
@@ -213,16 +214,25 @@ LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker;
 -- name: ledger
 CREATE TABLE ledger (
 	number INTEGER PRIMARY KEY, -- from 1, without a gap
-	at INTEGER NOT NULL, -- when it was disclosed
-	reader INTEGER NOT NULL, -- worker.ref of the worker or auditor
-	session TEXT, -- in which it was handed out; null: when the notice was made
-	first_seq INTEGER NOT NULL, -- in the worker's mailbox; 0: it was not a notice
-	last_seq INTEGER NOT NULL, -- in the worker's mailbox; 0: it was not a notice
-	level INTEGER NOT NULL, -- lk_level
-	basis TEXT NOT NULL, -- legal basis, consent or purpose
-	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain and of this row: see ledger.c
+	at INTEGER, -- when it was disclosed; null: the row was expunged, and so is all up to basis
+	reader INTEGER, -- worker.ref of the worker or auditor
+	session TEXT, -- in which it was handed out; null: when the notice was made, or it was not a notice
+	first_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
+	last_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
+	level INTEGER, -- lk_level
+	basis TEXT, -- legal basis, consent or purpose
+	seal BLOB NOT NULL CHECK (length(seal) = 16), -- the salt of the row's digest; expunged: that digest itself
+	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain, the number and the row's digest
 ) STRICT;
-CREATE INDEX ledger_reader ON ledger (reader, last_seq);
+CREATE INDEX ledger_handed ON ledger (reader, last_seq) WHERE session IS NOT NULL;
+CREATE INDEX ledger_asked ON ledger (number) WHERE first_seq = 0;
+
+-- name: ledger_expunged
+CREATE TABLE ledger_expunged (
+	by_row INTEGER NOT NULL, -- ledger.number of the row that tells of the order
+	number INTEGER NOT NULL UNIQUE, -- ledger.number of a row that it took away: that row says nothing any more
+	PRIMARY KEY (by_row, number)
+) STRICT, WITHOUT ROWID;
 
 -- name: value
 CREATE TABLE value (

@@ -142,9 +142,29 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	}
 	bind_int(&q, n->cause_at);
 	bind_int(&q, n->told_at);
+	if (lk_text_given(n->basis))
+		bind_int(&q, s->tips.ledger);
+	else
+		bind_null(&q);
 	bind_int(&q, sum);
 	bind_blob(&q, n->body, n->body_len);
 	return query_run(&q, err);
+}
+
+/* Nothing of the other side is kept for a worker whose row in the ledger is not kept with it. */
+static int notice_disclose(struct store *s, const struct stored_notice *n, int64_t seq,
+			   struct lk_error *err)
+{
+	const struct ledger_row row = {
+		.at = n->told_at,
+		.worker = n->worker,
+		.from = seq,
+		.upto = seq,
+		.level = n->level,
+		.basis = n->basis,
+	};
+
+	return lk_text_given(n->basis) ? store_ledger_add(s, &row, err) : 0;
 }
 
 int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq,
@@ -156,6 +176,8 @@ int store_notice_add(struct store *s, const struct stored_notice *notice, int64_
 	if (rc < 0)
 		return rc;
 	if ((rc = mailbox_grow(s, notice->worker, worker, seq, err)) < 0)
+		return rc;
+	if ((rc = notice_disclose(s, notice, *seq, err)) < 0)
 		return rc;
 	notice_sum(s, notice, *seq);
 	if ((rc = sum_end(s, &sum, err)) < 0)

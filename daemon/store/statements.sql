@@ -167,8 +167,8 @@ UPDATE worker SET next = next + 1, mailbox = coalesce(mailbox, ?2) WHERE ref = ?
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
 -- name: notice_add
 INSERT INTO notice (worker, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_case, other_agency,
-	other_case, cause_at, told_at, sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+	other_case, cause_at, told_at, ledger, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
 -- name: notice_after
 SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
 	other_number, cause_at, told_at, sum, body, answered_by, answered_at
@@ -189,13 +189,35 @@ DELETE FROM answer WHERE notice = ?1
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
 
 -- name: ledger_of
-SELECT at, session, first_seq, last_seq, level, basis FROM ledger
-WHERE reader = ?1 AND last_seq >= ?2 AND first_seq <= ?2 ORDER BY number
+SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain FROM (
+	SELECT number FROM ledger WHERE reader = ?1 AND session IS NOT NULL AND last_seq >= ?2 AND first_seq <= ?2
+	UNION ALL
+	SELECT ledger FROM notice WHERE worker = ?1 AND seq = ?2 AND ledger IS NOT NULL)
+JOIN ledger USING (number) JOIN worker ON ref = reader ORDER BY number
+-- name: ledger_after
+SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain
+FROM ledger LEFT JOIN worker ON ref = reader WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: ledger_tip
 SELECT number, chain FROM ledger WHERE number = (SELECT max(number) FROM ledger)
+-- name: ledger_chain
+SELECT chain FROM ledger WHERE number = ?1
 -- name: ledger_add
-INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, chain)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, seal, chain)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+-- name: ledger_ordered_by
+SELECT by_row FROM ledger_expunged WHERE number = ?1
+-- name: ledger_orders
+SELECT by_row, ledger_expunged.number, basis FROM ledger_expunged LEFT JOIN ledger ON ledger.number = by_row
+ORDER BY by_row, ledger_expunged.number
+-- name: ledger_get
+SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain
+FROM ledger JOIN worker ON ref = reader WHERE number = ?1
+-- name: ledger_bare
+UPDATE ledger SET at = NULL, reader = NULL, session = NULL, first_seq = NULL, last_seq = NULL, level = NULL,
+	basis = NULL, seal = ?2
+WHERE number = ?1
+-- name: ledger_order_add
+INSERT INTO ledger_expunged (by_row, number) VALUES (?1, ?2)
 
 -- name: value_get
 SELECT value FROM value WHERE name = ?1

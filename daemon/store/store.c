@@ -121,7 +121,9 @@ static int store_load(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = identity_load(s, err)) < 0)
 		return rc;
-	return tips_load(s, err);
+	if ((rc = tips_load(s, err)) < 0)
+		return rc;
+	return mark_open(s, err);
 }
 
 /* After linkages.db, which says what state.db should be. */
@@ -148,6 +150,7 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only;
+	s->mark.fd = -1;
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	if (options->directory != NULL)
@@ -178,6 +181,7 @@ void store_close(struct store *s)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(s->state);
 	(void)sqlite3_close(s->db);
+	mark_close(s);
 	lk_bytes_free(&s->scratch);
 	free(s->names);
 	free(s->directory);
@@ -222,7 +226,10 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	s->open_since_begin = false;
 	s->named = false;
-	s->committed = s->tips;
+	if (memcmp(&s->committed, &s->tips, sizeof(s->tips)) != 0) {
+		s->committed = s->tips;
+		mark_write(s);
+	}
 	if (s->wal.frames < WAL_LIMIT)
 		return 0;
 	/* The batch is durable whatever comes of this; the next call tells of a failed sync. */
@@ -267,6 +274,8 @@ static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err
 
 	wal->frames = 0; /* until the next commit counts them anew */
 	bite_adapt(wal, now_ns() - begun);
+	if (rc == SQLITE_OK && wal == &s->wal)
+		return mark_sync(s, err);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* a reader of state.db may hold it up: later */
 	return store_fault(s, wal->db, rc, "checkpoint", err);

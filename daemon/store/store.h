@@ -235,12 +235,14 @@ struct stored_notice {
 	struct case_key other;         /* the case the facts are from; number absent where none crossed */
 	lk_instant cause_at;           /* of what it tells */
 	lk_instant told_at;
+	struct lk_text basis;          /* adding only: what its disclosure rests on; absent where nothing of the other side is in it */
 	const void *body;              /* encoded struct lk_notice */
 	size_t body_len;
 	struct lk_text answered_by;    /* absent, or who acknowledged the notice (worker id), and when */
 	lk_instant answered_at;
 };
 typedef int stored_notice_visitor(void *context, const struct stored_notice *notice);
+/* With a basis, its row of the ledger is written with it. */
 int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq, struct lk_error *err) LK_MUST_CHECK;
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit, stored_notice_visitor *visit,
 			void *context, struct lk_error *err) LK_MUST_CHECK;
@@ -262,8 +264,9 @@ int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by
 /* ---- Disclosure ledger: append-only, each row chained to the one before by digest -------------------------------- */
 
 struct ledger_row {
+	int64_t number;         /* given by the store, from 1, without a gap */
 	lk_instant at;
-	struct lk_text worker;  /* or the auditor's client name */
+	struct lk_text worker;  /* or the auditor's client name; absent: the row was expunged, and tells its number only */
 	struct lk_text session; /* absent: when the notice was made */
 	int64_t from, upto;     /* seq in the worker's mailbox; 0 where it was not a notice */
 	int level;              /* lk_level */
@@ -274,6 +277,51 @@ typedef int ledger_visitor(void *context, const struct ledger_row *row);
 int store_ledger_of(struct store *s, struct lk_text worker, int64_t seq, ledger_visitor *visit, void *context,
 		    struct lk_error *err) LK_MUST_CHECK;
 int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err) LK_MUST_CHECK;
+/* Up to `limit` rows after that number, in order. */
+int store_ledger_after(struct store *s, int64_t after, int limit, ledger_visitor *visit, void *context,
+		       struct lk_error *err) LK_MUST_CHECK;
+
+/* Makes rows say nothing any more, on order, and adds a row that tells of it: its basis begins with the words given, and
+ * goes on to count and digest what was taken. `numbers` ascend, and are written over. *gone: how many of them had said
+ * something. */
+int store_ledger_expunge(struct store *s, const struct ledger_row *telling, int64_t *numbers, size_t n, int64_t *gone,
+			 struct lk_error *err) LK_MUST_CHECK;
+
+/* How far the ledger goes, and the chain there: all that is needed, kept elsewhere, to find a ledger that was rewritten
+ * or cut. The store keeps one in the file linkages.mark; the daemon tells it to the journal. */
+struct ledger_head {
+	int64_t number; /* 0: the ledger is empty */
+	uint8_t chain[LK_DIGEST];
+};
+void store_ledger_head(const struct store *s, struct ledger_head *out);
+
+/* A check of the chain, in as many steps as one likes: zeroes, but for `known` and `known_n`, to begin with. */
+struct ledger_check {
+	const struct ledger_head *known; /* heads from outside the database; borrowed */
+	size_t known_n;
+	struct ledger_head at;           /* sound up to here */
+	int64_t upto;                    /* the last row there was at the first step */
+	int64_t expunged;                /* rows among them that say nothing any more */
+	int64_t broken;                  /* the first row that is not as it was written, was put in, or is missing; 0: none */
+	char why[160];                   /* of that, in a sentence */
+};
+/* Looks at up to `limit` more rows. 1: there are more; 0: done, or broken; negative: could not be read. */
+int store_ledger_check(struct store *s, struct ledger_check *check, int limit, struct lk_error *err) LK_MUST_CHECK;
+
+/* What the file linkages.mark said when the store was opened, beside what the database says. Written after every commit
+ * that moved it, synced with checkpoints: after a power cut it may be behind the database, never ahead of it. */
+struct store_mark {
+	enum store_mark_state {
+		MARK_NONE,     /* a store in memory, opened to be read, or of a version that had no mark */
+		MARK_HOLDS,    /* the database is where the mark is, or a little further */
+		MARK_UNREAD,   /* the file is damaged: it says nothing */
+		MARK_BEHIND,   /* the database is behind its mark: it has lost rows that were committed, or is an old copy */
+		MARK_REWRITTEN /* the ledger at the mark's place is another */
+	} state;
+	int64_t position; /* of the log: stored_event.position of the last event */
+	struct ledger_head head;
+};
+void store_mark_found(const struct store *s, struct store_mark *out);
 
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 

@@ -953,7 +953,7 @@ static int64_t chain_break(const struct place *place)
 {
 	sqlite3 *db;
 	sqlite3_stmt *row;
-	uint8_t chain[LK_DIGEST] = { 0 };
+	uint8_t chain[LK_DIGEST] = { 0 }, digest[LK_DIGEST];
 	struct lk_bytes bytes = { 0 };
 	int64_t broken = 0, expected = 1;
 
@@ -963,20 +963,25 @@ static int64_t chain_break(const struct place *place)
 	assert_int_equal(
 		sqlite3_prepare_v2(
 			db,
-			"SELECT number, at, first_seq, last_seq, level, name, session, basis, chain "
+			"SELECT number, at, first_seq, last_seq, level, name, session, basis, seal, chain "
 			"FROM ledger JOIN worker ON ref = reader ORDER BY number",
 			-1, &row, NULL),
 		SQLITE_OK);
 	for (; sqlite3_step(row) == SQLITE_ROW && broken == 0; expected++) {
 		lk_bytes_clear(&bytes);
-		lk_bytes_add(&bytes, chain, LK_DIGEST);
-		for (int i = 0; i < 5; i++)
+		lk_bytes_add(&bytes, sqlite3_column_blob(row, 8), LK_DIGEST);
+		for (int i = 1; i < 5; i++)
 			number(&bytes, sqlite3_column_int64(row, i));
 		for (int i = 5; i < 8; i++)
 			column(&bytes, row, i);
+		lk_digest(bytes.at, bytes.len, NULL, digest);
+		lk_bytes_clear(&bytes);
+		lk_bytes_add(&bytes, chain, LK_DIGEST);
+		number(&bytes, sqlite3_column_int64(row, 0));
+		lk_bytes_add(&bytes, digest, LK_DIGEST);
 		lk_digest(bytes.at, bytes.len, NULL, chain);
 		if (sqlite3_column_int64(row, 0) != expected ||
-		    memcmp(chain, sqlite3_column_blob(row, 8), LK_DIGEST) != 0)
+		    memcmp(chain, sqlite3_column_blob(row, 9), LK_DIGEST) != 0)
 			broken = expected;
 	}
 	lk_bytes_free(&bytes);
@@ -1027,21 +1032,29 @@ static int see_basis(void *context, const struct ledger_row *row)
 static void the_ledger_tells_of_one_place_in_a_mailbox(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
-	struct ledger_row row = { .worker = LK_TEXT("w1"), .level = LK_CONTENT };
+	struct ledger_row row = { .worker = LK_TEXT("w1"),
+				  .session = LK_TEXT("s"),
+				  .from = 1,
+				  .upto = 3,
+				  .level = LK_CONTENT,
+				  .basis = LK_TEXT("handed-out") };
 
 	GOOD(store_begin(s, &err));
-	for (row.from = 1; row.from <= 3; row.from++) {
-		row.upto = row.from;
-		row.basis = row.from == 2 ? LK_TEXT("made") : LK_TEXT("another");
-		GOOD(store_ledger_add(s, &row, &err));
+	for (int i = 1; i <= 4; i++) {
+		uint8_t id[LK_DIGEST] = { (uint8_t)i };
+		struct stored_notice n = a_notice("w1", id, 1, "body");
+
+		if (i != 3) /* which says nothing of the other side */
+			n.basis = i == 2 ? LK_TEXT("made") : LK_TEXT("another");
+		add_notice(s, &n);
 	}
-	row.from = 1;
-	row.session = LK_TEXT("s");
-	row.basis = LK_TEXT("handed-out");
 	GOOD(store_ledger_add(s, &row, &err));
 	GOOD(store_commit(s, &err));
 	SAW("made handed-out", store_ledger_of(s, LK_TEXT("w1"), 2, see_basis, &seen, &err));
+	SAW("handed-out", store_ledger_of(s, LK_TEXT("w1"), 3, see_basis, &seen, &err));
+	SAW("another", store_ledger_of(s, LK_TEXT("w1"), 4, see_basis, &seen, &err));
 	SAW("", store_ledger_of(s, LK_TEXT("nobody"), 2, see_basis, &seen, &err));
+	SAW("made another", store_ledger_after(s, 1, 2, see_basis, &seen, &err));
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
@@ -1745,6 +1758,7 @@ static const char *const whole_tables[] = {
 	"count_all", /* families come and go; counted on the smallest index */
 	"dirty_all", /* state.db is filled anew */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
+	"ledger_orders", /* likewise: all that orders took away, against what they say */
 	"letter_after", /* likewise */
 };
 

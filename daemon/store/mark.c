@@ -1,0 +1,135 @@
+/* mark.c - linkages.mark: how far the database had come, kept outside of it.
+ *
+ * In: each commit. Out: one line of fixed length: the log position, the ledger's last row and its
+ * chain, and a sum of these. Promise: it is written after COMMIT and synced with checkpoints, so
+ * that after a power cut it may be behind the database; where the database is behind it, rows that
+ * were committed are gone.
+ *
+ * The line fits into one sector, so that it is there whole or not at all. It is the ledger's head
+ * and the log's watermark at once: both ask whether this is still the file that we wrote.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK_ROOM 128
+#define MARK_FORMAT "linkages.mark 1 %020lld %020lld %s " /* and the sum, and a newline */
+
+static int mark_print(int64_t position, const struct ledger_head *head, char out[MARK_ROOM])
+{
+	char chain[LK_DIGEST_HEX], sum[LK_DIGEST_HEX];
+	uint8_t digest[LK_DIGEST];
+	int len;
+
+	lk_digest_hex(head->chain, chain);
+	len = snprintf(out, MARK_ROOM, MARK_FORMAT, (long long)position, (long long)head->number,
+		       chain);
+	lk_digest(out, (size_t)len, NULL, digest);
+	lk_digest_hex(digest, sum);
+	return len + snprintf(out + len, MARK_ROOM - (size_t)len, "%.8s\n", sum);
+}
+
+/* Believed only if it is, to the byte, what we would write. */
+static bool mark_parse(const char *text, struct store_mark *out)
+{
+	long long position, number;
+	char chain[LK_DIGEST_HEX], again[MARK_ROOM];
+
+	if (sscanf(text, "linkages.mark 1 %20lld %20lld %32[0-9a-f] ", &position, &number, chain) !=
+		    3 ||
+	    lk_digest_parse(lk_text_of(chain), out->head.chain) < 0)
+		return false;
+	out->position = position;
+	out->head.number = number;
+	(void)mark_print(position, &out->head, again);
+	return strcmp(text, again) == 0;
+}
+
+static enum store_mark_state mark_compare(struct store *s, const struct store_mark *mark,
+					  struct lk_error *err)
+{
+	uint8_t chain[LK_DIGEST] = { 0 };
+	struct query q;
+	int rc = 1;
+
+	if (s->tips.position < mark->position || s->tips.ledger < mark->head.number)
+		return MARK_BEHIND;
+	if (mark->head.number > 0) {
+		q = query_begin(s, SQL_ledger_chain);
+		bind_int(&q, mark->head.number);
+		if ((rc = query_step(&q, err)) == 1)
+			(void)column_digest(&q, chain);
+		query_end(&q);
+	}
+	return rc == 1 && memcmp(chain, mark->head.chain, LK_DIGEST) == 0 ? MARK_HOLDS
+									  : MARK_REWRITTEN;
+}
+
+static void mark_read(struct store *s, struct lk_error *err)
+{
+	struct store_mark *found = &s->mark.found;
+	char text[MARK_ROOM] = "";
+	ssize_t len = pread(s->mark.fd, text, sizeof(text) - 1, 0);
+
+	found->state = MARK_NONE;
+	if (len > 0)
+		found->state = mark_parse(text, found) ? mark_compare(s, found, err) : MARK_UNREAD;
+}
+
+int mark_open(struct store *s, struct lk_error *err)
+{
+	char path[4096];
+
+	if (s->directory == NULL || s->read_only)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/linkages.mark", s->directory);
+	s->mark.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->mark.fd < 0)
+		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s",
+			       strerror(errno));
+	mark_read(s, err);
+	return 0;
+}
+
+/* A mark that cannot be written stays behind, where it is always believed. */
+void mark_write(struct store *s)
+{
+	struct ledger_head head;
+	char text[MARK_ROOM];
+
+	if (s->mark.fd < 0)
+		return;
+	store_ledger_head(s, &head);
+	int len = mark_print(s->committed.position, &head, text);
+
+	s->mark.unsynced = pwrite(s->mark.fd, text, (size_t)len, 0) == len;
+}
+
+int mark_sync(struct store *s, struct lk_error *err)
+{
+	if (!s->mark.unsynced)
+		return 0;
+	s->mark.unsynced = false;
+	if (fdatasync(s->mark.fd) == 0)
+		return 0;
+	s->suspect = true;
+	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(errno));
+}
+
+void mark_close(struct store *s)
+{
+	if (s->mark.fd < 0)
+		return;
+	if (s->mark.unsynced)
+		(void)fdatasync(s->mark.fd);
+	(void)close(s->mark.fd);
+}
+
+void store_mark_found(const struct store *s, struct store_mark *out)
+{
+	*out = s->mark.found;
+}

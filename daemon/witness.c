@@ -1,0 +1,62 @@
+/* witness.c - the ledger's head, where who can write the database cannot reach it.
+ *
+ * In: the store. Out: lines in the journal. Promise: a ledger that was written anew or cut below a head told here is
+ * found by `linkages-ctl ledger verify --head NUMBER:CHAIN`.
+ */
+#include "witness.h"
+
+#include "log.h"
+
+#include <inttypes.h>
+
+#define BEATS 6
+
+static void tell(struct witness *w)
+{
+	struct ledger_head head;
+	char chain[LK_DIGEST_HEX];
+
+	if (w->store == NULL)
+		return;
+	store_ledger_head(w->store, &head);
+	if (head.number == w->told)
+		return;
+	lk_digest_hex(head.chain, chain);
+	log_line(LOG_NOTE, "ledger head=%" PRId64 ":%s", head.number, chain);
+	w->told = head.number;
+	w->beats = 0;
+}
+
+void witness_begin(struct witness *w, struct store *store)
+{
+	static const struct {
+		enum log_level level;
+		const char *words;
+	} found[] = {
+		[MARK_NONE] = { LOG_NOTE, "there is none yet" },
+		[MARK_HOLDS] = { LOG_DETAIL, "the database is where it says" },
+		[MARK_UNREAD] = { LOG_ERROR, "the file linkages.mark is damaged" },
+		[MARK_BEHIND] = { LOG_ERROR, "the database is behind it: committed rows are gone" },
+		[MARK_REWRITTEN] = { LOG_ERROR, "the ledger is another than the one it knows" },
+	};
+	struct store_mark mark;
+
+	*w = (struct witness){ .store = store };
+	store_mark_found(store, &mark);
+	log_line(found[mark.state].level,
+		 "mark position=%" PRId64 " ledger=%" PRId64 " detail=\"%s\"", mark.position,
+		 mark.head.number, found[mark.state].words);
+	tell(w);
+}
+
+void witness_beat(struct witness *w)
+{
+	if (++w->beats >= BEATS)
+		tell(w);
+}
+
+void witness_end(struct witness *w)
+{
+	tell(w);
+	w->store = NULL;
+}
