@@ -123,7 +123,10 @@ static bool receive(void *owner, const struct zsock_message *m)
 	struct batch_input input = { .source = source, .bytes = body.at, .len = body.len };
 
 	if (client == NULL) {
+		const struct zsock_line line = zsock_line_of(m);
 		metric_add(METRIC_UNPROVEN, 1);
+		if (zsock_hang_up(&line))
+			metric_add(METRIC_HUNG_UP, 1);
 		return true;
 	}
 	if (!roster_may_speak_for(client, source) ||

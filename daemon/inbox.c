@@ -668,6 +668,19 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 
 /* ---- Life ---- */
 
+/* What a key may read is asked again when the table of clients is another, not only at hello. */
+static bool may_stay(void *owner, const struct roster_client *client,
+		     const struct lane_session *base)
+{
+	const struct inbox_session *session = (const struct inbox_session *)base;
+
+	(void)owner;
+	for (size_t i = 0; i < session->n; i++)
+		if (!roster_may_read(client, lk_text_of(session->reader[i].mailbox->worker)))
+			return false;
+	return true;
+}
+
 static void ended(void *owner, struct lane_session *base)
 {
 	struct inbox_session *session = (struct inbox_session *)base;
@@ -724,6 +737,7 @@ static int make_lane(struct inbox *inbox, struct lk_error *err)
 		.takes = LK_INBOX_TAKES,
 		.bite = LANE_BITE,
 		.handle = handle,
+		.may_stay = may_stay,
 		.ended = ended,
 		.owner = inbox,
 	};

@@ -616,6 +616,20 @@ static void bitten(void *owner)
 		batch_commit(intake->batch);
 }
 
+static bool may_stay(void *owner, const struct roster_client *client,
+		     const struct lane_session *base)
+{
+	const struct intake_session *session = (const struct intake_session *)base;
+
+	(void)owner;
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *stream = session->subscription[i].stream;
+		if (stream != NULL && !roster_may_speak_for(client, lk_text_of(stream->source)))
+			return false;
+	}
+	return true;
+}
+
 static void ended(void *owner, struct lane_session *base)
 {
 	struct intake_session *session = (struct intake_session *)base;
@@ -690,6 +704,7 @@ static int make_lane(struct intake *intake, struct lk_error *err)
 		.takes = LK_INTAKE_TAKES,
 		.bite = TURN_BATCH_MAX,
 		.handle = handle,
+		.may_stay = may_stay,
 		.bitten = bitten,
 		.ended = ended,
 		.ticked = ticked,

@@ -20,6 +20,7 @@
 
 #define BUCKETS 4096 /* a power of two; the numbers are random, so that their low bits spread */
 #define ROUTE_LEN 5
+#define PARTING_MAX 256
 
 enum lane_frame { FRAME_ROUTE, FRAME_BODY, LANE_FRAMES };
 
@@ -30,7 +31,11 @@ struct lane {
 	int64_t ticked_us;
 	struct lane_session *bucket[BUCKETS];
 	size_t n;
-	struct lk_bytes out; /* reused for each message sent */
+	struct lk_bytes out;               /* reused for each message sent */
+	const struct zsock_message *heard; /* while it is handled */
+	struct zsock_line
+		parting[PARTING_MAX]; /* hung up in the next tick: the reason goes first */
+	size_t parting_n;
 };
 
 int lane_route_parse(const void *id, size_t len, lane_route *out)
@@ -68,6 +73,7 @@ void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_se
 	session->route = from->route;
 	memcpy(session->key, from->client->key, ROSTER_KEY);
 	session->heard_us = session->spoke_us = clock_ticks();
+	session->line = zsock_line_of(lane->heard);
 	session->next = *bucket;
 	*bucket = session;
 	lane->n++;
@@ -102,27 +108,41 @@ size_t lane_count(const struct lane *lane)
 
 /* ---- Sending ---- */
 
-int lane_send(struct lane *lane, lane_route route, const struct lk_message *message)
+/* The next tick takes the session away. */
+static int is_gone(struct lane_session *session)
+{
+	session->heard_us = session->spoke_us - LANE_SILENCE_US;
+	return LK_ENOTFOUND;
+}
+
+/* A routing id does not say whose it is: another peer can have taken that of one who has gone, and
+ * libzmq would hand over what is meant for the first. So the connection is looked at, too. */
+static int send_out(struct lane *lane, lane_route route, struct lane_session *session)
 {
 	uint8_t id[ROUTE_LEN] = { 0 };
+	const struct zsock_part parts[] = { { id, sizeof(id) }, { lane->out.at, lane->out.len } };
+	int rc;
 
+	if (session != NULL && !zsock_line_holds(&session->line)) {
+		metric_add(METRIC_PARTED, 1);
+		return is_gone(session);
+	}
 	memcpy(id + 1, &route, sizeof(route));
+	rc = zsock_send(lane->socket, parts, LANE_FRAMES);
+	if (session != NULL && rc == 0)
+		session->spoke_us = clock_ticks();
+	return session != NULL && rc == LK_ENOTFOUND ? is_gone(session) : rc;
+}
+
+int lane_send(struct lane *lane, lane_route route, const struct lk_message *message)
+{
 	lk_bytes_clear(&lane->out);
 	lk_message_encode(message, &lane->out);
 	if (lane->out.failed)
 		return LK_EMEMORY;
-	const struct zsock_part parts[] = { { id, sizeof(id) }, { lane->out.at, lane->out.len } };
-	int rc = zsock_send(lane->socket, parts, LANE_FRAMES);
+	int rc = send_out(lane, route, lane->n > 0 ? find(lane, route) : NULL);
 	if (rc == LK_ESTATE)
 		metric_add(METRIC_SENDS_BLOCKED, 1);
-	struct lane_session *session = lane->n > 0 ? find(lane, route) : NULL;
-	if (session == NULL)
-		return rc;
-	if (rc == 0)
-		session->spoke_us = clock_ticks();
-	if (rc == LK_ENOTFOUND)
-		session->heard_us =
-			session->spoke_us - LANE_SILENCE_US; /* the next tick takes it away */
 	return rc;
 }
 
@@ -167,6 +187,48 @@ void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_err
 		lane_end(lane, from->session);
 }
 
+/* ---- Shutting connections ---- */
+
+static void hang_up(const struct zsock_line *line)
+{
+	if (zsock_hang_up(line))
+		metric_add(METRIC_HUNG_UP, 1);
+}
+
+static bool is_parting(const struct lane *lane, const struct zsock_line *line)
+{
+	for (size_t i = 0; i < lane->parting_n; i++)
+		if (lane->parting[i].fd == line->fd)
+			return true;
+	return false;
+}
+
+/* What was sent to it has a second to get there. */
+static void hang_up_soon(struct lane *lane, const struct zsock_line *line)
+{
+	if (line->fd < 0 || is_parting(lane, line))
+		return;
+	if (lane->parting_n < PARTING_MAX)
+		lane->parting[lane->parting_n++] = *line;
+	else
+		hang_up(line);
+}
+
+static void hang_up_those_told(struct lane *lane)
+{
+	while (lane->parting_n > 0)
+		hang_up(&lane->parting[--lane->parting_n]);
+}
+
+/* Its key was removed after it connected, or never counted. */
+static void refuse_unproven(struct lane *lane, const struct zsock_message *m)
+{
+	const struct zsock_line line = zsock_line_of(m);
+
+	metric_add(METRIC_UNPROVEN, 1);
+	hang_up_soon(lane, &line);
+}
+
 /* ---- Receiving ---- */
 
 /* Key and routing id have parted: somebody else speaks under the id now, and shall not inherit. */
@@ -201,9 +263,10 @@ static bool received(void *owner, const struct zsock_message *m)
 	}
 	from.client = access_who(lane->options.access, m->user);
 	if (from.client == NULL) {
-		metric_add(METRIC_UNPROVEN, 1);
+		refuse_unproven(lane, m);
 		return true;
 	}
+	lane->heard = m;
 	from.session = session_of(lane, from.route, from.client);
 	if (lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len, lane->options.takes,
 			      &message, NULL) < 0) {
@@ -263,6 +326,7 @@ static void ticked(void *context)
 	bool listened = has_listened(lane);
 
 	loop_timer_in(lane->tick, LK_SECOND);
+	hang_up_those_told(lane);
 	lane_each(lane, listened ? check_one : hear_one,
 		  listened ? (void *)lane : &lane->ticked_us);
 	if (lane->options.ticked != NULL)
@@ -272,12 +336,16 @@ static void ticked(void *context)
 static void recheck_one(void *context, struct lane_session *session)
 {
 	struct lane *lane = context;
+	const struct roster_client *client = access_holder(lane->options.access, session->key);
 
-	if (access_holder(lane->options.access, session->key) == NULL) {
-		send_error(lane, session->route, LANE_FORBIDDEN,
-			   "this key is not enrolled any more");
-		lane_end(lane, session);
-	}
+	if (client != NULL && (lane->options.may_stay == NULL ||
+			       lane->options.may_stay(lane->options.owner, client, session)))
+		return;
+	send_error(lane, session->route, LANE_FORBIDDEN,
+		   client == NULL ? "this key is not enrolled any more"
+				  : "this key may not do any more what the session does");
+	hang_up_soon(lane, &session->line);
+	lane_end(lane, session);
 }
 
 void lane_recheck(struct lane *lane)

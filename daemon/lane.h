@@ -9,14 +9,13 @@
 #define LINKAGES_LANE_H
 
 #include "roster.h"
+#include "zsock.h"
 #include <linkages/message.h>
 
 struct access;
 struct key_pair;
 struct lane;
 struct loop;
-struct zsock;
-struct zsock_context;
 
 #define LANE_PING_US (5 * LK_SECOND)
 #define LANE_SILENCE_US (15 * LK_SECOND)
@@ -31,6 +30,7 @@ struct lane_session {
 	lane_route route;
 	uint8_t key[ROSTER_KEY];
 	int64_t heard_us, spoke_us; /* clock_ticks() */
+	struct zsock_line line;	    /* of its hello */
 	struct lane_session *next;  /* in its bucket */
 };
 
@@ -69,6 +69,10 @@ struct lane_options {
 	/* False ends the bite. */
 	bool (*handle)(void *owner, const struct lane_sender *from,
 		       const struct lk_message *message);
+	/* May a session go on under another table of clients? `client` is who has its key now. NULL:
+	 * whoever is enrolled may. */
+	bool (*may_stay)(void *owner, const struct roster_client *client,
+			 const struct lane_session *session);
 	void (*bitten)(void *owner); /* may be NULL */
 	/* Frees it; may be NULL without sessions. */
 	void (*ended)(void *owner, struct lane_session *session);
@@ -99,7 +103,8 @@ void lane_end(struct lane *lane, struct lane_session *session);
 void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
 	       void *context);
 size_t lane_count(const struct lane *lane);
-/* After another table of clients: ends the sessions of those who are not in it any more. */
+/* After another table of clients: ends the sessions of those who are not in it any more, or may do
+ * less than they do; and shuts their connections, once the reason has been told. */
 void lane_recheck(struct lane *lane);
 /* Stops and starts reading. Nobody is silent while nobody listens. */
 void lane_pause(struct lane *lane);

@@ -44,6 +44,9 @@
 	M(METRIC_SHAPE_DROPPED, "shape_dropped", "messages of unexpected parts, dropped whole") \
 	M(METRIC_FOREIGN_ROUTE, "foreign_route", \
 	  "messages of peers that chose their own routing id") \
+	M(METRIC_HUNG_UP, "hung_up", "connections shut because their key does not count any more") \
+	M(METRIC_PARTED, "parted", \
+	  "messages not sent because the session's connection was another or none") \
 	M(METRIC_UNPROVEN, "unproven", "messages without a key that counts") \
 	M(METRIC_MALFORMED, "malformed", "bodies that were no lane message") \
 	M(METRIC_SENDS_BLOCKED, "sends_blocked", "sends put off because a peer's queue was full") \

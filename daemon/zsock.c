@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <zmq.h>
 
@@ -214,6 +215,7 @@ static bool hand_over(struct zsock *zsock, zmq_msg_t *parts, size_t n)
 			(struct zsock_part){ zmq_msg_data(&parts[i]), zmq_msg_size(&parts[i]) };
 	/* The body's frame: the routing id's loses its metadata once ZMQ_EVENTS was asked. */
 	message.user = zmq_msg_gets(&parts[n - 1], "User-Id");
+	message.frame = &parts[n - 1];
 	return zsock->options.receive(zsock->options.owner, &message);
 }
 
@@ -267,6 +269,52 @@ void zsock_resume(struct zsock *zsock)
 bool zsock_paused(const struct zsock *zsock)
 {
 	return zsock->paused;
+}
+
+/* ---- Connections: libzmq knows routing ids only, but says by which descriptor a frame came ---- */
+
+/* False where there is nobody at the other end any more. */
+static bool peer_of(int fd, uint8_t out[ZSOCK_PEER])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage room;
+	} address = { .room = { 0 } };
+	socklen_t room = sizeof(address);
+	struct ucred process;
+
+	if (fd < 0 || getpeername(fd, &address.any, &room) != 0)
+		return false;
+	memcpy(out, &address, ZSOCK_PEER);
+	if (address.any.sa_family != AF_UNIX)
+		return true;
+	/* Who connects within this machine has no address, but is a process. */
+	room = sizeof(process);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &room) != 0)
+		return false;
+	memcpy(out, &process, sizeof(process));
+	return true;
+}
+
+struct zsock_line zsock_line_of(const struct zsock_message *message)
+{
+	struct zsock_line line = { .fd = zmq_msg_get(message->frame, ZMQ_SRCFD) };
+
+	if (!peer_of(line.fd, line.peer))
+		line.fd = -1;
+	return line;
+}
+
+bool zsock_line_holds(const struct zsock_line *line)
+{
+	uint8_t peer[ZSOCK_PEER];
+
+	return peer_of(line->fd, peer) && memcmp(peer, line->peer, ZSOCK_PEER) == 0;
+}
+
+bool zsock_hang_up(const struct zsock_line *line)
+{
+	return zsock_line_holds(line) && shutdown(line->fd, SHUT_RDWR) == 0;
 }
 
 /* ---- Sending ---- */

@@ -38,7 +38,22 @@ struct zsock_message {
 	struct zsock_part part[ZSOCK_PARTS_MAX];
 	size_t n;
 	const char *user; /* what ZAP said of the sender, read from the last frame; NULL: nothing */
+	const void *frame; /* the last frame as libzmq has it, for zsock_line_of() */
 };
+
+/* The connection that a message came by: a descriptor, and who was at its other end, for libzmq may
+ * have closed it since and another connection have its number. */
+#define ZSOCK_PEER 28 /* an address of IPv6 with its port */
+struct zsock_line {
+	int fd; /* -1: not known */
+	uint8_t peer[ZSOCK_PEER];
+};
+struct zsock_line zsock_line_of(const struct zsock_message *message);
+/* Is it the same connection still? */
+bool zsock_line_holds(const struct zsock_line *line);
+/* Shuts the connection if it is still the same. libzmq notices, forgets the peer and whatever it
+ * had in hand for it; a peer that comes back is asked for its key. True: it was shut. */
+bool zsock_hang_up(const struct zsock_line *line);
 
 struct zsock_options {
 	struct loop *loop;

@@ -426,6 +426,42 @@ class Identity(LaneTest):
             pass
         self.assertEqual(self.asker().ok("status")["store"]["events"], 0)
 
+    def test_a_removed_keys_connection_is_shut(self):
+        """Also one that says nothing: told first, hung up in the next second; and it does not get in again."""
+        agency = self.subscribed(contacts(2))
+        monitor = agency.socket.get_monitor_socket()
+        d = self.daemon
+        d.write("clients.yaml", "".join(d.entry(*c) for c in CLIENTS if c[0] != "calworks"))
+        self.assertIsNone(self.asker().ok("reload"))
+        self.assertEqual(agency.expect("error")["code"], "forbidden")
+        happened = []
+        while zmq.EVENT_DISCONNECTED not in happened:
+            self.assertTrue(monitor.poll(peer.LIMIT_MS))
+            happened.append(recv_monitor_message(monitor)["event"])
+        self.assertEqual(self.counter("hung_up"), 1)
+        agency.socket.disable_monitor()
+        monitor.close()
+
+    def test_a_worker_who_is_taken_from_a_key_is_told_nothing_more_by_it(self):
+        worker, garcia = self.worker(), self.worker(["garcia"])
+        worker.catch_up()
+        garcia.catch_up()
+        d = self.daemon
+        text = "".join(d.entry(*c) for c in CLIENTS)
+        d.write("clients.yaml", text.replace("[garcia, jones]", "[garcia]"))
+        self.assertIsNone(self.asker().ok("reload"))
+        self.cross()
+        self.assertEqual(worker.expect("error")["code"], "forbidden")
+        self.assertEqual(garcia.expect("notice")["worker"], "garcia", "who does no more than the table says goes on")
+
+    def test_a_source_that_is_taken_from_a_key(self):
+        agency = self.subscribed(contacts(2))
+        d = self.daemon
+        text = "".join(d.entry(*c) for c in CLIENTS)
+        d.write("clients.yaml", text.replace("[calsaws]", "[cws-cares]"))
+        self.assertIsNone(self.asker().ok("reload"))
+        self.assertEqual(agency.expect("error")["code"], "forbidden")
+
     def test_a_revoked_key_is_told_so(self):
         d = self.daemon
         text = "".join(d.entry(*c) for c in CLIENTS)
