@@ -9,6 +9,7 @@
  */
 #include "batch.h"
 
+#include "alarm.h"
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
@@ -167,6 +168,7 @@ static void hold(struct batch *batch, const struct lk_error *err)
 		loop_stop(batch->options.loop, EX_TEMPFAIL);
 		return;
 	}
+	alarm_raise(ALARM_STORE_FAILS, "lane=%s fault=%d", batch->options.name, err->code);
 	loop_timer_in(batch->retry, batch->retry_us);
 	batch->retry_us = batch->retry_us * 2 > RETRY_MOST_US ? RETRY_MOST_US : batch->retry_us * 2;
 	if (!batch->held)
@@ -198,17 +200,24 @@ static void count(const struct batch *batch, int64_t us)
 
 /* The source is checked text, the field one of ours or a member's name within limits; no value
  * of the event is told. */
+static void log_refusal(const struct batch *batch, size_t i)
+{
+	const struct turn_event *event = &batch->event[i];
+	const struct lk_refused *refused = &batch->verdict[i].refused;
+
+	log_line(LOG_INFO, "event lane=%s source=%.*s seq=%" PRId64 " verdict=refused reason=%s",
+		 batch->options.name, LK_PRINT(event->source), event->seq,
+		 lk_refusal_word((int)refused->reason));
+	if (refused->reason == LK_CONFLICT)
+		alarm_raise(ALARM_CONFLICT, "lane=%s source=%.*s seq=%" PRId64, batch->options.name,
+			    LK_PRINT(event->source), event->seq);
+}
+
 static void log_refusals(const struct batch *batch)
 {
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct turn_verdict *v = &batch->verdict[i];
-		if (v->outcome == TURN_REFUSED)
-			log_line(LOG_INFO,
-				 "event lane=%s source=%.*s seq=%" PRId64
-				 " verdict=refused reason=%s",
-				 batch->options.name, LK_PRINT(batch->event[i].source),
-				 batch->event[i].seq, lk_refusal_word((int)v->refused.reason));
-	}
+	for (size_t i = 0; i < batch->n; i++)
+		if (batch->verdict[i].outcome == TURN_REFUSED)
+			log_refusal(batch, i);
 }
 
 static void clear(struct batch *batch)
@@ -236,6 +245,7 @@ void batch_commit(struct batch *batch)
 		return;
 	}
 	int64_t us = clock_ticks() - began;
+	alarm_clear(ALARM_STORE_FAILS);
 	count(batch, us);
 	log_refusals(batch);
 	batch->options.committed(batch->options.owner, us);

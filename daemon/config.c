@@ -30,6 +30,8 @@ static const struct config_source default_sources[] = {
 #define DEFAULT_REPLAY_WINDOW (30 * DAY_US)
 /* Two turns' worth: one being committed, one under way. */
 #define DEFAULT_CREDIT 4096
+#define MIB (INT64_C(1024) * 1024)
+#define DEFAULT_DISK_RESERVE (64 * MIB)
 
 static int add_source(struct config *config, const struct config_source *source)
 {
@@ -301,6 +303,24 @@ static int read_window(const struct yaml_value *value, const struct yaml_key *ke
 	return 0;
 }
 
+static int read_size(const struct yaml_value *value, const struct yaml_key *key, void *target,
+		     struct lk_error *err)
+{
+	static const char *const words[] = { "MiB", "GiB", NULL };
+	static const int64_t unit[] = { MIB, 1024 * MIB };
+	int64_t *size = target;
+	int32_t n;
+	int word;
+
+	(void)key;
+	if (yaml_quantity(value, words, &n, &word, err) < 0)
+		return LK_ECONFIG;
+	if (n < 1 || n > 1024 * 1024 * MIB / unit[word])
+		return yaml_complain(value, err, "must be from 1 MiB to 1024 GiB");
+	*size = n * unit[word];
+	return 0;
+}
+
 static const char *word_of(const char *const *words, size_t n, int code)
 {
 	return code < 0 || (size_t)code >= n ? NULL : words[code];
@@ -403,6 +423,7 @@ static const struct yaml_key config_keys[] = {
 	{ "clock", yaml_read_code, IN_CONFIG(clock), &clock_codes, false },
 	{ "intake.replay_window", read_window, IN_CONFIG(replay_window_us), NULL, false },
 	{ "intake.credit", yaml_read_integer, IN_CONFIG(intake_credit), &credit_range, false },
+	{ "intake.disk_reserve", read_size, IN_CONFIG(disk_reserve), NULL, false },
 	{ "log.level", yaml_read_code, IN_CONFIG(log_level), &log_codes, false },
 };
 
@@ -444,6 +465,7 @@ static void use_defaults(struct config *config)
 	*config = (struct config){ .clock = CLOCK_REAL,
 				   .replay_window_us = DEFAULT_REPLAY_WINDOW,
 				   .intake_credit = DEFAULT_CREDIT,
+				   .disk_reserve = DEFAULT_DISK_RESERVE,
 				   .log_level = LOG_LEVEL_INFO };
 	for (int i = 0; i < LANE_COUNT; i++)
 		(void)snprintf(config->lane[i], CONFIG_ADDRESS_MAX, "%s", default_lane[i]);

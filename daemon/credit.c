@@ -8,9 +8,9 @@
 
 #define AVERAGE_OVER 8
 
-void credit_start(struct credit *credit, int64_t most)
+void credit_start(struct credit *credit, int64_t most, int64_t reserve)
 {
-	*credit = (struct credit){ .most = most, .commit_us = 0, .free_bytes = INT64_MAX };
+	*credit = (struct credit){ .most = most, .free_bytes = INT64_MAX, .reserve = reserve };
 }
 
 void credit_learn(struct credit *credit, int64_t commit_us)
@@ -28,13 +28,14 @@ int64_t credit_offer(const struct credit *credit)
 	int64_t offer = credit->most,
 		floor = credit->most < CREDIT_FLOOR ? credit->most : CREDIT_FLOOR;
 
-	if (credit->free_bytes <= CREDIT_DISK_STOP)
+	if (credit->free_bytes <= credit->reserve)
 		return 0;
 	if (credit->commit_us > CREDIT_COMMIT_US)
 		offer = at_least(offer * CREDIT_COMMIT_US / credit->commit_us, floor);
-	if (credit->free_bytes < CREDIT_DISK_FULL) {
-		int64_t part = (credit->free_bytes - CREDIT_DISK_STOP) / 1024;
-		offer = at_least(offer * part / ((CREDIT_DISK_FULL - CREDIT_DISK_STOP) / 1024), 1);
+	if (credit->free_bytes < CREDIT_DISK_PLENTY * credit->reserve) {
+		int64_t whole = (CREDIT_DISK_PLENTY - 1) * credit->reserve,
+			part = credit->free_bytes - credit->reserve;
+		offer = at_least(offer * part / whole, 1);
 	}
 	return offer;
 }

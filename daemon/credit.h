@@ -8,17 +8,16 @@
 
 #define CREDIT_FLOOR 16 /* a slow disk still gets batches, not single events */
 #define CREDIT_COMMIT_US (100 * INT64_C(1000)) /* a commit that takes longer than this is slow */
-#define CREDIT_DISK_STOP \
-	(INT64_C(64) * 1024 * 1024) /* bytes free: from here on nothing is asked for */
-#define CREDIT_DISK_FULL (INT64_C(4) * CREDIT_DISK_STOP) /* from here on everything */
+#define CREDIT_DISK_PLENTY 4 /* times the reserve: from here on everything is asked for */
 
 struct credit {
 	int64_t most;       /* by configuration */
 	int64_t commit_us;  /* moving average of what a commit takes */
 	int64_t free_bytes; /* on the store's file system */
+	int64_t reserve;    /* bytes, 1 to 2^40: with no more free than this nothing is asked for */
 };
 
-void credit_start(struct credit *credit, int64_t most);
+void credit_start(struct credit *credit, int64_t most, int64_t reserve);
 void credit_learn(struct credit *credit, int64_t commit_us);
 /* What to offer now: `most` as long as commits are quick, less in proportion when they are slow,
  * 0 before the disk is full. Comes back by itself with the causes. */

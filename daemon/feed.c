@@ -7,6 +7,7 @@
 #include "feed.h"
 
 #include "access.h"
+#include "alarm.h"
 #include "batch.h"
 #include "clock.h"
 #include "config.h"
@@ -67,7 +68,7 @@ static void tell_gap(struct lk_text source, int64_t gap)
 	if (gap == 0)
 		return;
 	metric_add(METRIC_FEED_GAPS, gap);
-	log_line(LOG_WARN, "gap lane=feed source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
+	alarm_raise(ALARM_FEED_GAP, "source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
 }
 
 /* `sequence` is an integer as text; what is none is the event decoder's to refuse. */

@@ -7,6 +7,7 @@
 #include "inbox.h"
 
 #include "access.h"
+#include "alarm.h"
 #include "clock.h"
 #include "credit.h"
 #include "lane.h"
@@ -352,6 +353,10 @@ static int64_t place_of(const struct lane_sender *from, const struct lk_msg_hell
 	same = lk_text_says(lk_as_text(said->mailbox), id);
 	if (same && said->last < stored->next)
 		return said->last;
+	if (same)
+		alarm_raise(ALARM_MAILBOX_AHEAD,
+			    "client=%s worker=%.*s last=%" PRId64 " next=%" PRId64,
+			    from->client->name, LK_PRINT(said->worker), said->last, stored->next);
 	if (said->last > 0) {
 		metric_add(METRIC_MAILBOX_MISMATCHES, 1);
 		log_line(LOG_WARN,

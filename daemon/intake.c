@@ -7,6 +7,7 @@
 #include "intake.h"
 
 #include "access.h"
+#include "alarm.h"
 #include "batch.h"
 #include "clock.h"
 #include "credit.h"
@@ -43,6 +44,7 @@ struct subscription {
 	struct stream *stream; /* NULL: free */
 	int64_t next;  /* the seq expected from it; lower than the stream's while it sends again */
 	int64_t limit; /* the highest seq that may have been sent */
+	int64_t told;  /* the highest seq that may be sent, as the publisher was told last */
 	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
 	bool exceeded; /* sent above its credit once, and was told */
 	int first, last; /* its inputs in the batch, chained; NO_INPUT */
@@ -230,10 +232,10 @@ static void send_subscribe(struct intake *intake, const struct lane_sender *from
 	message.subscribe.epoch = epoch;
 	message.subscribe.next = next;
 	message.subscribe.credit = offer;
-	message.subscribe.safe = stored->safe;
+	message.subscribe.safe = stored->safe < next ? stored->safe : next - 1;
 	message.subscribe.refused = as_array(&array, &r->items, r->n);
 	s->next = next;
-	s->limit = next - 1 + offer;
+	s->limit = s->told = next - 1 + offer;
 	if (message.subscribe.refused.at != NULL)
 		lane_tell(intake->lane, from->route, &message);
 	lk_bytes_free(&array);
@@ -272,12 +274,11 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 	return true;
 }
 
-/* An alarm: what an agency said is lost, and only the agency can say it again. */
 static void tell_gap(const struct stored_stream *stream)
 {
 	metric_add(METRIC_SOURCE_GAPS, stream->missing);
-	log_line(LOG_ERROR, "alarm=source_gap source=%.*s missing=%" PRId64 " upto=%" PRId64,
-		 LK_PRINT(stream->source), stream->missing, stream->next - 1);
+	alarm_raise(ALARM_SOURCE_GAP, "source=%.*s missing=%" PRId64 " upto=%" PRId64,
+		    LK_PRINT(stream->source), stream->missing, stream->next - 1);
 }
 
 static void subscribe(struct intake *intake, const struct lane_sender *from,
@@ -495,6 +496,7 @@ static bool send_ack(struct ack *ack, int64_t upto)
 	message.ack.credit = offer;
 	message.ack.refused = as_array(&ack->array, &ack->items, ack->n);
 	s->limit = credit_limit(s->limit, upto, offer);
+	s->told = upto + offer;
 	if (message.ack.refused.at == NULL ||
 	    lane_send(ack->intake->lane, ack->route, &message) < 0)
 		return false;
@@ -564,18 +566,25 @@ static void held(void *owner, bool held)
 		lane_resume(intake->lane);
 }
 
-/* ---- The second's turn: credit that came back is told to those who wait for it ---- */
+/* ---- The second's turn: credit that has gone or come back is told ---- */
 
-static void revive(void *context, struct lane_session *base)
+/* Who has credit, but there is none any more; who has none, but there is. */
+static bool must_be_told(const struct subscription *s, int64_t offer)
+{
+	return s->stream != NULL && (s->told < s->next) != (offer == 0);
+}
+
+static void tell_credit(void *context, struct lane_session *base)
 {
 	struct intake *intake = context;
 	struct intake_session *session = (struct intake_session *)base;
 	struct ack ack = { .intake = intake, .route = base->route };
+	int64_t offer = credit_offer(&intake->credit);
 	bool sent = true;
 
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		struct subscription *s = ack.subscription = &session->subscription[i];
-		if (s->stream != NULL && s->limit < s->next)
+		if (must_be_told(s, offer))
 			sent = send_ack(&ack, s->next - 1) && sent;
 	}
 	lk_bytes_free(&ack.items);
@@ -586,24 +595,27 @@ static void revive(void *context, struct lane_session *base)
 
 static void look_at_disk(struct intake *intake)
 {
+	struct credit *credit = &intake->credit;
 	struct statvfs disk;
 
-	if (intake->options.disk != NULL && statvfs(intake->options.disk, &disk) == 0)
-		intake->credit.free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	if (statvfs(intake->options.disk, &disk) < 0)
+		return;
+	credit->free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	if (credit_offer(credit) == 0)
+		alarm_raise(ALARM_LOW_DISK, "free_bytes=%" PRId64 " reserve=%" PRId64,
+			    credit->free_bytes, credit->reserve);
+	else
+		alarm_clear(ALARM_LOW_DISK);
 }
 
+/* Where events wait for their commit, their acknowledgement tells it. */
 static void ticked(void *owner)
 {
 	struct intake *intake = owner;
-	int64_t before = credit_offer(&intake->credit), after;
 
 	look_at_disk(intake);
-	after = credit_offer(&intake->credit);
-	if ((before == 0) != (after == 0))
-		log_line(LOG_WARN, "intake credit=%" PRId64 " free_bytes=%" PRId64, after,
-			 intake->credit.free_bytes);
-	if (after > 0 && batch_count(intake->batch) == 0)
-		lane_each(intake->lane, revive, intake);
+	if (batch_count(intake->batch) == 0)
+		lane_each(intake->lane, tell_credit, intake);
 }
 
 /* ---- Life ---- */
@@ -721,7 +733,7 @@ int intake_create(const struct intake_options *options, struct intake **out, str
 	if (intake == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for intake");
 	intake->options = *options;
-	credit_start(&intake->credit, options->credit_most);
+	credit_start(&intake->credit, options->credit_most, options->disk_reserve);
 	look_at_disk(intake);
 	rc = make_batch(intake, err);
 	if (rc == 0)

@@ -30,6 +30,7 @@ struct intake_options {
 	const char *endpoint;
 	const char *disk; /* a folder on the store's file system */
 	int64_t credit_most;
+	int64_t disk_reserve; /* bytes on that file system */
 };
 
 int intake_create(const struct intake_options *options, struct intake **out,

@@ -338,6 +338,7 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 		.endpoint = d->config.lane[LANE_INTAKE],
 		.disk = d->config.state_directory,
 		.credit_most = d->config.intake_credit,
+		.disk_reserve = d->config.disk_reserve,
 	};
 	return intake_create(&options, &d->intake, err);
 }

@@ -5,6 +5,7 @@
  */
 #include "daemon.h"
 
+#include "alarm.h"
 #include "feed.h"
 #include "inbox.h"
 #include "intake.h"
@@ -79,7 +80,7 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	char revision[LK_DIGEST_HEX];
 
 	lk_digest_hex(d->policy->revision, revision);
-	lk_put_map(body, 11);
+	lk_put_map(body, 12);
 	lk_put_word(body, "version");
 	lk_put_word(body, LINKAGES_VERSION);
 	lk_put_word(body, "clock");
@@ -89,6 +90,8 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	put_instant(body, "next_wake", wake_next(d->wake));
 	lk_put_word(body, "policy");
 	lk_put_word(body, revision);
+	lk_put_word(body, "alarms");
+	alarms_put(body);
 	lk_put_word(body, "store");
 	put_counts(body, counts);
 	lk_put_word(body, "feed");

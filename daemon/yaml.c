@@ -510,7 +510,8 @@ static int find_unit(struct lk_text word, const char *const *words)
 
 		if (lk_text_says(word, words[i]))
 			return i;
-		if (word.len == plural - 1 && memcmp(word.at, words[i], word.len) == 0)
+		if (words[i][plural - 1] == 's' && word.len == plural - 1 &&
+		    memcmp(word.at, words[i], word.len) == 0)
 			return i;
 	}
 	return -1;
@@ -536,7 +537,7 @@ int yaml_quantity(const struct yaml_value *value, const char *const *words, int3
 				     words[0]);
 	*unit = find_unit(word, words);
 	if (*unit < 0)
-		return yaml_complain(value, err, "'%.*s' is no unit of time here", LK_PRINT(word));
+		return yaml_complain(value, err, "'%.*s' is no unit here", LK_PRINT(word));
 	*n = (int32_t)count;
 	return 0;
 }

@@ -153,23 +153,24 @@ static void example_file_is_the_default_in_other_places(void **state)
 
 static void every_key_is_read(void **state)
 {
-	struct config config = parse("/etc/linkages/daemon.yaml",
-				     "state_directory: /srv/state\n"
-				     "runtime_directory: run\n"
-				     "policy: ../policy.yaml\n"
-				     "clients: people.yaml\n"
-				     "keys: {server: /srv/keys/s}\n"
-				     "lanes:\n"
-				     "  feed: tcp://10.0.0.7:7001\n"
-				     "  intake: tcp://[fd00::7]:7002\n"
-				     "  inbox: 'tcp://*:7003'\n"
-				     "  control: ipc://ctl\n"
-				     "sources:\n"
-				     "  - {name: one, agency: calworks, sequence: dense}\n"
-				     "  - {name: two, agency: cws, watched: false}\n"
-				     "clock: real\n"
-				     "intake: {replay_window: 36 hours, credit: 10}\n"
-				     "log: {level: error}\n");
+	struct config config =
+		parse("/etc/linkages/daemon.yaml",
+		      "state_directory: /srv/state\n"
+		      "runtime_directory: run\n"
+		      "policy: ../policy.yaml\n"
+		      "clients: people.yaml\n"
+		      "keys: {server: /srv/keys/s}\n"
+		      "lanes:\n"
+		      "  feed: tcp://10.0.0.7:7001\n"
+		      "  intake: tcp://[fd00::7]:7002\n"
+		      "  inbox: 'tcp://*:7003'\n"
+		      "  control: ipc://ctl\n"
+		      "sources:\n"
+		      "  - {name: one, agency: calworks, sequence: dense}\n"
+		      "  - {name: two, agency: cws, watched: false}\n"
+		      "clock: real\n"
+		      "intake: {replay_window: 36 hours, credit: 10, disk_reserve: 2 GiB}\n"
+		      "log: {level: error}\n");
 
 	(void)state;
 	assert_string_equal(config.state_directory, "/srv/state");
@@ -186,6 +187,7 @@ static void every_key_is_read(void **state)
 	assert_true(!config.sources[1].dense && !config.sources[1].watched);
 	assert_int_equal(config.replay_window_us, 36 * LK_HOUR);
 	assert_int_equal(config.intake_credit, 10);
+	assert_int_equal(config.disk_reserve, INT64_C(2) << 30);
 	assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
 	config_free(&config);
 }
@@ -289,6 +291,10 @@ static void complaints_name_the_place(void **state)
 	assert_refused("intake: {replay_window: 1 months}", "no unit");
 	assert_refused("intake: {replay_window: 0 days}", "from 1 minute to 3650 days");
 	assert_refused("intake: {replay_window: 3651 days}", "from 1 minute to 3650 days");
+	assert_refused("intake: {disk_reserve: 64}", "a number and a unit, as in '7 MiB'");
+	assert_refused("intake: {disk_reserve: 64 Mi}", "no unit");
+	assert_refused("intake: {disk_reserve: 0 MiB}", "from 1 MiB to 1024 GiB");
+	assert_refused("intake: {disk_reserve: 1025 GiB}", "from 1 MiB to 1024 GiB");
 	assert_refused("policy: ''", "must be a path");
 	assert_refused("policy: [a]", "single text");
 }

@@ -9,13 +9,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#define RESERVE (INT64_C(64) * 1024 * 1024)
 #define GIB (INT64_C(1024) * 1024 * 1024)
 
 static struct credit quick(int64_t most)
 {
 	struct credit credit;
 
-	credit_start(&credit, most);
+	credit_start(&credit, most, RESERVE);
 	return credit;
 }
 
@@ -51,13 +52,13 @@ static void a_full_disk_gets_nothing_until_there_is_room(void **state)
 	struct credit credit = quick(4096);
 
 	(void)state;
-	credit.free_bytes = CREDIT_DISK_STOP;
+	credit.free_bytes = RESERVE;
 	assert_int_equal(credit_offer(&credit), 0);
-	credit.free_bytes = CREDIT_DISK_STOP + 4096;
+	credit.free_bytes = RESERVE + 4096;
 	assert_in_range(credit_offer(&credit), 1, 16);
-	credit.free_bytes = (CREDIT_DISK_STOP + CREDIT_DISK_FULL) / 2;
+	credit.free_bytes = RESERVE * 5 / 2;
 	assert_in_range(credit_offer(&credit), 2000, 2100);
-	credit.free_bytes = CREDIT_DISK_FULL;
+	credit.free_bytes = CREDIT_DISK_PLENTY * RESERVE;
 	assert_int_equal(credit_offer(&credit), 4096);
 }
 
