@@ -36,6 +36,7 @@ struct lane {
 	struct zsock_line
 		parting[PARTING_MAX]; /* hung up in the next tick: the reason goes first */
 	size_t parting_n;
+	const struct lk_message *answering; /* the message at hand; NULL: nobody asked */
 };
 
 int lane_route_parse(const void *id, size_t len, lane_route *out)
@@ -162,18 +163,36 @@ static const char *error_word(enum lane_error code)
 	return words[code];
 }
 
+/* `re`: an answer's notice, an event's place, else the name of the message; nil where nobody asked. */
+static void put_re(const struct lk_message *asked, struct lk_bytes *out)
+{
+	if (asked == NULL)
+		lk_put_nil(out);
+	else if (asked->type == LK_MSG_ANSWER)
+		lk_put_text(out, asked->answer.notice);
+	else if (asked->type == LK_MSG_EVENT)
+		lk_put_int(out, asked->event_sent.seq);
+	else
+		lk_put_word(out, lk_message_word(asked->type));
+}
+
 static void send_error(struct lane *lane, lane_route route, enum lane_error code,
 		       const char *detail)
 {
 	struct lk_message message = { .type = LK_MSG_ERROR };
-	struct lk_bytes text = { 0 };
+	struct lk_bytes texts = { 0 };
+	size_t split;
 
-	lk_put_word(&text, detail);
+	lk_put_word(&texts, detail);
+	split = texts.len;
+	put_re(lane->answering, &texts);
 	message.error.code = lk_text_of(error_word(code));
-	if (!text.failed)
-		message.error.detail = lk_span_of(text.at, text.len);
+	if (!texts.failed) {
+		message.error.detail = lk_span_of(texts.at, split);
+		message.error.re = lk_span_of(texts.at + split, texts.len - split);
+	}
 	lane_tell(lane, route, &message);
-	lk_bytes_free(&text);
+	lk_bytes_free(&texts);
 	metric_add(METRIC_ERRORS_SENT, 1);
 }
 
@@ -278,7 +297,10 @@ static bool received(void *owner, const struct zsock_message *m)
 		from.session->heard_us = clock_ticks();
 	if (message.type == LK_MSG_PING && from.session != NULL)
 		answer_ping(lane, &from);
-	return lane->options.handle(lane->options.owner, &from, &message);
+	lane->answering = &message;
+	bool go_on = lane->options.handle(lane->options.owner, &from, &message);
+	lane->answering = NULL;
+	return go_on;
 }
 
 static void bitten(void *owner)

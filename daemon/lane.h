@@ -92,7 +92,7 @@ int lane_send(struct lane *lane, lane_route route, const struct lk_message *mess
  * more). */
 void lane_tell(struct lane *lane, lane_route route, const struct lk_message *message);
 /* Says why, counts, and ends the session where there is one. `detail` repeats nothing that the
- * peer wrote. */
+ * peer wrote; `re` names what is answered: an answer's notice, an event's seq, else the message. */
 void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code,
 		const char *detail);
 

@@ -451,7 +451,7 @@ static int take_pong(struct lk_inbox *b, struct lk_error *err)
 	return 0; /* that it came is all it says, and the dealer has noticed */
 }
 
-/* Answers that the daemon will not take: the one that `re` names, or, where it names none, those that were sent. */
+/* The answer that the daemon will not take: the one that `re` names. */
 static bool answers_refuse(struct lk_inbox *b, const struct lk_msg_error *e)
 {
 	struct lk_text re = lk_as_text(e->re), detail = lk_as_text(e->detail);
@@ -460,7 +460,7 @@ static bool answers_refuse(struct lk_inbox *b, const struct lk_msg_error *e)
 	for (struct pending_answer **at = &b->answers; *at != NULL;) {
 		struct pending_answer *a = *at;
 
-		if (!a->sent || (lk_text_given(re) && !lk_text_says(re, a->notice))) {
+		if (!a->sent || !lk_text_says(re, a->notice)) {
 			at = &a->next;
 			continue;
 		}

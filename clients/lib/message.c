@@ -26,6 +26,11 @@ static const struct {
 
 _Static_assert(lk_message_type_count <= 32, "a set of messages is a set of bits");
 
+const char *lk_message_word(enum lk_message_type type)
+{
+	return messages[type].word;
+}
+
 /* -1 where this word may not come here. */
 static int message_type(struct lk_text word, unsigned takes)
 {

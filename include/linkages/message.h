@@ -131,6 +131,8 @@ struct lk_message {
  * and not the end of its publisher's session. */
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err) LK_MUST_CHECK;
+/* The value of `m`. */
+const char *lk_message_word(enum lk_message_type type);
 /* Appends the message, `m` first. Absent optional members are left out. */
 void lk_message_encode(const struct lk_message *message, struct lk_bytes *out);
 /* The items of LIST members: 0 or LK_EWIRE. */

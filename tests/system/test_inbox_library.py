@@ -285,7 +285,10 @@ class InboxLibrary(unittest.TestCase):
         process = self.follow("--answer", "f" * 32)
         self.daemon.greet(next_=2)
         self.daemon.expect("answer")
-        self.daemon.send("error", code="forbidden", detail="this worker was told no such notice")
+        self.daemon.send("error", code="draining", detail="in a while", re=None)  # of the session: it is asked again
+        self.daemon.greet(next_=2, session=SESSIONS[1])
+        answer = self.daemon.expect("answer")
+        self.daemon.send("error", code="forbidden", detail="this worker was told no such notice", re=answer["notice"])
         _, err = self.ends(process, 1)
         self.assertIn("told no such notice", err)
 
