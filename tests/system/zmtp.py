@@ -170,7 +170,7 @@ class Peer:
                 return told[1:]
 
 
-RLIMIT_NOFILE = 7
+RLIMIT_NOFILE, RLIMIT_AS = 7, 9
 libc = ctypes.CDLL(None, use_errno=True)
 
 
