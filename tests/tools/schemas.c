@@ -1,8 +1,8 @@
-/* schemas.c - prints the JSON Schemas (draft 2020-12) of every event, every lane message and the
- * notice.
+/* schemas.c - prints the JSON Schemas (draft 2020-12) of every event, every lane message, the notice
+ * and what each kind of notice adds to it.
  *
- * In: a folder. Out: its files events/TYPE.json, messages/MESSAGE.json and notice.json; the
- * committed ones are in schemas/. Promise: they come from the same lists as the decoder, so that
+ * In: a folder. Out: its files events/TYPE.json, messages/MESSAGE.json, notice.json and
+ * notices/KIND.json; the committed ones are in schemas/. Promise: they come from the same lists as the decoder, so that
  * what is published is what is checked; a kind of member without a line in the table below stops
  * the program.
  *
@@ -194,10 +194,84 @@ static void sequence_say(struct schema *s, const struct field *f)
 	schema_word(s, "description", "An integer of 64 bits, as text.");
 }
 
+/* ---- Members whose value the decoder hands on as it is ------------------------------------------- */
+
+static void text_or_null_say(struct schema *s)
+{
+	static const struct field text = { .presence = FIELD_OPTIONAL };
+
+	type_say(s, &text, "string");
+}
+
+static void mailbox_say(struct schema *s)
+{
+	static const struct field key = { .presence = FIELD_OPTIONAL, FIELD_IS_KEY };
+
+	key_say(s, &key);
+	schema_word(s, "description", "Null where the client has none yet.");
+}
+
+static void limits_say(struct schema *s)
+{
+	static const struct field number = { .presence = FIELD_REQUIRED, FIELD_IS_NUMBER };
+	struct lk_bytes *out;
+	struct schema properties = { 0 }, credit = { 0 };
+
+	schema_word(s, "type", "object");
+	schema_word(s, "description", "credit: the most notices that may be asked for.");
+	out = schema_key(&properties, "credit");
+	int_say(&credit, &number);
+	schema_end(&credit, out);
+	schema_end(&properties, schema_key(s, "properties"));
+}
+
+static void event_say(struct schema *s)
+{
+	schema_word(s, "description",
+		    "An event: ../events/TYPE.json. What is none is refused by its seq.");
+}
+
+static void notice_say(struct schema *s)
+{
+	schema_word(s, "type", "object");
+	schema_word(s, "description", "A notice: ../notice.json and ../notices/KIND.json.");
+}
+
+static void arguments_say(struct schema *s)
+{
+	static const struct field map = { .presence = FIELD_OPTIONAL };
+
+	type_say(s, &map, "object");
+	schema_word(s, "description", "What the verb asks for: ../lanes/control.md.");
+}
+
+static void answer_say(struct schema *s)
+{
+	schema_word(s, "description",
+		    "Where ok, what the verb answers: ../lanes/control.md; else {code, detail}.");
+}
+
 static void raw_say(struct schema *s, const struct field *f)
 {
-	(void)f;
-	schema_word(s, "description", "Any value.");
+	static const struct {
+		const char *word;
+		void (*say)(struct schema *s);
+	} raws[] = {
+		{ "field", text_or_null_say }, { "detail", text_or_null_say },
+		{ "re", text_or_null_say },    { "mailbox", mailbox_say },
+		{ "limits", limits_say },      { "event", event_say },
+		{ "notice", notice_say },      { "args", arguments_say },
+		{ "body", answer_say },
+	};
+
+	for (size_t i = 0; i < sizeof(raws) / sizeof(*raws); i++) {
+		if (strcmp(raws[i].word, f->word) == 0) {
+			raws[i].say(s);
+			return;
+		}
+	}
+	fprintf(stderr, "linkages-schemas: nothing is said of the value of '%s'\n", f->word);
+	exit(1);
 }
 
 static void list_say(struct schema *s, const struct field *f)
@@ -614,6 +688,72 @@ static void message_write(const char *folder, enum lk_message_type type, const c
 	schema_write(folder, tag, &s);
 }
 
+/* ---- Notices --------------------------------------------------------------------------------- */
+
+#define FACT_ROW(name, word, kind, presence) FACT_##name,
+enum fact { LK_FIELDS_about(FACT_ROW) fact_count };
+_Static_assert(fact_count <= 32, "a set of facts is a set of bits");
+
+/* Which facts a kind may name, in the order of LK_FIELDS_about; a kind that names none has no row. Every notice of
+ * every story is held against it. */
+#define FACT(name) (UINT32_C(1) << FACT_##name)
+#define MEETING_FACTS (FACT(meeting) | FACT(meeting_kind) | FACT(start))
+static const uint32_t facts[lk_notice_kind_count] = {
+	[LK_STATUS_CHANGED] = FACT(what) | FACT(from) | FACT(status),
+	[LK_CLOCK_NEAR] = FACT(left),
+	[LK_MILESTONE_TOLD] = FACT(milestone),
+	[LK_CLOSURE_PLANNED] = FACT(what),
+	[LK_MEETING_NEEDED] = FACT(meeting_kind) | FACT(reasons),
+	[LK_MEETING_OVERDUE] = FACT(meeting_kind) | FACT(reasons),
+	[LK_MEETING_RESCHEDULE] = MEETING_FACTS | FACT(reasons) | FACT(with) | FACT(proposals),
+	[LK_MEETING_CHANGED] = MEETING_FACTS | FACT(change) | FACT(end) | FACT(place),
+	[LK_MEETING_REMINDER] = MEETING_FACTS | FACT(end) | FACT(place),
+	[LK_SERVICE_DUPLICATE] = FACT(category),
+	[LK_SERVICE_CREDIT] = FACT(category),
+	[LK_REFERRAL_CHANGED] = FACT(referral) | FACT(category) | FACT(referral_status),
+	[LK_REFERRAL_OVERDUE] = FACT(referral),
+	[LK_NOTICE_UNANSWERED] = FACT(notice) | FACT(kind) | FACT(worker),
+	[LK_FEED_SILENT] = FACT(source),
+};
+
+static void facts_say(struct schema *properties, uint32_t wanted)
+{
+	static const struct field map = { .presence = FIELD_OPTIONAL };
+	struct lk_bytes *out = schema_key(properties, "about");
+	struct schema about = { 0 }, members = { 0 };
+	const struct field *rows = about_fields();
+
+	for (uint32_t i = 0; i < fact_count; i++)
+		if ((wanted >> i & 1) != 0)
+			property_say(&members, &rows[i]);
+	type_say(&about, &map, "object");
+	schema_end(&members, schema_key(&about, "properties"));
+	schema_end(&about, out);
+}
+
+static void notice_kind_write(const char *folder, const char *kind, uint32_t wanted)
+{
+	struct schema s = { 0 }, properties = { 0 };
+
+	title_say(&s, "notice", kind);
+	schema_word(&s, "description", "What ../notice.json says, and of this kind:");
+	constant_property(&properties, "kind", kind);
+	facts_say(&properties, wanted);
+	schema_end(&properties, schema_key(&s, "properties"));
+	schema_write(folder, kind, &s);
+}
+
+static void notices_write(const char *parent, const char *folder)
+{
+	struct schema notice = { 0 };
+
+	title_say(&notice, "notice", "notice");
+	members_of_map_say(&notice, notice_fields());
+	schema_write(parent, "notice", &notice);
+	for (int kind = 0; kind < lk_notice_kind_count; kind++)
+		notice_kind_write(folder, lk_notice_kind_word(kind), facts[kind]);
+}
+
 static void folder_make(char *path, size_t size, const char *parent, const char *name)
 {
 	snprintf(path, size, "%s/%s", parent, name);
@@ -626,7 +766,6 @@ static void folder_make(char *path, size_t size, const char *parent, const char 
 int main(int argc, char **argv)
 {
 	char folder[4000];
-	struct schema notice = { 0 };
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: linkages-schemas FOLDER\n");
@@ -639,8 +778,7 @@ int main(int argc, char **argv)
 #define WRITE_MESSAGE(enumerator, tag, word) \
 	message_write(folder, enumerator, #tag, word, tag##_members());
 	LK_MESSAGES(WRITE_MESSAGE)
-	title_say(&notice, "notice", "notice");
-	members_of_map_say(&notice, notice_fields());
-	schema_write(argv[1], "notice", &notice);
+	folder_make(folder, sizeof(folder), argv[1], "notices");
+	notices_write(argv[1], folder);
 	return 0;
 }

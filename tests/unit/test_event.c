@@ -4,8 +4,6 @@
 
 /* ---- The golden vectors ---------------------------------------------------------------------- */
 
-static int line_number;
-
 static void assert_refused(struct lk_span expected, const struct lk_refused *why)
 {
 	struct lk_text reason = lk_as_text(lk_get(expected, "reason"));
@@ -13,7 +11,7 @@ static void assert_refused(struct lk_span expected, const struct lk_refused *why
 
 	if (!lk_text_says(reason, lk_refusal_word((int)why->reason)) ||
 	    !lk_text_says(field, why->field))
-		fail_msg("line %d: refused %s '%s' (%s)", line_number,
+		fail_msg("line %d: refused %s '%s' (%s)", vector_line,
 			 lk_refusal_word((int)why->reason), why->field, why->detail);
 	assert_true(why->detail[0] != '\0');
 }
@@ -28,7 +26,7 @@ static void decode_vector(const void *bytes, size_t len, struct lk_span refused)
 		assert_int_equal(result, LK_EREFUSED);
 		assert_refused(refused, &why);
 	} else if (result != 0) {
-		fail_msg("line %d: %s '%s'", line_number, lk_refusal_word((int)why.reason),
+		fail_msg("line %d: %s '%s'", vector_line, lk_refusal_word((int)why.reason),
 			 why.field);
 	}
 }
@@ -80,21 +78,8 @@ static void vector_check(struct lk_span line)
 
 static void golden_vectors_hold(void **state)
 {
-	FILE *file = fopen(TEST_ROOT "/schemas/vectors/events.ndjson", "r");
-	static char line[LK_EVENT_MAX];
-
 	(void)state;
-	assert_non_null(file);
-	for (line_number = 1; fgets(line, sizeof(line), file) != NULL; line_number++) {
-		struct lk_bytes bytes = { 0 };
-		struct lk_refused why;
-
-		assert_int_equal(lk_json_to_wire(line, strlen(line), &bytes, &why), 0);
-		vector_check(lk_span_of(bytes.at, bytes.len));
-		lk_bytes_free(&bytes);
-	}
-	fclose(file);
-	assert_true(line_number > 200);
+	vectors_each("events", 200, vector_check);
 }
 
 /* ---- Random events --------------------------------------------------------------------------- */

@@ -268,9 +268,72 @@ static void a_nil_mailbox_reads_as_none(void **state)
 	assert_null(hello.mailbox.at);
 }
 
+/* ---- The golden vectors ---------------------------------------------------------------------- */
+
+static unsigned takes_of(struct lk_span line)
+{
+	static const struct {
+		const char *lane, *to;
+		unsigned takes;
+	} listeners[] = {
+		{ "feed", "daemon", LK_TAKES(LK_MSG_PING) },
+		{ "intake", "daemon", LK_INTAKE_TAKES },
+		{ "intake", "publisher", LK_PUBLISHER_TAKES },
+		{ "inbox", "daemon", LK_INBOX_TAKES },
+		{ "inbox", "worker", LK_WORKER_TAKES },
+		{ "control", "daemon", LK_CONTROL_TAKES },
+		{ "control", "asker", LK_ASKER_TAKES },
+	};
+	struct lk_text lane = lk_as_text(lk_get(line, "lane")), to = lk_as_text(lk_get(line, "to"));
+
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(*listeners); i++)
+		if (lk_text_says(lane, listeners[i].lane) && lk_text_says(to, listeners[i].to))
+			return listeners[i].takes;
+	fail_msg("line %d: nobody listens there", vector_line);
+	return 0;
+}
+
+/* What is taken is written again as it came, and is the JSON beside it. */
+static void assert_both_ways(const struct lk_message *message, const void *bytes, size_t len,
+			     struct lk_span json)
+{
+	struct lk_bytes again = { 0 }, canonical = { 0 };
+
+	lk_message_encode(message, &again);
+	assert_int_equal(again.len, len);
+	assert_memory_equal(again.at, bytes, len);
+	assert_int_equal(lk_wire_canonical(bytes, len, &canonical), 0);
+	assert_int_equal(canonical.len, json.len);
+	assert_memory_equal(canonical.at, json.at, json.len);
+	lk_bytes_free(&again);
+	lk_bytes_free(&canonical);
+}
+
+static void vector_check(struct lk_span line)
+{
+	static uint8_t bytes[LK_EVENT_MAX];
+	size_t len = bytes_of_hex(lk_as_text(lk_get(line, "msgpack")), bytes, sizeof(bytes));
+	bool refused = lk_get(line, "refused").at != NULL;
+	struct lk_message message;
+	struct lk_error err = { .text = "" };
+	int result = lk_message_decode(bytes, len, takes_of(line), &message, &err);
+
+	if (result != (refused ? LK_EWIRE : 0))
+		fail_msg("line %d: %d %s", vector_line, result, err.text);
+	if (!refused && lk_get(line, "json").at != NULL)
+		assert_both_ways(&message, bytes, len, lk_get(line, "json"));
+}
+
+static void golden_vectors_hold(void **state)
+{
+	(void)state;
+	vectors_each("messages", 60, vector_check);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_vectors_hold),
 		cmocka_unit_test(what_is_encoded_is_decoded),
 		cmocka_unit_test(damaged_frames_are_a_message_or_refused),
 		cmocka_unit_test(a_name_means_what_the_listener_takes),

@@ -357,9 +357,39 @@ static void bytes_that_are_no_value_have_no_form(void **state)
 	assert_int_equal(lk_wire_canonical("\xde\x00\x00", 3, &full), LK_EMEMORY);
 }
 
+/* ---- The golden vectors ---------------------------------------------------------------------- */
+
+static void vector_check(struct lk_span line)
+{
+	static uint8_t bytes[LK_EVENT_MAX], expected[LK_EVENT_MAX];
+	struct lk_text hex = lk_as_text(lk_get(line, "canonical"));
+	struct lk_span given = lk_get(line, "json");
+	struct lk_bytes canonical = { 0 };
+	uint8_t digest[LK_DIGEST];
+	char digest_hex[LK_DIGEST_HEX];
+
+	if (given.at == NULL)
+		given = lk_span_of(bytes, bytes_of_hex(lk_as_text(lk_get(line, "msgpack")), bytes,
+						       sizeof(bytes)));
+	assert_int_equal(lk_wire_canonical(given.at, given.len, &canonical), 0);
+	assert_int_equal(bytes_of_hex(hex, expected, sizeof(expected)), canonical.len);
+	assert_memory_equal(canonical.at, expected, canonical.len);
+	assert_int_equal(lk_wire_digest(given.at, given.len, digest), 0);
+	lk_digest_hex(digest, digest_hex);
+	assert_true(lk_text_says(lk_as_text(lk_get(line, "digest")), digest_hex));
+	lk_bytes_free(&canonical);
+}
+
+static void golden_vectors_hold(void **state)
+{
+	(void)state;
+	vectors_each("canonical", 15, vector_check);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_vectors_hold),
 		cmocka_unit_test(the_subset_passes),
 		cmocka_unit_test(what_is_outside_is_refused),
 		cmocka_unit_test(limits_are_exact),

@@ -245,6 +245,31 @@ static inline size_t bytes_of_hex(struct lk_text hex, uint8_t *out, size_t room)
 	return hex.len / 2;
 }
 
+/* The golden vectors of schemas/vectors/NAME.ndjson, a line at a time, as canonical MessagePack; at least so many. The
+ * number of the line is for complaints. */
+static int vector_line;
+
+static inline void vectors_each(const char *name, int least, void (*check)(struct lk_span line))
+{
+	static char line[LK_EVENT_MAX];
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/schemas/vectors/%s.ndjson", TEST_ROOT, name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	for (vector_line = 1; fgets(line, sizeof(line), file) != NULL; vector_line++) {
+		struct lk_bytes bytes = { 0 };
+		struct lk_refused why;
+
+		assert_int_equal(lk_json_to_wire(line, strlen(line), &bytes, &why), 0);
+		check(lk_span_of(bytes.at, bytes.len));
+		lk_bytes_free(&bytes);
+	}
+	fclose(file);
+	assert_true(vector_line > least);
+}
+
 /* Stories in tests are written with ' for ", so that they can be read. Good until the next. */
 static inline const char *quoted(const char *story)
 {
