@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """lint.py - rules about the sources that no compiler knows.
 
-usage: lint.py RULE [ROOT]     (rules: includes words functions openings dependencies)
+usage: lint.py RULE [ROOT]     (rules: includes words functions openings dependencies columns verbs)
 
 In: the tree at ROOT (default: this one). Out: one line an offence, exit status 1 if there is any.
 Without ROOT it also runs the rule over planted/RULE, a small tree with offences that must all be found: a gate that has
@@ -147,6 +147,31 @@ def check_dependencies(root):
     in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", section, re.M))
     for package in sorted(in_dev ^ in_readme):
         yield f"{package} is in {'./dev' if package in in_dev else 'README.md'} only"
+
+
+# ---- columns: whoever reads a database knows what is in it --------------------------------------------------------------
+
+def check_columns(root):
+    for path in files(root, ".sql", under=("schemas",)):
+        inside = False
+        for number, line in enumerate(text(root, path).splitlines(), 1):
+            inside = line.startswith("CREATE TABLE") or inside and not line.startswith(")")
+            column = re.match(r"\t([a-z_]+) (INTEGER|TEXT|BLOB)\b", line)
+            if inside and column and not re.search(r" -- \S", line):
+                yield f"{path}:{number}: column {column[1]}: -- says what it holds"
+
+
+# ---- verbs: what the control lane takes is what its page explains -------------------------------------------------------
+
+def check_verbs(root):
+    page = "schemas/lanes/control.md"
+    in_daemon = {(verb, role.lower()) for path in files(root, ".c", under=("daemon",))
+                 for verb, role in re.findall(r'^\t\{ "([a-z-]+)", ROLE_([A-Z]+), verb_\w+ \},', text(root, path), re.M)}
+    on_page = set(re.findall(r"^\| `([a-z-]+)` \| ([a-z]+) \|", text(root, page), re.M))
+    for verb, role in sorted(in_daemon - on_page):
+        yield f"{page}: does not explain the verb {verb} of role {role}"
+    for verb, role in sorted(on_page - in_daemon):
+        yield f"{page}: the daemon has no verb {verb} of role {role}"
 
 
 RULES = {name[6:]: rule for name, rule in list(globals().items()) if name.startswith("check_")}
