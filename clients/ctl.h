@@ -18,7 +18,8 @@ struct ctl_command {
 	const char *verb; /* as the daemon knows it */
 	/* Appends the verb's arguments as a map. TOOL_OK, or the status to exit with. */
 	int (*put)(char *const *arguments, struct lk_bytes *out);
-	lk_answer_visitor *print; /* of each part of the answer; the context is a struct output */
+	lk_answer_visitor *print; /* of each part of the answer; the context is a struct output. 1: the answer is a bad one,
+				   * exit with TOOL_REFUSED */
 	/* The arguments end in NULL. Returns the status to exit with. */
 	int (*run)(const struct ctl_command *command, char *const *arguments);
 };
@@ -27,12 +28,12 @@ struct ctl_group {
 	const struct ctl_command *commands;
 	size_t n;
 };
-extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys;
+extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep;
 
 /* The command line. */
 struct ctl_settings {
 	struct place place;
-	const char *agency, *purpose, *worker, *role;
+	const char *agency, *purpose, *worker, *role, *head;
 	int after, limit, timeout;
 	bool json, yes;
 };
@@ -41,6 +42,14 @@ extern const struct tool ctl_tool; /* for options_complain() */
 
 /* `run` of what the daemon answers: put, ask, print. */
 int ctl_ask(const struct ctl_command *command, char *const *arguments);
+/* The same in pieces, for a command that asks more than once, or does something with the answer: with key or the
+ * operator's; parts of a long work that say how far it is are shown on the terminal, not visited. 1 where the visitor
+ * said so. */
+int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err) LK_MUST_CHECK;
+int ctl_asker_ask(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
+		  lk_answer_visitor *print, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* Complains where code is negative; the status to exit with. */
+int ctl_status(int code, const struct lk_error *err);
 /* `put` of a verb without arguments. */
 int ctl_put_nothing(char *const *arguments, struct lk_bytes *out);
 void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value);

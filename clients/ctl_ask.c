@@ -5,6 +5,8 @@
  */
 #include "ctl.h"
 
+#include "progress.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,17 +72,60 @@ int ctl_confirm(const char *format, ...)
 	return TOOL_REFUSED;
 }
 
-static int asker_open(const struct ctl_command *command, struct lk_asker **out,
-		      struct lk_error *err)
+int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err)
 {
 	static char address[PLACE_PATH];
-	const char *names[] = { command->key, "operator" };
+	const char *names[] = { key, "operator" };
 	struct lk_peer peer;
 	int code = place_control(&ctl_settings.place, address, err);
 
 	if (code == 0)
 		code = place_peer(&ctl_settings.place, address, names, 2, &peer, err);
 	return code < 0 ? code : lk_asker_create(&peer, out, err);
+}
+
+struct hearing {
+	lk_answer_visitor *print;
+	void *context;
+	char what[40];
+};
+
+/* A long work says now and then how far it is: that is for the terminal, not for the answer. */
+static int hear(void *context, struct lk_span body)
+{
+	struct hearing *h = context;
+	struct lk_text what = lk_as_text(lk_get(body, "working"));
+	int64_t done = 0, of = 0;
+
+	if (!lk_text_given(what)) {
+		progress_end();
+		return h->print(h->context, body);
+	}
+	(void)snprintf(h->what, sizeof(h->what), "%.*s", LK_PRINT(what));
+	(void)lk_as_int(lk_get(body, "done"), &done);
+	(void)lk_as_int(lk_get(body, "of"), &of);
+	progress_say(h->what, done, of);
+	return 0;
+}
+
+int ctl_asker_ask(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
+		  lk_answer_visitor *print, void *context, struct lk_error *err)
+{
+	struct hearing h = { .print = print, .context = context };
+	int code = lk_asker_ask(asker, verb, lk_span_of(arguments->at, arguments->len),
+				ctl_settings.timeout * 1000, hear, &h, err);
+
+	progress_end();
+	return code;
+}
+
+int ctl_status(int code, const struct lk_error *err)
+{
+	if (code < 0)
+		(void)options_complain(&ctl_tool, "%s", err->text);
+	if (code == LK_EREFUSED || code == LK_EAUTH || code > 0)
+		return TOOL_REFUSED;
+	return code == 0 ? TOOL_OK : TOOL_FAILED;
 }
 
 int ctl_ask(const struct ctl_command *command, char *const *words)
@@ -96,17 +141,12 @@ int ctl_ask(const struct ctl_command *command, char *const *words)
 		return status;
 	}
 	output_open(&out, stdout, ctl_settings.json);
-	code = asker_open(command, &asker, &err);
+	code = ctl_asker_open(command->key, &asker, &err);
 	if (code == 0)
-		code = lk_asker_ask(asker, command->verb, lk_span_of(arguments.at, arguments.len),
-				    ctl_settings.timeout * 1000, command->print, &out, &err);
-	if (code == 0 && output_close(&out) < 0)
+		code = ctl_asker_ask(asker, command->verb, &arguments, command->print, &out, &err);
+	if (code >= 0 && output_close(&out) < 0)
 		code = lk_fail(&err, LK_EFULL, "cannot write the answer");
-	if (code < 0)
-		(void)options_complain(&ctl_tool, "%s", err.text);
 	lk_asker_destroy(asker);
 	lk_bytes_free(&arguments);
-	return code == 0                                 ? TOOL_OK
-	       : code == LK_EREFUSED || code == LK_EAUTH ? TOOL_REFUSED
-							 : TOOL_FAILED;
+	return ctl_status(code, &err);
 }

@@ -23,8 +23,10 @@ static const struct option_row rows[] = {
 	  "dead-letters: at most so many (default: 100)" },
 	{ "role", 0, OPTION_TEXT, "ROLE", &ctl_settings.role,
 	  "keygen: publisher, worker, operator or auditor (default: publisher)" },
+	{ "head", 0, OPTION_TEXT, "NUMBER:CHAIN", &ctl_settings.head,
+	  "ledger verify: a head of the ledger that was kept elsewhere: from the journal, or from a backup" },
 	{ "timeout", 't', OPTION_NUMBER, "SECONDS", &ctl_settings.timeout,
-	  "how long to wait for the answer (default: 10)" },
+	  "how long to wait for the answer, or for a further part of it (default: 10)" },
 	{ "yes", 'y', OPTION_FLAG, NULL, &ctl_settings.yes,
 	  "do it without asking: what is taken away, or felt by others, is asked about first" },
 	{ "json", 0, OPTION_FLAG, NULL, &ctl_settings.json, "the answer as lines of JSON" },
@@ -62,6 +64,7 @@ static const struct ctl_group *const groups[] = {
 	&ctl_daemon,
 	&ctl_keys,
 	&ctl_letters,
+	&ctl_keep,
 	&ctl_case,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))

@@ -27,6 +27,7 @@ struct daemon {
 	struct inbox *inbox;
 	struct control *control;
 	struct idle *idle;
+	struct jobs *jobs;
 	struct loop_timer *beat;    /* of the status line */
 	struct control_asker mover; /* who waits for a manual clock that is under way */
 	bool *silent; /* with a manual clock: the sources that the last move named as silent */

@@ -651,6 +651,16 @@ static void ended(void *owner, struct lane_session *base)
 	free(session);
 }
 
+int intake_safe_moved(struct intake *intake, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (struct stream *s = intake->streams; s != NULL && rc >= 0; s = s->next_stream)
+		rc = turn_safe(intake->options.turn, lk_text_of(s->source), s->epoch, &s->safe,
+			       err);
+	return rc < 0 ? rc : 0;
+}
+
 void intake_pause(struct intake *intake)
 {
 	intake->paused = true;

@@ -42,6 +42,8 @@ void intake_pause(struct intake *intake);
 void intake_resume(struct intake *intake);
 /* Reads no more, commits what waits, acknowledges it, tells everyone. */
 void intake_drain(struct intake *intake);
+/* The store may say that outboxes may forget more: from now on acknowledgements say so too. */
+int intake_safe_moved(struct intake *intake, struct lk_error *err) LK_MUST_CHECK;
 /* Appends one map: sessions, streams, credit, held. */
 void intake_put(const struct intake *intake, struct lk_bytes *out);
 

@@ -14,6 +14,7 @@
 #include "idle.h"
 #include "inbox.h"
 #include "intake.h"
+#include "jobs.h"
 #include "lane.h"
 #include "log.h"
 #include "loop.h"
@@ -396,6 +397,8 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 	int rc = idle_create(d->loop, d->turn, &d->idle, err);
 
 	if (rc == 0)
+		rc = jobs_create(d->loop, &d->jobs, err);
+	if (rc == 0)
 		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(signals) / sizeof(*signals); i++)
 		rc = loop_signal(d->loop, signals[i].signal, signals[i].call, d, err);
@@ -420,6 +423,7 @@ static void unwind(struct daemon *d)
 	if (d->loop != NULL)
 		loop_timer_destroy(d->beat);
 	idle_destroy(d->idle);
+	jobs_destroy(d->jobs);
 	control_destroy(d->control);
 	inbox_destroy(d->inbox);
 	intake_destroy(d->intake);

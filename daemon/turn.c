@@ -322,6 +322,16 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 					      context, err);
 }
 
+int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
+	      struct lk_error *err)
+{
+	struct stored_stream stream;
+	int rc = store_stream_get(t->store, source, epoch, &stream, err);
+	if (rc > 0)
+		*safe = stream.safe;
+	return rc;
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 struct due {

@@ -75,6 +75,9 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t last,
 		   int64_t acked, struct stored_stream *out, dead_letter_visitor *refused, void *context,
 		   struct lk_error *err) LK_MUST_CHECK;
+/* How far an outbox may forget, by now: 1 and *safe, or 0: never seen. */
+int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
+	      struct lk_error *err) LK_MUST_CHECK;
 /* A heartbeat or an event of a source was heard. Cheap; written with the next batch. */
 void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 

@@ -22,6 +22,7 @@ struct question {
 	lk_answer_visitor *visit;
 	void *context;
 	unsigned drops; /* of the dealer, before the question */
+	lk_instant patience, until; /* how long for each part; and so until when */
 	bool answered;
 };
 
@@ -89,6 +90,7 @@ static int take_reply(struct question *q, struct lk_error *err)
 	if (reply->body.at != NULL)
 		told = q->visit(q->context, reply->body);
 	q->answered = reply->more != 1;
+	q->until = dealer_now() + q->patience;
 	return told;
 }
 
@@ -138,10 +140,16 @@ static int no_answer(const struct lk_asker *a, int timeout_ms, struct lk_error *
 int lk_asker_ask(struct lk_asker *a, const char *verb, struct lk_span args, int timeout_ms,
 		 lk_answer_visitor *visit, void *context, struct lk_error *err)
 {
-	struct question q = { a, verb, args, visit, context, dealer_drops(a->dealer), false };
-	lk_instant until = dealer_now() + (lk_instant)timeout_ms * 1000;
+	struct question q = { .asker = a,
+			      .verb = verb,
+			      .args = args,
+			      .visit = visit,
+			      .context = context,
+			      .drops = dealer_drops(a->dealer),
+			      .patience = (lk_instant)timeout_ms * 1000 };
 	int code = 0;
 
+	q.until = dealer_now() + q.patience;
 	a->id++;
 	if (dealer_connected(a->dealer))
 		code = say_verb(&q, err);
@@ -149,7 +157,7 @@ int lk_asker_ask(struct lk_asker *a, const char *verb, struct lk_span args, int 
 		lk_instant left;
 
 		code = take_news(&q, err);
-		left = until - dealer_now();
+		left = q.until - dealer_now();
 		if (code != 0 || q.answered)
 			return code;
 		/* A person waits: a failed connection is told at once, not tried for a minute. */

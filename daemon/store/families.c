@@ -42,6 +42,13 @@ static int family_read(struct query *q, struct stored_family *f, struct lk_error
 	return rc;
 }
 
+int family_examine(struct query *q, struct lk_error *err)
+{
+	struct stored_family family;
+
+	return family_read(q, &family, err);
+}
+
 int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit,
 		     void *context, struct lk_error *err)
 {

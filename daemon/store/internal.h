@@ -70,7 +70,8 @@ struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
-	char *directory; /* NULL: in memory */
+	char *directory; /* NULL: in memory, or a file alone */
+	char *file;      /* a copy of linkages.db, to be read; NULL: the files of a directory */
 	bool read_only;
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	bool lost;             /* SQLite rolled the transaction back by itself */
@@ -162,6 +163,19 @@ int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK
 
 int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- For check.c ----------------------------------------------------------------------------- */
+
+/* Reads the row that a query stands at: 0, or LK_ESTORE where it is not what was written. */
+int event_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+int letter_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+int notice_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+int family_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- mailbox.c ------------------------------------------------------------------------------ */
+
+/* Every mailbox gets the id that the store's present identity gives it. */
+int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- mark.c --------------------------------------------------------------------------------- */
 
 int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
@@ -186,6 +200,10 @@ extern const struct file_kind linkages_file, state_file;
 /* Opens, creates or migrates one file of the store: 0, or negative. 1: it is to be made anew. */
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db,
 	      struct lk_error *err) LK_MUST_CHECK;
+/* Syncs a file, or a directory whose entries have changed: by flags of open(2). */
+int path_sync(const char *path, int flags, struct lk_error *err) LK_MUST_CHECK;
+/* An empty file of that mode, in the place of whatever was there. */
+int file_reserve(const char *path, unsigned mode, struct lk_error *err) LK_MUST_CHECK;
 /* Takes a file and its logs away. */
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
 

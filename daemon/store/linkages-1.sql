@@ -234,6 +234,24 @@ CREATE TABLE ledger_expunged (
 	PRIMARY KEY (by_row, number)
 ) STRICT, WITHOUT ROWID;
 
+-- name: backup
+CREATE TABLE backup (
+	number INTEGER PRIMARY KEY, -- from 1; a copy never holds its own row
+	made_at INTEGER NOT NULL, -- instant of the state that it holds
+	position INTEGER NOT NULL, -- last event of the log in it
+	ledger INTEGER NOT NULL, -- last row of the ledger in it
+	place TEXT, -- where it was put, as the tool said; null: never verified
+	verified_at INTEGER -- instant; null: never
+) STRICT;
+
+-- name: backup_stream
+CREATE TABLE backup_stream (
+	backup INTEGER NOT NULL, -- backup.number
+	stream INTEGER NOT NULL, -- stream.ref
+	upto INTEGER NOT NULL, -- highest seq in it: once it is verified, the outbox may forget up to here
+	PRIMARY KEY (backup, stream)
+) STRICT, WITHOUT ROWID;
+
 -- name: value
 CREATE TABLE value (
 	name TEXT PRIMARY KEY, -- what it is

@@ -133,6 +133,13 @@ static int event_read(struct query *q, struct stored_event *e, struct lk_error *
 	return event_check(q->store, e, sum, err);
 }
 
+int event_examine(struct query *q, struct lk_error *err)
+{
+	struct stored_event event;
+
+	return event_read(q, &event, err);
+}
+
 /* Visits the rows of a query that is bound; the number of visits goes to *n. */
 static int events_walk(struct query *q, stored_event_visitor *visit, void *context, int *n,
 		       struct lk_error *err)
@@ -308,6 +315,13 @@ static int letter_read(struct query *q, struct dead_letter *l, struct lk_error *
 	l->body = column_blob(q, &l->body_len);
 	letter_sum(q->store, l, l->body_len);
 	return sum_check(q->store, sum, "dead letter", l->number, err);
+}
+
+int letter_examine(struct query *q, struct lk_error *err)
+{
+	struct dead_letter letter;
+
+	return letter_read(q, &letter, err);
 }
 
 static int letters_walk(struct query *q, dead_letter_visitor *visit, void *context,

@@ -69,6 +69,34 @@ int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mai
 	return rc < 0 ? rc : 0;
 }
 
+static int mailbox_rename(struct store *s, struct lk_text worker, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	struct query q;
+	int64_t ref = 0;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	mailbox_name(s, worker, id);
+	q = query_begin(s, SQL_mailbox_rename);
+	bind_int(&q, ref);
+	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
+int mailboxes_rename(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mailbox_names);
+	int rc;
+
+	while ((rc = query_step(&q, err)) == 1)
+		if ((rc = mailbox_rename(s, column_text(&q), err)) < 0)
+			break;
+	query_end(&q);
+	return rc;
+}
+
 /* ---- Tellings -------------------------------------------------------------------------------- */
 
 static void notice_sum(struct store *s, const struct stored_notice *n, int64_t seq)
@@ -210,6 +238,13 @@ static int notice_read(struct query *q, struct stored_notice *n, struct lk_error
 	n->answered_at = column_instant(q);
 	notice_sum(q->store, n, n->seq);
 	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
+}
+
+int notice_examine(struct query *q, struct lk_error *err)
+{
+	struct stored_notice notice;
+
+	return notice_read(q, &notice, err);
 }
 
 static int notices_walk(struct query *q, stored_notice_visitor *visit, void *context, int *n,

@@ -162,8 +162,7 @@ static int version_check(struct store *s, sqlite3 *db, const struct file_kind *k
 
 /* ---- Making a file --------------------------------------------------------------------------- */
 
-/* Syncs a file, or a directory whose entries have changed. */
-static int path_sync(const char *path, int flags, struct lk_error *err)
+int path_sync(const char *path, int flags, struct lk_error *err)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 	int rc = 0;
@@ -177,8 +176,8 @@ static int path_sync(const char *path, int flags, struct lk_error *err)
 	return rc;
 }
 
-/* An empty file with the right mode, so that SQLite never makes one with another. */
-static int file_reserve(const char *path, unsigned mode, struct lk_error *err)
+/* With the right mode, so that SQLite never makes one with another. */
+int file_reserve(const char *path, unsigned mode, struct lk_error *err)
 {
 	int fd;
 
@@ -319,12 +318,27 @@ static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, *db, rc, err);
 }
 
+/* A copy, where it is and as it is called. */
+static int file_alone(struct store *s, const struct file_kind *kind, sqlite3 **db,
+		      struct lk_error *err)
+{
+	int rc;
+
+	if (access(s->file, R_OK) != 0)
+		return lk_fail(err, LK_ENOTFOUND, "%s cannot be read: %s", s->file,
+			       strerror(errno));
+	rc = sqlite3_open_v2(s->file, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL);
+	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
+}
+
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)
 {
 	struct path path;
 	int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int rc;
 
+	if (s->file != NULL)
+		return file_alone(s, kind, db, err);
 	if (s->directory == NULL)
 		return file_in_memory(s, kind, db, err);
 	if ((rc = path_of(s, kind, "", &path, err)) < 0 ||

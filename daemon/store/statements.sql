@@ -227,3 +227,45 @@ INSERT INTO value (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value 
 SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter), (SELECT count(*) FROM family),
 	(SELECT max(ref) FROM agency_case), (SELECT max(ref) FROM worker), (SELECT max(number) FROM notice),
 	(SELECT max(number) FROM ledger)
+
+-- name: check_events
+SELECT position, position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
+	epoch, ahead, digest, sum, body
+FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
+-- name: check_letters
+SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
+WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: check_notices
+SELECT number, worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
+	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: check_families
+SELECT family.ref, id, wake_at, revision, sum, state, told FROM family JOIN policy ON policy.ref = family.policy
+WHERE family.ref > ?1 ORDER BY family.ref LIMIT ?2
+-- name: check_last
+SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
+	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0)
+
+-- name: backup_add
+INSERT INTO backup (made_at, position, ledger) VALUES (?1, ?2, ?3)
+-- name: backup_streams
+INSERT INTO backup_stream (backup, stream, upto) SELECT ?1, ref, next - 1 FROM stream WHERE next > 1
+-- name: backup_verified
+UPDATE backup SET place = ?2, verified_at = ?3 WHERE number = ?1 RETURNING number
+-- name: backup_safe
+UPDATE stream SET safe = max(safe, (SELECT upto FROM backup_stream WHERE backup = ?1 AND stream = ref))
+WHERE ref IN (SELECT stream FROM backup_stream WHERE backup = ?1)
+-- name: backup_list
+SELECT number, made_at, position, ledger, place, verified_at FROM backup WHERE number > ?1 ORDER BY number
+-- name: backup_drop_streams
+DELETE FROM backup_stream WHERE backup = ?1
+-- name: backup_drop
+DELETE FROM backup WHERE number = ?1 RETURNING number
+
+-- name: identity_renew
+UPDATE identity SET store = ?1 WHERE one = 1
+-- name: mailbox_names
+SELECT name FROM worker WHERE mailbox IS NOT NULL
+-- name: mailbox_rename
+UPDATE worker SET mailbox = ?2 WHERE ref = ?1

@@ -141,6 +141,11 @@ static int store_load_state(struct store *s, struct lk_error *err)
 	return state_load(s, err);
 }
 
+static char *copied(const char *text)
+{
+	return text != NULL ? strdup(text) : NULL;
+}
+
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -149,13 +154,14 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	*out = NULL;
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
-	s->read_only = options->read_only;
+	s->read_only = options->read_only || options->file != NULL;
 	s->mark.fd = -1;
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
-	if (options->directory != NULL)
-		s->directory = strdup(options->directory);
-	if (s->names == NULL || (options->directory != NULL && s->directory == NULL))
+	s->directory = copied(options->directory);
+	s->file = copied(options->file);
+	if (s->names == NULL || (options->directory != NULL && s->directory == NULL) ||
+	    (options->file != NULL && s->file == NULL))
 		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
 	else
 		rc = store_load(s, err);
@@ -185,6 +191,7 @@ void store_close(struct store *s)
 	lk_bytes_free(&s->scratch);
 	free(s->names);
 	free(s->directory);
+	free(s->file);
 	free(s);
 }
 

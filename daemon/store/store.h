@@ -21,6 +21,7 @@ struct store;
 struct store_options {
 	const char *directory; /* of linkages.db and state.db; NULL: both in memory, for the simulator and tests */
 	bool read_only;
+	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
 
 /* Opens, creates (synchronous=EXTRA while doing so) or migrates. Refuses by name: a newer file, a foreign file, a
@@ -322,6 +323,72 @@ struct store_mark {
 	struct ledger_head head;
 };
 void store_mark_found(const struct store *s, struct store_mark *out);
+
+/* ---- Whether what is kept is what was written ---------------------------------------------------------------------- */
+
+/* Every row that carries a sum is read and compared, in as many steps as one likes: zeroes to begin with, but for the
+ * visitor. Rows that come meanwhile are looked at too. */
+struct store_check {
+	/* A row that is not what was written, in a sentence without content; may be NULL. */
+	void (*damaged)(void *context, const char *what);
+	void *context;
+	int64_t done, of; /* places looked at, of so many: for people */
+	int64_t rows;     /* looked at */
+	int64_t damages;
+	int part;         /* where it is */
+	int64_t at;
+};
+/* Looks at up to `limit` rows. 1: there are more; 0: done; negative: could not be read at all. */
+int store_check(struct store *s, struct store_check *check, int limit, struct lk_error *err) LK_MUST_CHECK;
+/* SQLite's own look at every page and index, in one go: not for a store that somebody waits for. 0, or LK_ESTORE with its
+ * first complaint. `tick` is called now and then; may be NULL. */
+int store_integrity(struct store *s, void (*tick)(void *context), void *context, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- Copies -------------------------------------------------------------------------------------------------------- */
+
+/* A copy of linkages.db is made beside it, page by page; what is written meanwhile goes into both. When the last page is
+ * there, it is the state of that instant, synced and complete in one file, and is listed as a backup. */
+struct store_backup;
+struct stored_backup {
+	int64_t number; /* from 1 */
+	lk_instant made_at;
+	int64_t position; /* last event of the log in it */
+	struct ledger_head head; /* number alone, where it comes from the list */
+	struct lk_text place;   /* where the tool put it; absent: never verified */
+	lk_instant verified_at; /* LK_NO_INSTANT: never */
+};
+/* One at a time. A copy that was left over is removed. */
+int store_backup_begin(struct store *s, struct store_backup **out, struct lk_error *err) LK_MUST_CHECK;
+/* One bite of about 10 ms. 1: there is more; 0: all pages are there. Not within a transaction. */
+int store_backup_step(struct store_backup *backup, struct lk_error *err) LK_MUST_CHECK;
+void store_backup_count(const struct store_backup *backup, int64_t *done, int64_t *of); /* pages */
+/* After the last step, and before anything else is written: the file is `backup.db` in the store's directory now. */
+int store_backup_finish(struct store_backup *backup, lk_instant now, struct stored_backup *out,
+			struct lk_error *err) LK_MUST_CHECK;
+void store_backup_end(struct store_backup *backup); /* NULL-safe; a copy that is not finished is removed */
+/* The copy was moved to `place` and proved sound: what is in it may be forgotten by the outboxes. The file beside the
+ * store is removed. LK_ENOTFOUND: there is no such backup. Begins and commits a transaction. */
+int store_backup_verified(struct store *s, int64_t number, struct lk_text place, lk_instant at,
+			  struct lk_error *err) LK_MUST_CHECK;
+/* It is kept nowhere any more. Begins and commits a transaction. */
+int store_backup_forget(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
+typedef int backup_visitor(void *context, const struct stored_backup *backup);
+int store_backups(struct store *s, backup_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+
+/* Within a transaction: this store may have lost rows that others have seen. A new name for it, so that state.db is made
+ * anew when it is opened next, and a new id for every mailbox, so that clients take all of them in again and know by
+ * (id, rev) what they have. */
+int store_renew(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
+/* Puts a store back from a copy that was proved sound. The old files stay in the directory, as linkages.db.before-SECONDS.
+ * LK_ESTATE: somebody holds the store. At every instant there is the old store or the restored one, whole. */
+struct store_restore {
+	const char *directory, *file;
+	lk_instant at; /* now */
+	void (*tick)(void *context, int64_t done, int64_t of); /* bytes; may be NULL */
+	void *context;
+};
+int store_restore(const struct store_restore *order, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 

@@ -243,8 +243,8 @@ int lk_asker_create(const struct lk_peer *peer, struct lk_asker **out, struct lk
 void lk_asker_destroy(struct lk_asker *asker);
 /* Asks, and blocks for the answer: `visit` is called with the body of each part (borrowed until it returns; non-zero
  * stops listening and is returned). `args` is a MessagePack map, or {NULL, 0}. 0: answered whole. LK_EREFUSED: the
- * daemon said no, and why is in err. LK_EAUTH: it does not know this key, or forbids this verb. LK_ENET: no answer
- * within timeout_ms. */
+ * daemon said no, and why is in err. LK_EAUTH: it does not know this key, or forbids this verb. LK_ENET: no answer,
+ * or no further part of one, within timeout_ms. */
 typedef int lk_answer_visitor(void *context, struct lk_span body);
 int lk_asker_ask(struct lk_asker *asker, const char *verb, struct lk_span args, int timeout_ms,
 		 lk_answer_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;

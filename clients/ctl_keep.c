@@ -1,0 +1,486 @@
+/* ctl_keep.c - what keeps a store worth keeping: ledger verify, scrub, backup, restore.
+ *
+ * In: a command. Out: a verdict, or a file that was proved sound. Promise: a backup that is called one can be opened: every
+ * page, every sum and the ledger's chain were looked at in the very file, after it was copied and synced; nothing of a
+ * store is replaced before that.
+ */
+#include "ctl.h"
+
+#include "progress.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROWS_A_STEP 4000
+#define COPY_BYTES (1u << 20)
+
+/* ---- Proving a file ---------------------------------------------------------------------------------------------------- */
+
+struct proof {
+	const struct ledger_head *known; /* NULL: none */
+	int64_t rows, ledger, expunged, damages;
+	struct ledger_head head;
+	char first[200]; /* what is wrong, in a sentence; empty: nothing */
+};
+
+static void note_damage(void *context, const char *what)
+{
+	struct proof *p = context;
+
+	if (p->damages++ == 0)
+		(void)snprintf(p->first, sizeof(p->first), "%s", what);
+}
+
+static void pages_tick(void *context)
+{
+	int64_t *ticks = context;
+
+	progress_say("looking at every page", ++*ticks, 0);
+}
+
+static int prove_rows(struct store *s, struct proof *p, struct lk_error *err)
+{
+	struct store_check check = { .damaged = note_damage, .context = p };
+	int rc;
+
+	while ((rc = store_check(s, &check, ROWS_A_STEP, err)) == 1)
+		progress_say("checking every sum", check.done, check.of);
+	p->rows = check.rows;
+	return rc;
+}
+
+static int prove_ledger(struct store *s, struct proof *p, struct lk_error *err)
+{
+	struct ledger_check check = { .known = p->known, .known_n = p->known != NULL };
+	int rc;
+
+	while ((rc = store_ledger_check(s, &check, ROWS_A_STEP, err)) == 1)
+		progress_say("following the ledger", check.at.number, check.upto);
+	p->ledger = check.upto;
+	p->expunged = check.expunged;
+	p->head = check.at;
+	if (check.broken != 0)
+		note_damage(p, check.why);
+	return rc;
+}
+
+/* 0: looked at whole, whatever was found; negative: could not be. */
+static int prove(const char *file, bool ledger_only, struct proof *p, struct lk_error *err)
+{
+	const struct store_options options = { .file = file };
+	struct lk_error why = { 0 };
+	struct store *s = NULL;
+	int64_t ticks = 0;
+	int rc = store_open(&options, &s, err);
+
+	if (rc == 0 && !ledger_only) {
+		if (store_integrity(s, pages_tick, &ticks, &why) < 0)
+			note_damage(p, why.text);
+		rc = prove_rows(s, p, err);
+	}
+	if (rc == 0)
+		rc = prove_ledger(s, p, err);
+	store_close(s);
+	progress_end();
+	return rc;
+}
+
+static void put_number(struct lk_bytes *out, const char *key, int64_t value)
+{
+	lk_put_word(out, key);
+	lk_put_int(out, value);
+}
+
+static void put_head(struct lk_bytes *out, const struct ledger_head *head)
+{
+	char text[LK_DIGEST_HEX + 24], chain[LK_DIGEST_HEX];
+
+	lk_digest_hex(head->chain, chain);
+	(void)snprintf(text, sizeof(text), "%lld:%s", (long long)head->number, chain);
+	ctl_put_pair(out, "head", text);
+}
+
+/* ---- ledger verify ----------------------------------------------------------------------------------------------------- */
+
+static void verdict_page(struct output *out, struct lk_span body)
+{
+	bool sound = false;
+	int64_t rows = 0, broken = 0, expunged = 0;
+	char line[200];
+
+	(void)lk_as_bool(lk_get(body, "sound"), &sound);
+	(void)lk_as_int(lk_get(body, "rows"), &rows);
+	(void)lk_as_int(lk_get(body, "broken"), &broken);
+	(void)lk_as_int(lk_get(body, "expunged"), &expunged);
+	output_paint(out, sound ? PAINT_GOOD : PAINT_ALARM);
+	output_word(out, sound ? "sound" : "broken");
+	output_paint(out, PAINT_PLAIN);
+	if (sound) {
+		(void)snprintf(line, sizeof(line),
+			       ": %lld rows, %lld of them expunged on order; head ",
+			       (long long)rows, (long long)expunged);
+		output_word(out, line);
+		output_text(out, lk_as_text(lk_get(body, "head")));
+	} else {
+		output_word(out, ": ");
+		output_text(out, lk_as_text(lk_get(body, "why")));
+	}
+	output_word(out, "\n");
+}
+
+static int verdict_print(void *context, struct lk_span body)
+{
+	bool sound = false;
+
+	(void)ctl_print_as(context, body, verdict_page);
+	(void)lk_as_bool(lk_get(body, "sound"), &sound);
+	return sound ? 0 : 1;
+}
+
+static int verify_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	(void)arguments;
+	lk_put_map(out, ctl_settings.head != NULL ? 1 : 0);
+	if (ctl_settings.head != NULL)
+		ctl_put_pair(out, "head", ctl_settings.head);
+	return TOOL_OK;
+}
+
+static int head_read(const char *text, struct ledger_head *out)
+{
+	char *colon;
+
+	out->number = strtoll(text, &colon, 10);
+	return *colon == ':' && colon != text && out->number >= 0
+		       ? lk_digest_parse(lk_text_of(colon + 1), out->chain)
+		       : -1;
+}
+
+static int verify_file(const char *file)
+{
+	struct ledger_head known;
+	struct proof p = { .known = ctl_settings.head != NULL ? &known : NULL };
+	struct lk_bytes body = { 0 };
+	struct lk_error err;
+	struct output out;
+	int rc;
+
+	if (p.known != NULL && head_read(ctl_settings.head, &known) < 0)
+		return options_complain(&ctl_tool, "--head: NUMBER:CHAIN, as the journal tells it");
+	if (prove(file, true, &p, &err) < 0)
+		return options_complain(&ctl_tool, "%s", err.text);
+	lk_put_map(&body, p.damages == 0 ? 4 : 5);
+	lk_put_word(&body, "sound");
+	lk_put_bool(&body, p.damages == 0);
+	put_number(&body, "rows", p.ledger);
+	put_number(&body, "expunged", p.expunged);
+	put_head(&body, &p.head);
+	if (p.damages != 0)
+		ctl_put_pair(&body, "why", p.first);
+	output_open(&out, stdout, ctl_settings.json);
+	rc = verdict_print(&out, lk_span_of(body.at, body.len));
+	lk_bytes_free(&body);
+	return output_close(&out) < 0 ? TOOL_FAILED : rc == 0 ? TOOL_OK : TOOL_REFUSED;
+}
+
+/* With a file, nobody is asked: the tool looks at it itself. */
+static int verify(const struct ctl_command *command, char *const *arguments)
+{
+	return arguments[0] != NULL ? verify_file(arguments[0]) : ctl_ask(command, arguments);
+}
+
+/* ---- scrub ------------------------------------------------------------------------------------------------------------- */
+
+static void scrub_page(struct output *out, struct lk_span body)
+{
+	struct lk_span damaged = lk_get(body, "damaged"), key, value;
+	int64_t rows = 0, damages = 0;
+	size_t cursor = 0;
+	char line[100];
+
+	(void)lk_as_int(lk_get(body, "rows"), &rows);
+	(void)lk_as_int(lk_get(body, "damages"), &damages);
+	(void)snprintf(line, sizeof(line), "%lld rows read, %lld damaged\n", (long long)rows,
+		       (long long)damages);
+	output_word(out, line);
+	while (lk_count(damaged) > 0 && lk_next(damaged, &cursor, &key, &value)) {
+		output_word(out, "  ");
+		output_text(out, lk_as_text(value));
+		output_word(out, "\n");
+	}
+}
+
+static int scrub_print(void *context, struct lk_span body)
+{
+	bool sound = false;
+
+	(void)ctl_print_as(context, body, scrub_page);
+	(void)lk_as_bool(lk_get(body, "sound"), &sound);
+	return sound ? 0 : 1;
+}
+
+/* ---- backup ------------------------------------------------------------------------------------------------------------ */
+
+struct made {
+	int64_t number, position;
+	struct ledger_head head;
+	char file[PATH_MAX];
+};
+
+static int note_made(void *context, struct lk_span body)
+{
+	struct made *m = context;
+	struct lk_text head = lk_as_text(lk_get(body, "head"));
+	struct lk_text file = lk_as_text(lk_get(body, "file"));
+	char text[80];
+
+	(void)snprintf(text, sizeof(text), "%.*s", LK_PRINT(head));
+	(void)snprintf(m->file, sizeof(m->file), "%.*s", LK_PRINT(file));
+	(void)lk_as_int(lk_get(body, "backup"), &m->number);
+	(void)lk_as_int(lk_get(body, "position"), &m->position);
+	return head_read(text, &m->head) < 0 ? LK_EWIRE : 0;
+}
+
+static int copy_failed(struct lk_error *err, const char *what, const char *path)
+{
+	int why = errno;
+
+	return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE, "%s: %s: %s", path, what,
+		       strerror(why));
+}
+
+static int copy_bytes(int from, int to, const char *path, struct lk_error *err)
+{
+	static char bytes[COPY_BYTES];
+	struct stat st;
+	int64_t done = 0;
+	ssize_t n;
+
+	if (fstat(from, &st) != 0)
+		return copy_failed(err, "cannot be read", path);
+	while ((n = read(from, bytes, sizeof(bytes))) > 0) {
+		if (write(to, bytes, (size_t)n) != n)
+			return copy_failed(err, "cannot be written", path);
+		done += n;
+		progress_say("copying", done, (int64_t)st.st_size);
+	}
+	progress_end();
+	if (n < 0)
+		return copy_failed(err, "cannot be read", path);
+	return fsync(to) == 0 ? 0 : copy_failed(err, "cannot be synced", path);
+}
+
+static int copy_file(const char *from, const char *to, struct lk_error *err)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out, rc;
+
+	if (in < 0)
+		return copy_failed(err, "cannot be read", from);
+	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	rc = out < 0 ? copy_failed(err, "cannot be made", to) : copy_bytes(in, out, to, err);
+	if (out >= 0)
+		(void)close(out);
+	(void)close(in);
+	return rc;
+}
+
+static int folder_sync(const char *path, struct lk_error *err)
+{
+	char copy[PATH_MAX];
+	int fd, rc;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = fd >= 0 && fsync(fd) == 0 ? 0 : copy_failed(err, "its folder cannot be synced", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
+static int prove_sound(const char *file, const struct ledger_head *known, struct proof *p,
+		       struct lk_error *err)
+{
+	int rc;
+
+	*p = (struct proof){ .known = known };
+	rc = prove(file, false, p, err);
+	if (rc == 0 && p->damages != 0)
+		rc = lk_fail(err, LK_EREFUSED, "%s is damaged: %s", file, p->first);
+	return rc;
+}
+
+/* Under another name until it is proved. */
+static int bring_home(const struct made *m, const char *to, struct proof *p, struct lk_error *err)
+{
+	char part[PATH_MAX];
+	int rc;
+
+	if (snprintf(part, sizeof(part), "%s.part", to) >= (int)sizeof(part))
+		return lk_fail(err, LK_ECONFIG, "%s: the name is too long", to);
+	rc = copy_file(m->file, part, err);
+	if (rc == 0)
+		rc = prove_sound(part, &m->head, p, err);
+	if (rc == 0 && rename(part, to) != 0)
+		rc = copy_failed(err, "cannot be given its name", to);
+	if (rc == 0)
+		rc = folder_sync(to, err);
+	if (rc < 0)
+		(void)unlink(part);
+	return rc;
+}
+
+static int heard_nothing(void *context, struct lk_span body)
+{
+	(void)context;
+	(void)body;
+	return 0;
+}
+
+static int tell_verified(struct lk_asker *asker, const struct made *m, const char *place,
+			 struct lk_error *err)
+{
+	struct lk_bytes arguments = { 0 };
+	char full[PATH_MAX];
+	int rc;
+
+	lk_put_map(&arguments, 2);
+	put_number(&arguments, "backup", m->number);
+	ctl_put_pair(&arguments, "place", realpath(place, full) != NULL ? full : place);
+	rc = ctl_asker_ask(asker, "backup-verified", &arguments, heard_nothing, NULL, err);
+	lk_bytes_free(&arguments);
+	return rc;
+}
+
+static void print_backup(const struct made *m, const char *place, const struct proof *p)
+{
+	struct lk_bytes body = { 0 };
+	struct output out;
+
+	lk_put_map(&body, 6);
+	put_number(&body, "backup", m->number);
+	ctl_put_pair(&body, "file", place);
+	put_number(&body, "position", m->position);
+	put_number(&body, "rows", p->rows);
+	put_number(&body, "ledger", p->ledger);
+	put_head(&body, &p->head);
+	output_open(&out, stdout, ctl_settings.json);
+	output_value(&out, lk_span_of(body.at, body.len));
+	(void)output_close(&out);
+	lk_bytes_free(&body);
+}
+
+static int backup(const struct ctl_command *command, char *const *arguments)
+{
+	struct lk_bytes nothing = { 0 };
+	struct lk_asker *asker = NULL;
+	struct made m = { 0 };
+	struct lk_error err;
+	struct proof p;
+	int rc;
+
+	if (access(arguments[0], F_OK) == 0)
+		return options_complain(&ctl_tool, "%s is there already", arguments[0]);
+	lk_put_map(&nothing, 0);
+	rc = ctl_asker_open(command->key, &asker, &err);
+	if (rc == 0)
+		rc = ctl_asker_ask(asker, command->verb, &nothing, note_made, &m, &err);
+	if (rc == 0)
+		rc = bring_home(&m, arguments[0], &p, &err);
+	if (rc == 0)
+		rc = tell_verified(asker, &m, arguments[0], &err);
+	if (rc == 0)
+		print_backup(&m, arguments[0], &p);
+	lk_bytes_free(&nothing);
+	lk_asker_destroy(asker);
+	return ctl_status(rc, &err);
+}
+
+static int number_argument(char *const *arguments, struct lk_bytes *out)
+{
+	char *end;
+	long long number = strtoll(arguments[0], &end, 10);
+
+	if (*end != '\0' || number < 1)
+		return options_complain(&ctl_tool, "'%s' is no backup's number", arguments[0]);
+	lk_put_map(out, 1);
+	put_number(out, "backup", number);
+	return TOOL_OK;
+}
+
+static int backups_print(void *context, struct lk_span body)
+{
+	struct output *out = context;
+	struct lk_span list = lk_get(body, "backups");
+
+	if (!out->json && lk_count(list) == 0)
+		output_word(out, "no backups\n");
+	else
+		output_value(out, out->json ? body : list);
+	return 0;
+}
+
+/* ---- restore ----------------------------------------------------------------------------------------------------------- */
+
+static void restore_tick(void *context, int64_t done, int64_t of)
+{
+	(void)context;
+	progress_say("copying", done, of);
+}
+
+static int restore(const struct ctl_command *command, char *const *arguments)
+{
+	static char state[PLACE_PATH];
+	struct store_restore order = { .directory = state,
+				       .file = arguments[0],
+				       .tick = restore_tick };
+	struct lk_error err;
+	struct proof p;
+	int status, rc = place_state(&ctl_settings.place, state, &err);
+
+	(void)command;
+	if (rc == 0)
+		rc = prove_sound(arguments[0], NULL, &p, &err);
+	if (rc < 0)
+		return ctl_status(rc, &err);
+	status = ctl_confirm(
+		"Put %s in the place of the store in %s? What came after it is asked for "
+		"again from the outboxes; the old file is kept.",
+		arguments[0], state);
+	if (status != TOOL_OK)
+		return status;
+	order.at = (lk_instant)time(NULL) * LK_SECOND;
+	rc = store_restore(&order, &err);
+	progress_end();
+	if (rc == 0 &&
+	    printf("restored; start the daemon: the outboxes send again what is missing\n") < 0)
+		rc = lk_fail(&err, LK_EFULL, "cannot write the answer");
+	return ctl_status(rc, &err);
+}
+
+/* ---- Commands ---------------------------------------------------------------------------------------------------------- */
+
+static const struct ctl_command commands[] = {
+	{ "ledger verify", "[FILE]",
+	  "is the disclosure ledger as it was written? Of the running daemon, or in a copy of its file; --head",
+	  "operator", "ledger-verify", verify_arguments, verdict_print, verify },
+	{ "scrub", NULL, "read every row, and compare it with its sum", "operator", "scrub",
+	  ctl_put_nothing, scrub_print, ctl_ask },
+	{ "backup list", NULL, "which backups were made, and where they were put", "operator",
+	  "backups", ctl_put_nothing, backups_print, ctl_ask },
+	{ "backup forget", "NUMBER", "a backup is kept nowhere any more", "operator",
+	  "backup-forget", number_argument, ctl_print_value, ctl_ask },
+	{ "backup", "FILE",
+	  "copy the store while it is in use, prove the copy sound, and let outboxes forget",
+	  "operator", "backup", NULL, NULL, backup },
+	{ "restore", "FILE", "put the store back from a backup; the daemon is stopped", NULL, NULL,
+	  NULL, NULL, restore },
+};
+const struct ctl_group ctl_keep = { commands, sizeof(commands) / sizeof(commands[0]) };

@@ -1,0 +1,371 @@
+/* verbs_keep.c - what keeps the store worth keeping: ledger verify, scrub, backup, rebuild.
+ *
+ * In: what is to be done. Out: how far it is, then what was found. Promise: each is a work of short steps (jobs.h), so that
+ * intake and delivery go on meanwhile; no answer here shows case content.
+ */
+#include "verbs.h"
+
+#include "daemon.h"
+#include "intake.h"
+#include "jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_number(struct lk_bytes *out, const char *key, int64_t value)
+{
+	lk_put_word(out, key);
+	lk_put_int(out, value);
+}
+
+static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
+{
+	lk_put_word(out, key);
+	if (at == LK_NO_INSTANT)
+		lk_put_nil(out);
+	else
+		lk_put_time(out, (struct lk_time){ at, 0 });
+}
+
+static void put_head(struct lk_bytes *out, const char *key, const struct ledger_head *head)
+{
+	char text[LK_DIGEST_HEX + 24], chain[LK_DIGEST_HEX];
+
+	lk_digest_hex(head->chain, chain);
+	(void)snprintf(text, sizeof(text), "%lld:%s", (long long)head->number, chain);
+	lk_put_word(out, key);
+	lk_put_word(out, text);
+}
+
+static void begin(struct daemon *d, const struct job_kind *kind, void *work,
+		  struct control *control, const struct control_asker *asker)
+{
+	struct lk_error err = { 0 };
+
+	if (jobs_begin(d->jobs, kind, work, control, asker, &err) < 0)
+		verb_fail(control, asker, &err);
+}
+
+/* ---- ledger-verify ---- */
+
+#define LEDGER_ROWS_A_STEP 4000
+#define HEADS_MAX 3
+
+struct verifying {
+	struct store *store;
+	struct ledger_head known[HEADS_MAX]; /* the mark's, the one in memory, the asker's */
+	struct ledger_check check;
+};
+
+static int verify_step(void *work, struct lk_error *err)
+{
+	struct verifying *v = work;
+
+	return store_ledger_check(v->store, &v->check, LEDGER_ROWS_A_STEP, err);
+}
+
+static void verify_count(const void *work, int64_t *done, int64_t *of)
+{
+	const struct verifying *v = work;
+
+	*done = v->check.at.number;
+	*of = v->check.upto;
+}
+
+static void verify_report(void *work, struct lk_bytes *body)
+{
+	const struct verifying *v = work;
+	bool sound = v->check.broken == 0;
+
+	lk_put_map(body, sound ? 5 : 7);
+	lk_put_word(body, "sound");
+	lk_put_bool(body, sound);
+	put_number(body, "rows", v->check.upto);
+	put_number(body, "expunged", v->check.expunged);
+	put_number(body, "heads", (int64_t)v->check.known_n);
+	put_head(body, "head", &v->check.at);
+	if (sound)
+		return;
+	put_number(body, "broken", v->check.broken);
+	lk_put_word(body, "why");
+	lk_put_word(body, v->check.why);
+}
+
+static const struct job_kind ledger_verify = { "ledger verify", verify_step, verify_count,
+					       verify_report, free };
+
+/* 'NUMBER:CHAIN', as the journal and a backup tell it. */
+static int head_parse(struct lk_text text, struct ledger_head *out)
+{
+	uint32_t colon = 0;
+
+	out->number = 0;
+	while (colon < text.len && colon < 18 && text.at[colon] >= '0' && text.at[colon] <= '9')
+		out->number = out->number * 10 + (text.at[colon++] - '0');
+	if (colon == 0 || colon == text.len || text.at[colon] != ':')
+		return -1;
+	return lk_digest_parse((struct lk_text){ text.at + colon + 1, text.len - colon - 1 },
+			       out->chain);
+}
+
+void verb_ledger_verify(void *context, struct control *control, const struct control_asker *asker,
+			struct lk_span args)
+{
+	struct daemon *d = context;
+	struct verifying *v = calloc(1, sizeof(*v));
+	struct lk_text given = lk_as_text(lk_get(args, "head"));
+	struct store_mark mark;
+	size_t n = 0;
+
+	if (v == NULL) {
+		control_refuse(control, asker, "busy", "no memory");
+		return;
+	}
+	v->store = d->store;
+	store_mark_found(d->store, &mark);
+	if (mark.state >= MARK_HOLDS && mark.state != MARK_UNREAD)
+		v->known[n++] = mark.head;
+	store_ledger_head(d->store, &v->known[n++]);
+	if (lk_text_given(given) && head_parse(given, &v->known[n++]) < 0) {
+		control_refuse(control, asker, "bad_value",
+			       "head: NUMBER:CHAIN, as the journal tells it");
+		free(v);
+		return;
+	}
+	v->check.known = v->known;
+	v->check.known_n = n;
+	begin(d, &ledger_verify, v, control, asker);
+}
+
+/* ---- scrub ---- */
+
+#define ROWS_A_STEP 500
+#define DAMAGES_SHOWN 100
+
+struct scrubbing {
+	struct store *store;
+	struct store_check check;
+	struct lk_bytes damages; /* texts, encoded */
+	uint32_t shown;
+};
+
+static void note_damage(void *context, const char *what)
+{
+	struct scrubbing *s = context;
+
+	if (s->shown == DAMAGES_SHOWN)
+		return;
+	s->shown++;
+	lk_put_word(&s->damages, what);
+}
+
+static int scrub_step(void *work, struct lk_error *err)
+{
+	struct scrubbing *s = work;
+
+	return store_check(s->store, &s->check, ROWS_A_STEP, err);
+}
+
+static void scrub_count(const void *work, int64_t *done, int64_t *of)
+{
+	const struct scrubbing *s = work;
+
+	*done = s->check.done;
+	*of = s->check.of;
+}
+
+static void scrub_report(void *work, struct lk_bytes *body)
+{
+	const struct scrubbing *s = work;
+
+	lk_put_map(body, 4);
+	lk_put_word(body, "sound");
+	lk_put_bool(body, s->check.damages == 0);
+	put_number(body, "rows", s->check.rows);
+	put_number(body, "damages", s->check.damages);
+	lk_put_word(body, "damaged");
+	lk_put_array(body, s->shown);
+	if (s->shown > 0)
+		lk_bytes_add(body, s->damages.at, s->damages.len);
+}
+
+static void scrub_end(void *work)
+{
+	struct scrubbing *s = work;
+
+	lk_bytes_free(&s->damages);
+	free(s);
+}
+
+static const struct job_kind scrub = { "scrub", scrub_step, scrub_count, scrub_report, scrub_end };
+
+void verb_scrub(void *context, struct control *control, const struct control_asker *asker,
+		struct lk_span args)
+{
+	struct daemon *d = context;
+	struct scrubbing *s = calloc(1, sizeof(*s));
+
+	(void)args;
+	if (s == NULL) {
+		control_refuse(control, asker, "busy", "no memory");
+		return;
+	}
+	s->store = d->store;
+	s->check.damaged = note_damage;
+	s->check.context = s;
+	begin(d, &scrub, s, control, asker);
+}
+
+/* ---- backup ---- */
+
+struct backing {
+	struct daemon *daemon;
+	struct store_backup *backup;
+	struct stored_backup made;
+};
+
+static int backup_step(void *work, struct lk_error *err)
+{
+	struct backing *b = work;
+	int rc = store_backup_step(b->backup, err);
+
+	return rc != 0 ? rc
+		       : store_backup_finish(b->backup, clock_now(&b->daemon->clock), &b->made,
+					     err);
+}
+
+static void backup_count(const void *work, int64_t *done, int64_t *of)
+{
+	const struct backing *b = work;
+
+	store_backup_count(b->backup, done, of);
+}
+
+static void backup_report(void *work, struct lk_bytes *body)
+{
+	const struct backing *b = work;
+	char file[CONFIG_PATH_MAX + 16];
+
+	(void)snprintf(file, sizeof(file), "%s/backup.db", b->daemon->config.state_directory);
+	lk_put_map(body, 5);
+	put_number(body, "backup", b->made.number);
+	put_instant(body, "made", b->made.made_at);
+	put_number(body, "position", b->made.position);
+	put_head(body, "head", &b->made.head);
+	lk_put_word(body, "file");
+	lk_put_word(body, file);
+}
+
+static void backup_end(void *work)
+{
+	struct backing *b = work;
+
+	store_backup_end(b->backup);
+	free(b);
+}
+
+static const struct job_kind backup = { "backup", backup_step, backup_count, backup_report,
+					backup_end };
+
+void verb_backup(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args)
+{
+	struct daemon *d = context;
+	struct backing *b = calloc(1, sizeof(*b));
+	struct lk_error err = { 0 };
+	const char *busy = jobs_under_way(d->jobs);
+
+	(void)args;
+	if (b == NULL)
+		(void)lk_fail(&err, LK_EMEMORY, "no memory for a backup");
+	else if (busy != NULL)
+		(void)lk_fail(&err, LK_ESTATE, "a %s is under way: ask again when it is done",
+			      busy);
+	else if (store_backup_begin(d->store, &b->backup, &err) == 0) {
+		b->daemon = d;
+		begin(d, &backup, b, control, asker);
+		return;
+	}
+	free(b);
+	verb_fail(control, asker, &err);
+}
+
+#define PLACE_MOST 1024
+
+void verb_backup_verified(void *context, struct control *control, const struct control_asker *asker,
+			  struct lk_span args)
+{
+	struct daemon *d = context;
+	struct lk_text place = lk_as_text(lk_get(args, "place"));
+	struct lk_error err = { 0 };
+	int64_t number = 0;
+
+	if (!lk_as_int(lk_get(args, "backup"), &number) || place.len < 1 || place.len > PLACE_MOST)
+		control_refuse(control, asker, "bad_value",
+			       "backup: its number; place: where it was put");
+	else if (store_backup_verified(d->store, number, place, clock_now(&d->clock), &err) < 0 ||
+		 intake_safe_moved(d->intake, &err) < 0)
+		verb_fail(control, asker, &err);
+	else
+		control_reply(control, asker, false, NULL);
+}
+
+void verb_backup_forget(void *context, struct control *control, const struct control_asker *asker,
+			struct lk_span args)
+{
+	struct daemon *d = context;
+	struct lk_error err = { 0 };
+	int64_t number = 0;
+
+	if (!lk_as_int(lk_get(args, "backup"), &number))
+		control_refuse(control, asker, "bad_value", "backup: its number");
+	else if (store_backup_forget(d->store, number, &err) < 0)
+		verb_fail(control, asker, &err);
+	else
+		control_reply(control, asker, false, NULL);
+}
+
+struct listing {
+	struct lk_bytes items;
+	uint32_t n;
+};
+
+static int put_backup(void *context, const struct stored_backup *b)
+{
+	struct listing *l = context;
+
+	l->n++;
+	lk_put_map(&l->items, 6);
+	put_number(&l->items, "backup", b->number);
+	put_instant(&l->items, "made", b->made_at);
+	put_number(&l->items, "position", b->position);
+	put_number(&l->items, "ledger", b->head.number);
+	lk_put_word(&l->items, "place");
+	lk_put_text(&l->items, b->place);
+	put_instant(&l->items, "verified", b->verified_at);
+	return 0;
+}
+
+void verb_backups(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args)
+{
+	struct daemon *d = context;
+	struct listing l = { .n = 0 };
+	struct lk_bytes body = { 0 };
+	struct lk_error err = { 0 };
+
+	(void)args;
+	if (store_backups(d->store, put_backup, &l, &err) < 0) {
+		verb_fail(control, asker, &err);
+	} else {
+		lk_put_map(&body, 1);
+		lk_put_word(&body, "backups");
+		lk_put_array(&body, l.n);
+		if (l.n > 0)
+			lk_bytes_add(&body, l.items.at, l.items.len);
+		control_reply(control, asker, false, &body);
+	}
+	lk_bytes_free(&l.items);
+	lk_bytes_free(&body);
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+"""test_keep.py - what keeps the store: ledger verify, scrub, backup, restore, through linkages-ctl.
+
+In: a daemon with a few invented families in it, its outboxes and a worker's client. Out: files, and what the tools say of
+them. Promise: a backup is proved before outboxes may forget; after a restore nothing is missing and nobody is shown
+anything twice; what was meddled with is named.
+"""
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))
+
+
+class Keep(unittest.TestCase):
+    families = 12
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="linkages-keep.")
+        self.addCleanup(shutil.rmtree, self.folder)
+        subprocess.run([harness.program("linkages-county"), "--families", str(self.families), "--days", "60", "--seed", "7",
+                        "--out", self.folder], check=True, capture_output=True)
+        self.workers = [line.split("\t")[0] for line in self.lines("workers.tsv")]
+        clients = [("cws", "publisher", {"sources": ["cws-cms"]}), ("calworks", "publisher", {"sources": ["calsaws"]}),
+                   ("district", "worker", {"workers": self.workers}), ("operator", "operator", {}),
+                   ("auditor", "auditor", {})]
+        self.daemon = harness.Daemon(clients)
+        self.addCleanup(self.daemon.close)
+        self.daemon.start()
+
+    def lines(self, name):
+        with open(os.path.join(self.folder, name), encoding="utf-8") as f:
+            return f.read().splitlines()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def state(self, name):
+        return self.daemon.path("state/" + name)
+
+    def run_tool(self, name, *words, key, status=0, lane=None):
+        d = self.daemon
+        server = d.lanes[lane] if lane else f"ipc://{d.path('run/control')}"
+        done = subprocess.run([harness.program(name), "--server", server, "--server-key", self.state("server.pub"), "--key",
+                               d.path(key + ".key"), *words], capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}")
+        return done.stdout if status == 0 or done.stdout else done.stderr
+
+    def ctl(self, *words, key="operator", **more):
+        return self.run_tool("linkages-ctl", *words, key=key, **more)
+
+    def asked(self, *words, **more):
+        return json.loads(self.ctl("--json", *words, **more))
+
+    def publish(self, part):
+        """A part of each source's events, into its outbox and from there to the daemon."""
+        for (source, _), key in zip(SOURCES, ("cws", "calworks")):
+            lines = self.lines(source + ".ndjson")
+            with open(self.path("part"), "w", encoding="utf-8") as f:
+                f.write("".join(line + "\n" for line in lines[int(len(lines) * part[0]):int(len(lines) * part[1])]))
+            self.run_tool("linkages-pub", "--source", source, "--outbox", self.path(source + ".outbox"), self.path("part"),
+                          key=key, lane="intake")
+
+    def outbox(self, source):
+        return self.rows(self.path(source + ".outbox"), "SELECT count(*) FROM event")[0][0]
+
+    def take_in(self):
+        """What the worker's client shows that it has not shown before."""
+        said = self.run_tool("linkages-sub", "--once", "--json", "--timeout", "30", "--store", self.path("inbox"),
+                             *self.workers, key="district", lane="inbox")
+        return [json.loads(line)["notice"] for line in said.splitlines() if "notice" in json.loads(line)]
+
+    def rows(self, path, query):
+        base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return base.execute(query).fetchall()
+        finally:
+            base.close()
+
+    def told(self):
+        return self.rows(self.state("linkages.db"), "SELECT worker_name, hex(id), rev FROM notice_row ORDER BY 1, 2, 3")
+
+    def logged(self):
+        return self.rows(self.state("linkages.db"), "SELECT source_name, id FROM event_row ORDER BY 1, 2")
+
+    def meddle(self, query, *values):
+        base = sqlite3.connect(self.state("linkages.db"))
+        try:
+            with base:
+                self.assertGreater(base.execute(query, values).rowcount, 0)
+        finally:
+            base.close()
+
+    def test_a_backup_is_proved_and_then_outboxes_forget(self):
+        self.publish((0, 0.5))
+        kept = self.outbox("cws-cms")
+        self.assertGreater(kept, 0)
+        made = self.asked("backup", self.path("one.db"))
+        self.assertEqual(made["position"], self.asked("status")["store"]["events"])
+        self.assertFalse(os.path.exists(self.state("backup.db")))
+        self.assertEqual(os.stat(self.path("one.db")).st_mode & 0o777, 0o600)
+        self.assertEqual(self.rows(self.path("one.db"), "PRAGMA journal_mode"), [("delete",)])
+        self.publish((0.5, 1))
+        self.assertLess(self.outbox("cws-cms"), len(self.lines("cws-cms.ndjson")))
+        listed = self.asked("backup", "list")["backups"]
+        self.assertEqual([b["place"] for b in listed], [self.path("one.db")])
+        self.ctl("backup", self.path("one.db"), status=2)  # it is there already
+        self.assertIn("head", self.ctl("ledger", "verify", self.path("one.db"), "--head", made["head"]))
+        self.ctl("backup", "forget", "1")
+        self.assertIn("no backups", self.ctl("backup", "list"))
+        self.ctl("backup", "forget", "1", status=1)
+
+    def test_restore_drill(self):
+        self.publish((0, 0.5))
+        self.take_in()
+        self.ctl("backup", self.path("old.db"))
+        self.publish((0.5, 1))
+        self.take_in()
+        told, logged = self.told_after_stop()
+        self.assertIn("stop the daemon first", self.restore_while_running())
+        self.daemon.stop()
+        self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"))
+        names = self.rows(self.state("linkages.db"), "SELECT hex(mailbox) FROM worker WHERE mailbox NOT NULL")
+        old = self.rows(self.path("old.db"), "SELECT hex(mailbox) FROM worker WHERE mailbox NOT NULL")
+        self.assertEqual(len(names), len(old))
+        self.assertFalse(set(names) & set(old), "a mailbox kept its id")
+        self.assertTrue([n for n in os.listdir(self.daemon.path("state")) if n.startswith("linkages.db.before-")])
+        self.assertLess(len(self.logged()), len(logged))
+        self.daemon.start()
+        self.publish((1, 1))  # nothing new: the outboxes are asked for what the backup has not
+        self.assertEqual(self.take_in(), [], "a notice was shown again")
+        self.ctl("ledger", "verify")
+        self.daemon.stop()
+        self.assertEqual(self.logged(), logged)
+        self.assertEqual(self.told(), told)
+        cut = self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE basis LIKE 'restored%'")
+        self.assertEqual(len(cut), 1)
+
+    def told_after_stop(self):
+        self.daemon.stop()
+        both = self.told(), self.logged()
+        self.daemon.start()
+        return both
+
+    def restore_while_running(self):
+        return self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"), status=2)
+
+    def test_what_was_meddled_with_is_named(self):
+        self.publish((0, 1))
+        self.assertIn("sound", self.ctl("ledger", "verify"))
+        self.assertIn(" 0 damaged", self.ctl("scrub"))
+        self.daemon.stop()
+        heads = re.findall(r"ledger head=(\S+)", self.daemon.said())
+        shutil.copy(self.state("linkages.db"), self.path("copy.db"))
+        self.ctl("ledger", "verify", self.path("copy.db"), "--head", heads[-1])
+        self.meddle("DELETE FROM ledger WHERE number > (SELECT max(number) - 2 FROM ledger)")
+        self.meddle("UPDATE notice SET told_at = told_at + 1 WHERE number = 3")
+        self.meddle("UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position = 2")
+        self.daemon.start()
+        self.assertIn("committed rows are gone", self.daemon.said())
+        self.assertIn("the head kept outside is further", self.ctl("ledger", "verify", status=1))
+        found = self.asked("scrub", status=1)
+        self.assertEqual(found["damages"], 2)
+        self.assertEqual([d.split(":")[0] for d in found["damaged"]], ["event at 2", "notice at 3"])
+        self.assertIn("damaged", self.ctl("backup", self.path("bad.db"), status=1))
+        self.assertFalse(os.path.exists(self.path("bad.db")))
+        self.assertIsNone(self.asked("backup", "list")["backups"][0]["verified"])
+
+
+if __name__ == "__main__":
+    unittest.main()
