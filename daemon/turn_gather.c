@@ -443,6 +443,7 @@ static int open_part(struct gathering *g, struct part *part, lk_instant at)
 	if (part->home == NULL)
 		return LK_ESTORE;
 	part->home->is_stale = false;
+	part->home->told.settled = (struct settled){ 0 };
 	for (uint32_t i = 0; i < g->cases_n; i++) {
 		int rc = g->cases[i].part == part->name
 				 ? store_case_join(g->t->store, g->cases[i].key, id, g->err)

@@ -425,7 +425,8 @@ static int look_at(struct nearby *n, struct home *h, lk_instant at, const struct
 				.s = &around,
 				.told = &h->told,
 				.now = at,
-				.wake = LK_NO_INSTANT };
+				.wake = LK_NO_INSTANT,
+				.thrifty = only == NULL };
 	struct outcome out = { 0 };
 	look->rules(&d);
 	compare(&h->told, &d, look->scope, &out);

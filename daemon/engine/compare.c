@@ -448,7 +448,8 @@ static bool is_in(enum scope scope, const struct told *t)
 	return (t->kind == LK_NOTICE_UNANSWERED) == (scope == SCOPE_ANSWERS);
 }
 
-void compare(struct tolds *told, const struct derivation *d, enum scope scope, struct outcome *out)
+static void withdraw_all(struct tolds *told, const struct derivation *d, enum scope scope,
+			 struct outcome *out)
 {
 	uint32_t before = told->n, first = out->n;
 	for (uint32_t i = 0; i < before; i++)
@@ -460,7 +461,15 @@ void compare(struct tolds *told, const struct derivation *d, enum scope scope, s
 		    told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND && !is_mutual(d) &&
 		    d->p->rule[LK_CROSSOVER_ENDED].enabled)
 			tell_ended(told, out->at[i].told, d, out);
+}
+
+void compare(struct tolds *told, const struct derivation *d, enum scope scope, struct outcome *out)
+{
+	if (!d->partial)
+		withdraw_all(told, d, scope, out);
 	for (uint32_t i = 0; i < d->n; i++)
 		compare_candidate(told, d, &d->at[i], out);
+	if (scope == SCOPE_STATE && d->thrifty)
+		told->settled = d->settled;
 	out->failed |= told->failed || d->failed;
 }

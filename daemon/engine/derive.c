@@ -681,17 +681,96 @@ bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact)
 	return true;
 }
 
+/* ---- The scene: everything that rules read but moments, causes and the time ------------------- */
+
+static uint64_t mix(uint64_t scene, const void *at, size_t len)
+{
+	const uint8_t *from = at;
+	for (; len > 0; len -= len < 8 ? len : 8, from += 8) {
+		uint64_t word = 0;
+		memcpy(&word, from, len < 8 ? len : 8);
+		scene = (scene ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+		scene ^= scene >> 29;
+	}
+	return scene;
+}
+
+static uint64_t mix_text(uint64_t scene, struct lk_text text)
+{
+	scene = mix(scene, &text.len, sizeof(text.len));
+	return text.at == NULL ? ~scene : mix(scene, text.at, text.len);
+}
+
+static uint64_t mix_busy(uint64_t scene, const struct busy *b)
+{
+	const lk_instant at[] = { b->start_at, b->end_at, b->said_at };
+	const int who[] = { b->agency, b->kind };
+	scene = mix_text(mix_text(mix_text(scene, b->worker), b->meeting), b->place);
+	return mix(mix(scene, at, sizeof(at)), who, sizeof(who));
+}
+
+static uint64_t mix_likely(uint64_t scene, const struct likely *l)
+{
+	scene = mix(mix_text(scene, l->number), &l->agency, sizeof(l->agency));
+	scene = mix_text(scene, l->other_number);
+	scene = mix(scene, &l->other_opened_at, sizeof(l->other_opened_at));
+	for (uint32_t i = 0; i < l->contacts_n; i++) {
+		const struct lk_contact *c = &l->contacts[i];
+		const int who[] = { c->agency, c->role };
+		scene = mix_text(mix_text(mix_text(scene, c->worker), c->name), c->phone);
+		scene = mix(scene, who, sizeof(who));
+	}
+	return scene;
+}
+
+/* Never 0. While a source is silent, absence rules look at what was told: nothing is kept then. */
+static uint64_t scene_of(const struct derivation *d)
+{
+	uint64_t scene = mix(d->f->cases_n, d->p->revision, sizeof(d->p->revision));
+	if (d->s->silent_n > 0)
+		return 0;
+#define MIX_VECTOR(record, plural) \
+	scene = mix(mix(scene, &d->f->plural##_n, sizeof(d->f->plural##_n)), d->f->plural, \
+		    d->f->plural##_n * sizeof(struct record));
+	FAMILY_SCENE(MIX_VECTOR)
+	for (size_t i = 0; i < d->s->busy_n; i++)
+		scene = mix_busy(scene, &d->s->busy[i]);
+	for (size_t i = 0; i < d->s->likely_n; i++)
+		scene = mix_likely(scene, &d->s->likely[i]);
+	return scene | 1;
+}
+
 /* ---- All rules ------------------------------------------------------------------------------- */
+
+static void derive_standing(struct derivation *d)
+{
+	static void (*const rules[])(struct derivation *) = {
+		rules_crossover, rules_consent,    rules_status, rules_closure,
+		rules_meeting,   rules_reschedule, rules_visit,  rules_service,
+	};
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		rules[i](d);
+}
+
+/* Nothing but moments can be news: the scene is as it was, and no instant has come at which a rule
+ * would look again. */
+static bool stands_still(const struct derivation *d)
+{
+	const struct settled *before = &d->told->settled;
+	return d->settled.scene != 0 && d->settled.scene == before->scene &&
+	       (before->wake == LK_NO_INSTANT || d->now < before->wake);
+}
 
 void derive(struct derivation *out)
 {
-	static void (*const rules[])(struct derivation *) = {
-		rules_moment,  rules_crossover,  rules_consent, rules_status,  rules_closure,
-		rules_meeting, rules_reschedule, rules_visit,   rules_service,
-	};
-	out->wake = LK_NO_INSTANT;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		rules[i](out);
+	out->settled.scene = out->thrifty ? scene_of(out) : 0;
+	out->partial = stands_still(out);
+	out->wake = out->partial ? out->told->settled.wake : LK_NO_INSTANT;
+	out->settled.moments = out->partial ? out->told->settled.moments : 0;
+	rules_moment(out);
+	if (!out->partial)
+		derive_standing(out);
+	out->settled.wake = out->wake;
 }
 
 void derivation_free(struct derivation *d)

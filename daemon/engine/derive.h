@@ -78,12 +78,15 @@ struct derivation {
 	struct candidate *at;
 	uint32_t n, room;
 	bool held;   /* an absence rule waits for a silent source to speak */
+	bool thrifty; /* set by the caller: derive() may pass over what cannot differ from what was told */
+	bool partial; /* derive() did: candidates are news, and whatever was told follows */
+	struct settled settled; /* derive(), thrifty: for compare() to keep */
 	bool failed; /* memory ran out: void */
 	const struct trace *trace; /* who asks why; NULL in all other work */
 };
 
-/* All rules but rules_unanswered() and rules_feed(). Fills out, whose four inputs and `now` the caller has set, the rest zero; derivation_free() gives
- * its memory back. */
+/* All rules but rules_unanswered() and rules_feed(). Fills out, whose four inputs, `now` and `thrifty` the caller has set,
+ * the rest zero; derivation_free() gives its memory back. */
 void derive(struct derivation *out);
 void derivation_free(struct derivation *d);
 

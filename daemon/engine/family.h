@@ -174,12 +174,14 @@ struct moment {
 	lk_instant at;     /* told from then on; staleness counts from there */
 };
 
-/* V(record, plural) */
-#define FAMILY_VECTORS(V) \
-	V(cause, causes) V(kase, cases) V(kin, kins) V(assignment, assignments) V(consent, consents) \
+/* V(record, plural). The scene is what notices follow from, and who is there to hear them; causes and moments are
+ * history, to which steps only add. */
+#define FAMILY_SCENE(V) \
+	V(kase, cases) V(kin, kins) V(assignment, assignments) V(consent, consents) \
 	V(plan, plans) V(service, services) V(meeting, meetings) V(holding, holdings) \
 	V(version, versions) V(word, names) \
-	V(concern, concerns) V(referral, referrals) V(removal, removals) V(speaker, speakers) V(moment, moments)
+	V(concern, concerns) V(referral, referrals) V(removal, removals) V(speaker, speakers)
+#define FAMILY_VECTORS(V) V(cause, causes) FAMILY_SCENE(V) V(moment, moments)
 
 struct family {
 	/* Where the fold stands: an event below is late, and the family is folded again from the log. */

@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x31544b4cu /* "LKT1" */
+#define ROW_MAGIC 0x32544b4cu /* "LKT2" */
 
 static_assert(sizeof(struct told) == 152,
 	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {
-	uint32_t magic, n, words;
+	uint32_t magic, n, words, moments;
+	uint64_t scene;
+	lk_instant wake;
 };
 
 void tolds_free(struct tolds *t)
@@ -72,7 +74,14 @@ void tolds_move(struct tolds *to, const struct tolds *from, const struct told *r
 
 void tolds_pack(const struct tolds *t, struct lk_bytes *out)
 {
-	struct row_head head = { ROW_MAGIC, t->n, t->words.len };
+	struct row_head head = {
+		.magic = ROW_MAGIC,
+		.n = t->n,
+		.words = t->words.len,
+		.moments = t->settled.moments,
+		.scene = t->settled.scene,
+		.wake = t->settled.wake,
+	};
 	lk_bytes_add(out, &head, sizeof(head));
 	lk_bytes_add(out, t->at, t->n * sizeof(*t->at));
 	lk_bytes_add(out, t->words.at, t->words.len);
@@ -94,5 +103,6 @@ int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error
 		memcpy(&record, from + i * sizeof(record), sizeof(record));
 		move_record(out, &words, &record);
 	}
+	out->settled = (struct settled){ head.scene, head.wake, head.moments };
 	return out->failed ? lk_fail(err, LK_EMEMORY, "no memory for %u told notices", head.n) : 0;
 }

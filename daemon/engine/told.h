@@ -26,10 +26,19 @@ struct told {
 	lk_instant proposals[LK_PROPOSALS_MAX]; /* LK_NO_INSTANT: none */
 };
 
+/* The state as compare() saw it last. Under an equal scene, before the wake, everything follows that followed then, and
+ * only later moments can be news. */
+struct settled {
+	uint64_t scene;   /* digest of all that rules read but moments, causes and the time; 0: settle it whole */
+	lk_instant wake;  /* from when rules may say otherwise by themselves; LK_NO_INSTANT: never */
+	uint32_t moments; /* so many have come, and are told or never will be */
+};
+
 struct tolds {
 	struct words words;
 	struct told *at;
 	uint32_t n, room;
+	struct settled settled;
 	bool failed; /* memory ran out: void */
 };
 

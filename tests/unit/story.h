@@ -20,7 +20,8 @@ struct story {
 	struct surroundings around; /* empty unless the test fills it */
 	lk_instant wake;            /* as the last look found it */
 	int64_t place;
-	char text[8192];            /* what the last look told */
+	bool partial;    /* the last look passed over what could not differ */
+	char text[8192]; /* what the last look told */
 };
 
 static inline int story_policies(void **state)
@@ -124,6 +125,26 @@ static inline void story_write(struct story *s, const struct derivation *d,
 		       telling->reason >= 0 ? lk_withdrawal_word(telling->reason) : due);
 }
 
+/* How much is told where nothing is passed over, to a copy of what was told. */
+static inline uint32_t story_whole(const struct story *s, struct derivation d, enum scope scope,
+				   void (*rules)(struct derivation *))
+{
+	struct tolds copy = { 0 };
+	struct outcome out = { 0 };
+
+	for (uint32_t i = 0; i < s->told.n; i++)
+		tolds_move(&copy, &s->told, &s->told.at[i]);
+	d.thrifty = false;
+	d.told = &copy;
+	rules(&d);
+	compare(&copy, &d, scope, &out);
+	uint32_t n = out.n;
+	outcome_free(&out);
+	derivation_free(&d);
+	tolds_free(&copy);
+	return n;
+}
+
 static inline void story_look_with(struct story *s, lk_instant now, enum scope scope,
 				   void (*rules)(struct derivation *))
 {
@@ -132,12 +153,16 @@ static inline void story_look_with(struct story *s, lk_instant now, enum scope s
 				.s = &s->around,
 				.told = &s->told,
 				.now = now,
-				.wake = LK_NO_INSTANT };
+				.wake = LK_NO_INSTANT,
+				.thrifty = true };
 	struct outcome out = { 0 };
+	uint32_t whole = story_whole(s, d, scope, rules);
 
 	rules(&d);
 	compare(&s->told, &d, scope, &out);
 	assert_false(out.failed);
+	assert_int_equal(out.n, whole);
+	s->partial = d.partial;
 	for (uint32_t i = 0; i < out.n; i++)
 		story_write(s, &d, &out.at[i]);
 	if (d.wake != LK_NO_INSTANT && (s->wake == LK_NO_INSTANT || d.wake < s->wake))

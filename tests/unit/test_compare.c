@@ -22,6 +22,7 @@ static void lived_otherwise(struct story *s, void (*live)(struct story *))
 	live(&again);
 	family_free(&s->f);
 	s->f = again.f;
+	s->told.settled = (struct settled){ 0 };
 }
 
 static void what_was_told_is_not_told_again(void **state)
@@ -33,6 +34,41 @@ static void what_was_told_is_not_told_again(void **state)
 	assert_string_not_equal(look(&s, MONDAY), "");
 	assert_string_equal(look(&s, MONDAY), "");
 	assert_string_equal(look(&s, "2026-03-02T12:00:00-08:00"), "");
+	story_end(&s);
+}
+
+static void look_at_state(struct story *s, lk_instant now)
+{
+	s->text[0] = '\0';
+	story_look_with(s, now, SCOPE_STATE, derive);
+}
+
+/* As long as the scene stands still only news is derived; a change of the scene, and a wake, make it
+ * whole again. */
+static void what_cannot_differ_is_passed_over(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	with_consent(&s);
+	look_at_state(&s, story_instant(MONDAY));
+	assert_false(s.partial);
+	said(&s, "2026-03-02T12:00:00-08:00", "C-1", "milestone.reached", "{'milestone':'visit'}");
+	look_at_state(&s, story_instant("2026-03-02T12:00:00-08:00"));
+	assert_true(s.partial);
+	assert_string_equal(s.text, "new milestone.reached garcia own\n"
+				    "new milestone.reached jones content\n");
+	lk_instant wake = s.told.settled.wake;
+	assert_true(wake != LK_NO_INSTANT);
+	said(&s, "2026-03-02T13:00:00-08:00", "C-1", "worker.assigned",
+	     "{'role':'social_worker','worker':'lopez'}");
+	look_at_state(&s, story_instant("2026-03-02T13:00:00-08:00"));
+	assert_false(s.partial);
+	look_at_state(&s, story_instant("2026-03-02T13:00:00-08:00"));
+	assert_true(s.partial);
+	look_at_state(&s, wake);
+	assert_false(s.partial);
 	story_end(&s);
 }
 
@@ -262,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_told_is_not_told_again),
+		cmocka_unit_test(what_cannot_differ_is_passed_over),
 		cmocka_unit_test(a_new_content_is_told_under_the_same_id),
 		cmocka_unit_test(a_standing_notice_follows_the_caseload),
 		cmocka_unit_test(a_moment_stays_with_who_heard_it),

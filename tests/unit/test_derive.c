@@ -284,8 +284,10 @@ static void a_rule_that_is_switched_off_says_nothing(void **state)
 	(void)state;
 	two_cases(&s, "ifs", "active");
 	story_policy.rule[LK_CROSSOVER_FOUND].enabled = false;
+	story_policy.revision[0] ^= 1;
 	(void)look(&s, MONDAY);
 	story_policy.rule[LK_CROSSOVER_FOUND].enabled = true;
+	story_policy.revision[0] ^= 1;
 	assert_string_equal(only(&s, "crossover.found"), "");
 	(void)look(&s, MONDAY);
 	assert_string_not_equal(only(&s, "crossover.found"), "");

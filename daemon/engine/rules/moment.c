@@ -133,11 +133,12 @@ static enum bar age_bar(const struct derivation *d, const struct moment *m)
 	return stale ? BAR_STALE : BAR_NONE;
 }
 
-static void tell_moment(struct derivation *d, const struct moment *m)
+/* False: it has not come. */
+static bool tell_moment(struct derivation *d, const struct moment *m)
 {
 	char key[KEY_MAX];
 	if (!has_come(d, m->at))
-		return;
+		return false;
 	key_moment(d, m, key);
 	struct fact fact = fact_of(m->kind, key);
 	fact.kase = m->kase;
@@ -149,10 +150,15 @@ static void tell_moment(struct derivation *d, const struct moment *m)
 	fact_because(&fact, m->cause);
 	abouts[m->kind](d, m, &fact);
 	fact_tell(d, &fact);
+	return true;
 }
 
 void rules_moment(struct derivation *d)
 {
-	for (uint32_t i = 0; i < d->f->moments_n; i++)
-		tell_moment(d, &d->f->moments[i]);
+	bool all_came = true;
+	for (uint32_t i = d->settled.moments; i < d->f->moments_n; i++) {
+		all_came &= tell_moment(d, &d->f->moments[i]);
+		if (all_came)
+			d->settled.moments = i + 1;
+	}
 }
