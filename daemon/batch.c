@@ -245,6 +245,7 @@ void batch_commit(struct batch *batch)
 		return;
 	}
 	int64_t us = clock_ticks() - began;
+	clock_mark(batch->options.clock);
 	alarm_clear(ALARM_STORE_FAILS);
 	count(batch, us);
 	log_refusals(batch);

@@ -325,6 +325,28 @@ static void verb_clock(void *context, struct control *control, const struct cont
 	intake_pause(d->intake);
 }
 
+/* Wakes go on, from what the machine's clock says now. */
+static void verb_clock_accept(void *context, struct control *control,
+			      const struct control_asker *asker, struct lk_span args)
+{
+	struct daemon *d = context;
+	struct lk_error err = { 0 };
+	struct lk_bytes body = { 0 };
+
+	(void)args;
+	if (clock_accept(&d->clock, &err) < 0) {
+		verb_fail(control, asker, &err);
+		return;
+	}
+	log_line(LOG_NOTE, "clock outcome=accepted client=%s", asker->client);
+	wake_now(d->wake);
+	lk_put_map(&body, 2);
+	put_instant(&body, "machine", clock_read().machine);
+	put_instant(&body, "now", clock_now(&d->clock));
+	control_reply(control, asker, false, &body);
+	lk_bytes_free(&body);
+}
+
 /* ---- reload, stop ---- */
 
 static void verb_reload(void *context, struct control *control, const struct control_asker *asker,
@@ -362,6 +384,7 @@ const struct control_verb daemon_verbs[] = {
 	{ "backup-forget", ROLE_OPERATOR, verb_backup_forget },
 	{ "backups", ROLE_OPERATOR, verb_backups },
 	{ "clock", ROLE_OPERATOR, verb_clock },
+	{ "clock-accept", ROLE_OPERATOR, verb_clock_accept },
 	{ "reload", ROLE_OPERATOR, verb_reload },
 	{ "stop", ROLE_OPERATOR, verb_stop },
 };

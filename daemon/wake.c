@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-/* The machine's clock may be set, and timers run on another one: look again at least this often. */
+/* The machine's clock may be set, and timers run on another one: look again at least this often,
+ * which also keeps the last instant that is known on disk from falling behind. */
 #define LOOK_AGAIN_US (60 * LK_SECOND)
+#define SUSPECT_US LK_SECOND /* until a suspect clock is looked at again */
 #define RETRY_FIRST_US LK_SECOND
 #define RETRY_MOST_US (60 * LK_SECOND)
 /* After a pass that left its own cause standing; ours to mend, but no reason to spin. */
@@ -37,11 +39,7 @@ struct wake {
 
 static void set_timer(struct wake *wake)
 {
-	if (wake->at == LK_NO_INSTANT) {
-		loop_timer_cancel(wake->timer);
-		return;
-	}
-	int64_t us = wake->at - clock_now(wake->clock);
+	int64_t us = wake->at != LK_NO_INSTANT ? wake->at - clock_now(wake->clock) : LOOK_AGAIN_US;
 	if (us > 0 && wake->clock->manual) {
 		loop_timer_cancel(wake->timer);
 		return;
@@ -73,6 +71,8 @@ static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
 	int rc = turn_pass(wake->turn, now, err);
 
 	metric_add(rc < 0 ? METRIC_PASSES_FAILED : METRIC_PASSES, 1);
+	if (rc >= 0)
+		clock_mark(wake->clock);
 	return rc;
 }
 
@@ -106,8 +106,13 @@ static void fired(void *context)
 	struct wake *wake = context;
 	struct lk_error err = { 0 };
 	bool advancing = wake->target != LK_NO_INSTANT;
-	int rc = pass(wake, advancing ? wake->target : clock_now(wake->clock), &err);
+	lk_instant now = advancing ? wake->target : clock_now(wake->clock);
 
+	if (clock_is_suspect(wake->clock)) {
+		loop_timer_in(wake->timer, SUSPECT_US);
+		return;
+	}
+	int rc = pass(wake, now, &err);
 	if (rc < 0) {
 		failed(wake, &err);
 		return;

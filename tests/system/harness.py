@@ -47,7 +47,7 @@ class Daemon:
         for name, pair in self.pairs.items():
             self.write(name + ".key", f"{pair[0].decode()}\n{pair[1].decode()}\n", 0o600)
         self.log = open(self.path("log"), "ab")
-        self.process = None
+        self.process, self.environment = None, {}
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -75,7 +75,7 @@ class Daemon:
             os.unlink(path)
         notify.bind(path)
         self.process = subprocess.Popen([program("linkagesd"), "--config", self.path("linkages.yaml")], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path})
+                                        stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path, **self.environment})
         try:
             while b"READY=1" not in notify.recv(4096).split(b"\n"):
                 pass

@@ -55,8 +55,80 @@ static void a_real_clock_is_not_moved_and_never_runs_back(void **state)
 	assert_true(clock_now(&clock) > CLOCK_UNSET);
 	assert_int_equal(clock_move(&clock, later, NULL), LK_ESTATE);
 	clock_start(&clock, false, later);
-	assert_int_equal(clock_now(&clock), later);
+	assert_true(clock_now(&clock) >= later && clock_now(&clock) < later + LK_HOUR);
 	assert_string_equal(clock_word(&clock), "real");
+}
+
+static struct clock_reading reading(lk_instant machine, int64_t ticks)
+{
+	return (struct clock_reading){ machine, ticks };
+}
+
+#define NOON (INT64_C(1800000000) * LK_SECOND)
+#define DAY (24 * LK_HOUR)
+
+/* What the clock tells `after` that many ticks, when the machine's says noon and `machine`. */
+static lk_instant told(struct clock *clock, lk_instant machine, int64_t after)
+{
+	return clock_at(clock, reading(NOON + machine, after)) - NOON;
+}
+
+static void a_clock_that_jumps_is_not_believed(void **state)
+{
+	struct clock clock;
+
+	(void)state;
+	clock_begin(&clock, NOON - DAY, reading(NOON, 0));
+	assert_false(clock_is_suspect(&clock));
+	assert_true(told(&clock, LK_HOUR, LK_MINUTE) == LK_HOUR); /* an hour and a minute's wait */
+	assert_false(clock_is_suspect(&clock));
+	assert_true(told(&clock, 2 * LK_HOUR, LK_MINUTE) == LK_HOUR); /* never backwards */
+	assert_true(clock_is_suspect(&clock));
+	assert_true(told(&clock, 4000 * DAY, 3 * LK_HOUR) == 3 * LK_HOUR);  /* by the count */
+	assert_true(told(&clock, 5 * LK_HOUR, 5 * LK_HOUR) == 5 * LK_HOUR); /* right again */
+	assert_false(clock_is_suspect(&clock));
+	assert_true(told(&clock, 5 * LK_HOUR, 7 * LK_HOUR) == 7 * LK_HOUR); /* it has stopped */
+	assert_true(clock_is_suspect(&clock));
+}
+
+static void a_clock_is_held_against_the_last_commit_at_start(void **state)
+{
+	struct clock clock;
+
+	(void)state;
+	clock_begin(&clock, NOON, reading(NOON + 7 * DAY, 0));
+	assert_false(clock_is_suspect(&clock));
+	clock_begin(&clock, NOON, reading(NOON + 7 * DAY + 1, 0));
+	assert_true(clock_is_suspect(&clock));
+	assert_true(told(&clock, 8 * DAY, 5) == 5);
+	clock_begin(&clock, NOON, reading(NOON - LK_MINUTE, 0));
+	assert_true(clock_is_suspect(&clock));
+	assert_true(told(&clock, -1, LK_MINUTE - 1) == LK_MINUTE - 1);
+	assert_true(clock_is_suspect(&clock));
+	assert_true(told(&clock, 0, LK_MINUTE) == LK_MINUTE - 1);
+	assert_false(clock_is_suspect(&clock)); /* it has come to what was committed */
+	clock_begin(&clock, LK_NO_INSTANT, reading(CLOCK_UNSET - DAY, 0));
+	assert_false(clock_is_suspect(&clock)); /* nothing is known: a new store */
+}
+
+static void a_suspect_clock_is_accepted_once(void **state)
+{
+	struct clock clock;
+
+	(void)state;
+	clock_start(&clock, false, LK_NO_INSTANT);
+	assert_int_equal(clock_accept(&clock, NULL), LK_ESTATE);
+	clock_start(&clock, false, clock_read().machine - 8 * DAY);
+	assert_true(clock_is_suspect(&clock));
+	clock_mark(&clock);
+	assert_true(clock_is_suspect(&clock)); /* a commit under suspicion proves nothing */
+	assert_true(clock_now(&clock) < clock_read().machine - 7 * DAY);
+	assert_int_equal(clock_accept(&clock, NULL), 0);
+	assert_false(clock_is_suspect(&clock));
+	assert_true(clock_now(&clock) > clock_read().machine - LK_HOUR);
+	assert_int_equal(clock_accept(&clock, NULL), LK_ESTATE);
+	clock_start(&clock, true, LK_NO_INSTANT);
+	assert_int_equal(clock_accept(&clock, NULL), LK_ESTATE);
 }
 
 static void a_manual_clock_stands_until_it_is_moved_forward(void **state)
@@ -112,6 +184,9 @@ int main(void)
 		cmocka_unit_test(only_routing_ids_that_libzmq_made),
 		cmocka_unit_test(five_seconds_a_ping_fifteen_the_end),
 		cmocka_unit_test(a_real_clock_is_not_moved_and_never_runs_back),
+		cmocka_unit_test(a_clock_that_jumps_is_not_believed),
+		cmocka_unit_test(a_clock_is_held_against_the_last_commit_at_start),
+		cmocka_unit_test(a_suspect_clock_is_accepted_once),
 		cmocka_unit_test(a_manual_clock_stands_until_it_is_moved_forward),
 		cmocka_unit_test(gaps_of_a_dense_source),
 		cmocka_unit_test(a_heartbeat_may_come_first),
