@@ -69,3 +69,13 @@ void alarms_put(struct lk_bytes *out)
 		lk_put_int(out, states[i].raised);
 	}
 }
+
+const char *alarm_word(enum alarm alarm)
+{
+	return alarms[alarm].word;
+}
+
+int64_t alarm_raised(enum alarm alarm)
+{
+	return states[alarm].raised;
+}

@@ -31,6 +31,8 @@ void alarm_raise(enum alarm alarm, const char *format, ...) LK_PRINTF(2, 3);
 /* The cause of a standing alarm has ended; of one that does not stand: nothing. */
 void alarm_clear(enum alarm alarm);
 bool alarm_stands(enum alarm alarm);
+const char *alarm_word(enum alarm alarm);
+int64_t alarm_raised(enum alarm alarm); /* how often since the start */
 /* Appends one map of those that were raised since the start: word to {stands, raised}. */
 void alarms_put(struct lk_bytes *out);
 

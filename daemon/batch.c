@@ -17,6 +17,7 @@
 #include "wake.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -176,21 +177,50 @@ static void hold(struct batch *batch, const struct lk_error *err)
 	batch->held = true;
 }
 
-static void count(const struct batch *batch, int64_t us)
+/* Where those of one source with one outcome end. */
+static size_t run_end(const struct batch *batch, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < batch->n && batch->verdict[end].outcome == batch->verdict[i].outcome &&
+	       (batch->verdict[i].outcome != TURN_REFUSED ||
+		batch->verdict[end].refused.reason == batch->verdict[i].refused.reason) &&
+	       lk_text_is(batch->event[end].source, batch->event[i].source))
+		end++;
+	return end;
+}
+
+/* The source is a name of the configuration: nobody else gets an event this far. */
+static void count_run(const struct batch *batch, size_t from, size_t end)
 {
 	static const enum metric metrics[] = {
-		[TURN_APPLIED] = METRIC_EVENTS_APPLIED,
+		[TURN_APPLIED] = METRIC_EVENTS_ACCEPTED,
 		[TURN_REPEATED] = METRIC_EVENTS_REPEATED,
 		[TURN_REFUSED] = METRIC_EVENTS_REFUSED,
 	};
+	const struct turn_verdict *v = &batch->verdict[from];
+	char labels[128], reason[48] = "";
+
+	if (v->outcome == TURN_REFUSED)
+		(void)snprintf(reason, sizeof(reason), ",reason=\"%s\"",
+			       lk_refusal_word((int)v->refused.reason));
+	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"%s",
+		       LK_PRINT(batch->event[from].source), reason);
+	*metric_cell(metrics[v->outcome], labels) += (int64_t)(end - from);
+}
+
+static void count(const struct batch *batch, int64_t us)
+{
 	int64_t n[3] = { 0 };
 
-	for (size_t i = 0; i < batch->n; i++)
-		n[batch->verdict[i].outcome]++;
-	for (size_t i = 0; i < 3; i++)
-		metric_add(metrics[i], n[i]);
-	metric_add(METRIC_BATCHES, 1);
-	metric_add(METRIC_BATCH_US, us);
+	for (size_t i = 0, end; i < batch->n; i = end) {
+		end = run_end(batch, i);
+		n[batch->verdict[i].outcome] += (int64_t)(end - i);
+		count_run(batch, i, end);
+	}
+	metric_observe(METRIC_BATCH, (int64_t)batch->n);
+	metric_observe(METRIC_COMMIT, us);
+	metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
 	log_line(LOG_DETAIL,
 		 "batch lane=%s n=%zu applied=%" PRId64 " repeated=%" PRId64 " refused=%" PRId64
 		 " us=%" PRId64,

@@ -26,6 +26,7 @@ static const struct config_source default_sources[] = {
 	{ .name = "calsaws", .agency = LK_CALWORKS, .watched = true },
 };
 
+#define DEFAULT_HTTP "tcp://127.0.0.1:5564"
 #define DAY_US (24 * LK_HOUR)
 #define DEFAULT_REPLAY_WINDOW (30 * DAY_US)
 /* Two turns' worth: one being committed, one under way. */
@@ -285,6 +286,24 @@ static int read_lane(const struct yaml_value *value, const struct yaml_key *key,
 	return 0;
 }
 
+/* Nobody shows a key on this lane, so nobody else may reach it. */
+static int read_http(const struct yaml_value *value, const struct yaml_key *key, void *target,
+		     struct lk_error *err)
+{
+	char *address = target;
+
+	if (yaml_read_text(value, key, target, err) < 0)
+		return LK_ECONFIG;
+	if (strcmp(address, "off") == 0)
+		address[0] = '\0';
+	else if (!is_tcp(address) || !config_is_local(address))
+		return yaml_complain(
+			value, err,
+			"must be tcp://ADDRESS:PORT on loopback, for nobody shows a key "
+			"there; or off");
+	return 0;
+}
+
 static int read_window(const struct yaml_value *value, const struct yaml_key *key, void *target,
 		       struct lk_error *err)
 {
@@ -419,6 +438,7 @@ static const struct yaml_key config_keys[] = {
 	{ "lanes.intake", read_lane, IN_CONFIG(lane[LANE_INTAKE]), NULL, false },
 	{ "lanes.inbox", read_lane, IN_CONFIG(lane[LANE_INBOX]), NULL, false },
 	{ "lanes.control", read_control, IN_CONFIG(lane[LANE_CONTROL]), NULL, false },
+	{ "lanes.http", read_http, IN_CONFIG(http), NULL, false },
 	{ "sources", read_sources, 0, sizeof(struct config), NULL, false },
 	{ "clock", yaml_read_code, IN_CONFIG(clock), &clock_codes, false },
 	{ "intake.replay_window", read_window, IN_CONFIG(replay_window_us), NULL, false },
@@ -449,6 +469,13 @@ static int check_lanes(const struct yaml_file *file, const struct config *config
 		       struct lk_error *err)
 {
 	for (int i = 0; i < LANE_COUNT; i++)
+		if (strcmp(config->lane[i], config->http) == 0) {
+			struct yaml_value lanes = yaml_find(file, "lanes");
+
+			return yaml_complain(&lanes, err, "%s and http have one address",
+					     config_lane_word((enum config_lane)i));
+		}
+	for (int i = 0; i < LANE_COUNT; i++)
 		for (int j = 0; j < i; j++)
 			if (strcmp(config->lane[i], config->lane[j]) == 0) {
 				struct yaml_value lanes = yaml_find(file, "lanes");
@@ -467,6 +494,7 @@ static void use_defaults(struct config *config)
 				   .intake_credit = DEFAULT_CREDIT,
 				   .disk_reserve = DEFAULT_DISK_RESERVE,
 				   .log_level = LOG_LEVEL_INFO };
+	(void)snprintf(config->http, CONFIG_ADDRESS_MAX, "%s", DEFAULT_HTTP);
 	for (int i = 0; i < LANE_COUNT; i++)
 		(void)snprintf(config->lane[i], CONFIG_ADDRESS_MAX, "%s", default_lane[i]);
 }

@@ -37,6 +37,7 @@ struct config {
 	char clients[CONFIG_PATH_MAX];           /* the table of clients; `clients.yaml` in state_directory */
 	char server_key[CONFIG_PATH_MAX];        /* `keys.server`; `server.key` in state_directory */
 	char lane[LANE_COUNT][CONFIG_ADDRESS_MAX]; /* ZeroMQ endpoints to bind */
+	char http[CONFIG_ADDRESS_MAX];           /* `lanes.http`: tcp://ADDRESS:PORT, loopback; empty: off */
 	struct config_source *sources;           /* in the order of the file; names are unique */
 	size_t sources_n;
 	enum config_clock clock;

@@ -28,7 +28,11 @@ struct daemon {
 	struct control *control;
 	struct idle *idle;
 	struct jobs *jobs;
-	struct loop_timer *beat;    /* of the status line */
+	struct census *census;
+	struct http *http;          /* NULL: off */
+	struct loop_timer *beat;    /* of the status line and the watchdog */
+	bool store_answers;         /* when it was last touched */
+	bool draining;
 	struct control_asker mover; /* who waits for a manual clock that is under way */
 	bool *silent; /* with a manual clock: the sources that the last move named as silent */
 };
@@ -42,5 +46,11 @@ extern const size_t daemon_verbs_n;
 int daemon_reload(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
 /* Reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
 void daemon_drain(struct daemon *daemon);
+
+/* measure.c: brings up to date the metrics that are looked at; those that are there from the start. */
+void daemon_measure(struct daemon *daemon);
+void daemon_measure_first(struct daemon *daemon);
+void daemon_count_made(const struct turn_made *made);
+void daemon_count_handed(int level, int64_t n); /* level -1: withheld */
 
 #endif

@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <linkages/message.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum feed_frame { FRAME_SOURCE, FRAME_EVENT, FEED_FRAMES };
@@ -65,9 +66,12 @@ static struct feed_sequence *sequence_of(struct feed *feed, struct lk_text sourc
 
 static void tell_gap(struct lk_text source, int64_t gap)
 {
+	char labels[128];
+
 	if (gap == 0)
 		return;
-	metric_add(METRIC_FEED_GAPS, gap);
+	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"", LK_PRINT(source));
+	*metric_cell(METRIC_FEED_GAPS, labels) += gap;
 	alarm_raise(ALARM_FEED_GAP, "source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
 }
 
@@ -190,6 +194,11 @@ void feed_drain(struct feed *feed)
 {
 	feed_pause(feed);
 	batch_commit(feed->batch);
+}
+
+bool feed_is_held(const struct feed *feed)
+{
+	return batch_is_held(feed->batch);
 }
 
 struct zsock *feed_socket(struct feed *feed)

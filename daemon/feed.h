@@ -38,6 +38,8 @@ void feed_pause(struct feed *feed);
 void feed_resume(struct feed *feed);
 /* Reads no more and commits what waits. */
 void feed_drain(struct feed *feed);
+/* A batch waits for a store that refuses it. */
+bool feed_is_held(const struct feed *feed);
 /* Appends one map: for each source of dense sequence the last one seen and how many are missing. */
 void feed_put(const struct feed *feed, struct lk_bytes *out);
 

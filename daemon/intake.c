@@ -19,6 +19,7 @@
 #include "zsock.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -276,7 +277,10 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 
 static void tell_gap(const struct stored_stream *stream)
 {
-	metric_add(METRIC_SOURCE_GAPS, stream->missing);
+	char labels[128];
+
+	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"", LK_PRINT(stream->source));
+	*metric_cell(METRIC_SOURCE_GAPS, labels) += stream->missing;
 	alarm_raise(ALARM_SOURCE_GAP, "source=%.*s missing=%" PRId64 " upto=%" PRId64,
 		    LK_PRINT(stream->source), stream->missing, stream->next - 1);
 }
@@ -684,6 +688,21 @@ void intake_drain(struct intake *intake)
 struct lane *intake_lane(struct intake *intake)
 {
 	return intake->lane;
+}
+
+bool intake_is_held(const struct intake *intake)
+{
+	return batch_is_held(intake->batch);
+}
+
+int64_t intake_credit(const struct intake *intake)
+{
+	return credit_offer(&intake->credit);
+}
+
+int64_t intake_free_bytes(const struct intake *intake)
+{
+	return intake->credit.free_bytes;
 }
 
 void intake_put(const struct intake *intake, struct lk_bytes *out)

@@ -44,6 +44,11 @@ void intake_resume(struct intake *intake);
 void intake_drain(struct intake *intake);
 /* The store may say that outboxes may forget more: from now on acknowledgements say so too. */
 int intake_safe_moved(struct intake *intake, struct lk_error *err) LK_MUST_CHECK;
+/* A batch waits for a store that refuses it. */
+bool intake_is_held(const struct intake *intake);
+/* What a publisher is offered now; what is left on the store's file system, as last looked at. */
+int64_t intake_credit(const struct intake *intake);
+int64_t intake_free_bytes(const struct intake *intake);
 /* Appends one map: sessions, streams, credit, held. */
 void intake_put(const struct intake *intake, struct lk_bytes *out);
 

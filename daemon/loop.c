@@ -28,8 +28,6 @@ struct loop {
 	struct event_base *base;
 	struct loop_signal signals[SIGNALS_MAX];
 	size_t signals_n;
-	struct loop_timer *watchdog;
-	int64_t watchdog_us; /* 0: systemd does not ask for it */
 	bool stopped;
 	int status;
 };
@@ -65,7 +63,6 @@ void loop_destroy(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	loop_timer_destroy(loop->watchdog);
 	for (size_t i = 0; i < loop->signals_n; i++)
 		event_free(loop->signals[i].event);
 	if (loop->base != NULL)
@@ -217,31 +214,26 @@ int loop_signal(struct loop *loop, int signal, loop_call *call, void *context, s
 
 /* ---- systemd ---- */
 
-/* A timer that comes back is proof that the loop turns: that is all the watchdog asks. */
-static void feed_watchdog(void *context)
+struct event_base *loop_base(struct loop *loop)
 {
-	struct loop *loop = context;
-
-	sd_notify(0, "WATCHDOG=1");
-	loop_timer_in(loop->watchdog, loop->watchdog_us);
+	return loop->base;
 }
 
-static void start_watchdog(struct loop *loop)
+int64_t loop_watchdog_us(void)
 {
 	uint64_t limit_us = 0;
 
-	if (sd_watchdog_enabled(0, &limit_us) <= 0 || limit_us == 0)
-		return;
-	if (loop_timer_create(loop, LOOP_PROMPT, feed_watchdog, loop, &loop->watchdog, NULL) < 0)
-		return;
-	loop->watchdog_us = (int64_t)(limit_us / 3);
-	loop_timer_in(loop->watchdog, 0);
+	return sd_watchdog_enabled(0, &limit_us) > 0 ? (int64_t)(limit_us / 3) : 0;
 }
 
-void loop_tell_ready(struct loop *loop, const char *status)
+void loop_tell_alive(void)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
+void loop_tell_ready(const char *status)
 {
 	sd_notifyf(0, "READY=1\nSTATUS=%s", status);
-	start_watchdog(loop);
 }
 
 void loop_tell_status(const char *format, ...)

@@ -1,5 +1,5 @@
 /* loop.h - the event loop: timers, descriptors, signals, and what systemd is told. Only loop.c and
- * zsock.c see libevent.
+ * http.c see libevent.
  *
  * Callbacks are thin: they call a named verb and return, and free nothing that they were called
  * for. One thread. Everything made from a loop is destroyed before it.
@@ -9,6 +9,7 @@
 
 #include <linkages/base.h>
 
+struct event_base;
 struct loop;
 struct loop_timer;
 struct loop_watch;
@@ -43,8 +44,14 @@ void loop_watch_resume(struct loop_watch *watch);
 int loop_signal(struct loop *loop, int signal, loop_call *call, void *context,
 		struct lk_error *err) LK_MUST_CHECK;
 
+/* For http.c, whose connections libevent buffers. */
+struct event_base *loop_base(struct loop *loop);
+
 /* systemd, where it started us; otherwise nothing. */
-void loop_tell_ready(struct loop *loop, const char *status);
+void loop_tell_ready(const char *status);
+/* How often systemd wants to be told that we live, as microseconds: a third of its patience; 0: it does not. */
+int64_t loop_watchdog_us(void);
+void loop_tell_alive(void);
 void loop_tell_status(const char *format, ...) LK_PRINTF(1, 2);
 void loop_tell_reloading(void);
 void loop_tell_reloaded(const char *status);

@@ -9,8 +9,10 @@
 #include "daemon.h"
 
 #include "access.h"
+#include "census.h"
 #include "enroll.h"
 #include "feed.h"
+#include "http.h"
 #include "idle.h"
 #include "inbox.h"
 #include "intake.h"
@@ -76,6 +78,18 @@ static void wake_told(void *context, lk_instant at)
 	struct daemon *d = context;
 
 	wake_at(d->wake, at);
+}
+
+static void made(void *context, const struct turn_made *notice)
+{
+	(void)context;
+	daemon_count_made(notice);
+}
+
+static void handed(void *context, int level, int64_t n)
+{
+	(void)context;
+	daemon_count_handed(level, n);
 }
 
 /* ---- Reload and drain ---- */
@@ -174,6 +188,7 @@ int daemon_reload(struct daemon *d, struct lk_error *err)
 
 void daemon_drain(struct daemon *d)
 {
+	d->draining = true;
 	loop_tell_stopping();
 	feed_drain(d->feed);
 	intake_drain(d->intake);
@@ -196,15 +211,64 @@ static void terminated(void *context)
 	daemon_drain(context);
 }
 
+/* ---- Alive and ready ---- */
+
+/* A commit and a read. A store that refuses, a full disk for one, answers too: the sockets are served, and nothing is
+ * acknowledged that is not on disk. */
+static void touch_store(struct daemon *d)
+{
+	struct lk_error err = { 0 };
+	bool answers = turn_touch(d->turn, clock_now(&d->clock), &err) == 0;
+
+	if (answers) {
+		clock_mark(&d->clock);
+		metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
+	}
+	if (answers != d->store_answers)
+		log_line(answers ? LOG_NOTE : LOG_ERROR, "store outcome=%s fault=%d detail=\"%s\"",
+			 answers ? "answers" : "refuses", err.code, err.text);
+	if (err.code == LK_ESYNC)
+		loop_stop(d->loop, EX_TEMPFAIL);
+	d->store_answers = answers;
+}
+
+/* systemd is told that we live when the loop has turned and the store has answered, with success or with a refusal. A
+ * call that does not come back, for a disk that hangs, is what the watchdog is for. */
 static void beaten(void *context)
 {
 	struct daemon *d = context;
+	int64_t watchdog_us = loop_watchdog_us();
 
-	loop_tell_status("%sserving; %" PRId64 " events, %" PRId64 " notices sent",
-			 d->clock.manual ? "manual clock; " : "", metric_get(METRIC_EVENTS_APPLIED),
-			 metric_get(METRIC_NOTICES_SENT));
+	touch_store(d);
+	loop_tell_alive();
+	loop_tell_status("%s%s; %" PRId64 " events, %" PRId64 " notices sent",
+			 d->clock.manual ? "manual clock; " : "",
+			 d->store_answers ? "serving"
+					  : "the store refuses: nothing is acknowledged",
+			 metric_get(METRIC_EVENTS_ACCEPTED), metric_get(METRIC_NOTICES_SENT));
 	witness_beat(&d->witness);
-	loop_timer_in(d->beat, STATUS_US);
+	loop_timer_in(d->beat,
+		      watchdog_us > 0 && watchdog_us < STATUS_US ? watchdog_us : STATUS_US);
+}
+
+static void measure(void *context)
+{
+	daemon_measure(context);
+}
+
+/* For load balancers: whether what comes now would be acknowledged. Who of the sources is silent is known when the first
+ * pass is done. */
+static const char *obstacle(void *context)
+{
+	const struct daemon *d = context;
+
+	if (d->draining)
+		return "draining";
+	if (!d->store_answers || intake_is_held(d->intake) || feed_is_held(d->feed))
+		return "the store refuses";
+	if (metric_get(METRIC_PASSES) == 0)
+		return "feeds are not known yet";
+	return NULL;
 }
 
 /* ---- Building, in the order of struct daemon ---- */
@@ -268,7 +332,6 @@ static int start_clock(struct daemon *d, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	clock_start(&d->clock, d->config.clock == CLOCK_MANUAL, rc > 0 ? since : LK_NO_INSTANT);
-	log_manual(d->clock.manual);
 	d->started_at = clock_now(&d->clock);
 	return 0;
 }
@@ -294,7 +357,12 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 		.policy = d->policy,
 		.sources = sources,
 		.sources_n = d->config.sources_n,
-		.sink = { .context = d, .told = told, .answered = answered, .wake = wake_told },
+		.sink = { .context = d,
+			  .told = told,
+			  .answered = answered,
+			  .made = made,
+			  .handed = handed,
+			  .wake = wake_told },
 	};
 	int rc;
 
@@ -373,6 +441,23 @@ static int build_control(struct daemon *d, struct lk_error *err)
 	return control_create(&options, &d->control, err);
 }
 
+static int build_http(struct daemon *d, struct lk_error *err)
+{
+	const struct http_options options = {
+		.loop = d->loop,
+		.endpoint = d->config.http,
+		.measure = measure,
+		.obstacle = obstacle,
+		.context = d,
+	};
+	int rc = census_create(d->loop, d->store, &d->census, err);
+
+	daemon_measure_first(d);
+	if (rc < 0 || d->config.http[0] == '\0')
+		return rc;
+	return http_create(&options, &d->http, err);
+}
+
 static int prove_lanes(struct daemon *d, struct lk_error *err)
 {
 	const struct zsock *lanes[] = {
@@ -408,8 +493,8 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 static int build(struct daemon *d, struct lk_error *err)
 {
 	static int (*const steps[])(struct daemon *, struct lk_error *) = {
-		build_files, build_access,  build_turn,  build_feed, build_intake,
-		build_inbox, build_control, prove_lanes, build_loop,
+		build_files, build_access,  build_turn, build_feed,  build_intake,
+		build_inbox, build_control, build_http, prove_lanes, build_loop,
 	};
 	int rc = 0;
 
@@ -422,6 +507,8 @@ static void unwind(struct daemon *d)
 {
 	if (d->loop != NULL)
 		loop_timer_destroy(d->beat);
+	http_destroy(d->http);
+	census_destroy(d->census);
 	idle_destroy(d->idle);
 	jobs_destroy(d->jobs);
 	control_destroy(d->control);
@@ -481,13 +568,15 @@ static int run(struct daemon *d, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	wake_begin(d->wake, d->turn);
-	loop_timer_in(d->beat, STATUS_US);
-	log_line(LOG_NOTE, "ready version=%s feed=%s intake=%s inbox=%s control=%s",
+	d->store_answers = true;
+	loop_timer_in(d->beat, 0);
+	log_line(LOG_NOTE, "ready version=%s feed=%s intake=%s inbox=%s control=%s http=%s",
 		 LINKAGES_VERSION, zsock_endpoint(feed_socket(d->feed)),
 		 zsock_endpoint(lane_socket(intake_lane(d->intake))),
 		 zsock_endpoint(lane_socket(inbox_lane(d->inbox))),
-		 zsock_endpoint(lane_socket(control_lane(d->control))));
-	loop_tell_ready(d->loop, d->clock.manual ? "manual clock; serving" : "serving");
+		 zsock_endpoint(lane_socket(control_lane(d->control))),
+		 d->http != NULL ? d->config.http : "off");
+	loop_tell_ready(d->clock.manual ? "manual clock; serving" : "serving");
 	return loop_run(d->loop, err);
 }
 
@@ -498,6 +587,7 @@ static int load(struct daemon *d, const char *path, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	log_open(level_of(d->config.log_level));
+	log_manual(d->config.clock == CLOCK_MANUAL);
 	d->policy = calloc(1, sizeof(*d->policy));
 	if (d->policy == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for a policy");

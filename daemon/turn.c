@@ -65,6 +65,8 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	t->wake_at = LK_NO_INSTANT;
 	int rc = copy_sources(t, options, err);
 	if (rc >= 0)
+		rc = tally_load(t, err);
+	if (rc >= 0)
 		rc = set_revision(t, err);
 	if (rc >= 0)
 		rc = recall_now(t, err);
@@ -83,6 +85,7 @@ void turn_destroy(struct turn *turn)
 	homes_forget(turn);
 	free(turn->sources);
 	free(turn->grown);
+	free(turn->tally.made);
 	lk_bytes_free(&turn->each);
 	free(turn->answered);
 	free(turn);
@@ -124,6 +127,7 @@ void turn_undo(struct turn *t)
 	store_rollback(t->store);
 	homes_forget(t);
 	t->grown_n = t->answered_n = 0;
+	tally_undo(t);
 	lk_bytes_clear(&t->each);
 	t->stream.source = LK_NO_TEXT;
 }
@@ -145,6 +149,7 @@ static void tell_sink(struct turn *t)
 {
 	lk_instant wake_at = turn_next_wake(t);
 	tell_each(t);
+	tally_tell(t);
 	for (uint32_t i = 0; i < t->grown_n && t->sink.told != NULL; i++)
 		t->sink.told(t->sink.context, lk_text_of(t->grown[i].worker), t->grown[i].seq);
 	for (uint32_t i = 0; i < t->answered_n && t->sink.answered != NULL; i++)
@@ -162,6 +167,8 @@ int turn_commit(struct turn *t, struct lk_error *err)
 	int rc = stream_flush(t, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
+	if (rc >= 0)
+		rc = tally_flush(t, err);
 	if (rc >= 0)
 		rc = store_value_put(t->store, "now", t->now, err);
 	if (rc >= 0)
@@ -203,6 +210,16 @@ void turn_watch(struct turn *t, struct lk_text source, bool watched)
 	struct source_state *s = source_named(t, source);
 	if (s != NULL)
 		s->source.watched = watched;
+}
+
+bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out)
+{
+	if (i >= t->sources_n)
+		return false;
+	const struct source_state *s = &t->sources[i];
+	*out = (struct turn_hearing){ s->source.name, s->source.watched, s->is_silent,
+				      s->heard_at };
+	return true;
 }
 
 static lk_instant silent_at(const struct turn *t, const struct source_state *s)
@@ -516,6 +533,27 @@ lk_instant turn_next_wake(const struct turn *t)
 	if (next_instant((struct turn *)(uintptr_t)t, &at, NULL) < 0)
 		return t->now;
 	return at;
+}
+
+int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	int64_t read = 0;
+	int rc = store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	advance(t, now);
+	rc = store_value_put(t->store, "touched", t->now, err);
+	if (rc < 0) {
+		turn_undo(t);
+		return rc;
+	}
+	rc = turn_commit(t, err);
+	if (rc >= 0)
+		rc = store_value_get(t->store, "touched", &read, err);
+	if (rc >= 0 && read != t->now)
+		rc = lk_fail(err, LK_ESTORE,
+			     "the store gives back something else than it was given");
+	return rc < 0 ? rc : 0;
 }
 
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err)

@@ -13,6 +13,11 @@
 
 struct turn;
 
+/* A telling, as it is counted. */
+struct turn_made {
+	int kind, level, state; /* lk_notice_kind, lk_level, lk_notice_state */
+};
+
 /* Told after COMMIT, never before. */
 struct turn_sink {
 	void *context;
@@ -24,6 +29,10 @@ struct turn_sink {
 	void (*answered)(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST], struct lk_text by, lk_instant at);
 	/* The next instant at which turn_pass() has something to do; LK_NO_INSTANT: none. */
 	void (*wake)(void *context, lk_instant at);
+	/* May be NULL: one notice was told. */
+	void (*made)(void *context, const struct turn_made *made);
+	/* May be NULL: what turn_mailbox() showed again of a level, and how many it withheld (level -1). */
+	void (*handed)(void *context, int level, int64_t n);
 };
 
 struct turn_source {
@@ -84,6 +93,14 @@ void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 /* Whether a source's silence is told of from now on. */
 void turn_watch(struct turn *t, struct lk_text source, bool watched);
 
+/* The i-th source, in the order of turn_options; false: there are not so many. */
+struct turn_hearing {
+	const char *name;
+	bool watched, silent;
+	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
+};
+bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
+
 /* ---- Time and policy --------------------------------------------------------------------------------------------- */
 
 /* Everything that falls due by `now`, at most 256 families a call, each at its own instant, one transaction.
@@ -97,6 +114,9 @@ int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *er
 
 /* One bite of what can wait: a checkpoint, or some families into state.db. 1: there is more; 0: idle; negative. */
 int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
+
+/* A commit and a read of what was committed: whether the store answers. Negative where it refuses, as ever. */
+int turn_touch(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- Workers ----------------------------------------------------------------------------------------------------- */
 
@@ -112,6 +132,9 @@ int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_
  * LK_ENOTFOUND: not this worker's notice. */
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
 		struct lk_error *err) LK_MUST_CHECK;
+
+/* Notices that were told, still hold, and that nobody has answered. */
+int64_t turn_unanswered(const struct turn *t);
 
 /* ---- Questions (control lane) -------------------------------------------------------------------------------------- */
 

@@ -51,6 +51,7 @@ struct hand_out {
 	struct handed *rows;
 	uint32_t n, room;
 	int level; /* highest shown */
+	int64_t shown[LK_CONTENT + 1], withheld;
 };
 
 /* A likely match has no link to ask of: what was told of it may be seen as long as it stands, and
@@ -128,9 +129,11 @@ static int put_body(struct hand_out *h, const struct stored_notice *row)
 	if (shown < 0)
 		return shown;
 	if (!shown) {
+		h->withheld++;
 		put_reduced(&h->bodies, row);
 		return 0;
 	}
+	h->shown[row->level]++;
 	if (row->level > h->level)
 		h->level = row->level;
 	if (lk_text_given(row->answered_by))
@@ -188,6 +191,18 @@ static int show(const struct hand_out *h, turn_notice_visitor *visit, void *cont
 	return (int)h->n;
 }
 
+/* What was told live was counted when it was made. */
+static void count_handed(const struct hand_out *h, bool again)
+{
+	const struct turn_sink *sink = &h->t->sink;
+
+	if (sink->handed == NULL)
+		return;
+	for (int level = LK_REGISTRY; again && level <= LK_CONTENT; level++)
+		sink->handed(sink->context, level, h->shown[level]);
+	sink->handed(sink->context, -1, h->withheld);
+}
+
 int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit,
 		 struct lk_text session, lk_instant now, turn_notice_visitor *visit, void *context,
 		 struct lk_error *err)
@@ -200,6 +215,8 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 		rc = write_catch_up(&h, worker, session);
 	if (rc >= 0)
 		rc = show(&h, visit, context);
+	if (rc > 0)
+		count_handed(&h, lk_text_given(session));
 	homes_trim(t);
 	lk_bytes_free(&h.bodies);
 	free(h.rows);
@@ -318,6 +335,7 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	if (record->answered_at != LK_NO_INSTANT)
 		return note_answered(t, a, notice, record->answered_at, err);
 	record->answered_at = now;
+	tally_answer(t, record);
 	h->is_dirty = true;
 	rc = a->has_case ? log_answer(t, a, record, now, err) : 0;
 	if (rc >= 0)

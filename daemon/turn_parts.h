@@ -40,6 +40,12 @@ struct source_state {
 	bool is_silent;
 };
 
+struct tally {
+	struct turn_made *made; /* in this transaction */
+	uint32_t made_n, made_room;
+	int64_t unanswered, committed;
+};
+
 #define HOME_BUCKETS 1024
 #define HOMES_MAX 4096 /* kept from batch to batch: about 10 KiB each */
 
@@ -60,6 +66,7 @@ struct turn {
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
+	struct tally tally;
 	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */
 	char stream_source[65];
 };
@@ -152,6 +159,16 @@ int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct tu
 int admit_effect(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
 		 lk_instant at, struct lk_error *err);
 int stream_flush(struct turn *t, struct lk_error *err);
+
+/* ---- turn_tally.c ---------------------------------------------------------------------------- */
+
+int tally_load(struct turn *t, struct lk_error *err);
+/* Counts a telling in this transaction. LK_EMEMORY. */
+int tally_notice(struct turn *t, const struct told *record, const struct lk_notice *n, struct lk_error *err);
+void tally_answer(struct turn *t, const struct told *record);
+int tally_flush(struct turn *t, struct lk_error *err); /* within the transaction */
+void tally_tell(struct turn *t);                       /* after COMMIT */
+void tally_undo(struct turn *t);
 
 /* ---- turn.c ---------------------------------------------------------------------------------- */
 

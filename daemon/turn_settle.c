@@ -307,6 +307,8 @@ static int write_notice(struct writing *w, const struct told *t, struct lk_notic
 			     : store_notice_add(w->t->store, &row, &seq, w->err);
 	if (rc >= 0)
 		rc = note_grown(w->t, row.worker, seq, w->err);
+	if (rc >= 0)
+		rc = tally_notice(w->t, t, n, w->err);
 	if (rc >= 0 && w->t->sink.each != NULL)
 		rc = note_each(w, &body);
 	lk_bytes_free(&body);

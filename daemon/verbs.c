@@ -62,11 +62,10 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 		const char *name;
 		int64_t value;
 	} counts[] = {
-		{ "events", c->events },           { "dead_letters", c->dead_letters },
-		{ "families", c->families },       { "cases", c->cases },
-		{ "workers", c->workers },         { "notices", c->notices },
-		{ "ledger_rows", c->ledger_rows }, { "bytes", c->bytes },
-		{ "wal_bytes", c->wal_bytes },
+		{ "events", c->events },   { "dead_letters", c->dead_letters },
+		{ "cases", c->cases },     { "workers", c->workers },
+		{ "notices", c->notices }, { "ledger_rows", c->ledger_rows },
+		{ "bytes", c->bytes },     { "wal_bytes", c->wal_bytes },
 	};
 	const size_t n = sizeof(counts) / sizeof(*counts);
 

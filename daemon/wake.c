@@ -71,8 +71,10 @@ static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
 	int rc = turn_pass(wake->turn, now, err);
 
 	metric_add(rc < 0 ? METRIC_PASSES_FAILED : METRIC_PASSES, 1);
-	if (rc >= 0)
-		clock_mark(wake->clock);
+	if (rc < 0)
+		return rc;
+	clock_mark(wake->clock);
+	metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
 	return rc;
 }
 

@@ -419,3 +419,21 @@ int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from,
 	query_end(&q);
 	return rc;
 }
+
+/* ---- How many -------------------------------------------------------------------------------- */
+
+int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit,
+			 struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_family_ids);
+	uint8_t from[LK_DIGEST];
+	int rc, n = 0;
+
+	memcpy(from, after, LK_DIGEST);
+	bind_digest(&q, from);
+	bind_int(&q, limit);
+	for (; (rc = query_step(&q, err)) == 1; n++)
+		(void)column_digest(&q, after);
+	query_end(&q);
+	return rc < 0 ? rc : n;
+}

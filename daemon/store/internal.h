@@ -84,6 +84,7 @@ struct store {
 	struct tips tips, committed;
 	struct mark mark;
 	struct wal wal, state_wal;
+	struct store_work work;
 	uint32_t generation;
 	struct name_slot *names;
 	struct lk_bytes scratch; /* what a row says, for its sum */

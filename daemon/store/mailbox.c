@@ -376,3 +376,36 @@ int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by
 	bind_int(&q, at);
 	return query_run(&q, err);
 }
+
+/* ---- How much waits -------------------------------------------------------------------------- */
+
+static void depth_add(struct query *q, struct mailbox_depth *sum)
+{
+	int64_t waiting = column_int(q);
+	lk_instant oldest_at = column_instant(q);
+
+	if (waiting <= 0)
+		return;
+	sum->mailboxes++;
+	sum->notices += waiting;
+	if (oldest_at != LK_NO_INSTANT &&
+	    (sum->oldest_at == LK_NO_INSTANT || oldest_at < sum->oldest_at))
+		sum->oldest_at = oldest_at;
+}
+
+int store_mailbox_depth(struct store *s, int64_t *after, int limit, struct mailbox_depth *sum,
+			struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mailbox_depth);
+	int rc, n = 0;
+
+	bind_int(&q, *after);
+	bind_int(&q, limit);
+	while ((rc = query_step(&q, err)) == 1) {
+		*after = column_int(&q);
+		depth_add(&q, sum);
+		n++;
+	}
+	query_end(&q);
+	return rc < 0 ? rc : n;
+}

@@ -114,6 +114,12 @@ SELECT family FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
 -- name: case_join
 UPDATE agency_case SET family = ?2 WHERE ref = ?1
 
+-- name: family_ids
+SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
+-- name: mailbox_depth
+SELECT ref, next - 1 - received, (SELECT told_at FROM notice WHERE worker = ref AND seq > received ORDER BY seq LIMIT 1)
+FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
+
 -- name: dirty_put
 INSERT INTO dirty (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
 -- name: dirty_some
@@ -224,7 +230,7 @@ SELECT value FROM value WHERE name = ?1
 -- name: value_put
 INSERT INTO value (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
 -- name: count_all
-SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter), (SELECT count(*) FROM family),
+SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter),
 	(SELECT max(ref) FROM agency_case), (SELECT max(ref) FROM worker), (SELECT max(number) FROM notice),
 	(SELECT max(number) FROM ledger)
 

@@ -279,6 +279,8 @@ static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err
 	int64_t begun = now_ns();
 	int rc = sqlite3_wal_checkpoint_v2(wal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 
+	s->work.checkpoints++;
+	s->work.checkpoint_us += (now_ns() - begun) / 1000;
 	wal->frames = 0; /* until the next commit counts them anew */
 	bite_adapt(wal, now_ns() - begun);
 	if (rc == SQLITE_OK && wal == &s->wal)
@@ -332,6 +334,11 @@ static int64_t file_bytes(const struct store *s, const char *suffix)
 	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
+void store_work(const struct store *s, struct store_work *out)
+{
+	*out = s->work;
+}
+
 int store_counts(struct store *s, struct store_counts *out, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_count_all);
@@ -340,7 +347,6 @@ int store_counts(struct store *s, struct store_counts *out, struct lk_error *err
 	if (rc == 1) {
 		out->events = column_int(&q);
 		out->dead_letters = column_int(&q);
-		out->families = column_int(&q);
 		out->cases = column_int(&q);
 		out->workers = column_int(&q);
 		out->notices = column_int(&q);

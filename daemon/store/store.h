@@ -396,8 +396,26 @@ int store_restore(const struct store_restore *order, struct lk_error *err) LK_MU
 int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
 int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err) LK_MUST_CHECK;
 
+/* For a look at all of it in bites: at most `limit` rows behind a place, and the place to go on from; 0 rows: the end.
+ * Families, by id. */
+int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, struct lk_error *err) LK_MUST_CHECK;
+/* Mailboxes, by a number of the store's own: what of each no client has stored yet, and when its oldest was told. */
+struct mailbox_depth {
+	int64_t mailboxes, notices;
+	lk_instant oldest_at; /* LK_NO_INSTANT: nothing waits */
+};
+int store_mailbox_depth(struct store *s, int64_t *after, int limit, struct mailbox_depth *sum,
+			struct lk_error *err) LK_MUST_CHECK;
+
+/* Since the store was opened. */
+struct store_work {
+	int64_t checkpoints, checkpoint_us;
+};
+void store_work(const struct store *s, struct store_work *out);
+
+/* Cheap: the ends of tables and of files. */
 struct store_counts {
-	int64_t events, dead_letters, families, cases, workers, notices, ledger_rows, bytes, wal_bytes;
+	int64_t events, dead_letters, cases, workers, notices, ledger_rows, bytes, wal_bytes;
 };
 int store_counts(struct store *s, struct store_counts *out, struct lk_error *err) LK_MUST_CHECK;
 

@@ -68,6 +68,7 @@ lanes:
   feed: ipc://$home/feed
   intake: $intake
   inbox: $inbox
+  http: off
 YAML
 # The county goes live on the first day: its caseload is loaded, and nobody is told of what is long over.
 cat >"$home/policy.yaml" <<YAML

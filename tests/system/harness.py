@@ -39,9 +39,10 @@ class Daemon:
         self.folder = tempfile.mkdtemp(prefix="linkages-test.")
         self.context = zmq.Context()
         self.pairs = {name: zmq.curve_keypair() for name, _, _ in clients}
-        feed, intake, inbox = free_ports(3)
+        feed, intake, inbox, http = free_ports(4)
         self.lanes = {"feed": f"tcp://127.0.0.1:{feed}", "intake": f"tcp://127.0.0.1:{intake}",
                       "inbox": f"tcp://127.0.0.1:{inbox}"}
+        self.http = f"127.0.0.1:{http}"
         self.write("linkages.yaml", self.configuration(sources, clock))
         self.write("clients.yaml", "".join(self.entry(*c) for c in clients))
         for name, pair in self.pairs.items():
@@ -60,7 +61,7 @@ class Daemon:
         lines = [f"state_directory: {self.path('state')}", f"runtime_directory: {self.path('run')}",
                  "clients: clients.yaml", f"clock: {clock}", "lanes:"]
         lines += [f"  {lane}: {address}" for lane, address in self.lanes.items()]
-        lines += ["sources:"] + [f"  - {{name: {n}, agency: {a}, watched: false}}" for n, a in sources]
+        lines += [f"  http: tcp://{self.http}", "sources:"] + [f"  - {{name: {n}, agency: {a}, watched: false}}" for n, a in sources]
         return "\n".join(lines) + "\n"
 
     def entry(self, name, role, more):

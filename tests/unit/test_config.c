@@ -252,6 +252,10 @@ static void addresses_are_judged(void **state)
 	}
 	assert_refused("lanes: {feed: 'ipc://'}", "must have a path");
 	assert_refused("lanes: {control: 'tcp://127.0.0.1:1'}", "must be an ipc address");
+	assert_refused("lanes: {http: 'tcp://10.0.0.1:5564'}",
+		       "loopback, for nobody shows a key there");
+	assert_refused("lanes: {http: 'ipc:///run/x'}", "must be tcp://ADDRESS:PORT on loopback");
+	assert_refused("lanes: {http: 'tcp://127.0.0.1:5561'}", "feed and http have one address");
 	assert_refused("lanes: {feed: tcp://127.0.0.1:5562}", "feed and intake have one address");
 }
 

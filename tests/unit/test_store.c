@@ -1756,7 +1756,6 @@ static void every_column_is_commented(void **state)
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
 	"backup_list", "backup_streams", "mailbox_names", /* a few rows, all of which are asked for */
-	"count_all", /* families come and go; counted on the smallest index */
 	"dirty_all", /* state.db is filled anew */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders", /* likewise: all that orders took away, against what they say */
