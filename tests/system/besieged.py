@@ -1,6 +1,7 @@
 """besieged.py - one daemon under attack, with bystanders who must notice nothing.
 
-In: an attack, and what the daemon shall have counted of it. Out: a figure a line. Promise: after each attack the same
+In: an attack, and what the daemon shall have counted of it. Out: a line of counts, which are the same each time, and one
+of what was measured, which begins with a blank. Promise: after each attack the same
 process runs, it counted what came, its memory grew by no more than allowed, and a publisher and a worker who were
 there before are served in the sessions that they had.
 """
@@ -172,7 +173,8 @@ class Siege(unittest.TestCase):
 
     @contextlib.contextmanager
     def siege(self, name, rss_mb=48, **counted):
-        """counted: counters and by how much at least they grow. The attack tells its figures by figure[…] = …"""
+        """counted: counters and by how much at least they grow. The attack tells what it did by figure[…] = …, and what it saw
+        of times and sizes by names that end in _ms or _mb."""
         self.serve()
         before, held, pid = self.counters(), self.rss(), self.daemon.process.pid
         figure = {}
@@ -183,6 +185,9 @@ class Siege(unittest.TestCase):
         self.assertEqual(self.daemon.process.pid, pid)
         self.assertLess(took, SERVED_S, "the bystanders were kept waiting")
         self.assertLess(grown, rss_mb << 20, "memory grew")
-        figure.update({c: after[c] - before[c] for c in counted})
-        print(f"hostile.{name}: " + " ".join(f"{k}={v}" for k, v in figure.items())
+        measured = {k: figure.pop(k) for k in list(figure) if k.endswith(("_ms", "_mb"))}
+        measured |= {c: after[c] - before[c] for c in counted}
+        counts = [f"{k} {v}" for k, v in figure.items()] + [f"{c} at least {n}" for c, n in counted.items()]
+        print(f"{name}: " + ", ".join(counts) + f"; others served, memory grew by less than {rss_mb} MiB", flush=True)
+        print("  " + " ".join(f"{k}={v}" for k, v in measured.items())
               + f" rss_grown_mb={grown / 2**20:.1f} served_ms={took * 1000:.0f}", flush=True)

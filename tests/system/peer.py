@@ -40,6 +40,8 @@ def curve_socket(context, kind, address, server_key, pair):
 class Lane:
     """One DEALER on a ROUTER lane: one body frame a message, a map whose member m names it."""
 
+    heard = None  # a list: every body that came is kept there, as bytes
+
     def __init__(self, context, address, server_key, pair):
         self.socket = curve_socket(context, zmq.DEALER, address, server_key, pair)
 
@@ -56,7 +58,10 @@ class Lane:
             left = max(0, int((until - time.monotonic()) * 1000))
             if not self.socket.poll(left):
                 raise Silence(f"nothing came within {timeout_ms} ms")
-            message = unpack(self.socket.recv())
+            body = self.socket.recv()
+            if self.heard is not None:
+                self.heard.append(body)
+            message = unpack(body)
             if message["m"] == "ping":
                 self.send("pong")
             elif message["m"] != "pong":

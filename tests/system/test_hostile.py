@@ -85,7 +85,7 @@ class Strangers(besieged.Siege):
     """Nobody without an enrolled key: no byte of ours beyond the greeting and a refusal."""
 
     def test_what_is_no_handshake_is_closed(self):
-        with self.siege("first_packets") as figure:
+        with self.siege("what is no handshake") as figure:
             names, connections = {}, {}
             for lane in besieged.LANES:
                 for name, text in FIRST_PACKETS:
@@ -116,7 +116,7 @@ class Strangers(besieged.Siege):
         d.write("clients.yaml", text.replace(d.entry(*self.clients[-1]), d.entry(*self.clients[-1]) + "  revoked: true\n"))
         self.ask("reload")
         wrong, name = zmtp.zmq.curve_keypair()[0], (b"User-Id", b"0" * 32 + b":" + d.pairs["calworks"][0])
-        with self.siege("keys", zap_unknown=8, zap_revoked=4) as figure:
+        with self.siege("keys that open nothing", zap_unknown=8, zap_revoked=4) as figure:
             tries = [(self.refused(lane, keys=zmtp.pair()), self.refused(lane, client="gone"),
                       self.refused(lane, client="calworks", server_key=wrong), self.refused(lane, name, keys=zmtp.pair()))
                      for lane in besieged.LANES]
@@ -130,7 +130,7 @@ class Strangers(besieged.Siege):
 
     def test_a_thousand_who_say_nothing(self):
         """They are shown out after the handshake's three seconds, and cost little until then."""
-        with self.siege("idle_connections", rss_mb=64) as figure:
+        with self.siege("idle connections", rss_mb=64) as figure:
             idle = [self.keep(zmtp.dial(self.lanes[lane])) for lane in ("feed", "intake", "inbox") for _ in range(334)]
             figure["served_meanwhile_ms"] = round(self.serve() * 1000)
             waiting = set(idle)
@@ -163,7 +163,7 @@ class Descriptors(besieged.Siege):
         assert zmtp.prlimit(cls.daemon.process.pid, zmtp.RLIMIT_NOFILE, limit) == 0
 
     def test_the_limit_is_survived(self):
-        with self.siege("descriptors") as figure:
+        with self.siege("more connections than descriptors") as figure:
             crowd = [self.keep(zmtp.dial(self.lanes["intake"])) for _ in range(2 * self.LIMIT)]
             figure.update(limit=self.LIMIT, connections=len(crowd), served_meanwhile_ms=round(self.serve() * 1000))
             late = self.raw("intake", "calworks")
@@ -178,7 +178,7 @@ class Impostors(besieged.Siege):
 
     def test_what_one_says_of_oneself_is_not_believed(self):
         d = self.daemon
-        with self.siege("forged_user_id", errors_sent=2) as figure:
+        with self.siege("forged User-Id", errors_sent=2) as figure:
             for forged in (d.pairs["cws"][0], b"0" * 32 + b":" + d.pairs["cws"][0]):
                 p = self.raw("intake", "calworks")
                 p.shake(b"DEALER", (b"User-Id", forged), (b"user-id", forged), (b"Peer-Address", b"::1"))
@@ -196,7 +196,7 @@ class Impostors(besieged.Siege):
         fits = {lane: {b"PUB", b"XPUB"} if lane == "feed" else {b"REQ", b"DEALER", b"ROUTER"} for lane in besieged.LANES}
         for kinds in fits.values():
             kinds.add(None)  # libzmq asks for the type only where one is said
-        with self.siege("socket_types") as figure:
+        with self.siege("other kinds of socket") as figure:
             refused = silent = 0
             for lane in besieged.LANES:
                 for kind in self.SOCKETS:
@@ -222,7 +222,7 @@ class Impostors(besieged.Siege):
 
     def test_a_request_socket_is_no_dealer(self):
         """Its delimiter is a part too many: dropped whole and counted."""
-        with self.siege("req", shape_dropped=2):
+        with self.siege("a request socket", shape_dropped=2):
             for lane, message in (("intake", hello()), ("inbox", worker_hello("garcia"))):
                 p = self.raw(lane, "calworks").shake(b"REQ")
                 p.send(b"", more=True)
@@ -230,7 +230,7 @@ class Impostors(besieged.Siege):
 
     def test_a_routing_id_of_ones_own(self):
         ids = (b"mine", b"x", b"\0", b"\0abc", b"\0abcde", b"abcde", b"\xff" * 255, b"0x00000001")
-        with self.siege("chosen_ids", foreign_route=len(ids)) as figure:
+        with self.siege("chosen routing ids", foreign_route=len(ids)) as figure:
             for chosen in ids:
                 p = self.raw("intake", "calworks").shake(b"DEALER", (b"Identity", chosen))
                 self.said(p, **hello())
@@ -238,7 +238,7 @@ class Impostors(besieged.Siege):
 
     def test_an_id_that_is_in_use(self):
         """The second is not heard at all; the first goes on."""
-        with self.siege("stolen_id_in_use") as figure:
+        with self.siege("a routing id in use") as figure:
             first = self.raw("intake", "calworks").shake(b"DEALER", (b"Identity", b"\0used"))
             self.said(first, **hello())
             self.assertEqual(self.answer(first)["m"], "subscribe")
@@ -253,7 +253,7 @@ class Impostors(besieged.Siege):
 
     def test_an_id_that_was_in_use(self):
         """Who takes over the id of one who has just gone inherits nothing, and is sent nothing that was meant for it."""
-        with self.siege("stolen_id_after", parted=1) as figure:
+        with self.siege("a routing id of one who has gone", parted=1) as figure:
             victim = self.raw("inbox", "district").shake(b"DEALER", (b"Identity", b"\0heir"))
             self.said(victim, **worker_hello("garcia", "jones"))
             session = self.answer(victim)["session"]

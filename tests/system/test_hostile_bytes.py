@@ -64,7 +64,7 @@ class Shapes(besieged.Siege):
 
     def test_messages_of_other_parts(self):
         n = 0
-        with self.siege("parts", shape_dropped=4 * 103) as figure:
+        with self.siege("messages of other parts", shape_dropped=4 * 103) as figure:
             for lane, client, kind in self.ROLES:
                 p = self.raw(lane, client).shake(kind)
                 one = lane != "feed"
@@ -76,7 +76,7 @@ class Shapes(besieged.Siege):
 
     def test_frames_at_the_limit_and_beyond(self):
         """Of 256 KiB: read and refused as no message. Above: the connection is shut by libzmq."""
-        with self.siege("frame_size", rss_mb=64, malformed=3) as figure:
+        with self.siege("frames at the limit and beyond", rss_mb=64, malformed=3) as figure:
             for lane, client, kind in self.ROLES[:3]:
                 p = self.raw(lane, client).shake(kind)
                 p.send(bytes(256 * KIB - 64))
@@ -88,12 +88,12 @@ class Shapes(besieged.Siege):
 
     def test_a_message_without_an_end(self):
         """libzmq keeps parts until the last one came: 96 MiB of them, given back when the connection goes."""
-        with self.siege("endless_multipart", rss_mb=48) as figure:
+        with self.siege("a message without an end", rss_mb=48) as figure:
             p = self.raw("intake", "calworks").shake()
             held, part = self.rss(), bytes(240 * KIB)
             for _ in range(400):
                 p.send(part, more=True)
-            figure.update(sent_mb=400 * 240 // KIB, served_meanwhile_ms=round(self.serve() * 1000))
+            figure.update(parts=400, sent_mb=400 * 240 // KIB, served_meanwhile_ms=round(self.serve() * 1000))
             figure["held_mb"] = (self.rss() - held) >> 20
             p.close()
             agency = self.raw("intake", "calworks").shake()
@@ -102,7 +102,7 @@ class Shapes(besieged.Siege):
 
     def test_bombs(self):
         count = 3 * len(BOMBS)
-        with self.siege("msgpack_bombs", rss_mb=64, malformed=count) as figure:
+        with self.siege("MessagePack bombs", rss_mb=64, malformed=count) as figure:
             for lane, client, kind in self.ROLES[:3]:
                 p = self.raw(lane, client).shake(kind)
                 for name, bomb in BOMBS:
@@ -116,7 +116,7 @@ class Shapes(besieged.Siege):
     def test_bombs_for_events(self):
         """What is a value, but no event, is a dead letter, acknowledged and named; what is none is no message. The daemon asks
         for nothing that was acknowledged again."""
-        with self.siege("event_bombs", rss_mb=64) as figure:
+        with self.siege("MessagePack bombs for events", rss_mb=64) as figure:
             agency = self.raw("intake", "calworks").shake()
             self.said(agency, **hello(epoch="b" * 32))
             self.assertEqual(self.answer(agency)["m"], "subscribe")
@@ -139,7 +139,7 @@ class Texts(besieged.Siege):
     """Names and topics."""
 
     def test_names_of_sources_and_workers(self):
-        with self.siege("names") as figure:
+        with self.siege("names of sources and workers") as figure:
             agency, worker = self.raw("intake", "calworks").shake(), self.raw("inbox", "district").shake()
             everyone = self.raw("inbox", "desk").shake()
             for name in NAMES:
@@ -157,7 +157,7 @@ class Texts(besieged.Siege):
 
     def test_topics(self):
         topics = [n.encode() for n in NAMES] + list(BAD_UTF8) + [bytes(200 * KIB)]
-        with self.siege("topics", feed_dropped=len(topics)) as figure:
+        with self.siege("topics of the feed", feed_dropped=len(topics)) as figure:
             feed = self.raw("feed", "calworks").shake(b"PUB")
             body = feed.sealed
             for topic in topics:
@@ -173,7 +173,7 @@ class Texts(besieged.Siege):
                        {**event("calsaws", "T1", 0, "contact.made", 0, kind="phone"), "id": name},
                        event("calsaws", "T1", f"w{i}", "worker.assigned", 0, role="ais_worker", worker=name, name=name, phone=name),
                        event("calsaws", "T1", f"u{i}", "case.opened", 0, status="active", **{"x" + name: name})]
-        with self.siege("event_texts", events_refused=2 * len(NAMES)) as figure:
+        with self.siege("texts within events", events_refused=2 * len(NAMES)) as figure:
             agency = self.publish("calworks", "calsaws", events, "c" * 32)
             figure.update(events=len(events), refused=len(agency.refused))
             known = {"malformed", "missing", "bad_type", "bad_value", "unknown_type", "unknown_source", "conflict", "forbidden", "too_large"}
@@ -207,7 +207,7 @@ class Again(besieged.Siege):
         return p, said
 
     def test_replayed(self):
-        with self.siege("replay") as figure:
+        with self.siege("ciphertext said again") as figure:
             live, said = self.recorded()
             stored = self.ask("status")["store"]["events"]
             opened = self.counters()["sessions_opened"]
@@ -237,7 +237,7 @@ class ControlLane(besieged.Siege):
     VERBS = ("status", "dead-letters", "family", "why", "why-not", "plan", "clock", "no-such", "", "status\0", "x" * 5000)
 
     def test_questions(self):
-        with self.siege("verbs") as figure:
+        with self.siege("questions that are none") as figure:
             p = self.raw("control", "operator").shake()
             asked = 0
             for verb in self.VERBS:

@@ -60,25 +60,25 @@ class Flooded(besieged.Siege):
             pass
 
     def check(self, name, lane, client, frames, **counted):
-        with self.siege("flood_" + name, rss_mb=64, **counted) as figure:
+        with self.siege("a flood of " + name, rss_mb=64, **counted) as figure:
             worst = self.flood(lane, client, frames)
             figure.update(messages=len(frames), worst_wait_ms=round(worst * 1000))
             self.assertLess(worst, besieged.SERVED_S)
 
     def test_of_hellos_to_intake(self):
-        self.check("hellos_intake", "intake", "calworks", [hello(epoch=f"{i:032x}") for i in range(3000)])
+        self.check("hellos to intake", "intake", "calworks", [hello(epoch=f"{i:032x}") for i in range(3000)])
 
     def test_of_hellos_to_inbox(self):
-        self.check("hellos_inbox", "inbox", "district", [worker_hello("garcia", "jones")] * 1500)
+        self.check("hellos to inbox", "inbox", "district", [worker_hello("garcia", "jones")] * 1500)
 
     def test_of_long_hellos(self):
         """A thousand workers each: the one who may read them, a thousand times, or one that may not at the end."""
         long = worker_hello(*["garcia"] * 999, "jones")
-        self.check("long_hellos", "inbox", "district", [long] * 100 + [worker_hello(*["garcia"] * 999, "okafor")] * 100)
+        self.check("hellos of a thousand workers", "inbox", "district", [long] * 100 + [worker_hello(*["garcia"] * 999, "okafor")] * 100)
 
     def test_of_small_messages(self):
         self.check("pings", "intake", "calworks", [hello()] + [{"m": "ping", "last": 0}] * 20_000)
-        self.check("nothings", "intake", "calworks", [b""] * 10_000, malformed=1)
+        self.check("empty bodies", "intake", "calworks", [b""] * 10_000, malformed=1)
         self.check("credits", "inbox", "district", [worker_hello("garcia")] + [{"m": "credit", "session": EPOCH, "n": 1}] * 10_000)
 
     def test_of_naks(self):
@@ -93,7 +93,7 @@ class Flooded(besieged.Siege):
         p = self.raw("inbox", "district").shake()
         self.said(p, **worker_hello("garcia"))
         session = self.answer(p)["session"]
-        with self.siege("answers_to_nothing") as figure:
+        with self.siege("answers to nothing") as figure:
             for i in range(300):
                 self.said(p, m="answer", session=session, worker="garcia", notice=f"{i:032x}")
             codes = {self.answer(p).get("code") for _ in range(2)}
@@ -105,7 +105,7 @@ class Flooded(besieged.Siege):
         def descriptors():
             return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
         before, n = descriptors(), 400
-        with self.siege("connections", zap_admitted=n, sessions_opened=n) as figure:
+        with self.siege("connections that come and go", zap_admitted=n, sessions_opened=n) as figure:
             for i in range(n):
                 p = zmtp.Peer(self.lanes["intake"], self.daemon.server_key, zmtp.decoded(self.daemon.pairs["calworks"])).shake()
                 self.said(p, **hello())
@@ -139,7 +139,7 @@ class Reloaded(besieged.Siege):
 
     def test_a_broken_table(self):
         """Each is refused by name, and everybody is in as before."""
-        with self.siege("broken_clients", rss_mb=64, reloads_refused=len(self.TABLES)) as figure:
+        with self.siege("broken tables of clients", rss_mb=64, reloads_refused=len(self.TABLES)) as figure:
             d = self.daemon
             good = "".join(d.entry(*c) for c in self.clients)
             for name, text in self.TABLES:
@@ -165,7 +165,7 @@ class Reloaded(besieged.Siege):
         d.write("policy.yaml", "# as built in\n")
         d.write("linkages.yaml", good)
         self.again()
-        with self.siege("broken_policy", reloads_refused=4) as figure:
+        with self.siege("broken policies", reloads_refused=4) as figure:
             for text in ("rules: 7\n", "timezone: Nowhere/Land\n", "rules: {crossover.found: {level: everything}}\n", "\t{]"):
                 d.write("policy.yaml", text)
                 self.asker.send("verb", verb="reload", v=1, id=1, args={})
@@ -192,7 +192,7 @@ class Reloaded(besieged.Siege):
         agency = self.open(peer.Publisher, "intake", "calworks", "calsaws", "e" * 32, contacts(3000))
         agency.hello()
         agency.subscribed(agency.expect("subscribe"))
-        with self.siege("revoked_under_load", rss_mb=64, unproven=1, hung_up=1) as figure:
+        with self.siege("a key revoked under load", rss_mb=64, unproven=1, hung_up=1) as figure:
             agency.push(3000)
             while agency.acked < 1:
                 agency.take(agency.receive())
@@ -206,7 +206,7 @@ class Reloaded(besieged.Siege):
             self.assertEqual((message["m"], message["code"]), ("error", "forbidden"))
             for _ in range(100):
                 agency.send("event", epoch="e" * 32, seq=agency.acked + 1, event=calsaws(1, "contact.made", 0, kind="phone"))
-            figure.update(acked=agency.acked, stored=stored)
+            figure["frames_after"] = 100
         self.assertLessEqual(agency.acked, stored)
         self.assertLessEqual(self.ask("status")["store"]["events"] - stored, 1, "the bystander's")
         d.write("clients.yaml", good)
@@ -256,7 +256,7 @@ class Process(unittest.TestCase):
         again.hello()
         self.assertGreater(again.expect("subscribe")["next"], agency.acked)
         d.stop()
-        print(f"hostile.signals: acked={agency.acked} lost=0", flush=True)
+        print("a storm of signals: acknowledged and not stored 0", flush=True)
 
     def test_a_log_that_cannot_be_written(self):
         self.daemon.log.close()
@@ -270,7 +270,7 @@ class Process(unittest.TestCase):
                 agency.acked = n - 20
                 agency.publish_all()
                 self.daemon.stop()
-        print("hostile.unwritable_log: full=20 gone=20 lost=0", flush=True)
+        print("a log that cannot be written: full, and gone; acknowledged 40", flush=True)
 
     def test_it_stops_although_peers_read_nothing(self):
         """Peers that were frozen with full queues do not hold the end up: ZMQ_LINGER is a second."""
@@ -310,7 +310,7 @@ class Process(unittest.TestCase):
         again.hello()
         self.assertEqual(again.expect("subscribe")["next"], 51)
         d.stop()
-        print(f"hostile.memory_limit: limit_mb={limit_mb} sent_mb={sent >> 20} lost=0", flush=True)
+        print(f"a message without an end, memory limited to {limit_mb} MiB: killed, started again; lost 0", flush=True)
 
 
 if __name__ == "__main__":
