@@ -309,8 +309,8 @@ static bool has_tokens(const struct lk_event *e)
 	return false;
 }
 
-int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
-		 bool is_known_case, lk_instant at, struct lk_error *err)
+static int effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
+		  bool is_known_case, lk_instant at, struct lk_error *err)
 {
 	struct touched touched = { .n = 0 };
 	struct home *h = NULL;
@@ -339,6 +339,15 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 	if (counts)
 		touch(&touched, key.agency, key.number);
 	return touched.n > 0 ? gather(t, touched.at, touched.n, at, err) : 0;
+}
+
+int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
+		 bool is_known_case, lk_instant at, struct lk_error *err)
+{
+	t->said_at = e->time.at;
+	int rc = effect(t, e, row, is_known_case, at, err);
+	t->said_at = LK_NO_INSTANT;
+	return rc;
 }
 
 /* ---- Keeping --------------------------------------------------------------------------------- */

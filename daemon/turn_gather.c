@@ -257,8 +257,8 @@ static int key_order(const struct case_key *a, const struct case_key *b)
 	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
 }
 
-/* Every link is folded at its instant, after what was said then; one that an event confirmed is
- * there by that time. */
+/* Every link is folded at its instant, after what was said then and before what had waited for an
+ * opening of that instant; one that an event confirmed is there by that time. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
 {
 	struct gathered_event **wider =
@@ -275,7 +275,7 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	/* Of several at one instant the numbers decide, so that every fold takes them alike. */
 	e->key = (struct fold_key){ .at = since,
 				    .waited = 1,
-				    .time_at = INT64_MAX,
+				    .time_at = LK_NO_INSTANT,
 				    .source = g->cases[e->kase].key.number,
 				    .sequence = INT64_MAX,
 				    .place = INT64_MAX,
@@ -498,49 +498,46 @@ static bool foresee(struct gathering *g, struct parts *all, lk_instant at,
 	return !failed;
 }
 
-static bool would_tell(const struct part *part, const uint8_t id[LK_DIGEST])
+/* Somebody else may be asked for the same answer now: then it is theirs. */
+static bool would_tell(const struct part *part, const struct told *record)
 {
-	for (uint32_t i = 0; i < part->would.n; i++)
-		if (memcmp(part->would.at[i].id, id, LK_DIGEST) == 0)
+	for (uint32_t i = 0; i < part->would.n; i++) {
+		const struct candidate *c = &part->would.at[i];
+		if (memcmp(c->id, record->id, LK_DIGEST) == 0 ||
+		    (c->kind == LK_NOTICE_UNANSWERED &&
+		     memcmp(c->cause, record->cause, LK_DIGEST) == 0))
 			return true;
+	}
 	return false;
 }
 
-static uint32_t part_of_case(const struct gathering *g, const struct parts *all, int agency,
-			     struct lk_text number)
+/* With the recipient's own case; or, where that was left behind before, with the case it speaks of. */
+static uint32_t part_of_record(const struct gathering *g, const struct parts *all,
+			       const struct tolds *told, const struct told *record)
 {
+	struct lk_text own = words_text(&told->words, record->own);
+	struct lk_text other = words_text(&told->words, record->other);
 	uint32_t kase =
-		lk_text_given(number) ? gathered(g, (struct case_key){ agency, number }) : NONE;
+		lk_text_given(own) ? gathered(g, (struct case_key){ record->side, own }) : NONE;
+	if (kase == NONE && lk_text_given(other))
+		kase = gathered(g, (struct case_key){ 1 - record->side, other });
 	for (uint32_t i = 0; kase != NONE && i < all->n; i++)
 		if (all->at[i].name == g->cases[kase].part)
 			return i;
 	return 0;
 }
 
-static bool is_moment(const struct gathering *g, const struct told *record)
-{
-	return g->t->policy->rule[record->kind].rule_class == MOMENT;
-}
-
-/* One name is never told by two families. A standing notice that another part says to the same
- * worker is that part's from now on; a moment is taken back where it crossed, and not told again by
- * the part that still says it. */
+/* One name is never told by two families: what another part says from now on goes there, where it is
+ * taken back if it crossed a link that is no more. */
 static void share_record(struct gathering *g, const struct parts *all, const struct tolds *told,
 			 const struct told *record)
 {
-	uint32_t own = part_of_case(g, all, record->side, words_text(&told->words, record->own));
+	uint32_t own = part_of_record(g, all, told, record);
 	uint32_t other = own;
-	for (uint32_t i = 0; i < all->n && !would_tell(&all->at[own], record->id); i++)
-		if (would_tell(&all->at[i], record->id))
+	for (uint32_t i = 0; i < all->n && !would_tell(&all->at[own], record); i++)
+		if (would_tell(&all->at[i], record))
 			other = i;
-	bool stays = other == own || is_moment(g, record);
-	tolds_move(&all->at[stays ? own : other].home->told, told, record);
-	if (other == own || !stays)
-		return;
-	struct tolds *also = &all->at[other].home->told;
-	tolds_move(also, told, record);
-	if (!also->failed)
-		also->at[also->n - 1].live = also->at[also->n - 1].doubled = 1;
+	tolds_move(&all->at[other].home->told, told, record);
 }
 
 static bool share_records(struct gathering *g, struct parts *all, const struct tolds *told,

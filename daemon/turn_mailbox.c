@@ -330,6 +330,8 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	struct home *h;
 	struct told *record;
 	int rc = find_asked(t, a, notice, &h, &record, err);
+	if (rc == LK_ENOTFOUND)
+		return 0; /* taken back as its case left the family: nothing waits for this answer */
 	if (rc < 0)
 		return rc;
 	if (record->answered_at != LK_NO_INSTANT)

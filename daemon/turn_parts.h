@@ -56,6 +56,7 @@ struct turn {
 	struct source_state *sources;
 	size_t sources_n;
 	lk_instant now;             /* of the last call */
+	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */
 	bool is_behind;             /* some family was derived under another revision */

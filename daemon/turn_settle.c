@@ -427,6 +427,7 @@ static int look_at(struct nearby *n, struct home *h, lk_instant at, const struct
 				.s = &around,
 				.told = &h->told,
 				.now = at,
+				.said_at = instant_earlier(n->t->said_at, at),
 				.wake = LK_NO_INSTANT,
 				.thrifty = only == NULL };
 	struct outcome out = { 0 };

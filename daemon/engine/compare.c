@@ -161,14 +161,29 @@ static void drop_content(struct lk_notice *n)
 	n->due = LK_NO_DATE;
 }
 
-static void drop_other_side(struct lk_notice *n)
+/* A meeting that is called for is so for both sides; one to be moved is whose it is. */
+static void keep_unlinked(struct lk_notice *n, enum repeat repeat)
+{
+	struct lk_about about = n->about;
+	bool called = n->kind == LK_MEETING_NEEDED || n->kind == LK_MEETING_OVERDUE;
+	lk_about_clear(&n->about);
+	if (called || repeat == REPEAT_OWN_MEETING) {
+		n->about = about;
+		n->about.with = LK_NO_TEXT;
+		if (called && n->level == LK_CONTENT) /* some of them are the other side's */
+			n->about.reasons = 0;
+		return;
+	}
+	n->due = LK_NO_DATE;
+}
+
+static void drop_other_side(struct lk_notice *n, enum repeat repeat)
 {
 	n->other_number = LK_NO_TEXT;
 	n->contacts_n = 0;
-	if (n->level < LK_REGISTRY)
+	if (n->level == LK_OWN || (n->level == LK_SIGNAL && n->kind != LK_MEETING_RESCHEDULE))
 		return;
-	lk_about_clear(&n->about);
-	n->due = LK_NO_DATE;
+	keep_unlinked(n, repeat);
 	n->events_n = 0;
 	n->level = LK_SIGNAL;
 }
@@ -181,8 +196,8 @@ void notice_withdraw(struct lk_notice *notice, int reason, enum repeat repeat)
 	notice->answered_at = LK_NO_TIME;
 	if (repeat == REPEAT_NO_CONTENT)
 		drop_content(notice);
-	else if (repeat == REPEAT_OWN)
-		drop_other_side(notice);
+	else if (repeat != REPEAT_ALL)
+		drop_other_side(notice, repeat);
 }
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -247,9 +262,22 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 			i < c->about.proposals.n ? c->about.proposals.at[i].at : LK_NO_INSTANT;
 }
 
+/* Nobody gets one notice twice: the worker has been told by another place. */
+static bool has_it(const struct tolds *told, const struct candidate *c)
+{
+	for (uint32_t i = 0; i < told->n; i++) {
+		const struct told *t = &told->at[i];
+		if (t->live && !t->doubled && memcmp(t->cause, c->cause, LK_DIGEST) == 0 &&
+		    lk_text_is(words_text(&told->words, t->worker), c->worker))
+			return true;
+	}
+	return false;
+}
+
 static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 		 const struct candidate *c, int state, struct outcome *out)
 {
+	bool doubled = is_moment(d->p, c->kind) && has_it(told, c);
 	if (t == NULL)
 		t = tolds_add(told);
 	note_candidate(told, t, d, c);
@@ -258,8 +286,8 @@ static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 		t->answered_at = LK_NO_INSTANT;
 	}
 	t->live = 1;
-	t->doubled = c->doubled;
-	if (c->doubled)
+	t->doubled = doubled;
+	if (doubled)
 		return;
 	t->rev++;
 	*add_telling(out) = (struct telling){ c,          (uint32_t)(t - told->at),
@@ -295,6 +323,15 @@ static void compare_candidate(struct tolds *told, const struct derivation *d,
 
 /* ---- Withdrawing ----------------------------------------------------------------------------- */
 
+/* No link leads from the recipient's case to the one it came from any more. */
+static bool is_unlinked(const struct tolds *told, const struct derivation *d, const struct told *t)
+{
+	if (t->other.at == NONE || t->side < 0)
+		return false;
+	return family_case(d->f, t->side, words_text(&told->words, t->own)) == NONE ||
+	       family_case(d->f, 1 - t->side, words_text(&told->words, t->other)) == NONE;
+}
+
 /* What follows of a record: its own candidate, and whoever else has its cause. */
 struct standing {
 	bool follows, withheld, elsewhere;
@@ -315,12 +352,6 @@ static struct standing standing_of(const struct derivation *d, const struct told
 	return s;
 }
 
-static bool is_unlinked(const struct tolds *told, const struct derivation *d, const struct told *t)
-{
-	return t->other.at != NONE && t->side >= 0 &&
-	       family_case(d->f, 1 - t->side, words_text(&told->words, t->other)) == NONE;
-}
-
 static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
 			     const struct told *t, const struct standing *s)
 {
@@ -334,8 +365,8 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
 }
 
-/* When the event that a moment is named by counts from now: a late event may have moved it. Of a
- * status it is when it could be known, however old; of an event that is no more, as it was told. */
+/* When the event that a moment is named by counts from now: a late event may have moved it. Of an event
+ * that is no more, as it was told. */
 static lk_instant happened_at(const struct derivation *d, const struct told *t)
 {
 	for (uint32_t i = 0; i < d->f->causes_n; i++) {
@@ -344,9 +375,8 @@ static lk_instant happened_at(const struct derivation *d, const struct told *t)
 		const struct cause *c = &d->f->causes[i];
 		key_cause(d->f, i, key);
 		cause_digest(t->kind, key, digest);
-		if (memcmp(digest, t->cause, LK_DIGEST) != 0)
-			continue;
-		return c->type == LK_CASE_OPENED || c->type == LK_CASE_STATUS ? t->cause_at : c->at;
+		if (memcmp(digest, t->cause, LK_DIGEST) == 0)
+			return c->at;
 	}
 	return t->cause_at;
 }
@@ -367,6 +397,22 @@ static void date_again(struct told *t, const struct derivation *d)
 		t->cause_at = is_withheld(d, t) ? LK_NO_INSTANT : happened_at(d, t);
 }
 
+/* A meeting of the reader's own side stays known when the link is undone that put another in its way. */
+static enum repeat without_link(const struct derivation *d, const struct told *t)
+{
+	for (uint32_t i = 0; t->kind == LK_MEETING_RESCHEDULE && i < d->f->meetings_n; i++) {
+		char key[KEY_MAX];
+		uint8_t digest[LK_DIGEST];
+		const struct meeting *m = &d->f->meetings[i];
+		key_named(d->f, m->kase, m->id, key);
+		cause_digest(t->kind, key, digest);
+		if (memcmp(digest, t->cause, LK_DIGEST) == 0 &&
+		    d->f->cases[m->kase].agency == t->side)
+			return REPEAT_OWN_MEETING;
+	}
+	return REPEAT_OWN;
+}
+
 static enum repeat may_repeat(const struct tolds *told, const struct derivation *d,
 			      const struct told *t, int reason)
 {
@@ -381,7 +427,7 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 	bool is_away = t->own.at != NONE && t->side >= 0 &&
 		       family_case(d->f, t->side, words_text(&told->words, t->own)) == NONE;
 	if (reason == LK_UNLINKED || is_away)
-		return REPEAT_OWN;
+		return without_link(d, t);
 	if (t->side < 0 || t->kind == LK_CROSSOVER_POSSIBLE ||
 	    (reason != LK_NO_CONSENT && disclosed(d->f, &ask)))
 		return REPEAT_ALL;
@@ -389,12 +435,13 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 	return disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_OWN;
 }
 
-/* crossover.ended follows from a link that was undone; it is wrong only if the undoing was itself
- * taken back, and the family has been mutual since before. */
-static bool ended_follows(const struct tolds *told, const struct derivation *d,
-			  const struct told *t)
+/* crossover.ended follows from a link that was undone; it is wrong if the undoing was itself taken back,
+ * or if the family turns out to have been mutual by another link when that happened. */
+static bool ended_follows(const struct derivation *d, const struct told *t)
 {
-	return is_unlinked(told, d, t) || !is_mutual(d) || kin_of(d)->episode_at >= t->cause_at;
+	const struct kin *k = kin_of(d);
+	bool began = k->episode > 0 && k->episode_at <= t->cause_at;
+	return !began || (!k->mutual && k->ended_at <= t->cause_at);
 }
 
 static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
@@ -404,7 +451,9 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 	if (!t->live)
 		return;
 	struct standing s = standing_of(d, t);
-	if (s.follows || (t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t)))
+	bool is_wrong = is_moment(d->p, t->kind) && t->level >= LK_REGISTRY &&
+			is_unlinked(told, d, t); /* what it names is not the family's any more */
+	if ((s.follows && !is_wrong) || (t->kind == LK_CROSSOVER_ENDED && ended_follows(d, t)))
 		return;
 	int reason = withdrawal_reason(told, d, t, &s);
 	t->live = 0;
@@ -431,12 +480,14 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	lk_digest(&name, sizeof(name), NULL, ended.id);
 	memcpy(ended.cause, ended.id, LK_DIGEST);
 	ended.kind = LK_CROSSOVER_ENDED;
+	ended.other = NO_WORD; /* it speaks of no link that is there */
 	ended.level = LK_SIGNAL;
 	ended.topic = NO_TOPIC;
 	ended.urgency = d->p->rule[LK_CROSSOVER_ENDED].urgency;
 	ended.live = 1;
 	ended.rev = 1;
-	ended.cause_at = ended.first_told_at = d->now;
+	ended.cause_at = d->said_at;
+	ended.first_told_at = d->now;
 	ended.answered_at = LK_NO_INSTANT;
 	*tolds_add(told) = ended;
 	*add_telling(out) =

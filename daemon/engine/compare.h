@@ -10,6 +10,7 @@ enum repeat {
 	REPEAT_ALL,
 	REPEAT_NO_CONTENT, /* the family's consent does not cover it any more */
 	REPEAT_OWN,        /* nothing of the other side: no link leads there any more */
+	REPEAT_OWN_MEETING, /* the same of a meeting that is the reader's own side's */
 };
 
 struct telling {

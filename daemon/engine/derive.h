@@ -74,6 +74,7 @@ struct derivation {
 	const struct surroundings *s;
 	const struct tolds *told;
 	lk_instant now;
+	lk_instant said_at; /* when the event that is being settled says it happened; no later than now */
 	lk_instant wake; /* next instant at which the answer may differ; LK_NO_INSTANT */
 	struct candidate *at;
 	uint32_t n, room;

@@ -19,7 +19,7 @@ struct cause {
 	struct word source, id;
 	lk_instant at; /* from when it counts: its time, or the opening of its case */
 	int32_t agency;
-	int32_t type; /* lk_event_type */
+	uint32_t spare; /* keeps the packed row free of holes */
 };
 
 /* One agency's case. */
@@ -68,13 +68,15 @@ struct assignment {
 	lk_instant from_at, until_at;   /* until_at LK_NO_INSTANT: still assigned */
 };
 
+/* What ids name belongs to the case that first named them, be it by an ending: its cause, or a meeting's version, is
+ * NONE until it was signed, started, raised, made or scheduled. */
 struct consent {
 	struct word id;
 	uint32_t kase, cause;
 	uint32_t topics;
 	lk_date expires; /* last day; LK_NO_DATE: none */
 	int32_t in_force;
-	uint32_t spare;
+	int32_t ran_out; /* by its day, not by a person */
 	lk_instant signed_at;
 };
 
@@ -140,7 +142,7 @@ struct referral {
 	int32_t to_agency;        /* -1: somebody else */
 	int32_t urgent;
 	lk_date follow_up;
-	uint32_t spare;
+	uint32_t maker; /* case that made it */
 	lk_instant made_at;
 };
 

@@ -88,7 +88,7 @@ static int nearness(const struct family *f, uint32_t asker, uint32_t owner)
 	return f->cases[asker].agency == f->cases[owner].agency ? 1 : 2;
 }
 
-#define DEFINE_FIND(record, plural) \
+#define DEFINE_NAMED(record, plural) \
 	static uint32_t find_##record(const struct step *s, struct lk_text id) \
 	{ \
 		uint32_t found = NONE; \
@@ -114,12 +114,12 @@ static int nearness(const struct family *f, uint32_t asker, uint32_t owner)
 		r->kase = s->kase; \
 		return r; \
 	}
-DEFINE_FIND(consent, consents)
-DEFINE_FIND(plan, plans)
-DEFINE_FIND(service, services)
-DEFINE_FIND(meeting, meetings)
-DEFINE_FIND(concern, concerns)
-DEFINE_FIND(referral, referrals)
+DEFINE_NAMED(consent, consents)
+DEFINE_NAMED(plan, plans)
+DEFINE_NAMED(service, services)
+DEFINE_NAMED(meeting, meetings)
+DEFINE_NAMED(concern, concerns)
+DEFINE_NAMED(referral, referrals)
 
 static struct moment *add_moment(const struct step *s, int kind)
 {
@@ -305,28 +305,41 @@ static void fold_worker_unassigned(struct step *s)
 
 #define ALL_TOPICS ((1u << lk_topic_count) - 1)
 
+static struct consent *consent_of(const struct step *s, struct lk_text id)
+{
+	bool fresh;
+	struct consent *c = named_consent(s, id, &fresh);
+	if (fresh) {
+		c->cause = NONE;
+		c->expires = LK_NO_DATE;
+		c->signed_at = LK_NO_INSTANT;
+	}
+	return c;
+}
+
 static void fold_consent_signed(struct step *s)
 {
 	const struct lk_consent_signed *d = &s->e->consent_signed;
-	bool fresh;
-	struct consent *c = named_consent(s, d->consent, &fresh);
+	struct consent *c = consent_of(s, d->consent);
 	c->cause = s->cause;
 	c->topics = d->topics != 0 ? d->topics : ALL_TOPICS;
 	c->expires = d->expires;
 	c->signed_at = s->at;
 	c->in_force = d->expires == LK_NO_DATE || zone_date(&s->p->zone, s->at) <= d->expires;
+	c->ran_out = 0;
 	unit_of(s->f, s->kase)->signed_step = s->f->steps;
 }
 
 static void fold_consent_revoked(struct step *s)
 {
-	uint32_t found = find_consent(s, s->e->consent_revoked.consent);
+	struct consent *c = consent_of(s, s->e->consent_revoked.consent);
 	unit_of(s->f, s->kase)->denied_step = s->f->steps;
-	if (found == NONE || !s->f->consents[found].in_force)
+	c->ran_out = 0;
+	if (!c->in_force)
 		return;
-	s->f->consents[found].in_force = 0;
+	c->in_force = 0;
 	struct moment *m = add_moment(s, LK_CONSENT_ENDED);
-	m->subject = found;
+	m->subject = (uint32_t)(c - s->f->consents);
 	m->agency = LK_NO_CODE;
 }
 
@@ -381,11 +394,22 @@ static bool calworks_open(const struct family *f, uint32_t near)
 	return false;
 }
 
+static struct service *service_of(const struct step *s, struct lk_text id)
+{
+	bool fresh;
+	struct service *v = named_service(s, id, &fresh);
+	if (fresh) {
+		v->cause = NONE;
+		v->category = LK_NO_CODE;
+		v->started_at = LK_NO_INSTANT;
+	}
+	return v;
+}
+
 static void fold_service_started(struct step *s)
 {
 	const struct lk_service_started *d = &s->e->service_started;
-	bool fresh;
-	struct service *v = named_service(s, d->service, &fresh);
+	struct service *v = service_of(s, d->service);
 	v->category = d->category;
 	v->running = 1;
 	v->started_at = s->at;
@@ -398,17 +422,26 @@ static void fold_service_started(struct step *s)
 
 static void fold_service_ended(struct step *s)
 {
-	uint32_t found = find_service(s, s->e->service_ended.service);
-	if (found != NONE)
-		s->f->services[found].running = 0;
+	service_of(s, s->e->service_ended.service)->running = 0;
+}
+
+static struct concern *concern_of(const struct step *s, struct lk_text id)
+{
+	bool fresh;
+	struct concern *c = named_concern(s, id, &fresh);
+	if (fresh) {
+		c->cause = NONE;
+		c->kind = LK_NO_CODE;
+		c->raised_at = LK_NO_INSTANT;
+	}
+	return c;
 }
 
 static void fold_concern_raised(struct step *s)
 {
 	const struct lk_concern_raised *d = &s->e->concern_raised;
-	bool fresh;
-	struct concern *c = named_concern(s, d->concern, &fresh);
-	if (fresh || c->resolved || c->kind != d->kind) {
+	struct concern *c = concern_of(s, d->concern);
+	if (c->resolved || c->kind != d->kind) {
 		c->raised_at = s->at;
 		c->cause = s->cause;
 	}
@@ -418,9 +451,7 @@ static void fold_concern_raised(struct step *s)
 
 static void fold_concern_resolved(struct step *s)
 {
-	uint32_t found = find_concern(s, s->e->concern_resolved.concern);
-	if (found != NONE)
-		s->f->concerns[found].resolved = 1;
+	concern_of(s, s->e->concern_resolved.concern)->resolved = 1;
 }
 
 static struct moment *referral_moment(const struct step *s, uint32_t index)
@@ -433,13 +464,27 @@ static struct moment *referral_moment(const struct step *s, uint32_t index)
 	return m;
 }
 
+static struct referral *referral_of(const struct step *s, struct lk_text id)
+{
+	bool fresh;
+	struct referral *r = named_referral(s, id, &fresh);
+	if (fresh) {
+		r->cause = r->maker = NONE;
+		r->to = NO_WORD;
+		r->category = r->status = r->to_agency = LK_NO_CODE;
+		r->follow_up = LK_NO_DATE;
+		r->made_at = LK_NO_INSTANT;
+	}
+	return r;
+}
+
 static void fold_referral_made(struct step *s)
 {
 	const struct lk_referral_made *d = &s->e->referral_made;
-	bool fresh;
 	struct word to = family_word(s->f, d->to);
-	struct referral *r = named_referral(s, d->referral, &fresh);
+	struct referral *r = referral_of(s, d->referral);
 	r->to = to;
+	r->maker = s->kase;
 	r->to_agency = lk_agency_code(d->to);
 	r->category = d->category;
 	r->status = LK_NO_CODE;
@@ -453,11 +498,11 @@ static void fold_referral_made(struct step *s)
 
 static void fold_referral_updated(struct step *s)
 {
-	uint32_t found = find_referral(s, s->e->referral_updated.referral);
-	if (found == NONE)
+	struct referral *r = referral_of(s, s->e->referral_updated.referral);
+	if (r->cause == NONE)
 		return;
-	s->f->referrals[found].status = s->e->referral_updated.status;
-	referral_moment(s, found);
+	r->status = s->e->referral_updated.status;
+	referral_moment(s, (uint32_t)(r - s->f->referrals));
 }
 
 /* ---- Meetings -------------------------------------------------------------------------------- */
@@ -504,10 +549,22 @@ static uint32_t add_version(const struct step *s, uint32_t meeting)
 	return f->versions_n - 1;
 }
 
-static void fold_meeting_scheduled(struct step *s)
+static struct meeting *meeting_of(const struct step *s, struct lk_text id)
 {
 	bool fresh;
-	struct meeting *m = named_meeting(s, s->e->meeting_scheduled.meeting, &fresh);
+	struct meeting *m = named_meeting(s, id, &fresh);
+	if (fresh) {
+		m->version = m->state_cause = NONE;
+		m->state = MEETING_CANCELLED;
+		m->held_at = LK_NO_INSTANT;
+	}
+	return m;
+}
+
+static void fold_meeting_scheduled(struct step *s)
+{
+	struct meeting *m = meeting_of(s, s->e->meeting_scheduled.meeting);
+	bool is_first = m->version == NONE;
 	uint32_t index = (uint32_t)(m - s->f->meetings);
 	uint32_t version = add_version(s, index);
 	m->version = version;
@@ -517,15 +574,15 @@ static void fold_meeting_scheduled(struct step *s)
 	m->held_at = LK_NO_INSTANT;
 	struct moment *told = add_moment(s, LK_MEETING_CHANGED);
 	told->subject = version;
-	told->what = fresh ? LK_SCHEDULED : LK_MOVED;
+	told->what = is_first ? LK_SCHEDULED : LK_MOVED;
 }
 
+/* NULL: it was never on the calendar. */
 static struct meeting *known_meeting(const struct step *s, struct lk_text id, int state)
 {
-	uint32_t found = find_meeting(s, id);
-	if (found == NONE)
+	struct meeting *m = meeting_of(s, id);
+	if (m->version == NONE)
 		return NULL;
-	struct meeting *m = &s->f->meetings[found];
 	m->state = state;
 	m->state_step = s->f->steps;
 	m->state_cause = s->cause;
@@ -553,12 +610,14 @@ static void fold_meeting_missed(struct step *s)
 
 static void fold_meeting_cancelled(struct step *s)
 {
-	uint32_t found = find_meeting(s, s->e->meeting_cancelled.meeting);
-	if (found == NONE || s->f->meetings[found].state == MEETING_CANCELLED)
+	struct lk_text id = s->e->meeting_cancelled.meeting;
+	bool was_cancelled = meeting_of(s, id)->state == MEETING_CANCELLED;
+	struct meeting *m = known_meeting(s, id, MEETING_CANCELLED);
+	if (m == NULL || was_cancelled)
 		return;
-	(void)known_meeting(s, s->e->meeting_cancelled.meeting, MEETING_CANCELLED);
+	uint32_t version = m->version;
 	struct moment *told = add_moment(s, LK_MEETING_CHANGED);
-	told->subject = s->f->meetings[found].version;
+	told->subject = version;
 	told->what = LK_CANCELLED;
 }
 
@@ -778,9 +837,7 @@ static bool told_in_step(const struct step *s, uint32_t cause)
 static void share_status(struct step *s, uint32_t index, bool shared)
 {
 	struct kase *k = &s->f->cases[index];
-	/* A case's own opening says its status itself, and only where it is another than before. */
-	bool opens = s->e != NULL && s->e->type == LK_CASE_OPENED && index == s->kase;
-	bool begins = shared && !k->status_shared && !opens;
+	bool begins = shared && !k->status_shared;
 	k->status_shared = shared;
 	if (!begins || k->status < 0 || told_in_step(s, k->status_cause))
 		return;
@@ -970,6 +1027,7 @@ static void tick_consents(struct step *s)
 		if (!c->in_force || c->expires == LK_NO_DATE || expiry_at(s->p, c) != s->at)
 			continue;
 		c->in_force = 0;
+		c->ran_out = 1;
 		s->kase = c->kase;
 		s->cause = c->cause;
 		begin_step(s);
@@ -1071,7 +1129,6 @@ static uint32_t add_cause(struct family *f, const struct lk_event *e, lk_instant
 	c->id = id;
 	c->at = at;
 	c->agency = (int32_t)e->agency;
-	c->type = (int32_t)e->type;
 	return f->causes_n - 1;
 }
 

@@ -84,6 +84,12 @@ static lk_date due_after(const struct derivation *d, lk_instant trigger_at,
 	return day_after(day, dated_on(within, day));
 }
 
+/* The side that said it, which need not be the one whose case its id belongs to. */
+static int said_by(const struct derivation *d, uint32_t cause)
+{
+	return d->f->causes[cause].agency;
+}
+
 struct asking {
 	enum met met;
 	need_visitor *visit;
@@ -120,7 +126,7 @@ static void need_ltm(struct derivation *d, const struct asking *a)
 			continue;
 		struct need need = need_of(LK_LTM, POLICY_BIT(LK_LTM), in_episode(d, p->signed_at),
 					   p->signed_cause);
-		need.agency = d->f->cases[p->kase].agency;
+		need.agency = said_by(d, p->signed_cause);
 		need.due = due_after(d, need.trigger_at, &d->p->ltm_due);
 		key_named(d->f, p->kase, p->id, named);
 		snprintf(key, sizeof(key), "ltm/%.200s", named);
@@ -137,7 +143,7 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 			continue;
 		struct need need =
 			need_of(LK_TDM, POLICY_BIT(LK_TDM), in_episode(d, c->raised_at), c->cause);
-		need.agency = d->f->cases[c->kase].agency;
+		need.agency = said_by(d, c->cause);
 		need.due = due_after(d, need.trigger_at, &d->p->tdm_due);
 		key_named(d->f, c->kase, c->id, named);
 		snprintf(key, sizeof(key), "tdm/%.200s", named);
@@ -148,17 +154,17 @@ static void need_tdm(struct derivation *d, const struct asking *a)
 /* ---- Reconvene: one need a family, however many reasons -------------------------------------- */
 
 /* Adds one reason, unless a meeting since has met it. */
-static void add_reason(struct derivation *d, const struct asking *a, struct need *all,
-		       uint32_t kase, int reason, lk_instant at, uint32_t cause)
+static void add_reason(struct derivation *d, const struct asking *a, struct need *all, int reason,
+		       lk_instant at, uint32_t cause)
 {
 	struct need one =
 		need_of(LK_LTM, POLICY_BIT(LK_LTM) | POLICY_BIT(LK_CFT), in_episode(d, at), cause);
 	if (is_met(d, &one, a->met))
 		return;
-	all->reasons[d->f->cases[kase].agency] |= POLICY_BIT(reason);
+	all->reasons[said_by(d, cause)] |= POLICY_BIT(reason);
 	if (all->trigger_at == LK_NO_INSTANT || one.trigger_at < all->trigger_at)
 		all->trigger_at = one.trigger_at;
-	if (cause != NONE && all->causes_n < LK_BECAUSE_MAX)
+	if (all->causes_n < LK_BECAUSE_MAX)
 		all->causes[all->causes_n++] = cause;
 }
 
@@ -169,17 +175,16 @@ static void add_case_reasons(struct derivation *d, const struct asking *a, struc
 	if (!k->open || k->agency != LK_CALWORKS)
 		return;
 	if (k->not_meeting_at != LK_NO_INSTANT)
-		add_reason(d, a, all, kase, LK_NOT_MEETING, k->not_meeting_at,
-			   k->not_meeting_cause);
+		add_reason(d, a, all, LK_NOT_MEETING, k->not_meeting_at, k->not_meeting_cause);
 	if (k->closing_on != LK_NO_DATE)
-		add_reason(d, a, all, kase, LK_DISCONTINUING, k->closing_at, k->closing_cause);
+		add_reason(d, a, all, LK_DISCONTINUING, k->closing_at, k->closing_cause);
 }
 
 static void add_concern_reason(struct derivation *d, const struct asking *a, struct need *all,
 			       const struct concern *c)
 {
 	if (!c->resolved && c->kind != LK_REMOVAL_CONSIDERED && d->f->cases[c->kase].open)
-		add_reason(d, a, all, c->kase, LK_CONCERN, c->raised_at, c->cause);
+		add_reason(d, a, all, LK_CONCERN, c->raised_at, c->cause);
 }
 
 static void need_reconvene(struct derivation *d, const struct asking *a)

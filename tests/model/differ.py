@@ -22,15 +22,6 @@ from story import instant_of
 MEMBERS = ("to", "kind", "state", "reason", "case", "other", "due", "urgency", "level", "at")
 BLIND = ("meeting", "meeting_kind", "start", "reasons", "proposals")
 
-# Differences that are known and not decided yet: name -> which notices it hides, by the type of the line's event.
-KNOWN = {
-    # To those whose family is mutual by another link; and taken back by a later link that comes late.
-    "crossover.ended": lambda notice, event: notice["kind"] == "crossover.ended",
-    # What crossed an earlier link of the pair, told again with a new one.
-    "linked again": lambda notice, event: notice["kind"] == "meeting.changed" and event == "link.confirmed",
-}
-
-
 def plain(notice):
     """What is compared of one output line."""
     if "refused" in notice:
@@ -56,24 +47,10 @@ def plain(notice):
     return json.dumps(out, sort_keys=True)
 
 
-def event_types(stimuli):
-    """The type of each line's event, None where there is none."""
-    out = []
-    for text in stimuli:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            line = None
-        out.append(line.get("type") if isinstance(line, dict) else None)
-    return out
-
-
-def by_line(lines, types):
+def by_line(lines):
     said = collections.defaultdict(collections.Counter)
     for line in lines:
-        event = types[line["line"] - 1]
-        if "kind" not in line or not any(hides(line, event) for hides in KNOWN.values()):
-            said[line["line"]][plain(line)] += 1
+        said[line["line"]][plain(line)] += 1
     return said
 
 
@@ -97,12 +74,11 @@ def modelled(stimuli):
 
 def differences(sim, stimuli):
     """-> [(line, only the simulator says, only the model says)]."""
-    types = event_types(stimuli)
     try:
-        theirs = by_line(simulate(sim, stimuli), types)
+        theirs = by_line(simulate(sim, stimuli))
     except RuntimeError as e:
         return [(0, [str(e)], [])]
-    ours = by_line(modelled(stimuli), types)
+    ours = by_line(modelled(stimuli))
     out = []
     for line in sorted(set(theirs) | set(ours)):
         more, less = theirs[line] - ours[line], ours[line] - theirs[line]

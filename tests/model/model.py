@@ -19,6 +19,9 @@ PROMPT_WAITS, URGENT_WAITS = 48 * 3600, 8 * 3600
 BEGINNING = instant_of("1990-01-01T00:00:00Z")
 
 
+BLIND = ("meeting", "meeting_kind", "start", "reasons", "proposals")  # what a blind one says (5.2)
+
+
 class Telling:
     """One id: what was last told under it."""
 
@@ -30,6 +33,7 @@ class Telling:
 class Model:
     def __init__(self, out):
         self.known, self.told, self.out = [], {}, out
+        self.shared = set()  # slots whose worker had the moment by another slot
         self.by_name = {}
         self.now = BEGINNING
         self.line = 0
@@ -159,21 +163,28 @@ class Model:
     def compare_moments(self, moments):
         """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5)."""
         follows = {("M", n.kind, n.key, n.slot): n for n in moments}
+        self.shared &= set(follows)
+        undone = set()
         for slot, telling in list(self.told.items()):
             if not telling.moment or not telling.told:
                 continue
-            if self.was_unlinked(telling.notice) and (telling.notice.level != OWN or slot not in follows):
-                follows.pop(slot, None)
+            if self.was_unlinked(telling.notice) and (telling.notice.level in (REGISTRY, CONTENT) or
+                                                      slot not in follows):
                 self.withdraw(telling, "unlinked")
+                undone.add(slot)
             elif slot not in follows and not self.ended_holds(telling.notice):
                 self.withdraw(telling, "corrected")
         for slot, notice in follows.items():
             have = self.told.get(slot)
             if not notice.tell or have and have.told:
                 continue
-            if have and self.was_unlinked(have.notice) and notice.level == OWN:
+            if slot in undone and notice.level == CONTENT and not self.state.live_throughout(
+                    notice.topic, notice.other, have.since, self.now):
+                continue
+            if slot in self.shared:
                 continue
             if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
+                self.shared.add(slot)  # told by the other slot: not to a successor either
                 continue
             telling = self.told.setdefault(slot, Telling(notice, True))
             self.tell(telling, notice, "new")
@@ -243,11 +254,12 @@ class Model:
         out["reason"] = reason
         notice = telling.notice
         unseen = notice.level == CONTENT and not (self.state.live_throughout(
-            notice.topic, notice.case, telling.since if telling.moment else self.now, self.now) and
-            self.state.cases[notice.case].door(self.now))
+            notice.topic, notice.other or notice.case, self.happened(telling), self.now) and
+            notice.case in self.state.cases and self.state.cases[notice.case].door(self.now))
         if reason == "unlinked" or unseen:
             for member in notice.foreign:
-                out["about"].pop(member, None)
+                if reason == "unlinked" or notice.kind != "meeting.reschedule" or member not in BLIND:
+                    out["about"].pop(member, None)
         if unseen:
             out["level"] = REGISTRY
             if notice.kind not in ("meeting.needed", "meeting.overdue"):
@@ -262,6 +274,13 @@ class Model:
             out.pop("other", None)
             out.pop("contacts", None)
         self.say(telling, out)
+
+    def happened(self, telling):
+        """From when on it must have been live: of a moment whose event still counts, from its time."""
+        if not telling.moment:
+            return self.now
+        events = [e.at for e in self.state.events if e.name in telling.notice.events]
+        return events[0] if events else telling.since
 
     def say(self, telling, out):
         telling.rev += 1

@@ -266,7 +266,8 @@ class Rules:
                 answered = False
             elif e.at >= self.episode:
                 answered = True
-        if not answered and all(self.reached(morning(day)) for day in self.ran_out_today()):
+        if not answered and all(self.reached(morning(day)) or midnight(day) < self.episode
+                                for day in self.ran_out_today()):
             case = self.discoverer()
             other = self.others_main(case)
             self.stand("consent.needed", self.episode_key, self.lead(case), case, REGISTRY, other=other.key,
@@ -284,8 +285,8 @@ class Rules:
         held = self.s.consents_in_force(self.family, self.now)
         if not held or any(last_day(c, self.now) is None for c in held):
             return
-        last = max(held, key=lambda c: (last_day(c, self.now), c.owner, c.name))
-        day = last_day(last, self.now)
+        day = max(last_day(c, self.now) for c in held)
+        last = min((c for c in held if last_day(c, self.now) == day), key=lambda c: self.s.events.index(c.events[0]))
         if self.reached(morning(days_after(day, -14))):
             for case, to in self.both_leads(None):
                 self.stand("consent.expiring", (last.owner, last.name), to, case, REGISTRY,
@@ -375,12 +376,13 @@ class Rules:
 
     def reunification_evaluate(self):
         """A child is removed, the CalWORKs case open and not in reunification (AB 429, AB 135; DK)."""
-        removed = [(said[-1][0], c) for c in self.s.open_cases(self.family, "cws", self.now)
+        removed = [(said[-1][0], c) for c in self.cases if c.open(self.now)
                    for person, said in sorted(c.children.items()) if said[-1][1]]
         for case in self.s.open_cases(self.family, "calworks", self.now):
             if removed and case.status(self.now) != "reunification":
-                self.stand_content("reunification.evaluate", case.key, self.lead(case), case,
-                                   min(removed, key=lambda r: r[0])[1], "status")
+                own = any(c.agency == "calworks" for _, c in removed)
+                said = case if own else min(removed, key=lambda r: r[0])[1]
+                self.stand_content("reunification.evaluate", case.key, self.lead(case), case, said, "status")
 
     def reunification_ending(self):
         """The status ends within 30 days: 6 full months after its month, or its own `until` (AB 135)."""
@@ -530,10 +532,11 @@ class Rules:
                      days_after(day_of(self.trigger(at)), 7), case, reason) for at, reason, case in found]
 
     def unresolved(self, concern):
-        """The first saying since it was last resolved."""
+        """The first saying of this kind since it was last resolved."""
         first = None
         for e in concern.until(self.now):
-            first = None if e.type == "concern.resolved" else first or e
+            same = first and e.data.get("kind") == first.data["kind"]
+            first = None if e.type == "concern.resolved" else first if same else e
         return first
 
     def need_tdm(self):
@@ -679,8 +682,9 @@ class Rules:
                    and not self.reached(midnight(days_after(n.due, 1))) for n in needs)
 
     def replaced(self, m, since):
-        """Another of its kind was put on the calendar since."""
-        return any(o.thing is not m.thing and o.kind == m.kind and o.on_calendar and o.scheduled.at >= since
+        """Another of its kind was put on the calendar since, and not called off."""
+        return any(o.thing is not m.thing and o.kind == m.kind and o.last.type != "meeting.cancelled" and
+                   o.scheduled.at >= since
                    for o in self.meetings_of(self.family))
 
     def held_with_family_since(self, m):
@@ -830,7 +834,7 @@ class Rules:
         own = case.agency == e.agency
         if tell:
             self.moment(kind, e.name, to, to, case, OWN if own else REGISTRY, at, about=about,
-                        other=None if own else e.case, crosses=None if own else self.pair(case),
+                        other=None if own else e.case, crosses=None if own else (case.key, e.case),
                         foreign=() if own else about, events=(e.name,))
         else:
             self.moment(kind, e.name, to, to, case, OWN, at, visible=False, about=about)

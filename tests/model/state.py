@@ -274,7 +274,9 @@ class State:
         return [c for c in self.of("consent", family) if in_force(c, at)]
 
     def live(self, topic, family, at):
-        """A consent in force covers the topic, and no open case of the family is limited."""
+        """A link leads to the other side, a consent in force covers the topic, and no open case is limited."""
+        if not all(self.side(family, agency, at) for agency in AGENCIES):
+            return False  # no link leads to the other side
         if any(c.limited(at) for agency in AGENCIES for c in self.open_cases(family, agency, at)):
             return False
         return any(topic in signed_topics(c, at) for c in self.consents_in_force(family, at))

@@ -33,11 +33,9 @@ static bool was_denied(const struct kin *k)
 static bool has_begun(struct derivation *d)
 {
 	lk_date last = LK_NO_DATE;
-	for (uint32_t i = 0; i < d->f->consents_n; i++) {
-		lk_date expires = d->f->consents[i].expires;
-		if (expires != LK_NO_DATE && expires < today(d) && expires > last)
-			last = expires;
-	}
+	for (uint32_t i = 0; i < d->f->consents_n; i++)
+		if (d->f->consents[i].ran_out && d->f->consents[i].expires > last)
+			last = d->f->consents[i].expires;
 	if (last == LK_NO_DATE || midnight(d, last + 1) < kin_of(d)->episode_at)
 		return true;
 	return has_come(d, morning(d, last + 1));

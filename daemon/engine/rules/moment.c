@@ -43,7 +43,10 @@ static void about_referral(struct derivation *d, const struct moment *m, struct 
 	fact->about.referral = family_text(d->f, r->id);
 	fact->about.category = r->category;
 	fact->about.referral_status = m->status;
-	fact->to_side = made ? r->to_agency : d->f->cases[r->kase].agency;
+	fact->to_side = made ? r->to_agency : d->f->cases[r->maker].agency;
+	fact->discoverer = made ? NONE : r->maker;
+	if (!made && fact->to_side == fact->agency)
+		fact->kase = r->maker; /* it is about the referral of that case */
 }
 
 static uint32_t add_people(const struct derivation *d, const struct version *v, enum slot slot,

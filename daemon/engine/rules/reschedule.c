@@ -50,11 +50,11 @@ static const struct version *version_of(const struct derivation *d, const struct
 	return &d->f->versions[m->version];
 }
 
-/* On the calendar, and its hour has not come. */
+/* On the calendar, and its hour has not come. One that was missed stays there. */
 static bool is_ahead(struct derivation *d, const struct meeting *m)
 {
-	return m->version != NONE && m->state == MEETING_PLANNED &&
-	       !has_come(d, version_of(d, m)->start_at);
+	bool stays = m->state == MEETING_PLANNED || m->state == MEETING_MISSED;
+	return m->version != NONE && stays && !has_come(d, version_of(d, m)->start_at);
 }
 
 static bool requires(const struct family *f, const struct version *v, struct lk_text worker)
@@ -227,11 +227,11 @@ static void find_reasons(struct derivation *d, struct moving *mv, const struct s
 		find_leavers(d, mv);
 		find_closed(d, mv);
 		mv->reasons |= s->late ? POLICY_BIT(LK_LATE) : 0;
-	} else if (mv->m->state == MEETING_MISSED) {
-		find_missed(d, mv);
-	} else if (mv->m->state == MEETING_HELD && mv->v->kind == LK_LTM && !mv->m->with_family) {
-		find_no_family(d, mv);
 	}
+	if (mv->m->state == MEETING_MISSED)
+		find_missed(d, mv);
+	if (mv->m->state == MEETING_HELD && mv->v->kind == LK_LTM && !mv->m->with_family)
+		find_no_family(d, mv);
 }
 
 /* ---- Proposals ------------------------------------------------------------------------------- */

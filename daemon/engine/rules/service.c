@@ -43,8 +43,8 @@ static void overdue(struct derivation *d, const struct referral *r)
 		return;
 	key_named(d->f, r->kase, r->id, key);
 	struct fact fact = fact_of(LK_REFERRAL_OVERDUE, key);
-	fact.kase = r->kase;
-	fact.agency = d->f->cases[r->kase].agency;
+	fact.kase = r->maker;
+	fact.agency = d->f->cases[r->maker].agency;
 	fact.due = r->follow_up;
 	fact.about.referral = family_text(d->f, r->id);
 	fact_because(&fact, r->cause);

@@ -39,17 +39,21 @@ static void reunification_evaluate(struct derivation *d, uint32_t kase)
 	char key[KEY_MAX];
 	key_case(d->f, kase, key);
 	struct fact fact = fact_of(LK_REUNIFICATION_EVALUATE, key);
+	fact.agency = LK_CWS;
 	for (uint32_t i = 0; i < d->f->removals_n; i++) {
 		const struct removal *r = &d->f->removals[i];
 		if (r->returned || !d->f->cases[r->kase].open)
 			continue;
+		bool own = d->f->cases[r->kase].agency == LK_CALWORKS;
+		fact.agency = own ? LK_CALWORKS : fact.agency;
 		fact.kase = fact.causes_n == 0 ? r->kase : fact.kase; /* whose child it is */
 		fact_because(&fact, r->cause);
 	}
 	if (fact.causes_n == 0 || d->f->cases[kase].status == LK_REUNIFICATION)
 		return;
 	fact.discoverer = kase;
-	fact.agency = LK_CWS;
+	if (fact.agency == LK_CALWORKS) /* its own side has said so: it is told as that */
+		fact.kase = kase;
 	fact_tell(d, &fact);
 }
 
