@@ -69,7 +69,8 @@ struct assignment {
 };
 
 /* What ids name belongs to the case that first named them, be it by an ending: its cause, or a meeting's version, is
- * NONE until it was signed, started, raised, made or scheduled. */
+ * NONE until it was started, raised, made or scheduled. A consent alone is named by its signature, so that a revocation
+ * never misses it. */
 struct consent {
 	struct word id;
 	uint32_t kase, cause;

@@ -305,22 +305,11 @@ static void fold_worker_unassigned(struct step *s)
 
 #define ALL_TOPICS ((1u << lk_topic_count) - 1)
 
-static struct consent *consent_of(const struct step *s, struct lk_text id)
-{
-	bool fresh;
-	struct consent *c = named_consent(s, id, &fresh);
-	if (fresh) {
-		c->cause = NONE;
-		c->expires = LK_NO_DATE;
-		c->signed_at = LK_NO_INSTANT;
-	}
-	return c;
-}
-
 static void fold_consent_signed(struct step *s)
 {
 	const struct lk_consent_signed *d = &s->e->consent_signed;
-	struct consent *c = consent_of(s, d->consent);
+	bool fresh;
+	struct consent *c = named_consent(s, d->consent, &fresh);
 	c->cause = s->cause;
 	c->topics = d->topics != 0 ? d->topics : ALL_TOPICS;
 	c->expires = d->expires;
@@ -332,14 +321,17 @@ static void fold_consent_signed(struct step *s)
 
 static void fold_consent_revoked(struct step *s)
 {
-	struct consent *c = consent_of(s, s->e->consent_revoked.consent);
+	uint32_t found = find_consent(s, s->e->consent_revoked.consent);
 	unit_of(s->f, s->kase)->denied_step = s->f->steps;
+	if (found == NONE)
+		return;
+	struct consent *c = &s->f->consents[found];
 	c->ran_out = 0;
 	if (!c->in_force)
 		return;
 	c->in_force = 0;
 	struct moment *m = add_moment(s, LK_CONSENT_ENDED);
-	m->subject = (uint32_t)(c - s->f->consents);
+	m->subject = found;
 	m->agency = LK_NO_CODE;
 }
 
