@@ -7,6 +7,7 @@ repeats nothing of it; two values that are equal as JSON have equal canonical by
 import collections
 import hashlib
 import json
+import re
 
 import msgpack
 
@@ -140,6 +141,10 @@ def from_json(text, limits=EVENT):
     return value
 
 
+STEERING = re.compile("[\x7f-\x9f\u2028\u2029]")  # what could end a line or steer a terminal, and JSON leaves as it is
+
+
 def to_json(value):
     """One line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
