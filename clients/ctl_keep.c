@@ -36,7 +36,7 @@ static void note_damage(void *context, const char *what)
 	struct proof *p = context;
 
 	if (p->damages++ == 0)
-		(void)snprintf(p->first, sizeof(p->first), "%s", what);
+		(void)snprintf(p->first, sizeof(p->first), "%.199s", what);
 }
 
 static void pages_tick(void *context)
