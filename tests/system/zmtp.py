@@ -170,7 +170,7 @@ class Peer:
                 return told[1:]
 
 
-RLIMIT_NOFILE, RLIMIT_AS = 7, 9
+RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_AS = 4, 7, 9
 libc = ctypes.CDLL(None, use_errno=True)
 
 
