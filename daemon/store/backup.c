@@ -100,7 +100,7 @@ int store_backup_step(struct store_backup *b, struct lk_error *err)
 
 	if (b->unsynced >= SYNC_EVERY) {
 		b->unsynced = 0;
-		rc = path_sync(b->part, O_RDONLY, err);
+		rc = path_sync(b->part, err);
 		return rc < 0 ? rc : 1;
 	}
 	rc = sqlite3_backup_step(b->pages, b->bite);
@@ -132,11 +132,11 @@ static int copy_close(struct store_backup *b, struct lk_error *err)
 		return store_fault(b->store, b->copy, rc, "backup", err);
 	(void)sqlite3_close(b->copy);
 	b->copy = NULL;
-	if ((rc = path_sync(b->part, O_RDONLY, err)) < 0)
+	if ((rc = path_sync(b->part, err)) < 0)
 		return rc;
 	if (rename(b->part, b->place) != 0)
 		return lk_fail(err, LK_ESTORE, "the backup cannot be renamed");
-	return path_sync(b->store->directory, O_RDONLY | O_DIRECTORY, err);
+	return entries_sync(b->store->directory, err);
 }
 
 static int backup_list(struct store *s, lk_instant now, struct stored_backup *out,

@@ -59,7 +59,7 @@ struct wal {
 
 /* The file linkages.mark: mark.c. */
 struct mark {
-	int fd; /* -1: there is none */
+	char path[4096]; /* "": there is none */
 	bool unsynced;
 	struct store_mark found;
 };
@@ -202,7 +202,8 @@ extern const struct file_kind linkages_file, state_file;
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db,
 	      struct lk_error *err) LK_MUST_CHECK;
 /* Syncs a file, or a directory whose entries have changed: by flags of open(2). */
-int path_sync(const char *path, int flags, struct lk_error *err) LK_MUST_CHECK;
+int path_sync(const char *path, struct lk_error *err) LK_MUST_CHECK;
+int entries_sync(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 /* An empty file of that mode, in the place of whatever was there. */
 int file_reserve(const char *path, unsigned mode, struct lk_error *err) LK_MUST_CHECK;
 /* Takes a file and its logs away. */

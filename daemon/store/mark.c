@@ -8,13 +8,12 @@
  * The line fits into one sector, so that it is there whole or not at all. It is the ledger's head
  * and the log's watermark at once: both ask whether this is still the file that we wrote.
  */
+#include "disk.h"
 #include "internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MARK_ROOM 128
 #define MARK_FORMAT "linkages.mark 1 %020lld %020lld %s " /* and the sum, and a newline */
@@ -73,25 +72,28 @@ static void mark_read(struct store *s, struct lk_error *err)
 {
 	struct store_mark *found = &s->mark.found;
 	char text[MARK_ROOM] = "";
-	ssize_t len = pread(s->mark.fd, text, sizeof(text) - 1, 0);
+	int len = disk_read(s->mark.path, text, sizeof(text) - 1);
 
 	found->state = MARK_NONE;
-	if (len > 0)
-		found->state = mark_parse(text, found) ? mark_compare(s, found, err) : MARK_UNREAD;
+	if (len != 0)
+		found->state = len > 0 && mark_parse(text, found) ? mark_compare(s, found, err)
+								  : MARK_UNREAD;
 }
 
 int mark_open(struct store *s, struct lk_error *err)
 {
-	char path[4096];
+	int rc;
 
 	if (s->directory == NULL || s->read_only)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%s/linkages.mark", s->directory);
-	s->mark.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->mark.fd < 0)
-		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s",
-			       strerror(errno));
-	mark_read(s, err);
+	(void)snprintf(s->mark.path, sizeof(s->mark.path), "%s/linkages.mark", s->directory);
+	rc = disk_create(s->mark.path, 0600);
+	if (rc < 0 && rc != -EEXIST) {
+		s->mark.path[0] = '\0';
+		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s", strerror(-rc));
+	}
+	if (rc == -EEXIST)
+		mark_read(s, err);
 	return 0;
 }
 
@@ -101,32 +103,32 @@ void mark_write(struct store *s)
 	struct ledger_head head;
 	char text[MARK_ROOM];
 
-	if (s->mark.fd < 0)
+	if (s->mark.path[0] == '\0')
 		return;
 	store_ledger_head(s, &head);
 	int len = mark_print(s->committed.position, &head, text);
 
-	s->mark.unsynced = pwrite(s->mark.fd, text, (size_t)len, 0) == len;
+	s->mark.unsynced = disk_write(s->mark.path, 0, text, (size_t)len) == 0;
 }
 
 int mark_sync(struct store *s, struct lk_error *err)
 {
+	int rc;
+
 	if (!s->mark.unsynced)
 		return 0;
 	s->mark.unsynced = false;
-	if (fdatasync(s->mark.fd) == 0)
+	if ((rc = disk_sync(s->mark.path)) == 0)
 		return 0;
 	s->suspect = true;
-	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(errno));
+	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
 }
 
 void mark_close(struct store *s)
 {
-	if (s->mark.fd < 0)
-		return;
 	if (s->mark.unsynced)
-		(void)fdatasync(s->mark.fd);
-	(void)close(s->mark.fd);
+		(void)disk_sync(s->mark.path);
+	s->mark.unsynced = false;
 }
 
 void store_mark_found(const struct store *s, struct store_mark *out)

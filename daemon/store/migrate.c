@@ -6,13 +6,12 @@
  * what is newer, foreign, damaged, empty or held by somebody else is refused with a sentence
  * that says so, and is not touched.
  */
+#include "disk.h"
 #include "internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE(name, sql) sql,
@@ -162,37 +161,40 @@ static int version_check(struct store *s, sqlite3 *db, const struct file_kind *k
 
 /* ---- Making a file --------------------------------------------------------------------------- */
 
-int path_sync(const char *path, int flags, struct lk_error *err)
+/* What a step outside of SQLite came to. A sync that failed is told apart from all else. */
+static int step_failed(struct lk_error *err, const char *what, int rc)
 {
-	int fd = open(path, flags | O_CLOEXEC);
-	int rc = 0;
+	return lk_fail(err, rc == -ENOSPC ? LK_EFULL : LK_ESTORE, "store: cannot %s: %s", what,
+		       strerror(-rc));
+}
 
-	if (fd < 0)
-		return lk_fail(err, LK_ESTORE, "store: cannot open for syncing: %s",
-			       strerror(errno));
-	if (fsync(fd) != 0)
-		rc = lk_fail(err, LK_ESYNC, "store: cannot sync: %s", strerror(errno));
-	(void)close(fd);
-	return rc;
+static int sync_failed(struct lk_error *err, int rc)
+{
+	return lk_fail(err, LK_ESYNC, "store: cannot sync: %s", strerror(-rc));
+}
+
+int path_sync(const char *path, struct lk_error *err)
+{
+	int rc = disk_sync(path);
+
+	return rc < 0 ? sync_failed(err, rc) : 0;
+}
+
+int entries_sync(const char *directory, struct lk_error *err)
+{
+	int rc = disk_sync_entries(directory);
+
+	return rc < 0 ? sync_failed(err, rc) : 0;
 }
 
 /* With the right mode, so that SQLite never makes one with another. */
 int file_reserve(const char *path, unsigned mode, struct lk_error *err)
 {
-	int fd;
+	int rc = disk_remove(path); /* left over from a start that was cut short */
 
-	(void)unlink(path); /* left over from a start that was cut short */
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (fd < 0 || fchmod(fd, mode) != 0) {
-		int why = errno;
-
-		if (fd >= 0)
-			(void)close(fd);
-		return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE,
-			       "store: cannot create a file: %s", strerror(why));
-	}
-	(void)close(fd);
-	return 0;
+	if (rc == 0)
+		rc = disk_create(path, mode);
+	return rc < 0 ? step_failed(err, "create a file", rc) : 0;
 }
 
 static int file_fill(struct store *s, const struct file_kind *kind, const char *path,
@@ -222,12 +224,26 @@ static int file_create(struct store *s, const struct file_kind *kind, const stru
 		rc = file_reserve(fresh.at, kind->mode, err);
 	if (rc == 0)
 		rc = file_fill(s, kind, fresh.at, err);
-	if (rc == 0)
-		rc = path_sync(fresh.at, O_RDONLY, err);
-	if (rc == 0 && rename(fresh.at, path->at) != 0)
-		rc = lk_fail(err, LK_ESTORE, "%s cannot be renamed: %s", kind->name,
-			     strerror(errno));
-	return rc == 0 ? path_sync(s->directory, O_RDONLY | O_DIRECTORY, err) : rc;
+	if (rc < 0)
+		return rc;
+	if ((rc = path_sync(fresh.at, err)) < 0)
+		return rc;
+	if ((rc = disk_rename(fresh.at, path->at)) < 0)
+		return step_failed(err, "rename a file", rc);
+	return entries_sync(s->directory, err);
+}
+
+/* Whoever starts the daemon as somebody else by mistake would leave files that it can not open
+ * afterwards. */
+static int file_suits(const struct store *s, const struct file_kind *kind,
+		      const struct disk_file *found, struct lk_error *err)
+{
+	if (!s->read_only && found->owner != geteuid())
+		return lk_fail(err, LK_ESTORE, "%s belongs to user %u, and this is user %u",
+			       kind->name, (unsigned)found->owner, (unsigned)geteuid());
+	if (found->bytes == 0)
+		return lk_fail(err, LK_ESTORE, "%s is empty", kind->name);
+	return 0;
 }
 
 /* There is a file under the name afterwards, which may be SQLite's. It is never opened here by
@@ -236,21 +252,20 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 		     struct lk_error *err)
 {
 	struct path wal;
-	struct stat st;
+	struct disk_file found;
 	int rc = path_of(s, kind, "-wal", &wal, err);
 
 	if (rc < 0)
 		return rc;
-	if (stat(path->at, &st) == 0 && st.st_size == 0)
-		return lk_fail(err, LK_ESTORE, "%s is empty", kind->name);
-	if (access(path->at, F_OK) == 0)
-		return 0;
-	if (errno != ENOENT)
+	rc = disk_look(path->at, &found);
+	if (rc == 0)
+		return file_suits(s, kind, &found, err);
+	if (rc != -ENOENT)
 		return lk_fail(err, LK_ESTORE, "%s cannot be reached: %s", kind->name,
-			       strerror(errno));
+			       strerror(-rc));
 	if (s->read_only)
 		return lk_fail(err, LK_ENOTFOUND, "%s is not there", kind->name);
-	if (access(wal.at, F_OK) == 0)
+	if (disk_look(wal.at, &found) == 0)
 		return lk_fail(err, LK_ESTORE, "%s is missing, its write-ahead log is there",
 			       kind->name);
 	return file_create(s, kind, path, err);
@@ -300,11 +315,10 @@ int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *
 	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
 		if ((rc = path_of(s, kind, suffix[i], &path, err)) < 0)
 			return rc;
-		if (unlink(path.at) != 0 && errno != ENOENT)
-			return lk_fail(err, LK_ESTORE, "%s cannot be removed: %s", kind->name,
-				       strerror(errno));
+		if ((rc = disk_remove(path.at)) < 0)
+			return step_failed(err, "remove a file", rc);
 	}
-	return path_sync(s->directory, O_RDONLY | O_DIRECTORY, err);
+	return entries_sync(s->directory, err);
 }
 
 static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db,

@@ -198,7 +198,7 @@ static int change_places(struct restoring *r, struct lk_error *err)
 	(void)path_in(to, r->directory, linkages_file.name);
 	if (rename(from, to) != 0)
 		return failed(err, "the restored store cannot take its place");
-	return path_sync(r->directory, O_RDONLY | O_DIRECTORY, err);
+	return entries_sync(r->directory, err);
 }
 
 int store_restore(const struct store_restore *order, struct lk_error *err)

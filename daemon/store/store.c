@@ -5,13 +5,13 @@
  * answers 0 only when the batch is on the disk and synced; once a sync has failed nothing is
  * promised any more, and every call says so.
  */
+#include "disk.h"
 #include "internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 
 /* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so it is made small by being
@@ -155,7 +155,6 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only || options->file != NULL;
-	s->mark.fd = -1;
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	s->directory = copied(options->directory);
@@ -326,12 +325,12 @@ int store_value_put(struct store *s, const char *name, int64_t value, struct lk_
 static int64_t file_bytes(const struct store *s, const char *suffix)
 {
 	char path[4096];
-	struct stat st;
+	struct disk_file file;
 
 	if (s->directory == NULL)
 		return 0;
 	(void)snprintf(path, sizeof(path), "%s/%s%s", s->directory, linkages_file.name, suffix);
-	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+	return disk_look(path, &file) == 0 ? file.bytes : 0;
 }
 
 void store_work(const struct store *s, struct store_work *out)

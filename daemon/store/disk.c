@@ -1,0 +1,90 @@
+/* disk.c - files of the store, outside of SQLite.
+ *
+ * In: paths. Out: 0 or a negative errno. Promise: no descriptor of a database is ever opened and
+ * closed here while SQLite has it open, except to sync it before that: closing one would give up
+ * SQLite's locks.
+ */
+#include "disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int disk_look(const char *path, struct disk_file *out)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return -errno;
+	*out = (struct disk_file){ .bytes = st.st_size, .owner = st.st_uid };
+	return 0;
+}
+
+static int closed(int fd, int rc)
+{
+	if (close(fd) != 0 && rc == 0)
+		rc = -errno;
+	return rc;
+}
+
+int disk_create(const char *path, unsigned mode)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0)
+		return -errno;
+	return closed(fd, fchmod(fd, mode) == 0 ? 0 : -errno); /* whatever the umask is */
+}
+
+int disk_remove(const char *path)
+{
+	return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int disk_rename(const char *from, const char *to)
+{
+	return rename(from, to) == 0 ? 0 : -errno;
+}
+
+static int sync_opened(const char *path, int flags)
+{
+	int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return closed(fd, fsync(fd) == 0 ? 0 : -errno);
+}
+
+int disk_sync(const char *path)
+{
+	return sync_opened(path, 0);
+}
+
+int disk_sync_entries(const char *directory)
+{
+	return sync_opened(directory, O_DIRECTORY);
+}
+
+int disk_read(const char *path, void *at, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, at, room);
+	return closed(fd, n < 0 ? -errno : (int)n);
+}
+
+int disk_write(const char *path, int64_t offset, const void *at, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = pwrite(fd, at, len, offset);
+	return closed(fd, n < 0 ? -errno : (size_t)n == len ? 0 : -ENOSPC);
+}

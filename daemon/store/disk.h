@@ -1,0 +1,31 @@
+/* disk.h - what the store asks of the file system beside what SQLite asks: few verbs, each of which
+ * is one step that a power cut may fall into. Only the store includes it.
+ *
+ * Every function answers 0 (or a count) or a negative errno. One thread.
+ */
+#ifndef LINKAGES_STORE_DISK_H
+#define LINKAGES_STORE_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct disk_file {
+	int64_t bytes;
+	uint32_t owner; /* user id */
+};
+
+int disk_look(const char *path, struct disk_file *out);
+/* An empty file that was not there, with exactly this mode. */
+int disk_create(const char *path, unsigned mode);
+/* No file of that name afterwards; one that was not there is no failure. */
+int disk_remove(const char *path);
+int disk_rename(const char *from, const char *to);
+/* A file's bytes, or a directory's entries. */
+int disk_sync(const char *path);
+int disk_sync_entries(const char *directory);
+/* The first bytes of a file, as many as there are: their count. */
+int disk_read(const char *path, void *at, size_t room);
+/* Over the bytes at offset of a file that is there; not synced. */
+int disk_write(const char *path, int64_t offset, const void *at, size_t len);
+
+#endif
