@@ -201,7 +201,7 @@ extern const struct file_kind linkages_file, state_file;
 /* Opens, creates or migrates one file of the store: 0, or negative. 1: it is to be made anew. */
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db,
 	      struct lk_error *err) LK_MUST_CHECK;
-/* Syncs a file, or a directory whose entries have changed: by flags of open(2). */
+/* Syncs a file; a directory whose entries have changed. */
 int path_sync(const char *path, struct lk_error *err) LK_MUST_CHECK;
 int entries_sync(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 /* An empty file of that mode, in the place of whatever was there. */

@@ -23,7 +23,7 @@
 
 static struct policy policy;
 static uint64_t first_seed = 1;
-static long cuts_wanted = 300;
+static long cuts_wanted = 200;
 
 /* ---- One run ------------------------------------------------------------------------------------------------------- */
 
@@ -175,10 +175,10 @@ static bool cut_at(const struct course *c, long n, uint64_t seed, struct rig *r)
 
 /* ---- Power cuts ---------------------------------------------------------------------------------------------------- */
 
-/* At every step in a long run, at every seventh in a short one. */
+/* At every step in a long run, at every thirteenth in a short one. */
 static long stride(void)
 {
-	return cuts_wanted >= LONG_RUN ? 1 : 7;
+	return cuts_wanted >= LONG_RUN ? 1 : 13;
 }
 
 static long cut_everywhere(const struct course *c)
@@ -264,7 +264,7 @@ static void power_cut_in_recovery(void **state)
 	long total = 0, n = 0;
 
 	(void)state;
-	for (long at = 1; n >= 0; at += cuts_wanted >= LONG_RUN ? 5 : 140) {
+	for (long at = 1; n >= 0; at += cuts_wanted >= LONG_RUN ? 5 : 300) {
 		n = cut_recovery(&whole, at);
 		total += n > 0 ? n : 0;
 	}
@@ -357,7 +357,7 @@ static void set_lying(struct rig *r)
 
 static void expect_loss(const char *name, meddling *meddle)
 {
-	long runs = 20, cuts = 0, lossy = 0;
+	long runs = cuts_wanted >= LONG_RUN ? 100 : 5, cuts = 0, lossy = 0;
 	char what[160];
 
 	for (uint64_t seed = first_seed; seed < first_seed + (uint64_t)runs; seed++) {
