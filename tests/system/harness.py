@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import zmq
 
@@ -22,6 +23,12 @@ def program(name):
     return os.path.join(BIN, name)
 
 
+def preloaded(tool, **environment):
+    """For a process that is to run with one of tests/tools/ before its libraries."""
+    return {"LD_PRELOAD": os.path.join(BIN, "..", "tests", f"lib{tool}.so"), **environment,
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
 def free_ports(n):
     """Ports that nobody has now; held together so that no two are the same."""
     held = [socket.socket() for _ in range(n)]
@@ -31,6 +38,10 @@ def free_ports(n):
     for s in held:
         s.close()
     return ports
+
+
+class Ended(AssertionError):
+    """The daemon has left before it was ready."""
 
 
 class Daemon:
@@ -70,7 +81,7 @@ class Daemon:
 
     def start(self):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.settimeout(READY_S)
+        notify.settimeout(0.1)  # and then a look whether it lives
         path = self.path("notify")
         if os.path.exists(path):
             os.unlink(path)
@@ -78,14 +89,22 @@ class Daemon:
         self.process = subprocess.Popen([program("linkagesd"), "--config", self.path("linkages.yaml")], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path, **self.environment})
         try:
-            while b"READY=1" not in notify.recv(4096).split(b"\n"):
-                pass
-        except socket.timeout:
-            raise AssertionError(f"linkagesd was not ready within {READY_S} s; it said:\n{self.said()}") from None
+            self.await_ready(notify)
         finally:
             notify.close()
         with open(self.path("state/server.pub"), encoding="ascii") as f:
             self.server_key = f.readline().strip().encode()
+
+    def await_ready(self, notify):
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until:
+            try:
+                if b"READY=1" in notify.recv(4096).split(b"\n"):
+                    return
+            except socket.timeout:
+                if self.process.poll() is not None:
+                    raise Ended(f"linkagesd left with {self.process.returncode}; it said:\n{self.said()}") from None
+        raise AssertionError(f"linkagesd was not ready within {READY_S} s; it said:\n{self.said()}")
 
     def said(self):
         with open(self.path("log"), encoding="utf-8", errors="replace") as f:

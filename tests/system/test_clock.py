@@ -15,7 +15,6 @@ import peer
 from test_lanes import CLIENTS, GARCIA, JONES, LaneTest, calsaws, cws
 
 HOUR, DAY = 3600, 86400
-SHIFT = os.path.join(harness.BIN, "..", "tests", "libshift_clock.so")
 
 
 def at(seconds):
@@ -28,9 +27,7 @@ class ClockTest(LaneTest):
         self.daemon = harness.Daemon(CLIENTS, self.sources, clock="real")
         self.addCleanup(self.daemon.close)
         self.shift(0)
-        sanitizer = os.environ.get("ASAN_OPTIONS", "")
-        self.daemon.environment = {"LD_PRELOAD": SHIFT, "SHIFT_CLOCK": self.daemon.path("shift"),
-                                   "ASAN_OPTIONS": sanitizer + ":verify_asan_link_order=0"}
+        self.daemon.environment = harness.preloaded("shift_clock", SHIFT_CLOCK=self.daemon.path("shift"))
         self.daemon.start()
         self.lanes = []
 

@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""test_publisher_faults.py - linkages-pub and its outbox against a real daemon, with everything that goes wrong between them.
+
+In: the programs as they are built, and how hard to try. Out: what is in the daemon's log. Promise: each event is in the log
+once, whoever dies, is cut off or is put back from a copy; every wait is for a condition.
+
+usage: test_publisher_faults.py [--every N] [--seed S] [unittest's own arguments]    --every 1: each call is a place to die
+"""
+import argparse
+import glob
+import json
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import unittest
+
+import harness
+import peer
+import proxy
+from test_lanes import LaneTest, calsaws, contacts
+from test_low_disk import mount
+
+LIMIT_S = 60
+SETTINGS = argparse.Namespace(every=15, seed=1)
+
+
+class FaultTest(LaneTest):
+    def setUp(self):
+        super().setUp()
+        self.running = []
+        self.addCleanup(self.end_all)
+
+    def end_all(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+    def lines(self, events, name="events"):
+        path = self.daemon.path(name + ".ndjson")
+        with open(path, "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(e) + "\n" for e in events)
+        return path
+
+    def start(self, path, outbox="calsaws.outbox", server=None, environment=None, more=()):
+        d = self.daemon
+        process = subprocess.Popen(
+            [harness.program("linkages-pub"), "--source", "calsaws", "--outbox", d.path(outbox), "--server",
+             server or d.lanes["intake"], "--server-key", d.path("state/server.pub"), "--key", d.path("calworks.key"),
+             *more, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(environment or {})})
+        self.running.append(process)
+        return process
+
+    def ends(self, process, *statuses):
+        _, err = process.communicate(timeout=LIMIT_S)
+        self.assertIn(process.returncode, statuses, err)
+        return err
+
+    def publish(self, events, outbox="calsaws.outbox", **more):
+        return self.ends(self.start(self.lines(events), outbox, **more), 0)
+
+    def ids(self):
+        """In the order of the log. The daemon must have stopped: it shares its file with nobody."""
+        self.daemon.stop()
+        base = sqlite3.connect(f"file:{self.daemon.path('state/linkages.db')}?mode=ro", uri=True)
+        try:
+            return [row[0] for row in base.execute("SELECT id FROM event_row ORDER BY position")]
+        finally:
+            base.close()
+
+    def outbox_rows(self, outbox="calsaws.outbox", query="SELECT seq FROM event ORDER BY seq"):
+        base = sqlite3.connect(f"file:{self.daemon.path(outbox)}?mode=ro", uri=True)
+        try:
+            return base.execute(query).fetchall()
+        finally:
+            base.close()
+
+    def place_to_die(self):
+        path = self.daemon.path("die_at")
+        self.arm(0)
+        return harness.preloaded("die_at", DIE_AT=path)
+
+    def arm(self, calls):
+        path = self.daemon.path("die_at")
+        with open(path, "r+b" if os.path.exists(path) else "wb") as f:
+            f.write(struct.pack("=q", calls))
+
+    def left(self):
+        with open(self.daemon.path("die_at"), "rb") as f:
+            return struct.unpack("=q", f.read())[0]
+
+
+def numbered(first, n):
+    return [calsaws(i, "contact.made", i % 60, kind="phone") for i in range(first, first + n)]
+
+
+class Network(FaultTest):
+    def test_acknowledgements_are_lost_and_connections_cut(self):
+        """Each connection carries a little more, or a little less, than the one before; then it is cut in mid-message."""
+        chance = random.Random(SETTINGS.seed)
+        events = contacts(1500)
+        budgets = [(chance.randint(2_000, 60_000), chance.choice([400, 700, 1_000, 2_000, proxy.FOREVER]))
+                   for _ in range(8)]
+        between = proxy.Proxy(self.daemon.lanes["intake"], budgets)
+        try:
+            self.publish(events, server=between.address)
+        finally:
+            between.close()
+        self.assertGreaterEqual(between.cuts, 4)
+        self.assertEqual(self.ids(), [e["id"] for e in events])
+
+    def test_a_publisher_that_never_hears_an_acknowledgement(self):
+        """It sends and is gone, again and again: one row each, and each verdict again."""
+        outbox = contacts(50) + [calsaws(99, "no.such.type", 0)]
+        for n in range(10, 52, 5):
+            agency = self.subscribed(outbox)
+            for seq in range(agency.sent + 1, min(n, 51) + 1):
+                agency.send("event", epoch=agency.epoch, seq=seq, event=outbox[seq - 1])
+            while self.asker().ok("status")["store"]["events"] < min(n, 50):
+                pass
+            agency.close()
+        agency = self.subscribed(outbox)
+        agency.acked = agency.sent
+        while agency.acked < 51:
+            agency.push()
+            agency.take(agency.receive())
+        self.assertEqual(agency.refused, {51: ("unknown_type", "type")})
+        self.assertEqual(self.ids(), [e["id"] for e in outbox[:50]])
+
+
+class Deaths(FaultTest):
+    def test_the_publisher_is_killed_at_each_step(self):
+        """A step is a call to the disk or to the network: of making the outbox, appending, greeting, sending, settling."""
+        places = self.place_to_die()
+        events, k, deaths = [], 1 + SETTINGS.seed % SETTINGS.every, 0
+        while True:
+            some = numbered(len(events) + 2, 4)
+            self.arm(k)
+            first = self.start(self.lines(some), f"{k}.outbox", environment=places)
+            first.communicate(timeout=LIMIT_S)
+            if first.returncode == 0:
+                break  # it has not as many calls as that
+            self.assertEqual(first.returncode, -9)
+            self.arm(0)
+            self.publish(some, f"{k}.outbox")
+            events += some
+            deaths += 1
+            k += SETTINGS.every
+        events += some
+        self.assertGreater(deaths, 30 // SETTINGS.every)
+        print(f"publisher-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: each event once")
+        self.assertEqual(sorted(self.ids()), sorted(e["id"] for e in events))
+
+    def test_the_daemon_is_killed_at_each_step(self):
+        """Of a batch: reading, writing, syncing, acknowledging. What was acknowledged is there, and once."""
+        d = self.daemon
+        d.stop()
+        d.environment = self.place_to_die()
+        d.start()
+        outbox, k, deaths, agency = contacts(1), 1 + SETTINGS.seed % SETTINGS.every, 0, None
+        acked = 0
+        while True:
+            agency = self.subscribed(outbox)
+            self.assertGreaterEqual(agency.sent, acked, "what was acknowledged is asked for no more")
+            agency.acked = agency.sent
+            outbox += numbered(len(outbox) + 1, 4)
+            self.arm(k)
+            agency.push()
+            acked = self.settle_or_die(agency)
+            if d.process.poll() is None:
+                break
+            d.process.wait()
+            self.arm(0)
+            agency.close()
+            d.start()
+            deaths += 1
+            k += SETTINGS.every
+        self.arm(0)
+        self.assertGreater(deaths, 10 // SETTINGS.every)
+        print(f"daemon-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: acknowledged is stored, each event once")
+        self.assertEqual(self.ids(), [e["id"] for e in outbox])
+
+    def settle_or_die(self, agency):
+        """Until all is acknowledged, or the daemon is dead and has said all that it said."""
+        while agency.acked < len(agency.outbox):
+            if agency.socket.poll(20):
+                message = peer.unpack(agency.socket.recv())
+                if message["m"] not in ("ping", "pong"):
+                    agency.take(message)
+            elif self.daemon.process.poll() is not None and not agency.socket.poll(100):
+                break
+        return agency.acked
+
+    def test_the_daemon_is_killed_at_each_step_of_its_first_start(self):
+        d = self.daemon
+        d.stop()
+        d.environment = self.place_to_die()
+        k, deaths = 1 + SETTINGS.seed % SETTINGS.every, 0
+        while True:
+            shutil.rmtree(d.path("state"))
+            self.arm(k)
+            try:
+                d.start()
+                break
+            except harness.Ended:
+                deaths += 1
+            self.arm(0)
+            d.start()
+            self.assertEqual(self.subscribed([]).sent, 0)
+            d.stop()
+            k += 2 * SETTINGS.every
+        self.arm(0)
+        self.assertGreater(deaths, 10 // SETTINGS.every)
+        print(f"first-start-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: it starts again")
+
+
+class Outboxes(FaultTest):
+    def test_an_outbox_put_back_from_a_copy_gets_a_new_epoch(self):
+        """The copy's next numbers were used before, for other events: none of either is lost, none is there twice."""
+        self.publish(numbered(1, 3))
+        for name in glob.glob(self.daemon.path("calsaws.outbox*")):
+            shutil.copy(name, name.replace("calsaws.outbox", "copy.outbox"))
+        self.publish(numbered(4, 4))
+        before = self.outbox_rows(query="SELECT epoch FROM outbox")
+        for name in glob.glob(self.daemon.path("calsaws.outbox*")):
+            os.unlink(name)
+        for name in glob.glob(self.daemon.path("copy.outbox*")):
+            os.rename(name, name.replace("copy.outbox", "calsaws.outbox"))
+        self.publish(numbered(8, 2))
+        self.assertNotEqual(self.outbox_rows(query="SELECT epoch FROM outbox"), before)
+        self.publish(numbered(10, 1))
+        self.assertEqual(self.ids(), [f"e{i}" for i in range(1, 11)])
+
+    def test_nothing_is_deleted_that_is_not_safe(self):
+        """Acknowledged is not safe: only a verified backup, or a scrubbed event of some age, lets an outbox forget."""
+        self.publish(numbered(1, 20))
+        self.assertEqual(self.outbox_rows(query="SELECT acked FROM outbox"), [(20,)])
+        self.assertEqual(len(self.outbox_rows()), 20)
+        backup = self.ctl("backup", self.daemon.path("kept.db"))
+        self.assertEqual(backup.returncode, 0, backup.stderr)
+        self.publish(numbered(21, 5))
+        self.assertEqual([seq for seq, in self.outbox_rows()], [21, 22, 23, 24, 25])
+
+    def ctl(self, *words):
+        d = self.daemon
+        return subprocess.run([harness.program("linkages-ctl"), "--server", f"ipc://{d.path('run/control')}", "--server-key",
+                               d.path("state/server.pub"), "--key", d.path("operator.key"), *words], capture_output=True,
+                              text=True, check=False, timeout=LIMIT_S)
+
+    def test_two_publishers_want_one_outbox(self):
+        first = self.start(self.lines(numbered(1, 3), "first"), more=("--follow",))
+        while self.asker().ok("status")["store"]["events"] < 3:
+            pass
+        said = self.ends(self.start(self.lines(numbered(4, 3), "second")), 2)
+        self.assertIn("another process", said)
+        first.terminate()
+        self.ends(first, 0)
+        self.publish(numbered(4, 3))
+        self.assertEqual(self.ids(), [f"e{i}" for i in range(1, 7)])
+
+    def test_an_outbox_on_a_full_disk(self):
+        """It says so, keeps what it took, and goes on when there is room: nothing lost, nothing twice."""
+        disk = self.daemon.path("disk")
+        why = mount(disk)
+        if why is not None:
+            self.skipTest(f"full outbox: needs a file system of its own: {why}")
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        large = [{**e, "subject": f"C{i}", "data": {**e["data"], "note_of_nobody": "x" * 60_000}}
+                 for i, e in enumerate(numbered(1, 700))]
+        path = self.lines(large)
+        said = self.ends(self.start(path, "disk/calsaws.outbox"), 2)
+        self.assertIn("full", said)
+        self.assertLess(self.asker().ok("status")["store"]["events"], len(large))
+        subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+        self.ends(self.start(path, "disk/calsaws.outbox"), 0)
+        self.assertEqual(self.ids(), [e["id"] for e in large])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--every", type=int, default=SETTINGS.every)
+    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
+    _, rest = parser.parse_known_args(namespace=SETTINGS)
+    unittest.main(argv=[sys.argv[0], *rest])
