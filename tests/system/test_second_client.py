@@ -161,6 +161,15 @@ class SecondClient(Folder):
         self.assertLessEqual({"pub_hello", "event_sent", "subscribe", "ack", "sub_hello", "welcome", "credit", "notice_sent",
                               "caughtup", "receipt", "answer", "answered"}, self.heard.names)
 
+    def test_an_answer_to_nothing_is_given_up_and_the_rest_goes_on(self):
+        self.cross()
+        store, refused = self.enterContext(Store(None)), []
+        inbox = self.inbox(store, on_refused=lambda *answer: refused.append(answer))
+        inbox.answer("garcia", "00" * 16)
+        self.assertTrue(inbox.follow(lambda: not inbox.unconfirmed and inbox.caught_up, WAIT_S), inbox.trouble)
+        self.assertEqual(refused, [("garcia", "00" * 16)])
+        self.assertGreater(len(store.new()), 1)
+
     def test_the_feed_waits_for_the_daemon(self):
         with linkages.FeedPublisher(self.peer("feed", "cws"), "cws-cms") as feed:
             self.assertTrue(all(feed.publish(e, WAIT_S) for e in CWS))
@@ -321,6 +330,7 @@ class SecondClient(Folder):
         self.assertNotIn("crossover.found", self.run_client(*sub)[1])
         digits = [line for line in shown.splitlines() if "crossover.found" in line][0].split()[-1]
         self.assertEqual(self.run_client(*sub, "--answer", digits)[0], 0)
+        self.assertEqual(self.run_client(*sub, "--answer", "00" * 16)[0], 1)
         ctl = ["ctl", "--server", self.peer("control", "operator").address, *self.keys_of("operator")]
         self.assertEqual(self.run_client(*ctl, "status")[0], 0)
         self.assertEqual(self.run_client(*ctl, "nothing")[0], 1)

@@ -203,6 +203,19 @@ static void text_or_null_say(struct schema *s)
 	type_say(s, &text, "string");
 }
 
+static void asked_say(struct schema *s)
+{
+	struct lk_bytes *out = schema_key(s, "type");
+
+	lk_put_array(out, 3);
+	lk_put_word(out, "string");
+	lk_put_word(out, "integer");
+	lk_put_word(out, "null");
+	schema_word(
+		s, "description",
+		"What it answers: an event's seq, an answer's notice, else the name of the message.");
+}
+
 static void mailbox_say(struct schema *s)
 {
 	static const struct field key = { .presence = FIELD_OPTIONAL, FIELD_IS_KEY };
@@ -258,7 +271,7 @@ static void raw_say(struct schema *s, const struct field *f)
 		void (*say)(struct schema *s);
 	} raws[] = {
 		{ "field", text_or_null_say }, { "detail", text_or_null_say },
-		{ "re", text_or_null_say },    { "mailbox", mailbox_say },
+		{ "re", asked_say },           { "mailbox", mailbox_say },
 		{ "limits", limits_say },      { "event", event_say },
 		{ "notice", notice_say },      { "args", arguments_say },
 		{ "body", answer_say },

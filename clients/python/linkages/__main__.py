@@ -165,26 +165,30 @@ def show(store, as_json):
         store.shown(new[-1].position)
 
 
-def say_answer(args, inbox, store):
+def say_answer(args, inbox, store, refused):
     found = store.find(args.answer) or ([(args.answer, args.worker[0])] if len(args.answer) == 32 else [])
     if len(found) != 1:
         say(f"{args.answer}: {'several notices begin' if found else 'no notice that is kept here begins'} so")
         return COULD_NOT
     inbox.answer(found[0][1], found[0][0])
     if inbox.follow(lambda: not inbox.unconfirmed, args.timeout or None):
-        return DONE
+        for _, notice in refused:
+            say(f"{notice[:8]}: this worker was told no such notice")
+        return REFUSED if refused else DONE
     say(f"not confirmed: {inbox.trouble or 'the daemon does not answer'}")
     return COULD_NOT
 
 
 def sub(args):
     peer = keys.read_peer(args.server, args.server_key, args.key)
+    refused = []
     with Store(args.store) as store:
         show(store, args.json)  # what an earlier run had kept and not shown
         with Inbox(peer, args.client or args.worker[0], args.worker, store,
-                   on_received=lambda: show(store, args.json)) as inbox:
+                   on_received=lambda: show(store, args.json),
+                   on_refused=lambda *answer: refused.append(answer)) as inbox:
             if args.answer:
-                return say_answer(args, inbox, store)
+                return say_answer(args, inbox, store, refused)
             if inbox.follow(lambda: args.once and inbox.caught_up, args.timeout if args.once and args.timeout else None):
                 return DONE
             say(f"not caught up: {inbox.trouble or 'the daemon does not answer'}")

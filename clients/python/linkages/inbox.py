@@ -1,9 +1,9 @@
 """A worker's notices, each once (schemas/lanes/inbox.md).
 
 In: a Store, a Peer, the workers whose mailboxes are read. Out: the store's effects; on_received() after each commit,
-on_caught_up(worker), on_answered(worker, notice, by, at). Promise: a receipt goes out only after the commit; credit is never
-more than what can be stored; answers are repeated until they are confirmed; where an effect fails, nothing of its bite is
-kept, and all of it comes again.
+on_caught_up(worker), on_answered(worker, notice, by, at), on_refused(worker, notice) for an answer to what was never told.
+Promise: a receipt goes out only after the commit; credit is never more than what can be stored; answers are repeated until
+they are confirmed; where an effect fails, nothing of its bite is kept, and all of it comes again.
 """
 import time
 
@@ -13,11 +13,12 @@ CREDIT = 1000
 
 
 class Inbox(Session):
-    def __init__(self, peer, client, workers, store, on_received=None, on_caught_up=None, on_answered=None):
+    def __init__(self, peer, client, workers, store, on_received=None, on_caught_up=None, on_answered=None,
+                 on_refused=None):
         super().__init__(peer)
         self.client, self.workers, self.store = client, list(workers), store
         self.clock = None  # "real" or "manual", once welcomed
-        self._on = {"received": on_received, "caught_up": on_caught_up, "answered": on_answered}
+        self._on = {"received": on_received, "caught_up": on_caught_up, "answered": on_answered, "refused": on_refused}
         self._session = None
         self._credit = self._most = 0
         self._last = {}  # per worker: the place, with what this bite has added
@@ -99,6 +100,16 @@ class Inbox(Session):
             self._told(message)
         elif self.greeted and session == self._session and m == "caughtup":
             self._caught_up(message)
+
+    def on_error(self, message):
+        """An answer to what the worker was never told is given up; the session goes on anew."""
+        refused = [answer for answer in self._answers if answer[1] == message.get("re")]
+        for answer in refused:
+            del self._answers[answer]
+            self._tell("refused", *answer)
+        if refused:
+            self.hurry()
+        return bool(refused)
 
     def on_pause(self):
         """The effects of this bite become durable; only now they are receipted and told of."""

@@ -129,6 +129,10 @@ class Session:
     def on_pause(self):
         """All that had come has been handed over: what was put off is done now."""
 
+    def on_error(self, message):
+        """True: this error was expected, and a new connection will do. The present one has ended."""
+        return False
+
     def signs_of_life(self):
         """Members of ping and pong."""
         return {}
@@ -261,5 +265,5 @@ class Session:
         code, detail = message.get("code"), message.get("detail")
         text = f"the daemon says {code}{': ' if detail else ''}{detail or ''}"
         self.drop(text)
-        if code in ("version", "forbidden"):
+        if not self.on_error(message) and code in ("version", "forbidden"):
             raise Forbidden(text, code)
