@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
+void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at)
 {
 	lk_put_word(out, key);
 	if (at == LK_NO_INSTANT)
@@ -29,7 +29,7 @@ static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
 		lk_put_time(out, (struct lk_time){ at, 0 });
 }
 
-static void put_number(struct lk_bytes *out, const char *key, int64_t value)
+void verb_put_number(struct lk_bytes *out, const char *key, int64_t value)
 {
 	lk_put_word(out, key);
 	lk_put_int(out, value);
@@ -71,7 +71,7 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 
 	lk_put_map(out, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
-		put_number(out, counts[i].name, counts[i].value);
+		verb_put_number(out, counts[i].name, counts[i].value);
 }
 
 static void put_status(struct daemon *d, const struct store_counts *counts, struct lk_bytes *body)
@@ -84,9 +84,9 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	lk_put_word(body, LINKAGES_VERSION);
 	lk_put_word(body, "clock");
 	lk_put_word(body, clock_word(&d->clock));
-	put_instant(body, "now", clock_now(&d->clock));
-	put_instant(body, "started", d->started_at);
-	put_instant(body, "next_wake", wake_next(d->wake));
+	verb_put_instant(body, "now", clock_now(&d->clock));
+	verb_put_instant(body, "started", d->started_at);
+	verb_put_instant(body, "next_wake", wake_next(d->wake));
 	lk_put_word(body, "policy");
 	lk_put_word(body, revision);
 	lk_put_word(body, "alarms");
@@ -176,88 +176,6 @@ static void verb_policy_check(void *context, struct control *control,
 	lk_bytes_free(&body);
 }
 
-/* ---- dead-letters ---- */
-
-#define LETTERS_A_PART 100
-#define LETTERS_DEFAULT 100
-#define LETTERS_MOST 10000
-
-struct letters {
-	struct lk_bytes items;
-	uint32_t n;
-	int64_t last;
-};
-
-static int put_letter(void *context, const struct dead_letter *letter)
-{
-	struct letters *l = context;
-
-	lk_put_map(&l->items, 7);
-	put_number(&l->items, "number", letter->number);
-	lk_put_word(&l->items, "source");
-	lk_put_text(&l->items, letter->source);
-	lk_put_word(&l->items, "seq");
-	if (letter->has_seq)
-		lk_put_int(&l->items, letter->seq);
-	else
-		lk_put_nil(&l->items);
-	put_instant(&l->items, "at", letter->received_at);
-	lk_put_word(&l->items, "reason");
-	lk_put_word(&l->items, lk_refusal_word((int)letter->reason));
-	lk_put_word(&l->items, "field");
-	lk_put_text(&l->items, letter->field.len > 0 ? letter->field : LK_NO_TEXT);
-	lk_put_word(&l->items, "detail");
-	lk_put_text(&l->items, letter->detail);
-	l->last = letter->number;
-	l->n++;
-	return 0;
-}
-
-/* {letters: [...], next}: `next` is what to ask `after` to go on. */
-static void reply_letters(struct control *control, const struct control_asker *asker,
-			  const struct letters *l, bool more)
-{
-	struct lk_bytes body = { 0 };
-
-	lk_put_map(&body, 2);
-	lk_put_word(&body, "letters");
-	lk_put_array(&body, l->n);
-	lk_bytes_add(&body, l->items.at, l->items.len);
-	put_number(&body, "next", l->last);
-	control_reply(control, asker, more, &body);
-	lk_bytes_free(&body);
-}
-
-static void verb_dead_letters(void *context, struct control *control,
-			      const struct control_asker *asker, struct lk_span args)
-{
-	struct daemon *d = context;
-	struct letters l = { 0 };
-	struct lk_error err = { 0 };
-	int64_t after = 0, limit = LETTERS_DEFAULT;
-	bool more = true;
-	int rc = 0;
-
-	(void)lk_as_int(lk_get(args, "after"), &after);
-	(void)lk_as_int(lk_get(args, "limit"), &limit);
-	if (after < 0 || limit < 1 || limit > LETTERS_MOST) {
-		control_refuse(control, asker, "bad_value", "after: 0 or more; limit: 1 to 10000");
-		return;
-	}
-	for (l.last = after; rc >= 0 && more; limit -= LETTERS_A_PART) {
-		int part = limit < LETTERS_A_PART ? (int)limit : LETTERS_A_PART;
-		lk_bytes_clear(&l.items);
-		l.n = 0;
-		rc = store_dead_letters(d->store, l.last, part, put_letter, &l, &err);
-		more = l.n == LETTERS_A_PART && limit > LETTERS_A_PART;
-		if (rc >= 0)
-			reply_letters(control, asker, &l, more);
-	}
-	if (rc < 0)
-		verb_fail(control, asker, &err);
-	lk_bytes_free(&l.items);
-}
-
 /* ---- clock ---- */
 
 static void reached(void *context)
@@ -270,7 +188,7 @@ static void reached(void *context)
 	lk_put_map(&body, 2);
 	lk_put_word(&body, "clock");
 	lk_put_word(&body, clock_word(&d->clock));
-	put_instant(&body, "now", clock_now(&d->clock));
+	verb_put_instant(&body, "now", clock_now(&d->clock));
 	control_reply(d->control, &d->mover, false, &body);
 	lk_bytes_free(&body);
 }
@@ -376,6 +294,8 @@ const struct control_verb daemon_verbs[] = {
 	{ "plan", ROLE_AUDITOR, verb_plan },
 	{ "policy-check", ROLE_OPERATOR, verb_policy_check },
 	{ "dead-letters", ROLE_OPERATOR, verb_dead_letters },
+	{ "dead-letters-read", ROLE_AUDITOR, verb_dead_letters_read },
+	{ "dead-letter-resubmit", ROLE_AUDITOR, verb_dead_letter_resubmit },
 	{ "ledger-verify", ROLE_OPERATOR, verb_ledger_verify },
 	{ "scrub", ROLE_OPERATOR, verb_scrub },
 	{ "backup", ROLE_OPERATOR, verb_backup },

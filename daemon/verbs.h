@@ -5,6 +5,8 @@
 
 #include "control.h"
 
+struct daemon;
+
 /* As struct control_verb has it. Each asks for a `purpose`, which stands in the ledger before anything is shown. */
 void verb_family(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args);
@@ -30,6 +32,22 @@ void verb_backup_forget(void *context, struct control *control, const struct con
 void verb_backups(void *context, struct control *control, const struct control_asker *asker,
 		  struct lk_span args);
 
+/* Dead letters: verbs_letters.c. The list shows ids and reasons; reading and submitting again are for auditors. */
+void verb_dead_letters(void *context, struct control *control, const struct control_asker *asker,
+		       struct lk_span args);
+void verb_dead_letters_read(void *context, struct control *control,
+			    const struct control_asker *asker, struct lk_span args);
+void verb_dead_letter_resubmit(void *context, struct control *control,
+			       const struct control_asker *asker, struct lk_span args);
+
+/* The purpose among the arguments, with what is asked in a few words, into the ledger, on disk. LK_EREFUSED: there is
+ * none. */
+int verb_purpose(struct daemon *daemon, const struct control_asker *asker, struct lk_span args,
+		 const char *about, struct lk_error *err) LK_MUST_CHECK;
+
+/* A key and a value; LK_NO_INSTANT gives nil. */
+void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at);
+void verb_put_number(struct lk_bytes *out, const char *key, int64_t value);
 /* Refuses with the code and the sentence of a fault. */
 void verb_fail(struct control *control, const struct control_asker *asker,
 	       const struct lk_error *err);

@@ -17,20 +17,24 @@
 typedef int question(struct daemon *d, struct lk_span args, struct lk_bytes *body,
 		     char about[ABOUT_MAX], struct lk_error *err);
 
-static int write_purpose(struct daemon *d, const struct control_asker *asker, const char *about,
-			 struct lk_text purpose, struct lk_error *err)
+int verb_purpose(struct daemon *d, const struct control_asker *asker, struct lk_span args,
+		 const char *about, struct lk_error *err)
 {
+	struct lk_text purpose = lk_as_text(lk_get(args, "purpose"));
 	char basis[PURPOSE_MAX + ABOUT_MAX + 32];
-	int len = snprintf(basis, sizeof(basis), "purpose: %.*s (%s)", LK_PRINT(purpose), about);
-	const struct ledger_row row = {
+	struct ledger_row row = {
 		.at = clock_now(&d->clock),
 		.worker = lk_text_of(asker->client),
 		.level = LK_CONTENT,
-		.basis = { basis, (uint32_t)len },
 	};
-	int rc = store_begin(d->store, err);
+	int rc;
 
-	if (rc < 0)
+	if (purpose.len < 1 || purpose.len > PURPOSE_MAX)
+		return lk_fail(err, LK_EREFUSED, "purpose: why it is asked, up to 200 characters");
+	row.basis.at = basis;
+	row.basis.len = (uint32_t)snprintf(basis, sizeof(basis), "purpose: %.*s (%.*s)",
+					   LK_PRINT(purpose), ABOUT_MAX, about);
+	if ((rc = store_begin(d->store, err)) < 0)
 		return rc;
 	rc = store_ledger_add(d->store, &row, err);
 	if (rc == 0)
@@ -54,7 +58,7 @@ static void answer(struct daemon *d, struct control *control, const struct contr
 	if (rc >= 0)
 		rc = ask(d, args, &body, about, &err);
 	if (rc >= 0)
-		rc = write_purpose(d, asker, about, purpose, &err);
+		rc = verb_purpose(d, asker, args, about, &err);
 	if (rc < 0)
 		verb_fail(control, asker, &err);
 	else

@@ -13,21 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_number(struct lk_bytes *out, const char *key, int64_t value)
-{
-	lk_put_word(out, key);
-	lk_put_int(out, value);
-}
-
-static void put_instant(struct lk_bytes *out, const char *key, lk_instant at)
-{
-	lk_put_word(out, key);
-	if (at == LK_NO_INSTANT)
-		lk_put_nil(out);
-	else
-		lk_put_time(out, (struct lk_time){ at, 0 });
-}
-
 static void put_head(struct lk_bytes *out, const char *key, const struct ledger_head *head)
 {
 	char text[LK_DIGEST_HEX + 24], chain[LK_DIGEST_HEX];
@@ -81,13 +66,13 @@ static void verify_report(void *work, struct lk_bytes *body)
 	lk_put_map(body, sound ? 5 : 7);
 	lk_put_word(body, "sound");
 	lk_put_bool(body, sound);
-	put_number(body, "rows", v->check.upto);
-	put_number(body, "expunged", v->check.expunged);
-	put_number(body, "heads", (int64_t)v->check.known_n);
+	verb_put_number(body, "rows", v->check.upto);
+	verb_put_number(body, "expunged", v->check.expunged);
+	verb_put_number(body, "heads", (int64_t)v->check.known_n);
 	put_head(body, "head", &v->check.at);
 	if (sound)
 		return;
-	put_number(body, "broken", v->check.broken);
+	verb_put_number(body, "broken", v->check.broken);
 	lk_put_word(body, "why");
 	lk_put_word(body, v->check.why);
 }
@@ -182,8 +167,8 @@ static void scrub_report(void *work, struct lk_bytes *body)
 	lk_put_map(body, 4);
 	lk_put_word(body, "sound");
 	lk_put_bool(body, s->check.damages == 0);
-	put_number(body, "rows", s->check.rows);
-	put_number(body, "damages", s->check.damages);
+	verb_put_number(body, "rows", s->check.rows);
+	verb_put_number(body, "damages", s->check.damages);
 	lk_put_word(body, "damaged");
 	lk_put_array(body, s->shown);
 	if (s->shown > 0)
@@ -249,9 +234,9 @@ static void backup_report(void *work, struct lk_bytes *body)
 
 	(void)snprintf(file, sizeof(file), "%s/backup.db", b->daemon->config.state_directory);
 	lk_put_map(body, 5);
-	put_number(body, "backup", b->made.number);
-	put_instant(body, "made", b->made.made_at);
-	put_number(body, "position", b->made.position);
+	verb_put_number(body, "backup", b->made.number);
+	verb_put_instant(body, "made", b->made.made_at);
+	verb_put_number(body, "position", b->made.position);
 	put_head(body, "head", &b->made.head);
 	lk_put_word(body, "file");
 	lk_put_word(body, file);
@@ -337,13 +322,13 @@ static int put_backup(void *context, const struct stored_backup *b)
 
 	l->n++;
 	lk_put_map(&l->items, 6);
-	put_number(&l->items, "backup", b->number);
-	put_instant(&l->items, "made", b->made_at);
-	put_number(&l->items, "position", b->position);
-	put_number(&l->items, "ledger", b->head.number);
+	verb_put_number(&l->items, "backup", b->number);
+	verb_put_instant(&l->items, "made", b->made_at);
+	verb_put_number(&l->items, "position", b->position);
+	verb_put_number(&l->items, "ledger", b->head.number);
 	lk_put_word(&l->items, "place");
 	lk_put_text(&l->items, b->place);
-	put_instant(&l->items, "verified", b->verified_at);
+	verb_put_instant(&l->items, "verified", b->verified_at);
 	return 0;
 }
 

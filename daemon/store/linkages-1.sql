@@ -102,7 +102,8 @@ CREATE TABLE dead_letter (
 	field TEXT, -- path of the member that was refused
 	detail TEXT, -- a sentence that repeats nothing of the bytes
 	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the canonical form; of the whole bytes where they have none
-	sum INTEGER NOT NULL, -- of the row
+	position INTEGER, -- event.position of what was submitted in its place; null: nothing was
+	sum INTEGER NOT NULL, -- of the row, except position
 	body BLOB NOT NULL, -- the bytes as they came, cut at 64 KiB
 	CHECK ((stream IS NULL) = (seq IS NULL))
 ) STRICT;

@@ -311,6 +311,8 @@ static int letter_read(struct query *q, struct dead_letter *l, struct lk_error *
 	l->reason = (enum lk_refusal)column_code(q);
 	l->field = column_text(q);
 	l->detail = column_text(q);
+	l->position = column_is_null(q) ? 0 : sqlite3_column_int64(q->statement, q->column);
+	q->column++;
 	sum = column_int(q);
 	l->body = column_blob(q, &l->body_len);
 	letter_sum(q->store, l, l->body_len);
@@ -348,6 +350,16 @@ int store_dead_letters(struct store *s, int64_t after, int limit, dead_letter_vi
 	bind_int(&q, after);
 	bind_int(&q, limit);
 	return letters_walk(&q, visit, context, err);
+}
+
+int store_dead_letter_settled(struct store *s, int64_t number, int64_t position,
+			      struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_letter_settle);
+
+	bind_int(&q, number);
+	bind_int(&q, position);
+	return query_run(&q, err);
 }
 
 int store_stream_refusals(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],

@@ -66,11 +66,13 @@ SELECT 1 FROM event WHERE source = ?1 AND supersedes = ?2 LIMIT 1
 INSERT INTO dead_letter (source, stream, seq, received_at, reason, field, detail, digest, sum, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 -- name: letter_after
-SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: letter_settle
+UPDATE dead_letter SET position = ?2 WHERE number = ?1
 -- name: letter_of_stream
-SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter JOIN stream ON stream.ref = dead_letter.stream
 WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
 
@@ -239,7 +241,7 @@ SELECT position, position, agency, source_name, id, number, supersedes, type, ti
 	epoch, ahead, digest, sum, body
 FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: check_letters
-SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, field, detail, sum, body
+SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_notices

@@ -92,6 +92,7 @@ struct dead_letter {
 	lk_instant received_at;
 	enum lk_refusal reason;
 	struct lk_text field, detail;
+	int64_t position; /* of the event that was submitted in its place; 0: none was. Not for adding */
 	uint8_t digest[LK_DIGEST]; /* of the canonical form, or of the bytes where they have none; given when added */
 	const void *body; /* as it came; what is kept of it is cut at 64 KiB */
 	size_t body_len;
@@ -100,6 +101,9 @@ typedef int dead_letter_visitor(void *context, const struct dead_letter *letter)
 int store_dead_letter_add(struct store *s, const struct dead_letter *letter, struct lk_error *err) LK_MUST_CHECK;
 int store_dead_letters(struct store *s, int64_t after, int limit, dead_letter_visitor *visit, void *context,
 		       struct lk_error *err) LK_MUST_CHECK;
+
+/* What it should have said is in the log, at that position. */
+int store_dead_letter_settled(struct store *s, int64_t number, int64_t position, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- Streams: how far each outbox has come ----------------------------------------------------------------------- */
 

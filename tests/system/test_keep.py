@@ -152,6 +152,49 @@ class Keep(unittest.TestCase):
     def restore_while_running(self):
         return self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"), status=2)
 
+    def send_bad(self, event):
+        with open(self.path("bad"), "w", encoding="utf-8") as f:
+            f.write(json.dumps(event) + "\n")
+        self.run_tool("linkages-pub", "--source", event["source"], "--outbox", self.path("bad.outbox"), self.path("bad"),
+                      key="calworks", lane="intake", status=1)
+
+    def test_dead_letters_are_read_and_submitted_again(self):
+        self.publish((0, 0.2))
+        first = json.loads(self.lines("calsaws.ndjson")[0])["time"]
+        bad = {"specversion": "1.0", "id": "late-1", "source": "calsaws", "type": "case.opened", "subject": "9X9",
+               "time": first, "data": {"status": "actve", "members": []}}
+        self.send_bad(bad)
+        self.assertEqual([(l["reason"], l["field"], l["settled"]) for l in self.asked("dead-letters")["letters"]],
+                         [("bad_value", "data.status", False)])
+        self.ctl("--purpose", "p", "dead-letters", "show", "1", status=1)  # an operator may not
+        self.ctl("dead-letters", "show", "1", key="auditor", status=2)  # nor an auditor without a purpose
+        why = ("--purpose", "mending 4")
+        shown = json.loads(self.ctl(*why, "dead-letters", "show", "1", key="auditor"))
+        self.assertEqual(shown["event"], bad)
+        self.ctl(*why, "dead-letters", "show", "2", key="auditor", status=1)
+        self.ctl(*why, "dead-letters", "export", self.path("letters.ndjson"), key="auditor")
+        self.assertEqual([json.loads(line)["event"]["id"] for line in self.lines("letters.ndjson")], ["late-1"])
+        for change, words in (({}, "bad_value data.status"), ({"id": "other"}, "keeps its own"),
+                              ({"source": "cws-cms"}, "the letter is of calsaws")):
+            event = {**bad, "data": {"status": "active"}, **change} if change else bad
+            if change.get("source"):
+                event["data"] = {"status": "ifs"}
+            self.write("event.json", event)
+            self.assertIn(words, self.ctl(*why, "dead-letters", "resubmit", "1", self.path("event.json"), key="auditor",
+                                          status=1))
+        self.write("event.json", {**bad, "data": {"status": "active"}})
+        done = json.loads(self.ctl(*why, "--json", "dead-letters", "resubmit", "1", self.path("event.json"), key="auditor"))
+        self.assertEqual(done["outcome"], "applied")
+        self.assertEqual([l["settled"] for l in self.asked("dead-letters")["letters"]], [True])
+        self.daemon.stop()
+        basis = [b for (b,) in self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE first_seq = 0")]
+        self.assertIn("purpose: mending 4 (dead letters 1 to 1)", basis)
+        self.assertIn("purpose: mending 4 (dead letter 1, submitted again)", basis)
+
+    def write(self, name, value):
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            json.dump(value, f)
+
     def test_what_was_meddled_with_is_named(self):
         self.publish((0, 1))
         self.assertIn("sound", self.ctl("ledger", "verify"))
