@@ -258,8 +258,8 @@ static void verb_clock_accept(void *context, struct control *control,
 	log_line(LOG_NOTE, "clock outcome=accepted client=%s", asker->client);
 	wake_now(d->wake);
 	lk_put_map(&body, 2);
-	put_instant(&body, "machine", clock_read().machine);
-	put_instant(&body, "now", clock_now(&d->clock));
+	verb_put_instant(&body, "machine", clock_read().machine);
+	verb_put_instant(&body, "now", clock_now(&d->clock));
 	control_reply(control, asker, false, &body);
 	lk_bytes_free(&body);
 }
