@@ -134,6 +134,12 @@ class Network(FaultTest):
 
 
 class Deaths(FaultTest):
+    def tell(self, who, deaths, least, outcome):
+        """How many calls there are in all depends on how threads meet; `least` of them there are always."""
+        always = len(range(1 + SETTINGS.seed % SETTINGS.every, least, SETTINGS.every))
+        self.assertGreaterEqual(deaths, always)
+        print(f"{who} killed at a call to disk or network: {always} places among the first {least}, and the rest; {outcome}")
+
     def test_the_publisher_is_killed_at_each_step(self):
         """A step is a call to the disk or to the network: of making the outbox, appending, greeting, sending, settling."""
         places = self.place_to_die()
@@ -152,8 +158,7 @@ class Deaths(FaultTest):
             deaths += 1
             k += SETTINGS.every
         events += some
-        self.assertGreater(deaths, 30 // SETTINGS.every)
-        print(f"publisher-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: each event once")
+        self.tell("publisher", deaths, 60, "each event is in the log once")
         self.assertEqual(sorted(self.ids()), sorted(e["id"] for e in events))
 
     def test_the_daemon_is_killed_at_each_step(self):
@@ -181,8 +186,7 @@ class Deaths(FaultTest):
             deaths += 1
             k += SETTINGS.every
         self.arm(0)
-        self.assertGreater(deaths, 10 // SETTINGS.every)
-        print(f"daemon-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: acknowledged is stored, each event once")
+        self.tell("daemon in a batch", deaths, 60, "what was acknowledged is stored, each event once")
         self.assertEqual(self.ids(), [e["id"] for e in outbox])
 
     def settle_or_die(self, agency):
@@ -213,10 +217,9 @@ class Deaths(FaultTest):
             d.start()
             self.assertEqual(self.subscribed([]).sent, 0)
             d.stop()
-            k += 2 * SETTINGS.every
+            k += SETTINGS.every
         self.arm(0)
-        self.assertGreater(deaths, 10 // SETTINGS.every)
-        print(f"first-start-deaths: {deaths} of {k} calls, seed {SETTINGS.seed}: it starts again")
+        self.tell("daemon in its first start", deaths, 60, "the next start is sound")
 
 
 class Outboxes(FaultTest):

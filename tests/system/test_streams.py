@@ -320,8 +320,8 @@ class LossyFeed(unittest.TestCase):
         self.assertEqual(lossy[0], plain[0])
         for table, rows in plain[1].items():
             self.assertEqual(lossy[1][table], rows, table)
-        print(f"lossy-feed: {len(plain[0])} events, {sum(map(len, plain[1].values()))} rows of state, seed {SETTINGS.seed}: "
-              "the same as without it")
+        print(f"feed lane that loses, repeats and reorders, with the intake lane: {len(plain[0])} events, "
+              f"{sum(map(len, plain[1].values()))} rows of state, as without it")
 
 
 class Poison(Streams):
