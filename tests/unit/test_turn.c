@@ -67,7 +67,11 @@ static void make_turn(struct office *o, const struct policy *policy)
 		.policy = policy,
 		.sources = sources,
 		.sources_n = 2,
-		.sink = { o, hear_told, hear_each, hear_answered, hear_wake },
+		.sink = { .context = o,
+			  .told = hear_told,
+			  .each = hear_each,
+			  .answered = hear_answered,
+			  .wake = hear_wake },
 	};
 
 	assert_int_equal(turn_create(&options, &o->turn, &o->err), 0);
