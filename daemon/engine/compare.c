@@ -435,13 +435,25 @@ static enum repeat may_repeat(const struct tolds *told, const struct derivation 
 	return disclosed(d->f, &ask) ? REPEAT_NO_CONTENT : REPEAT_OWN;
 }
 
+static bool was_mutual(const struct family *f, uint32_t kase, lk_instant at)
+{
+	lk_instant since = f->cases[kase].mutual_at;
+	if (since != LK_NO_INSTANT && since <= at)
+		return true;
+	for (uint32_t i = 0; i < f->stretches_n; i++)
+		if (f->stretches[i].kase == kase && f->stretches[i].from_at <= at &&
+		    at < f->stretches[i].until_at)
+			return true;
+	return false;
+}
+
 /* crossover.ended follows from a link that was undone; it is wrong if the undoing was itself taken back,
  * or if the family turns out to have been mutual by another link when that happened. */
-static bool ended_follows(const struct derivation *d, const struct told *t)
+static bool ended_follows(const struct tolds *told, const struct derivation *d,
+			  const struct told *t)
 {
-	const struct kin *k = kin_of(d);
-	bool began = k->episode > 0 && k->episode_at <= t->cause_at;
-	return !began || (!k->mutual && k->ended_at <= t->cause_at);
+	uint32_t kase = family_case(d->f, t->side, words_text(&told->words, t->own));
+	return kase == NONE || !was_mutual(d->f, kase, t->cause_at);
 }
 
 static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
@@ -453,7 +465,8 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 	struct standing s = standing_of(d, t);
 	bool is_wrong = is_moment(d->p, t->kind) && t->level >= LK_REGISTRY &&
 			is_unlinked(told, d, t); /* what it names is not the family's any more */
-	if ((s.follows && !is_wrong) || (t->kind == LK_CROSSOVER_ENDED && ended_follows(d, t)))
+	if ((s.follows && !is_wrong) ||
+	    (t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t)))
 		return;
 	int reason = withdrawal_reason(told, d, t, &s);
 	t->live = 0;
@@ -499,6 +512,17 @@ static bool is_in(enum scope scope, const struct told *t)
 	return (t->kind == LK_NOTICE_UNANSWERED) == (scope == SCOPE_ANSWERS);
 }
 
+/* A link was removed, and from then on the family is not mutual by another one. */
+static bool ends_episode(const struct tolds *told, const struct derivation *d,
+			 const struct telling *telling)
+{
+	const struct told *t = &told->at[telling->told];
+	uint32_t kase = family_case(d->f, t->side, words_text(&told->words, t->own));
+	return telling->reason == LK_UNLINKED && t->kind == LK_CROSSOVER_FOUND &&
+	       d->p->rule[LK_CROSSOVER_ENDED].enabled &&
+	       (kase == NONE || !was_mutual(d->f, kase, d->said_at));
+}
+
 static void withdraw_all(struct tolds *told, const struct derivation *d, enum scope scope,
 			 struct outcome *out)
 {
@@ -508,9 +532,7 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 			withdraw(told, i, d, out);
 	uint32_t withdrawn = out->n;
 	for (uint32_t i = first; i < withdrawn; i++)
-		if (out->at[i].reason == LK_UNLINKED &&
-		    told->at[out->at[i].told].kind == LK_CROSSOVER_FOUND && !is_mutual(d) &&
-		    d->p->rule[LK_CROSSOVER_ENDED].enabled)
+		if (ends_episode(told, d, &out->at[i]))
 			tell_ended(told, out->at[i].told, d, out);
 }
 

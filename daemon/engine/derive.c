@@ -301,6 +301,14 @@ static struct lk_text case_supervisor(const struct family *f, uint32_t kase, lk_
 	return holder(f, kase, LK_SUPERVISOR, at);
 }
 
+/* Now, or at an instant that has passed. */
+static bool was_open(const struct kase *k, lk_instant at)
+{
+	if (at == LK_NO_INSTANT || k->open)
+		return k->open && (at == LK_NO_INSTANT || k->first_opened_at <= at);
+	return k->first_opened_at != LK_NO_INSTANT && k->first_opened_at <= at && at < k->closed_at;
+}
+
 /* Asks the case itself first, then the side's other open cases, the earliest opened before the
  * others. */
 static struct lk_text side_asks(const struct family *f, int side, uint32_t first, lk_instant at,
@@ -313,7 +321,8 @@ static struct lk_text side_asks(const struct family *f, int side, uint32_t first
 		if (lk_text_given(answer) &&
 		    (earliest == LK_NO_INSTANT || k->opened_at >= earliest))
 			continue;
-		struct lk_text worker = k->agency == side && k->open ? ask(f, i, at) : LK_NO_TEXT;
+		struct lk_text worker =
+			k->agency == side && was_open(k, at) ? ask(f, i, at) : LK_NO_TEXT;
 		if (!lk_text_given(worker))
 			continue;
 		answer = worker;

@@ -19,7 +19,7 @@ struct cause {
 	struct word source, id;
 	lk_instant at; /* from when it counts: its time, or the opening of its case */
 	int32_t agency;
-	uint32_t spare; /* keeps the packed row free of holes */
+	int32_t type; /* lk_event_type */
 };
 
 /* One agency's case. */
@@ -42,6 +42,7 @@ struct kase {
 	lk_instant closing_at;     /* since when an end is planned */
 	lk_instant visited_at;     /* last face-to-face contact */
 	lk_instant contact_at;     /* last contact of any kind */
+	lk_instant mutual_at;      /* since when without a break its family is mutual; LK_NO_INSTANT: it is not */
 	int64_t clock_used;        /* months counted; -1: never reported */
 	lk_instant live_at[lk_topic_count]; /* since when without a break the other side may know this of the case */
 };
@@ -162,6 +163,13 @@ struct speaker {
 	uint32_t spare;
 };
 
+/* A stretch of time, now past, in which a case was in a mutual family. */
+struct stretch {
+	uint32_t kase;
+	uint32_t spare;
+	lk_instant from_at, until_at;
+};
+
 /* Something that happened and is told once. */
 struct moment {
 	int32_t kind;      /* lk_notice_kind */
@@ -177,14 +185,14 @@ struct moment {
 	lk_instant at;     /* told from then on; staleness counts from there */
 };
 
-/* V(record, plural). The scene is what notices follow from, and who is there to hear them; causes and moments are
- * history, to which steps only add. */
+/* V(record, plural). The scene is what notices follow from, and who is there to hear them; causes, stretches and
+ * moments are history, to which steps only add. */
 #define FAMILY_SCENE(V) \
 	V(kase, cases) V(kin, kins) V(assignment, assignments) V(consent, consents) \
 	V(plan, plans) V(service, services) V(meeting, meetings) V(holding, holdings) \
 	V(version, versions) V(word, names) \
 	V(concern, concerns) V(referral, referrals) V(removal, removals) V(speaker, speakers)
-#define FAMILY_VECTORS(V) V(cause, causes) FAMILY_SCENE(V) V(moment, moments)
+#define FAMILY_VECTORS(V) V(cause, causes) FAMILY_SCENE(V) V(stretch, stretches) V(moment, moments)
 
 struct family {
 	/* Where the fold stands: an event below is late, and the family is folded again from the log. */

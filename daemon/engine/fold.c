@@ -152,6 +152,7 @@ static uint32_t add_case(struct family *f, int agency, struct lk_text number)
 	k->status_cause = k->closing_cause = k->clock_cause = k->not_meeting_cause = NONE;
 	k->first_opened_at = k->opened_at = k->closed_at = k->status_at = LK_NO_INSTANT;
 	k->not_meeting_at = k->closing_at = k->visited_at = k->contact_at = LK_NO_INSTANT;
+	k->mutual_at = LK_NO_INSTANT;
 	k->status_until = k->closing_on = LK_NO_DATE;
 	k->clock_used = -1;
 	for (int t = 0; t < lk_topic_count; t++)
@@ -839,6 +840,18 @@ static void share_status(struct step *s, uint32_t index, bool shared)
 	status_moment(&of, k);
 }
 
+static void note_mutual(const struct step *s, uint32_t index, bool mutual)
+{
+	struct kase *k = &s->f->cases[index];
+	if (mutual == (k->mutual_at != LK_NO_INSTANT))
+		return;
+	if (!mutual) {
+		struct stretch past = { index, 0, k->mutual_at, s->at };
+		*family_add_stretch(s->f) = past;
+	}
+	k->mutual_at = mutual ? s->at : LK_NO_INSTANT;
+}
+
 static void settle_case(struct step *s, uint32_t index, const struct unit_view *v, bool mutual)
 {
 	struct kase *k = &s->f->cases[index];
@@ -850,6 +863,7 @@ static void settle_case(struct step *s, uint32_t index, const struct unit_view *
 		else if (k->live_at[t] == LK_NO_INSTANT)
 			k->live_at[t] = s->at;
 	}
+	note_mutual(s, index, mutual);
 	share_status(s, index, mutual && k->open && (live & (1u << LK_TOPIC_STATUS)) != 0);
 }
 
@@ -1121,13 +1135,14 @@ static uint32_t add_cause(struct family *f, const struct lk_event *e, lk_instant
 	c->id = id;
 	c->at = at;
 	c->agency = (int32_t)e->agency;
+	c->type = (int32_t)e->type;
 	return f->causes_n - 1;
 }
 
-/* What was said of the case itself before its opening, the opening says anew: it came later. */
+/* What was said of the case's standing before its opening, the opening says anew: it came later. */
 static bool is_replaced(int type)
 {
-	return type == LK_CASE_STATUS || type == LK_CASE_CLOSING || type == LK_CASE_CLOSED;
+	return type == LK_CASE_STATUS || type == LK_CASE_CLOSED;
 }
 
 void fold_event(struct family *f, const struct policy *p, const struct lk_event *event,
@@ -1152,6 +1167,15 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	f->last_place = key->place;
 }
 
+/* The opening that brought the tokens by which two cases are linked at its instant; NONE. */
+static uint32_t opening_at(const struct family *f, lk_instant at)
+{
+	for (uint32_t i = f->causes_n; i > 0; i--)
+		if (f->causes[i - 1].at == at && f->causes[i - 1].type == LK_CASE_OPENED)
+			return i - 1;
+	return NONE;
+}
+
 void fold_link(struct family *f, const struct policy *p, int agency, struct lk_text number,
 	       int other_agency, struct lk_text other, lk_instant at)
 {
@@ -1163,6 +1187,7 @@ void fold_link(struct family *f, const struct policy *p, int agency, struct lk_t
 		return;
 	if (same_unit(f, s.kase, joined))
 		return;
+	s.cause = opening_at(f, at);
 	begin_step(&s);
 	join_cases(f, s.kase, joined);
 	settle_step(&s);

@@ -20,21 +20,15 @@ from model import Model
 from story import instant_of
 
 MEMBERS = ("to", "kind", "state", "reason", "case", "other", "due", "urgency", "level", "at")
-BLIND = ("meeting", "meeting_kind", "start", "reasons", "proposals")
 
 def plain(notice):
     """What is compared of one output line."""
     if "refused" in notice:
         return ("refused", notice["refused"]["reason"], notice["refused"].get("field"))
     out = {m: notice[m] for m in MEMBERS if notice.get(m) is not None}
-    if out.get("reason") in ("unlinked", "consent") or out["state"] == "withdrawn" and out["level"] == "signal":
-        out.pop("due", None)  # the document does not say whether it is repeated
     out["at"] = instant_of(out["at"])
     about = {k: v for k, v in (notice.get("about") or {}).items() if v not in (None, [], "")}
     about.pop("notice", None)
-    if out.get("reason") == "unlinked" or out["state"] == "withdrawn" and out["level"] == "signal":
-        for member in BLIND:
-            about.pop(member, None)  # nor whether what was told blindly is
     for member in ("start", "end"):
         if member in about:
             about[member] = instant_of(about[member])

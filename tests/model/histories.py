@@ -48,6 +48,7 @@ class Life:
         self.open = set()
         self.links = []
         self.since = {}  # case -> when it was first opened
+        self.tokens = self.r.random() < 0.35  # do openings carry tokens of identity
 
     # ---- Telling ----------------------------------------------------------------------------------------------------
 
@@ -104,6 +105,8 @@ class Life:
         data = {"status": self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)}
         if self.r.random() < 0.06:
             data["limited_access"] = True
+        if self.tokens and self.r.random() < 0.8:
+            data["members"] = self.members()
         self.event("case.opened", case, data)
         self.cases.append(case)
         self.since[case] = self.now
@@ -113,6 +116,11 @@ class Life:
                 self.now += timedelta(minutes=1)
                 self.assign(case, role)
         self.now += timedelta(minutes=3)
+
+    def members(self):
+        """Few people, so that cases share them."""
+        return [{"person": f"p{n}", "keys": {self.r.choice(("cin", "ssn", "ssn", "name_dob")):
+                                             f"{self.r.randint(1, 3):032d}"}} for n in range(self.r.randint(1, 2))]
 
     def assign(self, case, role):
         worker = self.r.choice(WORKERS[case[0], role])
@@ -174,8 +182,10 @@ class Life:
         if closed:
             case = self.r.choice(closed)
             self.open.add(case)
-            self.event("case.opened", case,
-                       {"status": self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)})
+            data = {"status": self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)}
+            if self.tokens and self.r.random() < 0.5:
+                data["members"] = self.members()
+            self.event("case.opened", case, data)
 
     def restrict(self):
         self.event("case.restricted", self.case(), {"limited_access": self.r.random() < 0.5})

@@ -198,7 +198,7 @@ class Model:
         last = self.known[-1] if self.known else None
         for telling in gone:
             notice = telling.notice
-            if notice.kind == "crossover.found" and not self.state.mutual_at(notice.case, self.now):
+            if notice.kind == "crossover.found" and not self.state.mutual_at(notice.case, min(last.time, self.now)):
                 slot = ("M", "crossover.ended", last.name, notice.to)
                 ended = Notice("crossover.ended", last.name, notice.to, notice.to, notice.case, SIGNAL)
                 have = self.told.setdefault(slot, Telling(ended, True))
@@ -260,11 +260,18 @@ class Model:
             for member in notice.foreign:
                 if reason == "unlinked" or notice.kind != "meeting.reschedule" or member not in BLIND:
                     out["about"].pop(member, None)
+        crossed = notice.level in (REGISTRY, CONTENT)
+        if reason == "unlinked" and crossed and notice.kind not in ("meeting.needed", "meeting.overdue"):
+            out.pop("due", None)
+        if reason == "unlinked" and notice.kind == "meeting.reschedule" and notice.level != OWN:
+            out["about"].pop("with", None)
+            if notice.key[0][0] != notice.case[0]:  # the other side's meeting
+                out["about"] = {}
         if unseen:
             out["level"] = REGISTRY
             if notice.kind not in ("meeting.needed", "meeting.overdue"):
                 out.pop("due", None)
-        gone = notice.other and not self.state.side(  # no case of the other side was ever opened
+        gone = notice.other and notice.kind != "crossover.possible" and not self.state.side(  # no case of the other side was ever opened
             self.state.family(notice.case, self.now), notice.other[0], self.now)
         if gone:
             for member in notice.foreign:

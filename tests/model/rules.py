@@ -5,7 +5,7 @@ the instants at which the answer may change. Promise: every function looks at th
 """
 from datetime import date
 
-from state import LIAISON, OTHER, in_force, last_day
+from state import LIAISON, OTHER, alike, answered, in_force, last_day
 from story import (AGENCIES, day_of, days_after, instant_of, last_of_month, midnight, months_after, morning, written)
 
 SIGNAL, REGISTRY, CONTENT, OWN = "signal", "registry", "content", "own"
@@ -136,6 +136,7 @@ class Rules:
             if self.mutual:
                 self.mutual_rules()
             self.every_family_rules()
+        self.crossover_possible()
         for source in sorted(self.silent):
             self.feed_silent(source)
 
@@ -245,6 +246,20 @@ class Rules:
             for to in {self.lead(case), self.supervisor(case)}:
                 self.stand("crossover.found", self.episode_key, to, case, REGISTRY, other=other.key,
                            crosses=self.pair(case))
+
+    def crossover_possible(self):
+        """Equal tokens of any kind, different agencies, both open, not in one family, no answer (WB)."""
+        said = answered(self.s.events)
+        for a in sorted(self.s.tokens):
+            for b in sorted(self.s.tokens):
+                pair = [self.s.cases[key] for key in (a, b)]
+                if a >= b or a[0] == b[0] or (a, b) in said or b in self.s.family(a, self.now) or \
+                        not all(c.open(self.now) for c in pair) or \
+                        alike(self.s.tokens[a], self.s.tokens[b], ("cin", "ssn", "name_dob")) is None:
+                    continue
+                other, case = sorted(pair, key=lambda c: c.opened(self.now))
+                to = self.s.lead(case, self.s.family(case.key, self.now), self.now)
+                self.stand("crossover.possible", (a, b), to, case, REGISTRY, other=other.key)
 
     # ---- Consent ----------------------------------------------------------------------------------------------------
 

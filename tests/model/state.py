@@ -10,6 +10,7 @@ from story import AGENCIES, TOPICS, day_of, days_after, midnight
 LEAD_ROLES = {"cws": ("social_worker",), "calworks": ("ais_worker", "employment_specialist", "eligibility_worker")}
 LIAISON = {"cws": "cws.liaison", "calworks": "calworks.liaison"}
 OTHER = {"cws": "calworks", "calworks": "cws"}
+AUTOMATIC = ("cin",)  # kinds of token that link by themselves
 
 
 def last_until(history, at):
@@ -123,7 +124,8 @@ class State:
         self.cases = {}
         self.things = {kind: {} for kind in self.KINDS}
         self.events = in_order(known)
-        self.links = current_links(self.events)  # (at, case, case, event)
+        self.tokens = tokens_of(self.events)  # case -> {(kind, token): since}
+        self.links = current_links(self.events, self.tokens)  # (at, case, case, event)
         for e in self.events:
             self.fold(e)
 
@@ -264,7 +266,7 @@ class State:
     def beginning(self, family, at):
         """The link or the opening by which the family became mutual."""
         opened = [e for e in self.events if e.at == at and e.case in family and e.type == "case.opened"]
-        linked = [e for since, a, _, e in self.links if since == at and a in family]
+        linked = [e for since, a, _, e in self.links if e and since == at and a in family]
         return max(opened + linked, key=lambda e: self.events.index(e)).name
 
     # ---- Consents (domain.md 4) -------------------------------------------------------------------------------------
@@ -322,7 +324,7 @@ def in_order(known):
             opening[e.case] = min(e.time, opening.get(e.case, e.time))
     left = [e for e in left if e.case in opening or e.type.startswith("link.")]
     for e in left:
-        e.at = max(e.time, opening.get(e.case, e.time))
+        e.at = e.time if e.type.startswith("link.") else max(e.time, opening.get(e.case, e.time))
     return sorted(left, key=lambda e: (e.at, e.time, e.source, -1 if e.sequence is None else e.sequence, e.order))
 
 
@@ -331,12 +333,40 @@ def pair_of(e):
     return tuple(sorted((e.case, (other["agency"], other["case"]))))
 
 
-def current_links(events):
-    """The last no of a pair makes all before it as if it had never been (domain.md 3)."""
-    said = {}
+def tokens_of(events):
+    """What the openings say of who is in a case, each since its first saying."""
+    out = {}
+    for e in events:
+        for member in e.data.get("members") or [] if e.type == "case.opened" else []:
+            for key in (member.get("keys") or {}).items():
+                out.setdefault(e.case, {}).setdefault(key, e.at)
+    return out
+
+
+def alike(a, b, kinds):
+    """Since when two cases share a token of these kinds; None."""
+    both = [max(a[key], b[key]) for key in set(a) & set(b) if key[0] in kinds]
+    return min(both, default=None)
+
+
+def answered(events):
+    """The pairs of which a person has said yes or no."""
+    return {pair_of(e) for e in events if e.type.startswith("link.")}
+
+
+def current_links(events, tokens):
+    """The last no of a pair makes all before it as if it had never been, and beats equal tokens (domain.md 3)."""
+    said, refused = {}, set()
     for e in events:
         if e.type in ("link.refused", "link.removed"):
             said[pair_of(e)] = None
+            refused.add(pair_of(e))
         elif e.type == "link.confirmed" and not said.get(pair_of(e)):
             said[pair_of(e)] = e
-    return [(e.at, pair[0], pair[1], e) for pair, e in sorted(said.items()) if e]
+    out = {pair: (e.at, pair[0], pair[1], e) for pair, e in said.items() if e}
+    for a in tokens:
+        for b in tokens:
+            since = alike(tokens[a], tokens[b], AUTOMATIC) if a < b and a[0] != b[0] else None
+            if since is not None and (a, b) not in refused and ((a, b) not in out or since < out[a, b][0]):
+                out[a, b] = (since, a, b, None)
+    return [link for _, link in sorted(out.items())]
