@@ -28,7 +28,7 @@ struct ctl_group {
 	const struct ctl_command *commands;
 	size_t n;
 };
-extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep;
+extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge;
 
 /* The command line. */
 struct ctl_settings {

@@ -65,6 +65,7 @@ static const struct ctl_group *const groups[] = {
 	&ctl_keys,
 	&ctl_letters,
 	&ctl_keep,
+	&ctl_expunge,
 	&ctl_case,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))

@@ -118,6 +118,19 @@ int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 /* A commit and a read of what was committed: whether the store answers. Negative where it refuses, as ever. */
 int turn_touch(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- Expunging a family, on order --------------------------------------------------------------------------------- */
+
+/* From here on nothing that names a case of the family is taken in, whatever becomes of the rest. LK_ENOTFOUND: no such
+ * case; LK_ESTATE: a case of it is under a legal hold. */
+struct turn_expunging;
+int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **out, struct lk_error *err) LK_MUST_CHECK;
+/* 1: there is more to do; 0: done, on disk, and overwritten where it stood. The same order at each step: what its row in
+ * the ledger begins with. Not within a transaction. */
+int turn_expunge_step(struct turn_expunging *expunging, const struct ledger_row *order, struct lk_error *err) LK_MUST_CHECK;
+void turn_expunge_count(const struct turn_expunging *expunging, int64_t *done, int64_t *of);
+void turn_expunge_told(const struct turn_expunging *expunging, struct stored_struck *out, size_t *cases);
+void turn_expunge_end(struct turn_expunging *expunging); /* NULL-safe */
+
 /* ---- Workers ----------------------------------------------------------------------------------------------------- */
 
 int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;

@@ -21,6 +21,7 @@ struct admission {
 	struct lk_bytes canonical;
 	struct lk_event event;
 	uint8_t digest[LK_DIGEST];
+	bool is_expunged; /* it names a case that nothing may be kept of */
 };
 
 static int refuse(struct admission *a, enum lk_refusal reason, const char *field,
@@ -85,6 +86,24 @@ static int digest_refused(struct admission *a)
 	return LK_EREFUSED;
 }
 
+/* Of such a case, or of a link to one. */
+static bool names_expunged(const struct admission *a)
+{
+	const struct lk_event *e = &a->event;
+	const struct lk_other *other = &e->link_confirmed.other;
+	return store_is_expunged(a->t->store, (struct case_key){ (int)e->agency, e->subject }) ||
+	       (is_link((int)e->type) &&
+		store_is_expunged(a->t->store, (struct case_key){ other->agency, other->number }));
+}
+
+/* Its place in the outbox is kept, and nothing of what it says, not even a digest. */
+static int refuse_expunged(struct admission *a)
+{
+	a->is_expunged = true;
+	memset(a->digest, 0, LK_DIGEST);
+	return refuse(a, LK_FORBIDDEN, "subject", "this case was expunged on order");
+}
+
 static int read_event(struct admission *a)
 {
 	const struct turn_event *in = a->in;
@@ -97,6 +116,8 @@ static int read_event(struct admission *a)
 	if (lk_wire_canonical(in->bytes, in->len, &a->canonical) < 0 || a->canonical.failed)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
 	lk_digest(a->canonical.at, a->canonical.len, NULL, a->digest);
+	if (names_expunged(a))
+		return refuse_expunged(a);
 	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
 		return refuse(a, LK_FORBIDDEN, "source",
 			      "not a source that this sender may speak for");
@@ -402,7 +423,7 @@ static int keep_letter(struct admission *a, bool has_place)
 		.field = lk_text_of(r->field),
 		.detail = lk_text_of(r->detail),
 		.body = a->in->bytes,
-		.body_len = a->in->len,
+		.body_len = a->is_expunged ? 0 : a->in->len,
 	};
 	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
 	memcpy(letter.digest, a->digest, LK_DIGEST);

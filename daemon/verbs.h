@@ -32,6 +32,18 @@ void verb_backup_forget(void *context, struct control *control, const struct con
 void verb_backups(void *context, struct control *control, const struct control_asker *asker,
 		  struct lk_span args);
 
+/* verbs_expunge.c. A long work; one that nobody else gets a word in; and holds. */
+void verb_expunge(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args);
+void verb_vacuum(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args);
+void verb_hold(void *context, struct control *control, const struct control_asker *asker,
+	       struct lk_span args);
+void verb_release(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args);
+void verb_holds(void *context, struct control *control, const struct control_asker *asker,
+		struct lk_span args);
+
 /* Dead letters: verbs_letters.c. The list shows ids and reasons; reading and submitting again are for auditors. */
 void verb_dead_letters(void *context, struct control *control, const struct control_asker *asker,
 		       struct lk_span args);

@@ -422,8 +422,7 @@ int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from,
 
 /* ---- How many -------------------------------------------------------------------------------- */
 
-int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit,
-			 struct lk_error *err)
+int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_family_ids);
 	uint8_t from[LK_DIGEST];

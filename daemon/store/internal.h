@@ -64,6 +64,13 @@ struct mark {
 	struct store_mark found;
 };
 
+/* The file linkages.expunged: tombs.c. */
+struct tombs {
+	uint8_t key[32];
+	uint8_t (*at)[LK_DIGEST];
+	size_t n;
+};
+
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
 struct store {
@@ -83,6 +90,7 @@ struct store {
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
 	struct mark mark;
+	struct tombs tombs;
 	struct wal wal, state_wal;
 	struct store_work work;
 	uint32_t generation;
@@ -163,6 +171,18 @@ int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK
 /* ---- families.c ----------------------------------------------------------------------------- */
 
 int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- tombs.c -------------------------------------------------------------------------------- */
+
+int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- mailbox.c, log.c, for expunge.c ---------------------------------------------------------- */
+
+/* A notice keeps its place, id, rev and kind. 1 and its ledger row, 0: it had none. */
+int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
+		  struct lk_error *err) LK_MUST_CHECK;
+/* A dead letter keeps its place and its reason. */
+int letter_strike(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- For check.c ----------------------------------------------------------------------------- */
 

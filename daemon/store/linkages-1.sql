@@ -253,6 +253,15 @@ CREATE TABLE backup_stream (
 	PRIMARY KEY (backup, stream)
 ) STRICT, WITHOUT ROWID;
 
+-- name: hold
+CREATE TABLE hold (
+	agency INTEGER NOT NULL, -- lk_agency
+	number TEXT NOT NULL, -- case number: it may be neither expunged nor pruned
+	reason TEXT NOT NULL, -- as it was given
+	at INTEGER NOT NULL, -- since when
+	PRIMARY KEY (agency, number)
+) STRICT, WITHOUT ROWID;
+
 -- name: value
 CREATE TABLE value (
 	name TEXT PRIMARY KEY, -- what it is

@@ -352,6 +352,27 @@ int store_dead_letters(struct store *s, int64_t after, int limit, dead_letter_vi
 	return letters_walk(&q, visit, context, err);
 }
 
+int letter_strike(struct store *s, int64_t number, struct lk_error *err)
+{
+	struct dead_letter letter;
+	struct query q = query_begin(s, SQL_strike_get_letter);
+	int64_t sum = 0;
+	int rc;
+
+	bind_int(&q, number);
+	if ((rc = query_step(&q, err)) == 1 && (rc = letter_read(&q, &letter, err)) == 0) {
+		letter_sum(s, &letter, 0);
+		rc = sum_end(s, &sum, err);
+	}
+	query_end(&q);
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_strike_letter);
+	bind_int(&q, number);
+	bind_int(&q, sum);
+	return query_run(&q, err);
+}
+
 int store_dead_letter_settled(struct store *s, int64_t number, int64_t position,
 			      struct lk_error *err)
 {

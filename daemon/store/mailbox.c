@@ -6,6 +6,8 @@
  */
 #include "internal.h"
 
+#include <linkages/wire.h>
+
 #include <string.h>
 
 /* A mailbox's id follows from the store's own random identity, so that a store in memory, which
@@ -335,6 +337,79 @@ int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIG
 	if (n == 1)
 		memcpy(id, found[0], LK_DIGEST);
 	return rc < 0 ? rc : n;
+}
+
+/* ---- Striking out ---------------------------------------------------------------------------- */
+
+/* That something was told, and not what: as at a hand-out that may not show it. */
+static void put_struck(struct lk_bytes *out, const struct stored_notice *n)
+{
+	char id[LK_DIGEST_HEX];
+
+	lk_digest_hex(n->id, id);
+	lk_put_map(out, 6);
+	lk_put_word(out, "id");
+	lk_put_word(out, id);
+	lk_put_word(out, "rev");
+	lk_put_int(out, n->rev);
+	lk_put_word(out, "to");
+	lk_put_text(out, n->worker);
+	lk_put_word(out, "kind");
+	lk_put_word(out, lk_notice_kind_word(n->kind));
+	lk_put_word(out, "state");
+	lk_put_word(out, lk_notice_state_word(LK_WITHDRAWN));
+	lk_put_word(out, "reason");
+	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
+}
+
+static int notice_rewrite(struct store *s, int64_t number, struct stored_notice *n,
+			  struct lk_bytes *body, struct lk_error *err)
+{
+	struct query q;
+	int64_t sum;
+	int rc;
+
+	n->state = LK_WITHDRAWN;
+	n->level = LK_OWN;
+	n->topic = -1;
+	n->own = n->other = (struct case_key){ -1, LK_NO_TEXT };
+	n->cause_at = n->told_at;
+	put_struck(body, n);
+	n->body = body->at;
+	n->body_len = body->len;
+	notice_sum(s, n, n->seq);
+	if ((rc = sum_end(s, &sum, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_strike_notice);
+	bind_int(&q, number);
+	bind_int(&q, n->state);
+	bind_int(&q, n->level);
+	bind_int(&q, sum);
+	bind_blob(&q, n->body, n->body_len);
+	return body->failed ? lk_fail(err, LK_EMEMORY, "store: no memory for a notice")
+			    : query_run(&q, err);
+}
+
+int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
+		  struct lk_error *err)
+{
+	struct lk_bytes body = { 0 };
+	struct stored_notice n;
+	struct query q = query_begin(s, SQL_strike_ledger_of);
+	int rc, had;
+
+	bind_int(&q, number);
+	if ((had = query_number(&q, ledger, err)) < 0)
+		return had;
+	q = query_begin(s, SQL_strike_get_notice);
+	bind_int(&q, number);
+	if ((rc = query_step(&q, err)) == 1 && (rc = notice_read(&q, &n, err)) == 0) {
+		memcpy(id, n.id, LK_DIGEST);
+		rc = notice_rewrite(s, number, &n, &body, err);
+	}
+	query_end(&q);
+	lk_bytes_free(&body);
+	return rc < 0 ? rc : had;
 }
 
 /* ---- Receipts and answers -------------------------------------------------------------------- */

@@ -277,3 +277,47 @@ UPDATE identity SET store = ?1 WHERE one = 1
 SELECT name FROM worker WHERE mailbox IS NOT NULL
 -- name: mailbox_rename
 UPDATE worker SET mailbox = ?2 WHERE ref = ?1
+
+-- name: trace_events
+SELECT position, agency, number, source_name, id, type, body, case_ref
+FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
+-- name: trace_notices
+SELECT number, own_agency, own_number, other_agency, other_number
+FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: trace_letters
+SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: trace_asked
+SELECT number, basis FROM ledger WHERE first_seq = 0 AND number > ?1 ORDER BY number LIMIT ?2
+-- name: strike_event
+DELETE FROM event WHERE position = ?1
+-- name: strike_case
+DELETE FROM agency_case WHERE ref = ?1
+-- name: strike_links
+DELETE FROM link WHERE one = ?1
+-- name: strike_links_back
+DELETE FROM link WHERE other = ?1 AND one IN (SELECT other FROM link WHERE one = ?1)
+-- name: strike_get_notice
+SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
+	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+FROM notice_row WHERE number = ?1
+-- name: strike_ledger_of
+SELECT ledger FROM notice WHERE number = ?1
+-- name: strike_notice
+UPDATE notice SET state = ?2, level = ?3, topic = -1, own_agency = -1, own_case = NULL, other_agency = -1,
+	other_case = NULL, cause_at = told_at, ledger = NULL, sum = ?4, body = ?5
+WHERE number = ?1
+-- name: strike_get_letter
+SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
+FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream WHERE number = ?1
+-- name: strike_letter
+UPDATE dead_letter SET digest = zeroblob(16), sum = ?2, body = x'' WHERE number = ?1
+
+-- name: hold_put
+INSERT INTO hold (agency, number, reason, at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (agency, number) DO UPDATE SET reason = excluded.reason, at = excluded.at
+-- name: hold_drop
+DELETE FROM hold WHERE agency = ?1 AND number = ?2 RETURNING 1
+-- name: hold_get
+SELECT 1 FROM hold WHERE agency = ?1 AND number = ?2
+-- name: hold_list
+SELECT agency, number, reason, at FROM hold ORDER BY agency, number

@@ -123,6 +123,8 @@ static int store_load(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = tips_load(s, err)) < 0)
 		return rc;
+	if ((rc = tombs_open(s, err)) < 0)
+		return rc;
 	return mark_open(s, err);
 }
 
@@ -191,6 +193,7 @@ void store_close(struct store *s)
 	free(s->names);
 	free(s->directory);
 	free(s->file);
+	free(s->tombs.at);
 	free(s);
 }
 

@@ -394,6 +394,51 @@ struct store_restore {
 };
 int store_restore(const struct store_restore *order, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- Expunging, on order ------------------------------------------------------------------------------------------- */
+
+/* A case that was expunged is known by a keyed digest of its number, in the file linkages.expunged beside the database
+ * (key and digests; it goes with the store to another machine, and a backup does not hold it). While it is there, nothing
+ * that names the case is taken in. */
+bool store_is_expunged(const struct store *s, struct case_key key);
+/* Synced before it returns. Before what it names is struck out: a crash between the two brings nothing back. */
+int store_expunged_add(struct store *s, const struct case_key *cases, size_t n, struct lk_error *err) LK_MUST_CHECK;
+
+/* Everything that names some cases. Found in steps, row by row of every table that has no better way; struck out in one
+ * transaction, which looks once more at what has come since. */
+struct store_traces;
+struct stored_struck {
+	int64_t events, foreign_events; /* of the cases; links that others said of them */
+	int64_t notices, letters, ledger;
+};
+int store_traces_open(struct store *s, const struct case_key *cases, size_t n, struct store_traces **out,
+		      struct lk_error *err) LK_MUST_CHECK;
+void store_traces_close(struct store_traces *traces); /* NULL-safe */
+/* 1: there is more to look at; 0: all of it was. */
+int store_traces_find(struct store_traces *traces, int limit, struct lk_error *err) LK_MUST_CHECK;
+void store_traces_count(const struct store_traces *traces, int64_t *done, int64_t *of);
+/* Cases of others that something found belongs to: their families are to forget what they were told of these. */
+int store_traces_neighbours(struct store_traces *traces, case_visitor *visit, void *context) LK_MUST_CHECK;
+/* Within a transaction. Events, links, tokens and names are gone; a notice keeps its place, id, rev and kind, and says
+ * `withdrawn`; a dead letter keeps its place and its reason; ledger rows say nothing, but that of the order, which begins
+ * with `order`. The family row is the caller's. */
+int store_traces_strike(struct store_traces *traces, const struct ledger_row *order, struct stored_struck *out,
+			struct lk_error *err) LK_MUST_CHECK;
+/* What is struck out from now on is overwritten. To be switched off again: it costs a write for each page given up. */
+int store_overwrite(struct store *s, bool on, struct lk_error *err) LK_MUST_CHECK;
+/* All logs into their files, and the logs cut to nothing. Not within a transaction. LK_ESTATE: a reader of state.db is in
+ * the way. */
+int store_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Both files written anew without what was given up. Takes as long as it takes: the store does nothing else meanwhile. */
+int store_vacuum(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
+/* A case that may be neither expunged nor pruned, and why. */
+int store_hold_put(struct store *s, struct case_key key, struct lk_text reason, lk_instant at,
+		   struct lk_error *err) LK_MUST_CHECK;
+int store_hold_drop(struct store *s, struct case_key key, struct lk_error *err) LK_MUST_CHECK; /* 1, or 0: there was none */
+int store_is_held(struct store *s, struct case_key key, struct lk_error *err) LK_MUST_CHECK;   /* 1 or 0 */
+typedef int hold_visitor(void *context, struct case_key key, struct lk_text reason, lk_instant at);
+int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 
 /* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */

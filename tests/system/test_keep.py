@@ -191,6 +191,81 @@ class Keep(unittest.TestCase):
         self.assertIn("purpose: mending 4 (dead letters 1 to 1)", basis)
         self.assertIn("purpose: mending 4 (dead letter 1, submitted again)", basis)
 
+    def a_mutual_family(self):
+        """Case numbers by agency, of a family that has both, from a copy of the store."""
+        self.ctl("backup", self.path("look.db"))
+        cases = {}
+        for family, agency, number in self.rows(self.path("look.db"), "SELECT hex(family), agency, number FROM agency_case"):
+            cases.setdefault(family, {})[agency] = number
+        both = [c for c in cases.values() if len(c) == 2]
+        return both[0][0], both[0][1]
+
+    def holders(self, words):
+        """Files of the state directory in which any of the words is found."""
+        found = []
+        for name in os.listdir(self.daemon.path("state")):
+            if os.path.isfile(self.state(name)):
+                with open(self.state(name), "rb") as f:
+                    found += [name] if any(w.encode() in f.read() or f.seek(0) for w in words) else []
+        return found
+
+    def test_a_family_is_expunged_on_order(self):
+        self.publish((0, 1))
+        self.take_in()
+        cws, aid = self.a_mutual_family()
+        case = ("--agency", "cws", "--purpose", "order 12-3", "--state", self.daemon.path("state"))
+        events = [json.loads(line) for name in ("cws-cms", "calsaws") for line in self.lines(name + ".ndjson")]
+        words = [cws, aid] + [f'{e["source"]}/{e["id"]}' for e in events if e["subject"] in (cws, aid)]
+        self.ctl(*case, "family", cws, key="auditor")
+        self.refuse_link(events, aid, cws)
+        self.assertTrue(self.holders(words))
+        self.ctl(*case, "hold", "add", cws, key="auditor")
+        self.assertIn("legal hold", self.ctl(*case, "--yes", "expunge", cws, key="auditor", status=1))
+        self.ctl(*case, "hold", "release", cws, key="auditor")
+        self.assertIn("nobody to ask", self.ctl(*case, "expunge", cws, key="auditor", status=2))
+        self.ctl(*case, "--yes", "expunge", cws, status=1)  # an operator may not
+        done = json.loads(self.ctl(*case, "--yes", "--json", "expunge", cws, key="auditor"))
+        self.assertEqual((done["order"], done["cases"], done["occurrences"]), ("order 12-3", 2, 0))
+        self.assertGreaterEqual(done["events"], len(self.said_of(events, cws, aid)))  # and answers, of ours
+        self.assertGreater(done["notices"], 0)
+        self.assertEqual(done["links_of_others"], 1)
+        self.assertGreater(done["ledger_rows"], done["notices"] // 2)
+        self.assertEqual([b["place"] for b in done["backups"]], [self.path("look.db")])
+        self.assertEqual(self.holders(words), [])
+        self.assertIn("sound", self.ctl("ledger", "verify"))
+        self.assertIn(" 0 damaged", self.ctl("scrub"))
+        self.daemon.stop()
+        self.assertEqual(self.holders(words), [])
+        self.daemon.start()
+        self.comes_back_to_nothing(cws, words)
+
+    def refuse_link(self, events, aid, cws):
+        """Somebody said of another family that the case is none of it."""
+        other = next(e for e in events if e["source"] == "calsaws" and e["subject"] != aid)
+        self.write("part", {"specversion": "1.0", "id": "not-ours", "source": "calsaws", "type": "link.refused",
+                            "subject": other["subject"], "time": other["time"],
+                            "data": {"other": {"agency": "cws", "case": cws}}})
+        self.run_tool("linkages-pub", "--source", "calsaws", "--outbox", self.path("calsaws.outbox"), self.path("part"),
+                      key="calworks", lane="intake")
+
+    def said_of(self, events, *cases):
+        return [e for e in events if e["subject"] in cases]
+
+    def comes_back_to_nothing(self, cws, words):
+        """The same events from an outbox that was made anew: known, but for those of the family, which are refused."""
+        for source, key in (("cws-cms", "cws"), ("calsaws", "calworks")):
+            refused = self.run_tool("linkages-pub", "--json", "--source", source, "--outbox", self.path(source + ".again"),
+                                    self.path(source + ".ndjson"), key=key, lane="intake", status=1)
+            self.assertIn("forbidden", refused)
+        self.ctl("--agency", "cws", "--purpose", "p", "family", cws, key="auditor", status=1)
+        self.daemon.stop()
+        self.assertEqual(self.holders(words), [])
+        os.rename(self.state("linkages.expunged"), self.path("kept"))
+        refused = subprocess.run([harness.program("linkagesd"), "--config", self.daemon.path("linkages.yaml")], check=False,
+                                 capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 74)
+        self.assertIn("what was expunged could come back", refused.stderr)
+
     def write(self, name, value):
         with open(self.path(name), "w", encoding="utf-8") as f:
             json.dump(value, f)

@@ -1755,6 +1755,7 @@ static void every_column_is_commented(void **state)
 
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
+	"hold_list", /* a few rows, all of which are asked for */
 	"backup_list", "backup_streams", "mailbox_names", /* a few rows, all of which are asked for */
 	"dirty_all", /* state.db is filled anew */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */

@@ -1,0 +1,298 @@
+/* ctl_expunge.c - a family taken out on order, with a certificate; and legal holds, which forbid it.
+ *
+ * In: a case and an order. Out: a certificate of what is gone, and of where it still is. Promise: what is certified was
+ * looked for, byte by byte, in every file of the store afterwards.
+ */
+#include "ctl.h"
+
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PART_BYTES (1u << 20)
+#define NUMBER_MAX 64
+
+static int case_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	if (ctl_settings.agency == NULL)
+		return options_complain(&ctl_tool,
+					"whose case is it? Say --agency cws or --agency calworks");
+	if (ctl_settings.purpose == NULL)
+		return options_complain(&ctl_tool, "on whose order, or why? Say --purpose TEXT");
+	lk_put_map(out, 3);
+	ctl_put_pair(out, "agency", ctl_settings.agency);
+	ctl_put_pair(out, "case", arguments[0]);
+	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	return TOOL_OK;
+}
+
+/* ---- Looking for it ---------------------------------------------------------------------------------------------------- */
+
+struct search {
+	const char *number;
+	int64_t bytes, found;
+};
+
+static bool is_word_byte(int c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '-';
+}
+
+static void search_part(struct search *s, const char *at, size_t len)
+{
+	size_t n = strlen(s->number);
+	const char *found = at, *end = at + len;
+
+	while ((found = memmem(found, (size_t)(end - found), s->number, n)) != NULL) {
+		bool is_longer = (found > at && is_word_byte(found[-1])) ||
+				 (found + n < end && is_word_byte(found[n]));
+
+		s->found += !is_longer;
+		found++;
+	}
+}
+
+/* Parts overlap, so that nothing hides between two. */
+static int search_file(struct search *s, const char *path, struct lk_error *err)
+{
+	static char bytes[NUMBER_MAX + PART_BYTES];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t kept = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0
+				       : lk_fail(err, LK_ESTORE, "%s cannot be looked at: %s", path,
+						 strerror(errno));
+	while ((n = read(fd, bytes + kept, PART_BYTES)) > 0) {
+		size_t len = kept + (size_t)n;
+
+		search_part(s, bytes, len);
+		kept = len < NUMBER_MAX ? len : NUMBER_MAX;
+		memmove(bytes, bytes + len - kept, kept);
+		s->bytes += n;
+		progress_say("looking through the files", s->bytes, 0);
+	}
+	(void)close(fd);
+	return n < 0 ? lk_fail(err, LK_ESTORE, "%s cannot be read: %s", path, strerror(errno)) : 0;
+}
+
+static int search_files(struct search *s, struct lk_error *err)
+{
+	static const char *const names[] = { "linkages.db",  "linkages.db-wal", "state.db",
+					     "state.db-wal", "backup.db",       "backup.db.part" };
+	char state[PLACE_PATH], path[PLACE_PATH + 32];
+	int rc = place_state(&ctl_settings.place, state, err);
+
+	s->bytes = s->found = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", state, names[i]);
+		rc = search_file(s, path, err);
+	}
+	progress_end();
+	if (rc == 0 && s->bytes == 0)
+		rc = lk_fail(err, LK_ECONFIG, "%s holds no store: say --state", state);
+	return rc;
+}
+
+/* ---- expunge ----------------------------------------------------------------------------------------------------------- */
+
+static int keep_body(void *context, struct lk_span body)
+{
+	lk_bytes_add(context, body.at, body.len);
+	return 0;
+}
+
+/* What slack space may still hold is written over only when it does: a vacuum takes long, and everybody waits. */
+static int prove_gone(struct lk_asker *asker, struct search *s, bool *vacuumed,
+		      struct lk_error *err)
+{
+	struct lk_bytes nothing = { 0 }, answer = { 0 };
+	int rc = search_files(s, err);
+
+	*vacuumed = rc == 0 && s->found > 0;
+	if (*vacuumed) {
+		lk_put_map(&nothing, 0);
+		rc = ctl_asker_ask(asker, "vacuum", &nothing, keep_body, &answer, err);
+		if (rc == 0)
+			rc = search_files(s, err);
+	}
+	lk_bytes_free(&nothing);
+	lk_bytes_free(&answer);
+	return rc;
+}
+
+/* The daemon's members, and what was looked for and found here. */
+static void put_certificate(struct lk_bytes *out, struct lk_span body, const struct search *s,
+			    bool vacuumed)
+{
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	lk_put_map(out, (uint32_t)lk_count(body) + 3);
+	while (lk_next(body, &cursor, &key, &value)) {
+		lk_put_text(out, lk_as_text(key));
+		lk_put_raw(out, value.at, value.len);
+	}
+	lk_put_word(out, "bytes_searched");
+	lk_put_int(out, s->bytes);
+	lk_put_word(out, "occurrences");
+	lk_put_int(out, s->found);
+	lk_put_word(out, "files_rewritten");
+	lk_put_bool(out, vacuumed);
+}
+
+static void print_line(struct output *out, struct lk_span body, const char *key, const char *words)
+{
+	char line[120];
+	int64_t n = 0;
+
+	(void)lk_as_int(lk_get(body, key), &n);
+	(void)snprintf(line, sizeof(line), "  %8lld %s\n", (long long)n, words);
+	output_word(out, line);
+}
+
+static void print_backups(struct output *out, struct lk_span backups)
+{
+	struct lk_span key, value;
+	size_t cursor = 0;
+
+	if (lk_count(backups) <= 0) {
+		output_word(out, "No backup is known that still holds it.\n");
+		return;
+	}
+	output_word(out, "Backups that still hold it; destroy each, then 'backup forget' it:\n");
+	while (lk_next(backups, &cursor, &key, &value)) {
+		struct lk_text place = lk_as_text(lk_get(value, "place"));
+
+		output_word(out, "  ");
+		output_text(out, lk_as_text(lk_get(value, "made")));
+		output_word(out, "  ");
+		output_text(out, lk_text_given(place) ? place : LK_TEXT("(never verified)"));
+		output_word(out, "\n");
+	}
+}
+
+static void certificate_page(struct output *out, struct lk_span body)
+{
+	static const char *const lines[][2] = {
+		{ "cases", "cases of one family" },
+		{ "events", "events of theirs" },
+		{ "links_of_others", "links that others had said of them" },
+		{ "notices", "notices, which keep their number and kind" },
+		{ "dead_letters", "dead letters, which keep their reason" },
+		{ "ledger_rows", "rows of the ledger, which keep their place in its chain" },
+	};
+
+	output_paint(out, PAINT_BOLD);
+	output_word(out, "Certificate of expunction\n");
+	output_paint(out, PAINT_PLAIN);
+	output_word(out, "Order: ");
+	output_text(out, lk_as_text(lk_get(body, "order")));
+	output_word(out, "\nDone:  ");
+	output_text(out, lk_as_text(lk_get(body, "at")));
+	output_word(out, "\nGone:\n");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		print_line(out, body, lines[i][0], lines[i][1]);
+	output_word(out,
+		    "Looked for afterwards, in the database, the state store and their logs:\n");
+	print_line(out, body, "bytes_searched", "bytes searched");
+	print_line(out, body, "occurrences", "occurrences of the case number");
+	print_backups(out, lk_get(body, "backups"));
+	output_word(out, "Events of these cases are refused from now on.\n");
+}
+
+static int certify(struct lk_asker *asker, struct lk_span body, const char *number,
+		   struct lk_error *err)
+{
+	struct search s = { .number = number };
+	struct lk_bytes certificate = { 0 };
+	struct output out;
+	bool vacuumed;
+	int rc = prove_gone(asker, &s, &vacuumed, err);
+
+	if (rc < 0)
+		return rc;
+	put_certificate(&certificate, body, &s, vacuumed);
+	output_open(&out, stdout, ctl_settings.json);
+	(void)ctl_print_as(&out, lk_span_of(certificate.at, certificate.len), certificate_page);
+	lk_bytes_free(&certificate);
+	if (output_close(&out) < 0)
+		return lk_fail(err, LK_EFULL, "cannot write the certificate");
+	if (s.found > 0)
+		return lk_fail(err, LK_EREFUSED,
+			       "the number is still there: it may be a word of another family's");
+	return 0;
+}
+
+static int expunge(const struct ctl_command *command, char *const *arguments)
+{
+	struct lk_bytes question = { 0 }, answer = { 0 };
+	struct lk_asker *asker = NULL;
+	struct lk_error err;
+	int rc, status = strlen(arguments[0]) < NUMBER_MAX
+				 ? case_arguments(arguments, &question)
+				 : options_complain(&ctl_tool, "that is no case number");
+
+	if (status == TOOL_OK)
+		status = ctl_confirm(
+			"Take case %s and its whole family out of the store for good, on the order '%s'?",
+			arguments[0], ctl_settings.purpose);
+	if (status != TOOL_OK) {
+		lk_bytes_free(&question);
+		return status;
+	}
+	rc = ctl_asker_open(command->key, &asker, &err);
+	if (rc == 0)
+		rc = ctl_asker_ask(asker, command->verb, &question, keep_body, &answer, &err);
+	if (rc == 0)
+		rc = certify(asker, lk_span_of(answer.at, answer.len), arguments[0], &err);
+	lk_asker_destroy(asker);
+	lk_bytes_free(&question);
+	lk_bytes_free(&answer);
+	return ctl_status(rc, &err);
+}
+
+/* ---- Holds ------------------------------------------------------------------------------------------------------------- */
+
+static int list_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	(void)arguments;
+	if (ctl_settings.purpose == NULL)
+		return options_complain(
+			&ctl_tool,
+			"why is it looked at? Say --purpose TEXT; it goes to the ledger");
+	lk_put_map(out, 1);
+	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	return TOOL_OK;
+}
+
+static int holds_print(void *context, struct lk_span body)
+{
+	struct output *out = context;
+	struct lk_span list = lk_get(body, "holds");
+
+	if (!out->json && lk_count(list) == 0)
+		output_word(out, "no holds\n");
+	else
+		output_value(out, out->json ? body : list);
+	return 0;
+}
+
+static const struct ctl_command commands[] = {
+	{ "expunge", "CASE",
+	  "take a family out for good, on order, and print a certificate; --agency, --purpose ORDER, --state",
+	  "auditor", "expunge", NULL, NULL, expunge },
+	{ "hold add", "CASE", "a legal hold: the family may not be expunged; --agency, --purpose",
+	  "auditor", "hold", case_arguments, ctl_print_value, ctl_ask },
+	{ "hold release", "CASE", "the hold ends; --agency, --purpose", "auditor", "release",
+	  case_arguments, ctl_print_value, ctl_ask },
+	{ "hold list", NULL, "which cases are held, and why; --purpose", "auditor", "holds",
+	  list_arguments, holds_print, ctl_ask },
+};
+const struct ctl_group ctl_expunge = { commands, sizeof(commands) / sizeof(commands[0]) };

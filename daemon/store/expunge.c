@@ -1,0 +1,514 @@
+/* expunge.c - everything that names some cases, found and struck out on order; and what may not be.
+ *
+ * In: the cases of a family, and the words of an order. Out: what was struck out, counted. Promise: all of it in one
+ * transaction or none; the ledger still verifies, and says that something was taken away and on whose order.
+ */
+#include "internal.h"
+
+#include <assert.h>
+#include <linkages/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct numbers {
+	int64_t *at;
+	size_t n, room;
+};
+
+#define PARTS 4 /* of the search: events, notices, dead letters, what auditors asked */
+
+struct named_case {
+	int agency;
+	char number[33];
+	int64_t ref;
+};
+
+struct store_traces {
+	struct store *store;
+	struct named_case *cases, *neighbours;
+	size_t cases_n, neighbours_n, neighbours_room;
+	struct numbers events, foreign, notices, letters, asked;
+	struct lk_bytes names; /* of events that go, 'SOURCE/ID', each ended by a zero */
+	int part;
+	int64_t at, reached[PARTS], done, of;
+	struct lk_error *err;
+};
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+static int number_add(struct store_traces *t, struct numbers *list, int64_t number)
+{
+	if (list->n == list->room) {
+		size_t room = list->room * 2 + 64;
+		int64_t *wider = realloc(list->at, room * sizeof(*wider));
+
+		if (wider == NULL)
+			return lk_fail(t->err, LK_EMEMORY,
+				       "no memory for what is to be struck out");
+		list->at = wider;
+		list->room = room;
+	}
+	list->at[list->n++] = number;
+	return 0;
+}
+
+static const struct named_case *case_named(const struct store_traces *t, int agency,
+					   struct lk_text number)
+{
+	for (size_t i = 0; i < t->cases_n; i++)
+		if (t->cases[i].agency == agency && lk_text_says(number, t->cases[i].number))
+			return &t->cases[i];
+	return NULL;
+}
+
+static int neighbour_add(struct store_traces *t, int agency, struct lk_text number)
+{
+	struct named_case *n;
+
+	for (size_t i = 0; i < t->neighbours_n; i++)
+		if (t->neighbours[i].agency == agency &&
+		    lk_text_says(number, t->neighbours[i].number))
+			return 0;
+	if (t->neighbours_n == t->neighbours_room) {
+		size_t room = t->neighbours_room * 2 + 16;
+		struct named_case *wider = realloc(t->neighbours, room * sizeof(*wider));
+
+		if (wider == NULL)
+			return lk_fail(t->err, LK_EMEMORY, "no memory for neighbours");
+		t->neighbours = wider;
+		t->neighbours_room = room;
+	}
+	n = &t->neighbours[t->neighbours_n++];
+	*n = (struct named_case){ .agency = agency };
+	(void)snprintf(n->number, sizeof(n->number), "%.*s", LK_PRINT(number));
+	return 0;
+}
+
+int store_traces_open(struct store *s, const struct case_key *cases, size_t n,
+		      struct store_traces **out, struct lk_error *err)
+{
+	struct store_traces *t = calloc(1, sizeof(*t));
+
+	if (t == NULL || (t->cases = calloc(n + 1, sizeof(*t->cases))) == NULL) {
+		free(t);
+		return lk_fail(err, LK_EMEMORY, "no memory for what is to be struck out");
+	}
+	t->store = s;
+	t->cases_n = n;
+	for (size_t i = 0; i < n; i++) {
+		t->cases[i].agency = cases[i].agency;
+		(void)snprintf(t->cases[i].number, sizeof(t->cases[i].number), "%.*s",
+			       LK_PRINT(cases[i].number));
+	}
+	*out = t;
+	return 0;
+}
+
+void store_traces_close(struct store_traces *t)
+{
+	if (t == NULL)
+		return;
+	free(t->events.at);
+	free(t->foreign.at);
+	free(t->notices.at);
+	free(t->letters.at);
+	free(t->asked.at);
+	free(t->neighbours);
+	free(t->cases);
+	lk_bytes_free(&t->names);
+	free(t);
+}
+
+int store_traces_neighbours(struct store_traces *t, case_visitor *visit, void *context)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->neighbours_n; i++)
+		rc = visit(context, (struct case_key){ t->neighbours[i].agency,
+						       lk_text_of(t->neighbours[i].number) });
+	return rc;
+}
+
+void store_traces_count(const struct store_traces *t, int64_t *done, int64_t *of)
+{
+	*done = t->done;
+	*of = t->of;
+}
+
+/* ---- Finding, row by row --------------------------------------------------------------------- */
+
+/* Columns: position, agency, number, source, id, type, body. */
+static int find_event(struct store_traces *t, struct query *q, int64_t position)
+{
+	int agency = column_code(q), type;
+	struct lk_text number = column_text(q), source = column_text(q), id = column_text(q);
+	struct lk_span body, other;
+
+	type = column_code(q);
+	if (case_named(t, agency, number) != NULL) {
+		lk_bytes_add(&t->names, source.at, source.len);
+		lk_bytes_add(&t->names, "/", 1);
+		lk_bytes_add(&t->names, id.at, id.len);
+		lk_bytes_add(&t->names, "", 1);
+		return number_add(t, &t->events, position);
+	}
+	if (type != LK_LINK_CONFIRMED && type != LK_LINK_REFUSED && type != LK_LINK_REMOVED)
+		return 0;
+	body.at = column_blob(q, &body.len);
+	other = lk_get_path(body, "data.other");
+	if (case_named(t, lk_agency_code(lk_as_text(lk_get(other, "agency"))),
+		       lk_as_text(lk_get(other, "case"))) == NULL)
+		return 0;
+	if (neighbour_add(t, agency, number) < 0)
+		return LK_EMEMORY;
+	return number_add(t, &t->foreign, position);
+}
+
+/* Columns: number; own agency, number; other agency, number. */
+static int find_notice(struct store_traces *t, struct query *q, int64_t number)
+{
+	int own_agency = column_code(q), other_agency;
+	struct lk_text own = column_text(q), other;
+	bool is_own, is_other;
+
+	other_agency = column_code(q);
+	other = column_text(q);
+	is_own = case_named(t, own_agency, own) != NULL;
+	is_other = case_named(t, other_agency, other) != NULL;
+	if (!is_own && !is_other)
+		return 0;
+	if (!is_own && lk_text_given(own) && neighbour_add(t, own_agency, own) < 0)
+		return LK_EMEMORY;
+	if (!is_other && lk_text_given(other) && neighbour_add(t, other_agency, other) < 0)
+		return LK_EMEMORY;
+	return number_add(t, &t->notices, number);
+}
+
+static bool is_word_byte(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '-';
+}
+
+/* As a word of its own: a number that is part of a longer one is another case's. */
+static bool says_word(const char *at, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+	const char *found = at, *end = at + len;
+
+	while ((found = memmem(found, (size_t)(end - found), word, n)) != NULL) {
+		if ((found == at || !is_word_byte(found[-1])) &&
+		    (found + n == end || !is_word_byte(found[n])))
+			return true;
+		found++;
+	}
+	return false;
+}
+
+static bool says_case(const struct store_traces *t, const char *at, size_t len)
+{
+	for (size_t i = 0; i < t->cases_n; i++)
+		if (says_word(at, len, t->cases[i].number))
+			return true;
+	return false;
+}
+
+/* Bytes that may be nothing at all: the number anywhere in them is enough. */
+static int find_letter(struct store_traces *t, struct query *q, int64_t number)
+{
+	size_t len;
+	const void *body = column_blob(q, &len);
+
+	for (size_t i = 0; i < t->cases_n; i++)
+		if (memmem(body, len, t->cases[i].number, strlen(t->cases[i].number)) != NULL)
+			return number_add(t, &t->letters, number);
+	return 0;
+}
+
+/* What auditors looked at: a case, an event or a notice of it. */
+static int find_asked(struct store_traces *t, struct query *q, int64_t number)
+{
+	struct lk_text basis = column_text(q);
+
+	if (says_case(t, basis.at, basis.len))
+		return number_add(t, &t->asked, number);
+	for (const char *name = (const char *)t->names.at, *end = name + t->names.len; name < end;
+	     name += strlen(name) + 1)
+		if (says_word(basis.at, basis.len, name))
+			return number_add(t, &t->asked, number);
+	return 0;
+}
+
+static const struct part {
+	enum statement rows;
+	int (*find)(struct store_traces *t, struct query *q, int64_t number);
+} parts[] = {
+	{ SQL_trace_events, find_event },
+	{ SQL_trace_notices, find_notice },
+	{ SQL_trace_letters, find_letter },
+	{ SQL_trace_asked, find_asked },
+};
+static_assert(sizeof(parts) / sizeof(parts[0]) == PARTS, "a place reached for each");
+
+static int part_find(struct store_traces *t, int limit, struct lk_error *err)
+{
+	const struct part *part = &parts[t->part];
+	struct query q = query_begin(t->store, part->rows);
+	int n = 0, rc;
+
+	t->err = err;
+	bind_int(&q, t->at);
+	bind_int(&q, limit);
+	while ((rc = query_step(&q, err)) == 1) {
+		t->at = column_int(&q);
+		n++;
+		if ((rc = part->find(t, &q, t->at)) < 0)
+			break;
+	}
+	query_end(&q);
+	t->done += n;
+	return rc < 0 ? rc : n == limit;
+}
+
+int store_traces_find(struct store_traces *t, int limit, struct lk_error *err)
+{
+	struct store_counts counts = { 0 };
+	int rc = part_find(t, limit, err);
+
+	if (rc == 0) {
+		t->reached[t->part++] = t->at;
+		t->at = 0;
+	}
+	if (rc < 0 || t->part == PARTS)
+		return rc < 0 ? rc : 0;
+	rc = store_counts(t->store, &counts, err);
+	t->of = counts.events + counts.notices + counts.dead_letters;
+	return rc < 0 ? rc : 1;
+}
+
+/* ---- Striking out ---------------------------------------------------------------------------- */
+
+static int strike_ref(struct store *s, enum statement which, int64_t ref, struct lk_error *err)
+{
+	struct query q = query_begin(s, which);
+
+	bind_int(&q, ref);
+	return query_run(&q, err);
+}
+
+static int strike_events(struct store *s, const struct numbers *list, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < list->n; i++)
+		rc = strike_ref(s, SQL_strike_event, list->at[i], err);
+	return rc;
+}
+
+/* The rows of their making go from the ledger with them. */
+static int strike_notices(struct store_traces *t, struct numbers *ledger, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int64_t number;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->notices.n; i++) {
+		if ((rc = notice_strike(t->store, t->notices.at[i], &number, id, err)) == 1)
+			rc = number_add(t, ledger, number);
+		if (rc == 0)
+			rc = store_answer_forget(t->store, id, err);
+	}
+	return rc;
+}
+
+static int strike_case(struct store *s, const struct named_case *c, struct lk_error *err)
+{
+	struct case_key key = { c->agency, lk_text_of(c->number) };
+	int64_t ref;
+	int rc = name_seek(s, name_of_case(key), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	rc = strike_ref(s, SQL_token_drop, ref, err);
+	if (rc == 0)
+		rc = strike_ref(s, SQL_strike_links_back, ref, err);
+	if (rc == 0)
+		rc = strike_ref(s, SQL_strike_links, ref, err);
+	return rc == 0 ? strike_ref(s, SQL_strike_case, ref, err) : rc;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+static int strike_ledger(struct store_traces *t, struct numbers *ledger,
+			 const struct ledger_row *order, int64_t *gone, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->asked.n; i++)
+		rc = number_add(t, ledger, t->asked.at[i]);
+	if (rc < 0)
+		return rc;
+	if (ledger->n > 0)
+		qsort(ledger->at, ledger->n, sizeof(*ledger->at), ascending);
+	return store_ledger_expunge(t->store, order, ledger->at, ledger->n, gone, err);
+}
+
+/* What has come since each part was searched. */
+static int find_since(struct store_traces *t, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (t->part = 0; rc == 0 && t->part < PARTS; t->part++) {
+		t->at = t->reached[t->part];
+		while ((rc = part_find(t, 1000, err)) == 1)
+			continue;
+	}
+	return rc;
+}
+
+static int strike_all(struct store_traces *t, const struct ledger_row *order,
+		      struct numbers *ledger, struct stored_struck *out, struct lk_error *err)
+{
+	struct store *s = t->store;
+	int rc = find_since(t, err);
+
+	if (rc == 0)
+		rc = strike_events(s, &t->events, err);
+	if (rc == 0)
+		rc = strike_events(s, &t->foreign, err);
+	if (rc == 0)
+		rc = strike_notices(t, ledger, err);
+	for (size_t i = 0; rc == 0 && i < t->letters.n; i++)
+		rc = letter_strike(s, t->letters.at[i], err);
+	for (size_t i = 0; rc == 0 && i < t->cases_n; i++)
+		rc = strike_case(s, &t->cases[i], err);
+	if (rc == 0)
+		rc = strike_ledger(t, ledger, order, &out->ledger, err);
+	if (rc == 0)
+		rc = store_value_put(s, "expunged", (int64_t)s->tombs.n, err);
+	return rc;
+}
+
+int store_traces_strike(struct store_traces *t, const struct ledger_row *order,
+			struct stored_struck *out, struct lk_error *err)
+{
+	struct numbers ledger = { 0 };
+	int rc = strike_all(t, order, &ledger, out, err);
+
+	out->events = (int64_t)t->events.n;
+	out->foreign_events = (int64_t)t->foreign.n;
+	out->notices = (int64_t)t->notices.n;
+	out->letters = (int64_t)t->letters.n;
+	free(ledger.at);
+	t->store->named = true; /* names have gone: none is believed any more */
+	names_forget(t->store);
+	return rc;
+}
+
+/* ---- Leaving nothing behind ------------------------------------------------------------------ */
+
+static int both_files(struct store *s, const char *sql, const char *what, struct lk_error *err)
+{
+	sqlite3 *const files[] = { s->db, s->state };
+
+	for (size_t i = 0; i < 2; i++) {
+		int rc = files[i] != NULL ? sqlite3_exec(files[i], sql, NULL, NULL, NULL)
+					  : SQLITE_OK;
+
+		if (rc != SQLITE_OK)
+			return store_fault(s, files[i], rc, what, err);
+	}
+	return 0;
+}
+
+int store_overwrite(struct store *s, bool on, struct lk_error *err)
+{
+	return both_files(s, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF",
+			  "secure delete", err);
+}
+
+int store_flush(struct store *s, struct lk_error *err)
+{
+	sqlite3 *const files[] = { s->db, s->state };
+	struct wal *const wals[] = { &s->wal, &s->state_wal };
+
+	for (size_t i = 0; i < 2 && files[i] != NULL; i++) {
+		int rc = sqlite3_wal_checkpoint_v2(files[i], NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+						   NULL);
+
+		if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+			return lk_fail(err, LK_ESTATE, "a reader of state.db holds its log");
+		if (rc != SQLITE_OK)
+			return store_fault(s, files[i], rc, "checkpoint", err);
+		wals[i]->frames = 0;
+	}
+	return mark_sync(s, err);
+}
+
+int store_vacuum(struct store *s, struct lk_error *err)
+{
+	int rc = both_files(s, "VACUUM", "vacuum", err);
+
+	return rc < 0 ? rc : store_flush(s, err);
+}
+
+/* ---- Holds ----------------------------------------------------------------------------------- */
+
+static struct query hold_query(struct store *s, enum statement which, struct case_key key)
+{
+	struct query q = query_begin(s, which);
+
+	bind_int(&q, key.agency);
+	bind_text(&q, key.number);
+	return q;
+}
+
+int store_hold_put(struct store *s, struct case_key key, struct lk_text reason, lk_instant at,
+		   struct lk_error *err)
+{
+	struct query q = hold_query(s, SQL_hold_put, key);
+
+	bind_text(&q, reason);
+	bind_int(&q, at);
+	return query_run(&q, err);
+}
+
+int store_hold_drop(struct store *s, struct case_key key, struct lk_error *err)
+{
+	struct query q = hold_query(s, SQL_hold_drop, key);
+	int64_t one;
+
+	return query_number(&q, &one, err);
+}
+
+int store_is_held(struct store *s, struct case_key key, struct lk_error *err)
+{
+	struct query q = hold_query(s, SQL_hold_get, key);
+	int64_t one;
+
+	return query_number(&q, &one, err);
+}
+
+int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_hold_list);
+	struct lk_text reason;
+	struct case_key key;
+	int rc;
+
+	while ((rc = query_step(&q, err)) == 1) {
+		key.agency = column_code(&q);
+		key.number = column_text(&q);
+		reason = column_text(&q);
+		if ((rc = visit(context, key, reason, column_int(&q))) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
+}

@@ -1,0 +1,213 @@
+/* turn_expunge.c - a family taken out on order, and everything that names its cases.
+ *
+ * In: one of its cases, the words of the order. Out: counts. Promise: from the first step on nothing that names the cases
+ * is taken in; what is struck out is struck out in one transaction; other families forget what they were told of these
+ * cases, and are as they would be if those had never been.
+ */
+#include "turn_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS_A_STEP 1000
+#define CASES_MAX 256 /* of one family */
+
+struct turn_expunging {
+	struct turn *t;
+	struct store_traces *traces;
+	uint8_t family[LK_DIGEST];
+	struct case_key cases[CASES_MAX], *neighbours;
+	char (*numbers)[33];
+	size_t n, neighbours_n;
+	enum { SEARCHING, PROJECTING, FLUSHING } stage;
+	struct stored_struck struck;
+	struct lk_error *err;
+};
+
+/* ---- Whom it concerns ------------------------------------------------------------------------ */
+
+static int note_case(void *context, struct case_key key)
+{
+	struct turn_expunging *x = context;
+	if (x->n == CASES_MAX)
+		return lk_fail(x->err, LK_ESTATE, "a family of more than %d cases", CASES_MAX);
+	char(*wider)[33] = realloc(x->numbers, (x->n + 1) * sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(x->err, LK_EMEMORY, "no memory for a family's cases");
+	x->numbers = wider;
+	snprintf(x->numbers[x->n], sizeof(*wider), "%.*s", LK_PRINT(key.number));
+	x->cases[x->n++].agency = key.agency;
+	return 0;
+}
+
+static int find_family(struct turn_expunging *x, struct case_key key)
+{
+	int rc = store_case_family(x->t->store, key, x->family, x->err);
+	if (rc == 0)
+		return lk_fail(x->err, LK_ENOTFOUND, "there is no such case");
+	if (rc > 0)
+		rc = store_family_cases(x->t->store, x->family, note_case, x, x->err);
+	for (size_t i = 0; i < x->n; i++)
+		x->cases[i].number = lk_text_of(x->numbers[i]);
+	for (size_t i = 0; rc >= 0 && i < x->n; i++) {
+		rc = store_is_held(x->t->store, x->cases[i], x->err);
+		if (rc > 0)
+			return lk_fail(x->err, LK_ESTATE, "the family is under a legal hold");
+	}
+	return rc;
+}
+
+int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **out,
+		 struct lk_error *err)
+{
+	struct turn_expunging *x = calloc(1, sizeof(*x));
+	*out = NULL;
+	if (x == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory to expunge a family");
+	x->t = t;
+	x->err = err;
+	int rc = find_family(x, key);
+	if (rc >= 0)
+		rc = store_expunged_add(t->store, x->cases, x->n, err);
+	if (rc >= 0)
+		rc = store_traces_open(t->store, x->cases, x->n, &x->traces, err);
+	if (rc < 0) {
+		turn_expunge_end(x);
+		return rc;
+	}
+	*out = x;
+	return 0;
+}
+
+void turn_expunge_end(struct turn_expunging *x)
+{
+	if (x == NULL)
+		return;
+	store_traces_close(x->traces);
+	free(x->numbers);
+	free(x->neighbours);
+	free(x);
+}
+
+/* ---- Other families -------------------------------------------------------------------------- */
+
+static bool is_of(const struct turn_expunging *x, struct lk_text number)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (lk_text_is(number, x->cases[i].number))
+			return true;
+	return false;
+}
+
+/* The words go with the records: what is kept is copied, what is not leaves nothing. */
+static int forget_told(const struct turn_expunging *x, struct home *h)
+{
+	struct tolds kept = { .n = 0 };
+	for (uint32_t i = 0; i < h->told.n; i++) {
+		const struct told *t = &h->told.at[i];
+		if (!is_of(x, words_text(&h->told.words, t->other)) &&
+		    !is_of(x, words_text(&h->told.words, t->own)))
+			tolds_move(&kept, &h->told, t);
+	}
+	if (kept.failed) {
+		tolds_free(&kept);
+		return lk_fail(x->err, LK_EMEMORY, "no memory to forget what was told");
+	}
+	tolds_free(&h->told);
+	h->told = kept;
+	h->is_dirty = true;
+	return 0;
+}
+
+static int note_neighbour(void *context, struct case_key key)
+{
+	struct turn_expunging *x = context;
+	uint8_t id[LK_DIGEST];
+	int rc = store_case_family(x->t->store, key, id, x->err);
+	if (rc <= 0 || memcmp(id, x->family, LK_DIGEST) == 0)
+		return rc < 0 ? rc : 0;
+	struct case_key *wider = realloc(x->neighbours, (x->neighbours_n + 1) * sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(x->err, LK_EMEMORY, "no memory for neighbours");
+	x->neighbours = wider;
+	x->neighbours[x->neighbours_n++] = key; /* the traces keep its text */
+	struct home *h = home_get(x->t, id, x->err);
+	return h == NULL ? LK_ESTORE : forget_told(x, h);
+}
+
+/* ---- Striking -------------------------------------------------------------------------------- */
+
+static int strike(struct turn_expunging *x, const struct ledger_row *order)
+{
+	struct turn *t = x->t;
+	x->neighbours_n = 0;
+	int rc = store_traces_strike(x->traces, order, &x->struck, x->err);
+	if (rc >= 0)
+		rc = store_traces_neighbours(x->traces, note_neighbour, x);
+	if (rc >= 0)
+		rc = home_drop(t, x->family, x->err);
+	if (rc >= 0)
+		rc = homes_flush(t, x->err);
+	for (size_t i = 0; rc >= 0 && i < x->neighbours_n; i++)
+		rc = gather(t, &x->neighbours[i], 1, t->now, x->err);
+	return rc;
+}
+
+/* What is given up is overwritten, in this transaction and in those that take it out of state.db. */
+static int strike_in_one(struct turn_expunging *x, const struct ledger_row *order)
+{
+	int rc = store_overwrite(x->t->store, true, x->err);
+	if (rc >= 0)
+		rc = store_begin(x->t->store, x->err);
+	if (rc < 0)
+		return rc;
+	rc = strike(x, order);
+	if (rc >= 0)
+		return turn_commit(x->t, x->err);
+	turn_undo(x->t);
+	return rc;
+}
+
+static int project_step(struct turn_expunging *x)
+{
+	int rc = turn_idle(x->t, x->err);
+	if (rc != 0)
+		return rc;
+	x->stage = FLUSHING;
+	homes_forget(x->t);
+	return 1;
+}
+
+static int flush_step(struct turn_expunging *x)
+{
+	int rc = store_flush(x->t->store, x->err);
+	return rc < 0 ? rc : store_overwrite(x->t->store, false, x->err);
+}
+
+int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
+		      struct lk_error *err)
+{
+	x->err = err;
+	if (x->stage == PROJECTING)
+		return project_step(x);
+	if (x->stage == FLUSHING)
+		return flush_step(x);
+	int rc = store_traces_find(x->traces, ROWS_A_STEP, err);
+	if (rc != 0)
+		return rc;
+	rc = strike_in_one(x, order);
+	x->stage = PROJECTING;
+	return rc < 0 ? rc : 1;
+}
+
+void turn_expunge_count(const struct turn_expunging *x, int64_t *done, int64_t *of)
+{
+	store_traces_count(x->traces, done, of);
+}
+
+void turn_expunge_told(const struct turn_expunging *x, struct stored_struck *out, size_t *cases)
+{
+	*out = x->struck;
+	*cases = x->n;
+}
