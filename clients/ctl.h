@@ -28,18 +28,22 @@ struct ctl_group {
 	const struct ctl_command *commands;
 	size_t n;
 };
-extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge;
+extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge,
+	ctl_service, ctl_clients;
 
 /* The command line. */
 struct ctl_settings {
 	struct place place;
 	const char *agency, *purpose, *worker, *role, *head;
 	int after, limit, timeout;
-	bool json, yes;
+	const char *covers;
+	bool json, yes, follow, unreachable;
 };
 extern struct ctl_settings ctl_settings;
 extern const struct tool ctl_tool; /* for options_complain() */
 
+/* `run` of init: ctl_init.c. */
+int ctl_init(const struct ctl_command *command, char *const *arguments);
 /* `run` of what the daemon answers: put, ask, print. */
 int ctl_ask(const struct ctl_command *command, char *const *arguments);
 /* The same in pieces, for a command that asks more than once, or does something with the answer: with key or the

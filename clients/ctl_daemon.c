@@ -1,4 +1,4 @@
-/* ctl_daemon.c - orders for the daemon, and questions about how it is doing: status, policy check, clock, reload, stop.
+/* ctl_daemon.c - orders for the daemon, and questions about its files: policy check, clock, reload, stop.
  *
  * In: a command. Out: counts and words. Promise: no answer here shows case content.
  */
@@ -65,8 +65,6 @@ static int stop_arguments(char *const *arguments, struct lk_bytes *out)
 }
 
 static const struct ctl_command commands[] = {
-	{ "status", NULL, "what the daemon is doing: counts, sessions, clock", "operator", "status",
-	  ctl_put_nothing, ctl_print_value, ctl_ask },
 	{ "policy check", "FILE",
 	  "is the policy file sound? Names line, column, key and reason; changes nothing",
 	  "operator", "policy-check", policy_arguments, policy_print, ctl_ask },

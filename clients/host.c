@@ -81,7 +81,7 @@ static int write_config(struct host *host, int credit, struct lk_error *err)
 	(void)snprintf(host->inbox, sizeof(host->inbox), "tcp://127.0.0.1:%d", free_port());
 	fprintf(file,
 		"state_directory: state\nruntime_directory: run\nclients: clients.yaml\n"
-		"lanes:\n  feed: tcp://127.0.0.1:%d\n  intake: %s\n  inbox: %s\n"
+		"lanes:\n  feed: tcp://127.0.0.1:%d\n  intake: %s\n  inbox: %s\n  http: off\n"
 		"sources:\n  - {name: cws-cms, agency: cws}\n  - {name: calsaws, agency: calworks}\n"
 		"intake:\n  credit: %d\nlog:\n  level: warning\n",
 		free_port(), host->intake, host->inbox, credit);

@@ -22,9 +22,15 @@ static const struct option_row rows[] = {
 	{ "limit", 0, OPTION_NUMBER, "N", &ctl_settings.limit,
 	  "dead-letters: at most so many (default: 100)" },
 	{ "role", 0, OPTION_TEXT, "ROLE", &ctl_settings.role,
-	  "keygen: publisher, worker, operator or auditor (default: publisher)" },
+	  "keygen, clients add: publisher, worker, operator or auditor (default: publisher)" },
 	{ "head", 0, OPTION_TEXT, "NUMBER:CHAIN", &ctl_settings.head,
 	  "ledger verify: a head of the ledger that was kept elsewhere: from the journal, or from a backup" },
+	{ "covers", 0, OPTION_TEXT, "LIST", &ctl_settings.covers,
+	  "clients add: the sources of a publisher, the workers of a worker's client; with commas" },
+	{ "follow", 'f', OPTION_FLAG, NULL, &ctl_settings.follow,
+	  "status: again every two seconds" },
+	{ "unreachable", 0, OPTION_FLAG, NULL, &ctl_settings.unreachable,
+	  "workers: only those whose mailbox no client reads" },
 	{ "timeout", 't', OPTION_NUMBER, "SECONDS", &ctl_settings.timeout,
 	  "how long to wait for the answer, or for a further part of it (default: 10)" },
 	{ "yes", 'y', OPTION_FLAG, NULL, &ctl_settings.yes,
@@ -61,8 +67,10 @@ const struct tool ctl_tool = {
 /* ---- Commands --------------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_group *const groups[] = {
-	&ctl_daemon,
+	&ctl_clients,
 	&ctl_keys,
+	&ctl_service,
+	&ctl_daemon,
 	&ctl_letters,
 	&ctl_keep,
 	&ctl_expunge,

@@ -176,6 +176,15 @@ static int path_first(char out[PLACE_PATH], const char *list, const char *rest,
 	return path_put(out, err, "%.*s%s", (int)strcspn(list, ":"), list, rest);
 }
 
+int place_config(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
+{
+	if (place->config != NULL)
+		return path_put(out, err, "%s", place->config);
+	if (given("CONFIGURATION_DIRECTORY") != NULL)
+		return path_first(out, given("CONFIGURATION_DIRECTORY"), "", err);
+	return path_put(out, err, "/etc/linkages");
+}
+
 int place_state(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
 {
 	size_t len;
@@ -230,35 +239,58 @@ int place_own(const struct place *place, const char *name, const char *suffix, c
 	return code;
 }
 
-static int peer_server_key(const struct place *place, const char *state, struct lk_peer *out,
-			   struct lk_error *err)
-{
-	char path[PLACE_PATH];
-	int code = path_put(path, err, "%s/server.pub", state);
+/* Where keys are looked for, in this order: what was named, and else what is usual. */
+struct folders {
+	char at[3][PLACE_PATH];
+	size_t n;
+};
 
-	if (code < 0)
-		return code;
-	if (place->server_key != NULL)
-		return lk_public_key_read(place->server_key, out->server_key, err);
-	code = lk_public_key_read(path, out->server_key, err);
-	if (code == LK_ENOTFOUND)
-		return lk_fail(
-			err, code,
-			"%s is not there: start linkagesd once (it makes its keys), or name the county's file "
-			"with --server-key",
-			path);
+static int folders_find(const struct place *place, struct folders *out, struct lk_error *err)
+{
+	int code = 0;
+
+	out->n = 0;
+	if (place->config != NULL)
+		code = place_config(place, out->at[out->n++], err);
+	if (code == 0 && (place->config == NULL || place->state != NULL))
+		code = place_state(place, out->at[out->n++], err);
+	if (code == 0 && place->config == NULL && place->state == NULL)
+		code = place_config(place, out->at[out->n++], err);
 	return code;
 }
 
-static int peer_key(const struct place *place, const char *state, const char *const *names,
-		    size_t n, struct lk_peer *out, struct lk_error *err)
+static int peer_server_key(const struct place *place, const struct folders *folders,
+			   struct lk_peer *out, struct lk_error *err)
+{
+	char path[PLACE_PATH];
+	int code = LK_ENOTFOUND;
+
+	if (place->server_key != NULL)
+		return lk_public_key_read(place->server_key, out->server_key, err);
+	for (size_t i = 0; i < folders->n && code == LK_ENOTFOUND; i++) {
+		code = path_put(path, err, "%s/server.pub", folders->at[i]);
+		if (code == 0)
+			code = lk_public_key_read(path, out->server_key, err);
+	}
+	if (code == LK_ENOTFOUND)
+		return lk_fail(
+			err, code,
+			"%s/server.pub is not there: start linkagesd once (it makes its keys), or name the "
+			"county's file with --server-key",
+			folders->at[0]);
+	return code;
+}
+
+static int peer_key(const struct place *place, const struct folders *folders,
+		    const char *const *names, size_t n, struct lk_peer *out, struct lk_error *err)
 {
 	char path[PLACE_PATH];
 
 	if (place->key != NULL)
 		return lk_keypair_read(place->key, &out->keys, err);
-	for (size_t i = 0; i < n; i++) {
-		int code = path_put(path, err, "%s/keys/%s.key", state, names[i]);
+	for (size_t i = 0; i < n * folders->n; i++) {
+		int code = path_put(path, err, "%s/keys/%s.key", folders->at[i % folders->n],
+				    names[i / folders->n]);
 
 		if (code == 0)
 			code = lk_keypair_read(path, &out->keys, err);
@@ -268,21 +300,21 @@ static int peer_key(const struct place *place, const char *state, const char *co
 	return lk_fail(
 		err, LK_ENOTFOUND,
 		"%s/keys/%s.key is not there: name your key file with --key ('linkages-ctl keygen' makes one)",
-		state, names[0]);
+		folders->at[0], names[0]);
 }
 
 int place_peer(const struct place *place, const char *address, const char *const *names, size_t n,
 	       struct lk_peer *out, struct lk_error *err)
 {
-	char state[PLACE_PATH] = "";
+	struct folders folders = { .n = 0 };
 	int code = 0;
 
 	if (place->server_key == NULL || place->key == NULL)
-		code = place_state(place, state, err);
+		code = folders_find(place, &folders, err);
 	if (code == 0)
-		code = peer_server_key(place, state, out, err);
+		code = peer_server_key(place, &folders, out, err);
 	if (code == 0)
-		code = peer_key(place, state, names, n, out, err);
+		code = peer_key(place, &folders, names, n, out, err);
 	out->address = place->server != NULL ? place->server : address;
 	return code;
 }
@@ -294,28 +326,47 @@ static bool is_socket(const char *path)
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
+/* Candidates, in order; those that nothing names stay empty. */
+#define SOCKETS 6
+static int sockets_find(const struct place *place, const char *state,
+			char path[SOCKETS][PLACE_PATH], struct lk_error *err)
+{
+	char config[PLACE_PATH];
+	int code = path_put(path[4], err, "%s/control", state);
+
+	if (code == 0 && place->config != NULL)
+		code = place_config(place, config, err);
+	if (code == 0 && place->config != NULL)
+		code = path_put(path[0], err, "%s/run/control", config);
+	if (code == 0 && place->state != NULL)
+		code = path_put(path[1], err, "%s/control", state);
+	if (code == 0 && given("RUNTIME_DIRECTORY") != NULL)
+		code = path_first(path[2], given("RUNTIME_DIRECTORY"), "/control", err);
+	if (code == 0 && given("XDG_RUNTIME_DIR") != NULL)
+		code = path_put(path[3], err, "%s/linkages/control", given("XDG_RUNTIME_DIR"));
+	return code == 0 ? path_put(path[5], err, "/run/linkages/control") : code;
+}
+
 int place_control(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
 {
-	char state[PLACE_PATH], path[4][PLACE_PATH] = { "", "", "", "" };
-	int code = place_state(place, state, err);
+	char state[PLACE_PATH] = "", path[SOCKETS][PLACE_PATH] = { "" };
+	size_t i = 0;
+	int code;
 
 	if (place->server != NULL)
 		return path_put(out, err, "%s", place->server);
-	if (code == 0 && place->state != NULL)
-		code = path_put(path[0], err, "%s/control", state);
-	if (code == 0 && given("RUNTIME_DIRECTORY") != NULL)
-		code = path_first(path[1], given("RUNTIME_DIRECTORY"), "/control", err);
-	if (code == 0 && given("XDG_RUNTIME_DIR") != NULL)
-		code = path_put(path[2], err, "%s/linkages/control", given("XDG_RUNTIME_DIR"));
+	code = place_state(place, state, err);
 	if (code == 0)
-		code = path_put(path[3], err, "%s/control", state);
-	for (size_t i = 0; i < 4 && code == 0; i++)
-		if (is_socket(path[i]))
-			return path_put(out, err, "ipc://%s", path[i]);
+		code = sockets_find(place, state, path, err);
 	if (code < 0)
 		return code;
+	for (i = 0; i < SOCKETS; i++)
+		if (path[i][0] != '\0' && is_socket(path[i]))
+			return path_put(out, err, "ipc://%s", path[i]);
+	for (i = 0; path[i][0] == '\0'; i++)
+		;
 	return lk_fail(
 		err, LK_ENOTFOUND,
 		"no control socket at %s: is linkagesd running? Else name it: --server ipc:///run/…/control",
-		path[0][0] != '\0' ? path[0] : path[3]);
+		path[i]);
 }

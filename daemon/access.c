@@ -124,6 +124,11 @@ static bool zap_asked(void *owner, const struct zsock_message *m)
 
 /* ---- Who ---- */
 
+const struct roster *access_roster(const struct access *access)
+{
+	return access->roster;
+}
+
 const struct roster_client *access_holder(struct access *access, const uint8_t key[ROSTER_KEY])
 {
 	const struct roster_client *client = roster_find_key(access->roster, key);

@@ -22,6 +22,9 @@ void access_destroy(struct access *access); /* NULL-safe */
  * by their lanes. */
 void access_swap(struct access *access, struct roster *roster);
 
+/* The table in force. Borrowed until access_swap(). */
+const struct roster *access_roster(const struct access *access);
+
 /* The client whose key opened the connection that a frame came by, or NULL: no id, not ours, not
  * enrolled any more. `user` as zsock reads it from the body's frame. Borrowed until
  * access_swap(). */

@@ -23,7 +23,6 @@ struct census {
 	uint8_t family[LK_DIGEST]; /* where the look at families stands */
 	bool families_done;
 	int64_t mailbox; /* and that at mailboxes */
-	struct mailbox_depth depth;
 };
 
 static int look_at_families(struct census *c)
@@ -36,19 +35,31 @@ static int look_at_families(struct census *c)
 	return n < 0 ? n : 1;
 }
 
+static int add_mailbox(void *context, const struct mailbox_depth *depth)
+{
+	struct census_count *now = context;
+
+	if (depth->waiting <= 0)
+		return 0;
+	now->mailboxes++;
+	now->notices += depth->waiting;
+	if (depth->oldest_at != LK_NO_INSTANT &&
+	    (now->oldest_at == LK_NO_INSTANT || depth->oldest_at < now->oldest_at))
+		now->oldest_at = depth->oldest_at;
+	return 0;
+}
+
 /* 1: there is more; 0: that was all. */
 static int look_at_mailboxes(struct census *c)
 {
-	int n = store_mailbox_depth(c->store, &c->mailbox, MAILBOXES_A_BITE, &c->depth, NULL);
+	int n = store_mailbox_depths(c->store, &c->mailbox, MAILBOXES_A_BITE, add_mailbox, &c->now,
+				     NULL);
 
 	return n < 0 ? n : n == MAILBOXES_A_BITE;
 }
 
 static void finish(struct census *c)
 {
-	c->now.mailboxes = c->depth.mailboxes;
-	c->now.notices = c->depth.notices;
-	c->now.oldest_at = c->depth.oldest_at;
 	c->last = c->now;
 	c->ever = true;
 }
@@ -71,11 +82,10 @@ static void beaten(void *context)
 {
 	struct census *c = context;
 
-	memset(&c->now, 0, sizeof(c->now));
+	c->now = (struct census_count){ .oldest_at = LK_NO_INSTANT };
 	memset(c->family, 0, sizeof(c->family));
 	c->families_done = false;
 	c->mailbox = 0;
-	c->depth = (struct mailbox_depth){ .oldest_at = LK_NO_INSTANT };
 	loop_timer_in(c->bite, 0);
 }
 

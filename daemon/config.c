@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -133,6 +134,17 @@ static int fill_control(struct config *config, struct lk_error *err)
 	return join(config->lane[LANE_CONTROL], CONFIG_ADDRESS_MAX, IPC, path, err);
 }
 
+/* systemd hands the key to us alone where the unit loads it as a credential. */
+static int fill_server_key(struct config *config, struct lk_error *err)
+{
+	char folder[CONFIG_PATH_MAX], path[CONFIG_PATH_MAX];
+
+	if (first_of("CREDENTIALS_DIRECTORY", folder, sizeof(folder)) &&
+	    join(path, sizeof(path), folder, "server.key", err) == 0 && access(path, F_OK) == 0)
+		memcpy(config->server_key, path, sizeof(path));
+	return fill_place(config->server_key, config->state_directory, "server.key", err);
+}
+
 /* What the file left open follows from what it said. */
 static int complete(struct config *config, struct lk_error *err)
 {
@@ -141,8 +153,7 @@ static int complete(struct config *config, struct lk_error *err)
 	if (config->runtime_directory[0] == '\0' && find_runtime(config, err) < 0)
 		return LK_ECONFIG;
 	if (fill_place(config->clients, config->state_directory, "clients.yaml", err) < 0 ||
-	    fill_place(config->server_key, config->state_directory, "server.key", err) < 0 ||
-	    fill_control(config, err) < 0)
+	    fill_server_key(config, err) < 0 || fill_control(config, err) < 0)
 		return LK_ECONFIG;
 	return config->sources_n > 0 ? 0 : use_default_sources(config, err);
 }

@@ -35,7 +35,7 @@ struct config {
 	char runtime_directory[CONFIG_PATH_MAX]; /* the control socket: gone after a boot */
 	char policy[CONFIG_PATH_MAX];            /* empty: the built-in policy */
 	char clients[CONFIG_PATH_MAX];           /* the table of clients; `clients.yaml` in state_directory */
-	char server_key[CONFIG_PATH_MAX];        /* `keys.server`; `server.key` in state_directory */
+	char server_key[CONFIG_PATH_MAX];        /* server.key of systemd's credentials; else `keys.server`; else of state_directory */
 	char lane[LANE_COUNT][CONFIG_ADDRESS_MAX]; /* ZeroMQ endpoints to bind */
 	char http[CONFIG_ADDRESS_MAX];           /* `lanes.http`: tcp://ADDRESS:PORT, loopback; empty: off */
 	struct config_source *sources;           /* in the order of the file; names are unique */

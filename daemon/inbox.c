@@ -671,6 +671,37 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 	return takes[message->type](inbox, from, message);
 }
 
+/* ---- For whoever looks after it ---- */
+
+struct looking {
+	const struct inbox *inbox;
+	void (*visit)(void *context, const struct inbox_look *look);
+	void *context;
+};
+
+static void look_at(void *context, struct lane_session *base)
+{
+	const struct looking *l = context;
+	const struct inbox_session *session = (struct inbox_session *)base;
+	const struct roster_client *client = lane_client(l->inbox->lane, base);
+	struct inbox_look look = { .client = client != NULL ? client->name : "",
+				   .quiet_us = clock_ticks() - base->heard_us };
+
+	look.workers = session->n;
+	look.credit = session->credit;
+	for (size_t i = 0; i < session->n; i++)
+		look.waiting += session->reader[i].mailbox->told - session->reader[i].sent;
+	l->visit(l->context, &look);
+}
+
+void inbox_each(struct inbox *inbox, void (*visit)(void *context, const struct inbox_look *look),
+		void *context)
+{
+	struct looking l = { inbox, visit, context };
+
+	lane_each(inbox->lane, look_at, &l);
+}
+
 /* ---- Life ---- */
 
 /* What a key may read is asked again when the table of clients is another, not only at hello. */

@@ -39,4 +39,14 @@ void inbox_drain(struct inbox *inbox);
 /* Appends one map: sessions, mailboxes. */
 void inbox_put(const struct inbox *inbox, struct lk_bytes *out);
 
+/* One session, for whoever looks after the daemon. */
+struct inbox_look {
+	const char *client;
+	size_t workers;
+	int64_t credit, waiting; /* waiting: told and not yet sent, over all of its workers */
+	int64_t quiet_us;
+};
+void inbox_each(struct inbox *inbox, void (*visit)(void *context, const struct inbox_look *look),
+		void *context);
+
 #endif

@@ -622,6 +622,39 @@ static void ticked(void *owner)
 		lane_each(intake->lane, tell_credit, intake);
 }
 
+/* ---- For whoever looks after it ---- */
+
+struct looking {
+	const struct intake *intake;
+	void (*visit)(void *context, const struct intake_look *look);
+	void *context;
+};
+
+static void look_at(void *context, struct lane_session *base)
+{
+	const struct looking *l = context;
+	const struct intake_session *session = (struct intake_session *)base;
+	const struct roster_client *client = lane_client(l->intake->lane, base);
+	struct intake_look look = { .client = client != NULL ? client->name : "",
+				    .quiet_us = clock_ticks() - base->heard_us };
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct subscription *s = &session->subscription[i];
+
+		look.streams += s->stream != NULL;
+		look.open += s->stream != NULL && s->limit >= s->next ? s->limit - s->next + 1 : 0;
+	}
+	l->visit(l->context, &look);
+}
+
+void intake_each(struct intake *intake,
+		 void (*visit)(void *context, const struct intake_look *look), void *context)
+{
+	struct looking l = { intake, visit, context };
+
+	lane_each(intake->lane, look_at, &l);
+}
+
 /* ---- Life ---- */
 
 static void bitten(void *owner)

@@ -52,4 +52,14 @@ int64_t intake_free_bytes(const struct intake *intake);
 /* Appends one map: sessions, streams, credit, held. */
 void intake_put(const struct intake *intake, struct lk_bytes *out);
 
+/* One session, for whoever looks after the daemon. */
+struct intake_look {
+	const char *client;
+	size_t streams;
+	int64_t open; /* credit granted and not used, over all streams */
+	int64_t quiet_us;
+};
+void intake_each(struct intake *intake, void (*visit)(void *context, const struct intake_look *look),
+		 void *context);
+
 #endif

@@ -149,26 +149,16 @@ static bool file_says(const char *path, const char *text, size_t len)
 	return n >= 0 && (size_t)n == len && memcmp(found, text, len) == 0;
 }
 
-/* Replaces the ending of a file's name, if it has one. */
-static void public_path(const char *path, char *out, size_t room)
+int keys_server(const char *path, const char *public_path, struct key_pair *out,
+		struct lk_error *err)
 {
-	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-	int stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (int)(dot - path)
-								     : (int)strlen(path);
-
-	snprintf(out, room, "%.*s.pub", stem, path);
-}
-
-int keys_server(const char *path, struct key_pair *out, struct lk_error *err)
-{
-	char beside[4096], line[KEY_TEXT + 1];
+	char line[KEY_TEXT + 1];
 	int rc = keys_ensure(path, out, err);
 
 	if (rc < 0)
 		return rc;
-	public_path(path, beside, sizeof(beside));
 	snprintf(line, sizeof(line), "%s\n", out->public_key);
-	if (file_says(beside, line, KEY_TEXT))
+	if (file_says(public_path, line, KEY_TEXT))
 		return 0;
-	return keys_put_file(beside, 0644, line, KEY_TEXT, err);
+	return keys_put_file(public_path, 0644, line, KEY_TEXT, err);
 }

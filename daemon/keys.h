@@ -22,9 +22,10 @@ int keys_read(const char *path, struct key_pair *out, struct lk_error *err) LK_M
 /* Writes a new file whole, mode 0600, synced together with its directory; an existing one is
  * never overwritten. */
 int keys_write(const char *path, const struct key_pair *pair, struct lk_error *err) LK_MUST_CHECK;
-/* The daemon's pair at `path`, made where it is missing, and beside it the public key alone
- * (server.key: server.pub), which the county hands out; that one is rewritten if it differs. */
-int keys_server(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
+/* The daemon's pair at `path`, made where it is missing; and the public key alone at `public_path`, which
+ * the county hands out; that one is rewritten if it differs. */
+int keys_server(const char *path, const char *public_path, struct key_pair *out,
+		struct lk_error *err) LK_MUST_CHECK;
 /* Reads the pair at path, or makes it. */
 int keys_ensure(const char *path, struct key_pair *out, struct lk_error *err) LK_MUST_CHECK;
 /* Writes text as a whole file: a temporary one, synced, renamed, its directory synced. */

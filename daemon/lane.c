@@ -102,6 +102,11 @@ void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_sessi
 		}
 }
 
+const struct roster_client *lane_client(const struct lane *lane, const struct lane_session *session)
+{
+	return access_holder(lane->options.access, session->key);
+}
+
 size_t lane_count(const struct lane *lane)
 {
 	return lane->n;

@@ -102,6 +102,8 @@ void lane_end(struct lane *lane, struct lane_session *session);
 /* Calls `visit` for each session; it may end the one that it is called for. */
 void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
 	       void *context);
+/* Who a session is of, by the table of clients as it is now; NULL: nobody any more. */
+const struct roster_client *lane_client(const struct lane *lane, const struct lane_session *session);
 size_t lane_count(const struct lane *lane);
 /* After another table of clients: ends the sessions of those who are not in it any more, or may do
  * less than they do; and shuts their connections, once the reason has been told. */

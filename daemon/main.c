@@ -292,8 +292,11 @@ static int make_folders(const char *path, struct lk_error *err)
 static int build_files(struct daemon *d, struct lk_error *err)
 {
 	const struct store_options options = { .directory = d->config.state_directory };
+	char public_path[CONFIG_PATH_MAX + 16];
 	int rc = make_folders(d->config.state_directory, err);
 
+	(void)snprintf(public_path, sizeof(public_path), "%s/server.pub",
+		       d->config.state_directory);
 	if (rc == 0)
 		rc = make_folders(d->config.runtime_directory, err);
 	if (rc == 0)
@@ -301,7 +304,7 @@ static int build_files(struct daemon *d, struct lk_error *err)
 	if (rc == 0)
 		witness_begin(&d->witness, d->store);
 	if (rc == 0)
-		rc = keys_server(d->config.server_key, &d->keys, err);
+		rc = keys_server(d->config.server_key, public_path, &d->keys, err);
 	if (rc == 0)
 		rc = enroll_default(&d->config, err);
 	return rc < 0 ? rc : 0;
@@ -611,6 +614,48 @@ static int serve(const char *path)
 	return rc;
 }
 
+/* ---- Checking ---- */
+
+/* A notice for somebody whose mailbox nobody can open is told to nobody. */
+struct reach {
+	const struct roster *roster;
+	const char *table;
+	int missing;
+};
+
+static int reach_one(struct reach *reach, struct lk_text worker, const char *what)
+{
+	if (!lk_text_given(worker) || worker.len == 0 ||
+	    roster_reader(reach->roster, worker) != NULL)
+		return 0;
+	reach->missing++;
+	fprintf(stderr,
+		"linkagesd: %s: no client reads for %s '%.*s': name the worker in a client's "
+		"workers ('linkages-ctl clients add' enrolls one)\n",
+		reach->table, what, LK_PRINT(worker));
+	return 0;
+}
+
+static int reach_supervisor(void *context, struct lk_text worker)
+{
+	return reach_one(context, worker, "the supervisor");
+}
+
+/* Liaisons from the policy; supervisors as the state store has them, where there is one. */
+static int check_reach(const struct daemon *d, const struct roster *roster, struct lk_error *err)
+{
+	struct reach reach = { .roster = roster, .table = d->config.clients };
+	int rc;
+
+	for (int agency = 0; agency < lk_agency_count; agency++)
+		reach_one(&reach, lk_text_of(d->policy->liaison[agency]), "the liaison");
+	rc = store_supervisors(d->config.state_directory, reach_supervisor, &reach, err);
+	if (rc == 0 && reach.missing > 0)
+		rc = lk_fail(err, LK_ECONFIG, "%d of those who must be reachable are not",
+			     reach.missing);
+	return rc;
+}
+
 /* In the embedded default the table of clients is made on the first start: then there is none to
  * check. */
 static int check(const char *path)
@@ -624,6 +669,8 @@ static int check(const char *path)
 		rc = load_roster(&d.config, &roster, &err);
 	if (rc == LK_ENOTFOUND && enroll_is_due(&d.config))
 		rc = 0;
+	else if (rc == 0)
+		rc = check_reach(&d, roster, &err);
 	if (rc == 0)
 		printf("configuration, policy and table of clients are sound\n");
 	else

@@ -401,3 +401,11 @@ bool roster_reads_all(const struct roster_client *client)
 {
 	return client->workers_n == 1 && strcmp(client->workers[0], "*") == 0;
 }
+
+const struct roster_client *roster_reader(const struct roster *roster, struct lk_text worker)
+{
+	for (size_t i = 0; i < roster->n; i++)
+		if (roster_may_read(&roster->client[i], worker))
+			return &roster->client[i];
+	return NULL;
+}

@@ -370,7 +370,8 @@ static void put_referrals(struct page *page, uint32_t kase)
 		const struct referral *r = &page->f->referrals[n];
 		struct item i = ITEM;
 		bool done = r->status == LK_DECLINED || r->status == LK_REFERRAL_COMPLETED;
-		if (r->cause == NONE || r->kase != kase || done || !sees_content(page, kase, LK_TOPIC_REFERRAL))
+		if (r->cause == NONE || r->kase != kase || done ||
+		    !sees_content(page, kase, LK_TOPIC_REFERRAL))
 			continue;
 		snprintf(i.what, sizeof(i.what), "referral: %s to %.*s",
 			 lk_category_word(r->category), LK_PRINT(family_text(page->f, r->to)));

@@ -6,6 +6,7 @@
 #include "daemon.h"
 
 #include "alarm.h"
+#include "census.h"
 #include "feed.h"
 #include "inbox.h"
 #include "intake.h"
@@ -56,6 +57,15 @@ void verb_fail(struct control *control, const struct control_asker *asker,
 
 /* ---- status ---- */
 
+static void put_known(struct lk_bytes *out, const char *key, bool known, int64_t value)
+{
+	lk_put_word(out, key);
+	if (known)
+		lk_put_int(out, value);
+	else
+		lk_put_nil(out);
+}
+
 static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 {
 	const struct {
@@ -74,12 +84,26 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 		verb_put_number(out, counts[i].name, counts[i].value);
 }
 
+/* As the last look in idle bites found it; nil before there was one. */
+static void put_waiting(struct daemon *d, struct lk_bytes *body)
+{
+	struct census_count count;
+	bool known = census_count(d->census, &count);
+
+	lk_put_map(body, 5);
+	verb_put_number(body, "unanswered", turn_unanswered(d->turn));
+	put_known(body, "families", known, count.families);
+	put_known(body, "mailboxes", known, count.mailboxes);
+	put_known(body, "notices", known, count.notices);
+	verb_put_instant(body, "oldest", known ? count.oldest_at : LK_NO_INSTANT);
+}
+
 static void put_status(struct daemon *d, const struct store_counts *counts, struct lk_bytes *body)
 {
 	char revision[LK_DIGEST_HEX];
 
 	lk_digest_hex(d->policy->revision, revision);
-	lk_put_map(body, 12);
+	lk_put_map(body, 13);
 	lk_put_word(body, "version");
 	lk_put_word(body, LINKAGES_VERSION);
 	lk_put_word(body, "clock");
@@ -93,6 +117,8 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	alarms_put(body);
 	lk_put_word(body, "store");
 	put_counts(body, counts);
+	lk_put_word(body, "waiting");
+	put_waiting(d, body);
 	lk_put_word(body, "feed");
 	feed_put(d->feed, body);
 	lk_put_word(body, "intake");
@@ -288,6 +314,9 @@ static void verb_stop(void *context, struct control *control, const struct contr
 
 const struct control_verb daemon_verbs[] = {
 	{ "status", ROLE_OPERATOR, verb_status },
+	{ "sources", ROLE_OPERATOR, verb_sources },
+	{ "sessions", ROLE_OPERATOR, verb_sessions },
+	{ "workers", ROLE_OPERATOR, verb_workers },
 	{ "family", ROLE_AUDITOR, verb_family },
 	{ "why", ROLE_AUDITOR, verb_why },
 	{ "why-not", ROLE_AUDITOR, verb_why_not },

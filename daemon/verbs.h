@@ -60,6 +60,15 @@ int verb_purpose(struct daemon *daemon, const struct control_asker *asker, struc
 /* A key and a value; LK_NO_INSTANT gives nil. */
 void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at);
 void verb_put_number(struct lk_bytes *out, const char *key, int64_t value);
+
+/* verbs_service.c: who is there, what waits. */
+void verb_sources(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args);
+void verb_sessions(void *context, struct control *control, const struct control_asker *asker,
+		   struct lk_span args);
+void verb_workers(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args);
+
 /* Refuses with the code and the sentence of a fault. */
 void verb_fail(struct control *control, const struct control_asker *asker,
 	       const struct lk_error *err);

@@ -454,22 +454,8 @@ int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by
 
 /* ---- How much waits -------------------------------------------------------------------------- */
 
-static void depth_add(struct query *q, struct mailbox_depth *sum)
-{
-	int64_t waiting = column_int(q);
-	lk_instant oldest_at = column_instant(q);
-
-	if (waiting <= 0)
-		return;
-	sum->mailboxes++;
-	sum->notices += waiting;
-	if (oldest_at != LK_NO_INSTANT &&
-	    (sum->oldest_at == LK_NO_INSTANT || oldest_at < sum->oldest_at))
-		sum->oldest_at = oldest_at;
-}
-
-int store_mailbox_depth(struct store *s, int64_t *after, int limit, struct mailbox_depth *sum,
-			struct lk_error *err)
+int store_mailbox_depths(struct store *s, int64_t *after, int limit, mailbox_depth_visitor *visit,
+			 void *context, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mailbox_depth);
 	int rc, n = 0;
@@ -477,10 +463,16 @@ int store_mailbox_depth(struct store *s, int64_t *after, int limit, struct mailb
 	bind_int(&q, *after);
 	bind_int(&q, limit);
 	while ((rc = query_step(&q, err)) == 1) {
+		struct mailbox_depth depth = { 0 };
+
 		*after = column_int(&q);
-		depth_add(&q, sum);
+		depth.worker = column_text(&q);
+		depth.waiting = column_int(&q);
+		depth.oldest_at = column_instant(&q);
 		n++;
+		if ((rc = visit(context, &depth)) != 0)
+			break;
 	}
 	query_end(&q);
-	return rc < 0 ? rc : n;
+	return rc != 0 ? rc : n;
 }

@@ -119,8 +119,8 @@ UPDATE agency_case SET family = ?2 WHERE ref = ?1
 -- name: family_ids
 SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: mailbox_depth
-SELECT ref, next - 1 - received, (SELECT told_at FROM notice WHERE worker = ref AND seq > received ORDER BY seq LIMIT 1)
-FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
+SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice WHERE worker = ref AND seq > received ORDER BY seq LIMIT 1)
+FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT ?2
 
 -- name: dirty_put
 INSERT INTO dirty (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING

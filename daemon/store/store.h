@@ -450,11 +450,18 @@ int store_value_put(struct store *s, const char *name, int64_t value, struct lk_
 int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, struct lk_error *err) LK_MUST_CHECK;
 /* Mailboxes, by a number of the store's own: what of each no client has stored yet, and when its oldest was told. */
 struct mailbox_depth {
-	int64_t mailboxes, notices;
+	struct lk_text worker;
+	int64_t waiting;
 	lk_instant oldest_at; /* LK_NO_INSTANT: nothing waits */
 };
-int store_mailbox_depth(struct store *s, int64_t *after, int limit, struct mailbox_depth *sum,
-			struct lk_error *err) LK_MUST_CHECK;
+typedef int mailbox_depth_visitor(void *context, const struct mailbox_depth *depth);
+int store_mailbox_depths(struct store *s, int64_t *after, int limit, mailbox_depth_visitor *visit, void *context,
+			 struct lk_error *err) LK_MUST_CHECK;
+
+/* Workers who stand in state.db as supervisors now. Opens the file of `directory` for itself, to be read only: also
+ * beside a daemon that runs. 0, also where there is no such file. */
+int store_supervisors(const char *directory, int (*visit)(void *context, struct lk_text worker), void *context,
+		      struct lk_error *err) LK_MUST_CHECK;
 
 /* Since the store was opened. */
 struct store_work {

@@ -1,0 +1,329 @@
+/* ctl_service.c - how it is doing: status, sources, sessions, workers.
+ *
+ * In: a question, once or again and again. Out: a screen, tables, or JSON. Promise: counts, names of sources, clients and
+ * workers; no case content.
+ */
+#include "ctl.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FOLLOW_S 2
+#define LABEL_COLUMN 16
+
+/* ---- Pieces of a line ---- */
+
+static int64_t number_at(struct lk_span map, const char *key)
+{
+	int64_t value = 0;
+
+	(void)lk_as_int(lk_get(map, key), &value);
+	return value;
+}
+
+static void say(struct output *out, const char *format, ...) LK_PRINTF(2, 3);
+static void say(struct output *out, const char *format, ...)
+{
+	char text[256];
+	va_list values;
+
+	va_start(values, format);
+	(void)vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	output_word(out, text);
+}
+
+static void label(struct output *out, const char *word)
+{
+	output_word(out, "\n  ");
+	output_paint(out, PAINT_BOLD);
+	output_word(out, word);
+	output_paint(out, PAINT_PLAIN);
+	output_pad(out, LABEL_COLUMN);
+}
+
+static void say_bytes(struct output *out, int64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		value /= 1024;
+	say(out, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
+/* '2026-03-02T09:00:00Z' to the second, as people write it. */
+static void say_time(struct output *out, struct lk_span map, const char *key)
+{
+	struct lk_text text = lk_as_text(lk_get(map, key));
+
+	if (text.len < 19)
+		output_word(out, "none");
+	else
+		say(out, "%.10s %.8s UTC", text.at, text.at + 11);
+}
+
+static void say_age(struct output *out, int64_t us)
+{
+	int64_t minutes = us / LK_MINUTE;
+
+	if (minutes < 60)
+		say(out, "%" PRId64 " min", minutes);
+	else if (minutes < 48 * 60)
+		say(out, "%" PRId64 " h %" PRId64 " min", minutes / 60, minutes % 60);
+	else
+		say(out, "%" PRId64 " days", minutes / (24 * 60));
+}
+
+/* ---- status ---- */
+
+static void say_head(struct output *out, struct lk_span body)
+{
+	struct lk_time now, started;
+
+	output_word(out, "linkagesd ");
+	output_text(out, lk_as_text(lk_get(body, "version")));
+	output_word(out, "   ");
+	say_time(out, body, "now");
+	if (lk_text_says(lk_as_text(lk_get(body, "clock")), "manual")) {
+		output_paint(out, PAINT_ALARM);
+		output_word(out, "   clock moved by hand");
+		output_paint(out, PAINT_PLAIN);
+	}
+	if (lk_time_parse(lk_as_text(lk_get(body, "now")), &now) < 0 ||
+	    lk_time_parse(lk_as_text(lk_get(body, "started")), &started) < 0)
+		return;
+	output_word(out, "   up ");
+	say_age(out, now.at - started.at);
+}
+
+static void say_alarms(struct output *out, struct lk_span alarms)
+{
+	struct lk_span key, value;
+	size_t cursor = 0, n = 0;
+
+	label(out, "alarms");
+	while (lk_count(alarms) > 0 && lk_next(alarms, &cursor, &key, &value)) {
+		bool stands = false;
+
+		(void)lk_as_bool(lk_get(value, "stands"), &stands);
+		output_word(out, n++ > 0 ? ", " : "");
+		output_paint(out, stands ? PAINT_ALARM : PAINT_PLAIN);
+		output_text(out, lk_as_text(key));
+		if (stands)
+			output_word(out, " (stands)");
+		else
+			say(out, " (%" PRId64 " since the start)", number_at(value, "raised"));
+		output_paint(out, PAINT_PLAIN);
+	}
+	if (n == 0)
+		output_word(out, "none");
+}
+
+static void say_store(struct output *out, struct lk_span store, struct lk_span waiting)
+{
+	label(out, "store");
+	say(out, "%" PRId64 " events, %" PRId64 " cases, %" PRId64 " families, %" PRId64 " notices",
+	    number_at(store, "events"), number_at(store, "cases"), number_at(waiting, "families"),
+	    number_at(store, "notices"));
+	label(out, "");
+	say_bytes(out, number_at(store, "bytes"));
+	output_word(out, ", log ");
+	say_bytes(out, number_at(store, "wal_bytes"));
+	say(out, "; %" PRId64 " dead letters, %" PRId64 " ledger rows",
+	    number_at(store, "dead_letters"), number_at(store, "ledger_rows"));
+}
+
+static void say_lanes(struct output *out, struct lk_span body)
+{
+	struct lk_span intake = lk_get(body, "intake"), inbox = lk_get(body, "inbox");
+	bool held = false;
+
+	(void)lk_as_bool(lk_get(intake, "held"), &held);
+	label(out, "intake");
+	say(out, "%" PRId64 " sessions, credit %" PRId64, number_at(intake, "sessions"),
+	    number_at(intake, "credit"));
+	if (held) {
+		output_paint(out, PAINT_ALARM);
+		output_word(out, "; the store refuses: nothing is acknowledged");
+		output_paint(out, PAINT_PLAIN);
+	}
+	label(out, "inbox");
+	say(out, "%" PRId64 " sessions, %" PRId64 " mailboxes open", number_at(inbox, "sessions"),
+	    number_at(inbox, "mailboxes"));
+}
+
+static void say_waiting(struct output *out, struct lk_span waiting)
+{
+	label(out, "waiting");
+	say(out, "%" PRId64 " notices in %" PRId64 " mailboxes", number_at(waiting, "notices"),
+	    number_at(waiting, "mailboxes"));
+	if (number_at(waiting, "notices") > 0) {
+		output_word(out, ", the oldest since ");
+		say_time(out, waiting, "oldest");
+	}
+	label(out, "");
+	say(out, "%" PRId64 " notices that nobody has acknowledged",
+	    number_at(waiting, "unanswered"));
+}
+
+/* What is counted, and with --follow how fast. */
+static const struct {
+	const char *key, *word;
+} flows[] = {
+	{ "events_accepted", "accepted" }, { "events_repeated", "repeated" },
+	{ "events_refused", "refused" },   { "notices", "told" },
+	{ "notices_sent", "sent" },        { "receipts", "received" },
+	{ "answers", "answered" },
+};
+#define FLOWS_N (sizeof(flows) / sizeof(flows[0]))
+
+struct status_screen {
+	struct output *out;
+	bool again; /* the last look is known */
+	int64_t last[FLOWS_N];
+	struct timespec at;
+};
+
+static double seconds_since(const struct timespec *then, const struct timespec *now)
+{
+	return (double)(now->tv_sec - then->tv_sec) + (double)(now->tv_nsec - then->tv_nsec) / 1e9;
+}
+
+static void say_flows(struct status_screen *screen, struct lk_span counters)
+{
+	struct output *out = screen->out;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	label(out, "since the start");
+	for (size_t i = 0; i < FLOWS_N; i++) {
+		int64_t value = number_at(counters, flows[i].key);
+
+		label(out, "");
+		say(out, "%12" PRId64 " %s", value, flows[i].word);
+		if (screen->again)
+			say(out, "  %.1f/s",
+			    (double)(value - screen->last[i]) / seconds_since(&screen->at, &now));
+		screen->last[i] = value;
+	}
+	screen->at = now;
+	screen->again = true;
+}
+
+static int status_print(void *context, struct lk_span body)
+{
+	struct status_screen *screen = context;
+	struct output *out = screen->out;
+	struct lk_text policy = lk_as_text(lk_get(body, "policy"));
+
+	if (out->json) {
+		output_value(out, body);
+		return 0;
+	}
+	say_head(out, body);
+	output_word(out, "\n");
+	say_alarms(out, lk_get(body, "alarms"));
+	say_store(out, lk_get(body, "store"), lk_get(body, "waiting"));
+	say_lanes(out, body);
+	say_waiting(out, lk_get(body, "waiting"));
+	label(out, "next wake");
+	say_time(out, body, "next_wake");
+	label(out, "policy");
+	say(out, "%.8s", policy.len >= 8 ? policy.at : "-");
+	say_flows(screen, lk_get(body, "counters"));
+	output_word(out, "\n");
+	return 0;
+}
+
+/* Over what stood there, line by line, so that nothing flickers. */
+static void screen_begin(const struct output *out)
+{
+	if (ctl_settings.follow && out->coloured)
+		output_word((struct output *)(uintptr_t)out, "\x1b[H\x1b[J");
+}
+
+static int status_run(const struct ctl_command *command, char *const *arguments)
+{
+	struct lk_bytes nothing = { 0 };
+	struct lk_asker *asker = NULL;
+	struct output out;
+	struct status_screen screen = { .out = &out };
+	struct lk_error err;
+	int code = ctl_asker_open(command->key, &asker, &err);
+
+	(void)arguments;
+	lk_put_map(&nothing, 0);
+	output_open(&out, stdout, ctl_settings.json);
+	while (code == 0) {
+		screen_begin(&out);
+		code = ctl_asker_ask(asker, command->verb, &nothing, status_print, &screen, &err);
+		if (code == 0 && output_close(&out) < 0)
+			code = lk_fail(&err, LK_EFULL, "cannot write the answer");
+		if (!ctl_settings.follow)
+			break;
+		if (code == 0)
+			(void)sleep(FOLLOW_S);
+	}
+	lk_asker_destroy(asker);
+	lk_bytes_free(&nothing);
+	return ctl_status(code, &err);
+}
+
+/* ---- Tables ---- */
+
+static int table_print(struct output *out, struct lk_span body, const char *name, const char *none)
+{
+	struct lk_span rows = lk_get(body, name);
+
+	if (out->json)
+		output_value(out, body);
+	else if (lk_count(rows) == 0)
+		output_word(out, none);
+	else
+		output_value(out, rows);
+	return 0;
+}
+
+static int sources_print(void *context, struct lk_span body)
+{
+	return table_print(context, body, "sources", "no source is configured\n");
+}
+
+static int sessions_print(void *context, struct lk_span body)
+{
+	return table_print(context, body, "sessions", "nobody is connected\n");
+}
+
+static int workers_print(void *context, struct lk_span body)
+{
+	return table_print(context, body, "workers",
+			   ctl_settings.unreachable ? "every mailbox is read by some client\n"
+						    : "no worker has a mailbox yet\n");
+}
+
+static int workers_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	(void)arguments;
+	lk_put_map(out, 1);
+	lk_put_word(out, "unreachable");
+	lk_put_bool(out, ctl_settings.unreachable);
+	return TOOL_OK;
+}
+
+static const struct ctl_command commands[] = {
+	{ "status", NULL, "what the daemon is doing, on a screen; --follow, --json", "operator",
+	  "status", NULL, NULL, status_run },
+	{ "sources", NULL, "who sends events, when each was heard, and how much came", "operator",
+	  "sources", ctl_put_nothing, sources_print, ctl_ask },
+	{ "sessions", NULL, "who is connected: publishers and workers' clients", "operator",
+	  "sessions", ctl_put_nothing, sessions_print, ctl_ask },
+	{ "workers", NULL, "mailboxes, who reads each, and what waits; --unreachable", "operator",
+	  "workers", workers_arguments, workers_print, ctl_ask },
+};
+const struct ctl_group ctl_service = { commands, sizeof(commands) / sizeof(commands[0]) };
