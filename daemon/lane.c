@@ -275,6 +275,17 @@ static bool answer_ping(struct lane *lane, const struct lane_sender *from)
 	return true;
 }
 
+/* Malformed, or beyond what a message may have. */
+static bool not_a_message(struct lane *lane, const struct lane_sender *from, int fault)
+{
+	metric_add(METRIC_MALFORMED, 1);
+	if (fault == LK_EREFUSED)
+		lane_error(lane, from, LANE_TOO_LARGE, "a message has at most 8192 values");
+	else
+		lane_error(lane, from, LANE_MALFORMED, "not a message of this lane");
+	return true;
+}
+
 static bool received(void *owner, const struct zsock_message *m)
 {
 	struct lane *lane = owner;
@@ -292,12 +303,10 @@ static bool received(void *owner, const struct zsock_message *m)
 	}
 	lane->heard = m;
 	from.session = session_of(lane, from.route, from.client);
-	if (lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len, lane->options.takes,
-			      &message, NULL) < 0) {
-		metric_add(METRIC_MALFORMED, 1);
-		lane_error(lane, &from, LANE_MALFORMED, "not a message of this lane");
-		return true;
-	}
+	int fault = lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len,
+				      lane->options.takes, &message, NULL);
+	if (fault < 0)
+		return not_a_message(lane, &from, fault);
 	if (from.session != NULL)
 		from.session->heard_us = clock_ticks();
 	if (message.type == LK_MSG_PING && from.session != NULL)

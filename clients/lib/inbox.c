@@ -501,8 +501,10 @@ static const struct {
 static int take_frame(struct lk_inbox *b, struct lk_span frame, struct lk_error *err)
 {
 	struct lk_error why = { 0 };
-	int code = lk_message_decode(frame.at, frame.len, LK_WORKER_TAKES, &b->in, &why);
+	int code = 0;
 
+	if (lk_message_decode(frame.at, frame.len, LK_WORKER_TAKES, &b->in, &why) < 0)
+		code = LK_EWIRE;
 	for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]) && code == 0; i++)
 		if (takes[i].type == b->in.type) {
 			code = takes[i].take(b, &why);

@@ -61,8 +61,9 @@ static int frame_scan(const void *bytes, size_t len, const char *sealed, struct 
 
 	if (scan_envelope(bytes, len, &lk_message_limits, sealed, &scan) == 0)
 		return 0;
-	return lk_fail(err, LK_EWIRE, "%zu bytes that are not one bounded map: %s", len,
-		       scan.detail);
+	return lk_fail(err,
+		       scan.fault == SCAN_LONG || scan.fault == SCAN_MANY ? LK_EREFUSED : LK_EWIRE,
+		       "%zu bytes that are not one bounded map: %s", len, scan.detail);
 }
 
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
@@ -71,18 +72,20 @@ int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_m
 	const char *sealed = (takes & LK_TAKES(LK_MSG_EVENT)) != 0 ? "event" : NULL;
 	struct lk_span map = lk_span_of(bytes, len);
 	struct lk_text word;
-	int type;
+	int type, rc = frame_scan(bytes, len, sealed, err);
 
-	if (frame_scan(bytes, len, sealed, err) < 0)
-		return LK_EWIRE;
+	if (rc < 0)
+		return rc;
 	word = lk_as_text(lk_get(map, "m"));
 	if (!lk_text_given(word))
 		return lk_fail(err, LK_EWIRE, "a message without its name, 'm'");
 	type = message_type(word, takes);
 	if (type < 0)
 		return lk_fail(err, LK_EWIRE, "a message of a name that is not spoken here");
-	if (sealed != NULL && type != LK_MSG_EVENT && frame_scan(bytes, len, NULL, err) < 0)
-		return LK_EWIRE;
+	if (sealed != NULL && type != LK_MSG_EVENT)
+		rc = frame_scan(bytes, len, NULL, err);
+	if (rc < 0)
+		return rc;
 	memset(out, 0, sizeof(*out));
 	out->type = (enum lk_message_type)type;
 	return members_decode(messages[type].word, messages[type].fields(), map,

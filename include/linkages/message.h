@@ -126,7 +126,8 @@ struct lk_message {
 #define LK_CONTROL_TAKES LK_TAKES(LK_MSG_VERB)
 #define LK_ASKER_TAKES (LK_TAKES(LK_MSG_REPLY) | LK_TAKES(LK_MSG_ERROR))
 
-/* Scans and decodes one lane message. 0, or LK_EWIRE with a sentence that repeats nothing of the bytes. Where events may
+/* Scans and decodes one lane message. 0; LK_EWIRE, or LK_EREFUSED for one of more values or bytes than a message may
+ * have, with a sentence that repeats nothing of the bytes. Where events may
  * come, event_sent.event is only measured: lk_event_decode() judges it, so that a bad event is a dead letter with a name
  * and not the end of its publisher's session. */
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,

@@ -50,7 +50,7 @@ static void message_try(const uint8_t *bytes, size_t len, unsigned takes)
 	struct lk_error err = { .text = "" };
 
 	if (lk_message_decode(bytes, len, takes, &message, &err) != 0) {
-		must(err.code == LK_EWIRE && err.text[0] != '\0');
+		must((err.code == LK_EWIRE || err.code == LK_EREFUSED) && err.text[0] != '\0');
 		return;
 	}
 	if (message.type == LK_MSG_ACK)

@@ -207,6 +207,13 @@ class Intake(LaneTest):
         self.assertEqual(agency.expect("error")["code"], "malformed")
         self.assertEqual(self.counter("malformed"), 3, "the one that contradicts itself is a message")
 
+    def test_too_many_values(self):
+        agency = self.subscribed(contacts(1))
+        agency.send("ping", last=1, more=[0] * 8193)
+        self.assertEqual(agency.expect("error")["code"], "too_large")
+        agency.send("ping", last=1)
+        self.assertEqual(agency.expect("error")["code"], "no_session")
+
     def test_a_version_error_names_the_highest_spoken(self):
         agency = self.publisher([])
         agency.send("hello", v=9, source="calsaws", epoch=EPOCH, first=1, last=0, acked=0)
@@ -349,6 +356,7 @@ class Feed(LaneTest):
         self.until(asker, ["feed", "cws-cms", "missing"], 2)
         feed.publish({"m": "ping", "last": 7})
         self.until(asker, ["counters", "feed_gaps"], 4)
+        self.assertEqual(asker.ok("status")["alarms"]["feed_gap"], {"stands": False, "raised": 2})
         self.assertEqual(asker.ok("status")["store"]["events"], 3)
 
     def test_only_for_its_own_source(self):

@@ -12,10 +12,12 @@ import json
 import os
 import random
 import shutil
+import socket
 import sqlite3
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 import harness
@@ -103,9 +105,9 @@ class Network(FaultTest):
     def test_acknowledgements_are_lost_and_connections_cut(self):
         """Each connection carries a little more, or a little less, than the one before; then it is cut in mid-message."""
         chance = random.Random(SETTINGS.seed)
-        events = contacts(1500)
-        budgets = [(chance.randint(2_000, 60_000), chance.choice([400, 700, 1_000, 2_000, proxy.FOREVER]))
-                   for _ in range(8)]
+        events = [{**e, "subject": f"C{i}"} for i, e in enumerate(numbered(1, 1500))]
+        budgets = [(200, 200)] + [(chance.randint(2_000, 60_000), chance.choice([800, 1_000, 1_500, proxy.FOREVER]))
+                                  for _ in range(6)]
         between = proxy.Proxy(self.daemon.lanes["intake"], budgets)
         try:
             self.publish(events, server=between.address)
@@ -113,6 +115,19 @@ class Network(FaultTest):
             between.close()
         self.assertGreaterEqual(between.cuts, 4)
         self.assertEqual(self.ids(), [e["id"] for e in events])
+
+    def test_pauses_grow(self):
+        """Each time it is turned away it waits longer: half of 1 s, 2 s, 4 s at the least. No limit above: a machine may be busy."""
+        door = socket.create_server(("127.0.0.1", 0))
+        door.settimeout(LIMIT_S)
+        self.addCleanup(door.close)
+        self.start(self.lines(numbered(1, 1)), server=f"tcp://127.0.0.1:{door.getsockname()[1]}")
+        came = []
+        for _ in range(4):
+            door.accept()[0].close()
+            came.append(time.monotonic())
+        for least, (earlier, later) in zip((0.5, 1, 2), zip(came, came[1:])):
+            self.assertGreaterEqual(later - earlier, least * 0.95)
 
     def test_a_publisher_that_never_hears_an_acknowledgement(self):
         """It sends and is gone, again and again: one row each, and each verdict again."""
