@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "metrics.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 
 /* zmq.h of 4.3.4 hides the name behind ZMQ_BUILD_DRAFT_API; the option itself is in the library. */
 #define ZAP_ENFORCE_DOMAIN 93
+static_assert(sizeof(ZSOCK_DOMAIN) > 1, "enforcing an empty domain switches authentication off");
 
 #define MESSAGE_MAX (256 * 1024)
 #define HANDSHAKE_MS 3000

@@ -377,6 +377,40 @@ static bool has_identity(struct lk_span members)
 	return false;
 }
 
+/* How many members of that name there are, at any depth: the event has passed the scan, so it is no deep one. */
+static size_t identities_in(struct lk_span value)
+{
+	struct lk_span key, item;
+	size_t cursor = 0, n = 0;
+
+	while (lk_next(value, &cursor, &key, &item))
+		n += (key.at != NULL && lk_text_says(lk_as_text(key), "identity")) +
+		     identities_in(item);
+	return n;
+}
+
+/* Those of the members are sealed. Any other would leave the machine as it is. */
+static bool is_astray(struct lk_span event)
+{
+	struct lk_span members = lk_get_path(event, "data.members"), key, member;
+	size_t cursor = 0, sealed = 0;
+
+	while (lk_next(members, &cursor, &key, &member))
+		sealed += lk_get(member, "identity").at != NULL;
+	return identities_in(event) > sealed;
+}
+
+static int refuse_astray(struct lk_refused *why)
+{
+	if (why != NULL)
+		*why = (struct lk_refused){ .reason = LK_FORBIDDEN,
+					    .field = "identity",
+					    .detail =
+						    "an identity stands with one of data.members, "
+						    "and nowhere else" };
+	return LK_EREFUSED;
+}
+
 int lk_identity_seal(const void *event, size_t len, const uint8_t *key, struct lk_bytes *out,
 		     struct lk_refused *why)
 {
@@ -386,6 +420,8 @@ int lk_identity_seal(const void *event, size_t len, const uint8_t *key, struct l
 
 	if (lk_wire_scan(event, len, &lk_event_limits, &err) < 0)
 		return LK_EWIRE;
+	if (is_astray(lk_span_of(event, len)))
+		return refuse_astray(why);
 	if (!has_identity(lk_get_path(lk_span_of(event, len), "data.members"))) {
 		lk_bytes_add(out, event, len);
 		return out->failed ? LK_EMEMORY : 0;

@@ -224,8 +224,8 @@ bool family_says(const struct family *f, struct word w, struct lk_text text);
 #define FAMILY_DECLARE_ADD(record, plural) struct record *family_add_##record(struct family *f);
 FAMILY_VECTORS(FAMILY_DECLARE_ADD)
 
-/* One row, and back. Packing appends to out (out->failed). Unpacking checks layout and bounds: LK_EWIRE means the row
- * was written by another layout, and the family is to be folded from the log. */
+/* One row, and back. Packing appends to out (out->failed). Unpacking checks the layout: LK_EWIRE means the row was written
+ * by another one, and the family is to be folded from the log. That it holds what was written is told by the store's sum. */
 void family_pack(const struct family *f, struct lk_bytes *out);
 int family_unpack(const void *row, size_t len, struct family *out, struct lk_error *err) LK_MUST_CHECK;
 

@@ -87,6 +87,17 @@ void tolds_pack(const struct tolds *t, struct lk_bytes *out)
 	lk_bytes_add(out, t->words.at, t->words.len);
 }
 
+static bool is_in(const struct words *words, struct word w)
+{
+	return w.at == NONE || (w.at <= words->len && w.len <= words->len - w.at);
+}
+
+static bool is_sound(const struct words *words, const struct told *record)
+{
+	return is_in(words, record->worker) && is_in(words, record->own) &&
+	       is_in(words, record->other);
+}
+
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err)
 {
 	struct row_head head;
@@ -101,6 +112,9 @@ int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error
 	for (uint32_t i = 0; i < head.n; i++) {
 		struct told record;
 		memcpy(&record, from + i * sizeof(record), sizeof(record));
+		if (!is_sound(&words, &record))
+			return lk_fail(err, LK_EWIRE,
+				       "row of what was told names texts it has not");
 		move_record(out, &words, &record);
 	}
 	out->settled = (struct settled){ head.scene, head.wake, head.moments };

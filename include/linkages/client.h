@@ -267,8 +267,8 @@ int lk_token_name_dob(const uint8_t key[LK_IDENTITY_KEY], struct lk_text last, s
 
 /* Copies an event (MessagePack) to `out`, with each member's `identity` {cin, ssn, last, first, birth} replaced by
  * `keys`; tokens that were in `keys` already stay. 0; LK_EREFUSED with *why where an identity cannot be made a token
- * of (the path names it, no value is repeated) or where there is an identity and `key` is NULL: nothing identifying
- * may leave the machine. LK_EWIRE, LK_EMEMORY. */
+ * of (the path names it, no value is repeated), where there is an identity and `key` is NULL, or where one stands anywhere
+ * else: nothing identifying may leave the machine. LK_EWIRE, LK_EMEMORY. */
 int lk_identity_seal(const void *event, size_t len, const uint8_t *key, struct lk_bytes *out,
 		     struct lk_refused *why) LK_MUST_CHECK;
 

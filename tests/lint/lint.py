@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """lint.py - rules about the sources that no compiler knows.
 
-usage: lint.py RULE [ROOT]     (rules: includes words functions openings dependencies columns verbs)
+usage: lint.py RULE [ROOT]     (rules: includes words functions openings threads dependencies columns verbs)
 
 In: the tree at ROOT (default: this one). Out: one line an offence, exit status 1 if there is any.
 Without ROOT it also runs the rule over planted/RULE, a small tree with offences that must all be found: a gate that has
@@ -147,6 +147,21 @@ def check_dependencies(root):
     in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", section, re.M))
     for package in sorted(in_dev ^ in_readme):
         yield f"{package} is in {'./dev' if package in in_dev else 'README.md'} only"
+
+
+# ---- threads: all of ours runs in one, so that there is nothing for two to meet in ----------------------------------------
+
+# Whoever starts a thread, or hands libzmq a function that it would call from one of its own.
+THREADS = re.compile(r"\b(pthread_(?!sigmask\b)\w+|thrd_\w+|mtx_\w+|cnd_\w+|tss_\w+|clone3?|zmq_threadstart|zmq_msg_init_data|"
+                     r"zmq_timers_\w+|sqlite3_unlock_notify|evthread_\w+)\s*\(")
+
+
+def check_threads(root):
+    for path in files(root, ".c", ".h", under=("include", "clients", "daemon")):
+        for number, line in enumerate(text(root, path).splitlines(), 1):
+            found = THREADS.search(line.split("/*")[0])
+            if found:
+                yield f"{path}:{number}: {found[1]}(): our code runs in one thread"
 
 
 # ---- columns: whoever reads a database knows what is in it --------------------------------------------------------------

@@ -110,6 +110,7 @@ class Canary(unittest.TestCase):
                event("calsaws", "1B2C3D4", 2, "worker.assigned", role="ais_worker", worker="jones"),
                event("calsaws", "1B2C3D4", 3, "case.opened", status="active",
                      members=members({**PEOPLE[0], "birth": "2016-02-30", "ssn": None})),
+               event("calsaws", "1B2C3D4", 5, "child.removed", person="p1", identity=PEOPLE[0]),
                event("calsaws", "1B2C3D4", 4, "case.opened", status="active", members=members({**PEOPLE[0], "ssn": "000-65-4329"}))]
         self.assertEqual(self.publish("cws", "cws-cms", cws), 0)
         self.assertEqual(self.publish("calworks", "calsaws", cal), 1, "no token is made of what cannot be: refused by line")

@@ -145,6 +145,10 @@ static void what_cannot_be_sealed_does_not_leave(void **state)
 		     LK_MISSING, "data.members.0.identity");
 	seal_refuses("{\"data\": {\"members\": [{\"identity\": \"Garcia\"}]}}", key, LK_BAD_TYPE,
 		     "data.members.0.identity");
+	seal_refuses("{\"data\": {\"identity\": {\"cin\": \"1\"}}}", key, LK_FORBIDDEN, "identity");
+	seal_refuses("{\"identity\": null, \"data\": {}}", NULL, LK_FORBIDDEN, "identity");
+	seal_refuses("{\"data\": {\"members\": [{\"a\": [{\"identity\": {}}]}]}}", key,
+		     LK_FORBIDDEN, "identity");
 	seal_refuses("{\"data\": {\"members\": {\"a\": {\"identity\": {\"cin\": \"1\"}}}}}", key,
 		     LK_BAD_TYPE, "data.members.0.identity");
 }

@@ -105,6 +105,28 @@ static void a_damaged_row_is_refused(void **state)
 	tolds_free(NULL);
 }
 
+static void a_record_without_its_words_is_refused(void **state)
+{
+	static const struct word beyond[] = {
+		{ 0, 1000 }, { 1000, 1 }, { NONE - 1, NONE }, { 1, NONE }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(beyond) / sizeof(*beyond); i++) {
+		struct tolds t = { 0 }, back = { 0 };
+		struct lk_bytes row = { 0 };
+		struct lk_error err;
+
+		note(&t, 1, "garcia");
+		t.at[0].other = beyond[i];
+		tolds_pack(&t, &row);
+		assert_int_equal(tolds_unpack(row.at, row.len, &back, &err), LK_EWIRE);
+		lk_bytes_free(&row);
+		tolds_free(&t);
+		tolds_free(&back);
+	}
+}
+
 static void what_was_never_told_is_not_found(void **state)
 {
 	struct tolds t = { 0 };
@@ -124,6 +146,7 @@ int main(void)
 		cmocka_unit_test(a_second_row_is_added_to_the_first),
 		cmocka_unit_test(a_record_moves_with_its_words),
 		cmocka_unit_test(a_damaged_row_is_refused),
+		cmocka_unit_test(a_record_without_its_words_is_refused),
 		cmocka_unit_test(what_was_never_told_is_not_found),
 	};
 
