@@ -107,7 +107,7 @@ class Shapes(besieged.Siege):
                 p = self.raw(lane, client).shake(kind)
                 for name, bomb in BOMBS:
                     p.send(bomb)
-                    code = "too_large" if name == "mebi_nil" else "malformed"
+                    code = "too_large" if name in ("mebi_nil", "many_items") else "malformed"
                     self.assertEqual(self.answer(p)["code"], code, (lane, name))
             feed = self.raw("feed", "calworks").shake(b"PUB")
             for _, bomb in BOMBS:
