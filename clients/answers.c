@@ -512,6 +512,7 @@ void answer_why_not(struct output *out, struct lk_span body)
 {
 	struct lk_span key, row;
 	size_t cursor = 0;
+	bool held = false;
 
 	label_print(out, "Event");
 	output_text(out, member(body, "event.event"));
@@ -526,11 +527,16 @@ void answer_why_not(struct output *out, struct lk_span body)
 	holds_print(out, lk_get(body, "holds"));
 	output_word(out, "\n");
 	heading_print(out, "What held it back");
-	while (lk_next(lk_get(body, "rules"), &cursor, &key, &row))
-		if (!lk_text_says(member(row, "held_by"), NOT_SO))
-			held_print(out, row);
+	while (lk_next(lk_get(body, "rules"), &cursor, &key, &row)) {
+		if (lk_text_says(member(row, "held_by"), NOT_SO))
+			continue;
+		held_print(out, row);
+		held = true;
+	}
 	if (lk_count(lk_get(body, "rules")) <= 0)
 		output_word(out, "  no rule speaks of such an event\n");
+	else if (!held)
+		output_word(out, "  nothing: it says nothing now that this worker would be told\n");
 	others_print(out, lk_get(body, "rules"));
 }
 

@@ -598,9 +598,9 @@ static void result_print(struct run *r)
 		       (long long)r->refused);
 	output_word(&r->out, text);
 	if (r->outbox != NULL) {
-		(void)snprintf(text, sizeof(text), "; %s%lld acknowledged in all",
-			       waiting > 0 ? "" : "everything: ", (long long)r->before.acked);
-		output_word(&r->out, text);
+		(void)snprintf(text, sizeof(text), "; %lld of %lld in the outbox acknowledged",
+			       (long long)r->before.acked, (long long)r->before.last);
+		output_word(&r->out, waiting > 0 ? text : "; all acknowledged");
 	}
 	output_word(&r->out, "\n");
 	if (waiting > 0)
@@ -655,7 +655,8 @@ int main(int argc, char **argv)
 		progress_end();
 		(void)options_complain(&tool, "%s", r.err.text);
 	}
-	result_print(&r);
+	if (code == 0 || r.outbox != NULL || settings.json)
+		result_print(&r);
 	if (output_close(&r.out) < 0)
 		code = LK_EFULL;
 	status = code < 0 || r.before.acked < r.before.last ? TOOL_FAILED

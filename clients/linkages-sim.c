@@ -10,6 +10,7 @@
 #include "scenario.h"
 #include "turn.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,12 +250,14 @@ static int run_file(struct sim *s, const char *path)
 {
 	FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
 	if (from == NULL)
-		return lk_fail(&s->err, LK_ENOTFOUND, "cannot read %s", path);
+		return lk_fail(&s->err, LK_ENOTFOUND, "cannot read %s: %s", path, strerror(errno));
 	int rc = open_sim(s, path);
 	if (rc >= 0)
 		rc = play_lines(s, from);
 	if (rc >= 0 && s->failed)
 		rc = lk_fail(&s->err, LK_EMEMORY, "%s:%d: could not go on", path, s->line);
+	if (rc >= 0 && s->quiet && story_checked(s->story) == 0)
+		rc = lk_fail(&s->err, LK_ENOTFOUND, "there is no check in it");
 	if (rc >= 0)
 		rc = story_failed(s->story);
 	close_sim(s);

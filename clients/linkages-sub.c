@@ -72,7 +72,7 @@ struct run {
 	char answer[LK_DIGEST_HEX];
 	int answered; /* 1: confirmed, -1: refused */
 	int fault;    /* of a callback */
-	bool clock_told;
+	bool clock_told, calm_told;
 	struct timespec heard_at;
 	char trouble[400];
 	struct lk_error err;
@@ -380,6 +380,17 @@ static void session_show(struct run *r)
 	}
 }
 
+/* Whoever sits before a terminal is told once that nothing is amiss when nothing comes. */
+static void calm_show(struct run *r)
+{
+	if (r->calm_told || settings.json || settings.once || settings.answer != NULL ||
+	    !isatty(STDERR_FILENO) || !lk_inbox_caught_up(r->inbox))
+		return;
+	r->calm_told = true;
+	(void)options_complain(
+		&tool, "nothing more is waiting; what comes is shown as it comes (Ctrl-C ends)");
+}
+
 static bool is_done(const struct run *r)
 {
 	if (stopped || r->answered != 0)
@@ -418,8 +429,10 @@ static int run_loop(struct run *r)
 			code = r->fault < 0
 				       ? r->fault
 				       : lk_inbox_store_take(r->store, notice_show, r, &r->err);
-		if (!is_done(r))
+		if (!is_done(r)) {
 			session_show(r);
+			calm_show(r);
+		}
 		if (code > 0)
 			(void)clock_gettime(CLOCK_MONOTONIC, &r->heard_at);
 		if (code >= 0 && !is_done(r) && has_deadline() &&

@@ -144,7 +144,7 @@ struct story {
 	json_t *said;   /* all output, in order */
 	int from, upto; /* lines of the stimuli that the present group of checks looks at */
 	bool in_checks;
-	int failed;
+	int checked, failed;
 };
 
 struct story *story_create(const char *name, FILE *complaints)
@@ -181,6 +181,11 @@ void story_stimulus(struct story *story, int line)
 		story->from = story->upto;
 	story->in_checks = false;
 	story->upto = line;
+}
+
+int story_checked(const struct story *story)
+{
+	return story->checked;
 }
 
 int story_failed(const struct story *story)
@@ -260,6 +265,7 @@ void story_check(struct story *story, const struct line *check, int line)
 		counted ? json_integer_value(json_object_get(body, "n")) : kind != CHECK_NEVER;
 	size_t n = count_matches(story, (enum check)kind, want);
 	story->in_checks = true;
+	story->checked++;
 	if (n != (size_t)wanted || (counted && !json_is_integer(json_object_get(body, "n"))))
 		complain(story, line, (enum check)kind, want, n);
 }

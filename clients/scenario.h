@@ -36,7 +36,8 @@ void story_stimulus(struct story *story, int line);
 /* Holds a check against what was said; a failure is printed to complaints with the notices that
  * came near. */
 void story_check(struct story *story, const struct line *check, int line);
-int story_failed(const struct story *story); /* checks that failed */
+int story_checked(const struct story *story); /* checks there were */
+int story_failed(const struct story *story);  /* checks that failed */
 /* Calls visit with the id and worker of every telling so far that matches; a notice that was told
  * twice is visited twice, and an answer given twice is one. */
 void story_matching(const struct story *story, const struct line *ack,

@@ -6,6 +6,7 @@
  */
 #include "inbox_store.h"
 #include "dealer.h"
+#include "fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,16 @@ struct lk_inbox {
 
 /* ---- Making --------------------------------------------------------------------------------------------------------- */
 
+/* What the daemon would not take for one. */
+static bool is_worker(const char *id)
+{
+	static const char of[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" WORKER_MARKS;
+	size_t len = strlen(id);
+
+	return len >= 1 && len <= 64 && strspn(id, of) == len;
+}
+
 static int mailboxes_make(struct lk_inbox *b, const struct lk_inbox_options *options,
 			  struct lk_error *err)
 {
@@ -58,8 +69,11 @@ static int mailboxes_make(struct lk_inbox *b, const struct lk_inbox_options *opt
 	for (size_t i = 0; i < options->workers_n; i++) {
 		const char *worker = options->workers[i];
 
-		if (*worker == '\0' || strlen(worker) >= sizeof(b->mailboxes[i].worker))
-			return lk_fail(err, LK_ECONFIG, "a worker's id has 1 to 64 characters");
+		if (!is_worker(worker))
+			return lk_fail(
+				err, LK_ECONFIG,
+				"'%.64s' is no worker's id: 1 to 64 letters, digits and . _ @ -",
+				worker);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(b->mailboxes[j].worker, worker) == 0)
 				return lk_fail(err, LK_ECONFIG, "worker %s is named twice", worker);

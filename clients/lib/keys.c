@@ -22,20 +22,21 @@ int lk_keypair_make(struct lk_keypair *out, struct lk_error *err)
 	return 0;
 }
 
-static int file_open_private(const char *path, struct lk_error *err)
+static int file_open(const char *path, struct lk_error *err)
 {
-	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path,
 			       strerror(errno));
-	if (fstat(fd, &st) < 0 || (st.st_mode & S_IRWXO) != 0) {
-		close(fd);
-		return lk_fail(err, LK_ECONFIG,
-			       "%s: others may read this secret; run: chmod 600 %s", path, path);
-	}
 	return fd;
+}
+
+static bool file_is_private(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IRWXO) == 0;
 }
 
 /* Reads a file that should be short; the rest of a longer one is not looked at. */
@@ -81,20 +82,21 @@ static bool keys_match(const struct lk_keypair *keys)
 	       strcmp(derived, keys->public_key) == 0;
 }
 
-int lk_keypair_read(const char *path, struct lk_keypair *out, struct lk_error *err)
+/* What is wrong comes before who may read it: a public key taken for a key file is no secret. */
+static int keypair_parse(const char *path, const char *text, bool is_private,
+			 struct lk_keypair *out, struct lk_error *err)
 {
-	char text[256];
-	const char *rest;
-	int fd = file_open_private(path, err);
-	int code = fd < 0 ? fd : file_read(fd, path, text, sizeof(text), err);
+	const char *rest = z85_take(text, out->public_key);
 
-	if (code < 0)
-		return code;
-	rest = z85_take(text, out->public_key);
-	if (rest != NULL)
-		rest = z85_take(rest, out->secret_key);
-	sodium_memzero(text, sizeof(text));
-	if (rest == NULL || !keys_match(out))
+	if (rest != NULL && *rest == '\0')
+		return lk_fail(
+			err, LK_ECONFIG,
+			"%s holds a public key only; the key file has the secret key on line 2",
+			path);
+	if (!is_private)
+		return lk_fail(err, LK_ECONFIG,
+			       "%s: others may read this secret; run: chmod 600 %s", path, path);
+	if (rest == NULL || z85_take(rest, out->secret_key) == NULL || !keys_match(out))
 		return lk_fail(
 			err, LK_ECONFIG,
 			"%s is no key file (public key, then secret key, one a line); linkages-ctl keygen makes "
@@ -103,16 +105,25 @@ int lk_keypair_read(const char *path, struct lk_keypair *out, struct lk_error *e
 	return 0;
 }
 
+int lk_keypair_read(const char *path, struct lk_keypair *out, struct lk_error *err)
+{
+	char text[256];
+	int fd = file_open(path, err);
+	bool is_private = fd >= 0 && file_is_private(fd);
+	int code = fd < 0 ? fd : file_read(fd, path, text, sizeof(text), err);
+
+	if (code == 0)
+		code = keypair_parse(path, text, is_private, out, err);
+	sodium_memzero(text, sizeof(text));
+	return code;
+}
+
 int lk_public_key_read(const char *path, char out[LK_Z85], struct lk_error *err)
 {
 	char text[256];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int code;
+	int fd = file_open(path, err);
+	int code = fd < 0 ? fd : file_read(fd, path, text, sizeof(text), err);
 
-	if (fd < 0)
-		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG, "%s: %s", path,
-			       strerror(errno));
-	code = file_read(fd, path, text, sizeof(text), err);
 	if (code == 0 && z85_take(text, out) == NULL)
 		code = lk_fail(err, LK_ECONFIG,
 			       "%s holds no public key (40 characters of Z85 on line 1)", path);

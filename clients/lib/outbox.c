@@ -244,7 +244,8 @@ static int event_accept(const struct lk_outbox *o, const void *event, size_t len
 	source = lk_as_text(lk_get(lk_span_of(event, len), "source"));
 	if (lk_text_given(source) && !lk_text_says(source, o->state.source)) {
 		(void)lk_fail(err, LK_EREFUSED, "this outbox is of source %s", o->state.source);
-		return refuse(why, LK_FORBIDDEN, "source", "this outbox is of another source");
+		return refuse(why, LK_FORBIDDEN, "source",
+			      "This outbox is of another source; each has its own.");
 	}
 	return 0;
 }

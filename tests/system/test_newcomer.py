@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Mistakes that a newcomer makes at a terminal: each is answered at once, by name, with what to do about it.
+
+In: the built tools, a daemon where one is needed. Out: what they say. Promise: nothing waits for a timeout that a look at
+the arguments could have spared.
+"""
+import os
+import pty
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import zmq
+
+import harness
+
+WAIT_S = 20
+
+
+class Mistakes(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="linkages-newcomer.")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        for name in ("server", "ours"):
+            public, secret = (key.decode() + "\n" for key in zmq.curve_keypair())
+            self.write(name + ".pub", public)
+            self.write(name + ".key", public + secret)
+        self.keys = ["--server-key", self.path("server.pub"), "--key", self.path("ours.key")]
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text, mode=0o600):
+        with open(os.open(self.path(name), os.O_WRONLY | os.O_CREAT, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def run_tool(self, name, *words, text=""):
+        run = subprocess.run([harness.program(name), *words], input=text, capture_output=True, text=True, timeout=WAIT_S,
+                             check=False, env={**os.environ, "HOME": self.folder, "XDG_STATE_HOME": self.path("state")})
+        return run.returncode, run.stdout, run.stderr
+
+    def said(self, told, name, *words, status=2, **more):
+        """What went wrong is on standard error, and nothing is on standard output."""
+        got, out, err = self.run_tool(name, *words, **more)
+        self.assertEqual((got, out), (status, ""), err)
+        self.assertIn(told, err)
+
+    def test_a_file_that_is_not_there(self):
+        self.said("nofile: No such file", "linkages-pub", self.path("nofile"))
+        self.said("nofile: No such file", "linkages-sim", self.path("nofile"))
+
+    def test_events_of_nobody(self):
+        self.said("say --source NAME", "linkages-pub", text="{}\n")
+
+    def test_a_public_key_instead_of_the_key_file(self):
+        self.keys[-1] = self.path("ours.pub")
+        for tool, words in (("linkages-sub", ["garcia"]), ("linkages-ctl", ["--server", "ipc:///nowhere", "status"])):
+            self.said("holds a public key only", tool, *self.keys, *words)
+
+    def test_a_secret_that_others_may_read(self):
+        os.chmod(self.path("ours.key"), 0o644)
+        self.said("chmod 600", "linkages-sub", *self.keys, "garcia")
+
+    def test_a_name_is_no_workers_id(self):
+        for worker in ("R Garcia", "", "a" * 65, "josé"):
+            self.said("is no worker's id", "linkages-sub", *self.keys, "--client", "desk", worker)
+
+    def test_an_address_without_its_scheme(self):
+        self.said("an address is like tcp://", "linkages-sub", *self.keys, "--server", "127.0.0.1:5563", "garcia")
+
+    def test_nobody_answers(self):
+        self.said("is the daemon running?", "linkages-sub", *self.keys, "--server", f"ipc://{self.path('nobody')}", "--once",
+                  "--timeout", "1", "garcia")
+        self.said("is linkagesd running?", "linkages-ctl", "--state", self.folder, "status")
+
+    def test_a_story_without_checks_holds_nothing(self):
+        story = self.write("story.ndjson", '{"note": "nothing is checked here"}\n{"clock": "2026-03-02T08:30:00-08:00"}\n')
+        status, out, err = self.run_tool("linkages-sim", "--check", story)
+        self.assertEqual((status, out.splitlines()[-1]), (1, "0 passed, 1 failed"))
+        self.assertIn("there is no check in it", err)
+
+    def test_a_word_that_is_no_command(self):
+        self.said("there is no command 'stauts'", "linkages-ctl", "stauts")
+
+
+class Terminal(unittest.TestCase):
+    def test_who_follows_an_empty_mailbox_is_told_that_nothing_is_amiss(self):
+        with harness.Daemon([("workers", "worker", {"workers": ["garcia"]})]) as daemon:
+            ours, theirs = pty.openpty()
+            sub = subprocess.Popen([harness.program("linkages-sub"), "--server", daemon.lanes["inbox"], "--server-key",
+                                    daemon.path("state/server.pub"), "--key", daemon.path("workers.key"), "--store",
+                                    daemon.path("inbox"), "garcia"], stdin=theirs, stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            said = b""
+            while b"nothing more is waiting" not in said:
+                said += os.read(ours, 4096)  # ends with an error when the tool does
+            sub.send_signal(signal.SIGINT)
+            self.assertEqual(sub.wait(WAIT_S), 0)
+            os.close(ours)
+
+
+if __name__ == "__main__":
+    unittest.main()
