@@ -41,11 +41,15 @@ static struct lk_text kept(struct nearby *n, struct lk_text text)
 	return (struct lk_text){ copy, text.len };
 }
 
+/* The time of a meeting to be put on the calendar anew: it keeps no worker busy, but its family is to be asked
+ * again whenever the worker's calendar changes. */
+#define NEVER INT64_MAX
+
 static int note_busy(void *context, const uint8_t family[LK_DIGEST],
 		     const struct calendar_entry *entry)
 {
 	struct nearby *n = context;
-	if (memcmp(family, n->h->id, LK_DIGEST) == 0)
+	if (memcmp(family, n->h->id, LK_DIGEST) == 0 || entry->start == NEVER)
 		return 0;
 	struct busy *wider = vector_grown(n->busy, n->busy_n, &n->busy_room, sizeof(*wider));
 	if (wider == NULL)
@@ -542,17 +546,26 @@ static int find_neighbours(struct turn *t, struct neighbours *all, lk_instant at
 	return 0;
 }
 
+static bool is_in_calendar(const struct family *f, const struct meeting *m)
+{
+	if (m->version == NONE || m->state == MEETING_CANCELLED)
+		return false;
+	return m->state != MEETING_HELD ||
+	       (f->versions[m->version].kind == LK_LTM && !m->with_family);
+}
+
 static uint32_t entries_of(const struct family *f, const struct meeting *m,
 			   struct calendar_entry *out)
 {
 	const struct version *v = &f->versions[m->version];
+	bool planned = m->state == MEETING_PLANNED;
 	for (uint32_t i = 0; i < v->required_n; i++)
 		out[i] = (struct calendar_entry){
 			.worker = family_text(f, f->names[v->required + i]),
 			.meeting = family_text(f, m->id),
 			.place = family_text(f, v->place),
-			.start = v->start_at,
-			.end = v->end_at,
+			.start = planned ? v->start_at : NEVER,
+			.end = planned ? v->end_at : NEVER,
 			.scheduled_at = v->said_at,
 			.agency = v->agency,
 			.kind = v->kind,
@@ -569,7 +582,7 @@ static int write_calendar(struct turn *t, const struct home *h, struct lk_error 
 		return lk_fail(err, LK_EMEMORY, "no memory for a calendar");
 	for (uint32_t i = 0; i < f->meetings_n; i++) {
 		const struct meeting *m = &f->meetings[i];
-		if (m->version != NONE && m->state == MEETING_PLANNED)
+		if (is_in_calendar(f, m))
 			n += entries_of(f, m, entries + n);
 	}
 	int rc = store_calendar_put(t->store, h->id, entries, n, err);

@@ -49,6 +49,7 @@ class Life:
         self.links = []
         self.since = {}  # case -> when it was first opened
         self.tokens = self.r.random() < 0.35  # do openings carry tokens of identity
+        self.rough = self.r.random() < 0.5  # families join, openings and closings come late, sources are two
 
     # ---- Telling ----------------------------------------------------------------------------------------------------
 
@@ -61,13 +62,13 @@ class Life:
         return at
 
     def event(self, type_, case, data, at=None, supersedes=None, source=None):
-        if type_ in ("case.status", "case.restricted", "case.closing") and not supersedes:
+        if type_ in ("case.status", "case.restricted", "case.closing") and not supersedes and not self.rough:
             at = max(at or self.now, self.since[case] + timedelta(minutes=1))  # not before its opening
         at = self.moment(at or self.now)
         self.count += 1
         agency, number = case
         line = {"specversion": "1.0", "id": f"e{self.count}",
-                "source": source or ("calsaws" if agency == "calworks" else "cws-cms"), "type": type_,
+                "source": source or self.source(agency), "type": type_,
                 "subject": number, "time": at.isoformat(), "data": data}
         if supersedes:
             line["supersedes"] = supersedes
@@ -75,6 +76,11 @@ class Life:
         self.said.append((line, case))
         if at > self.now:
             self.now = at
+
+    def source(self, agency):
+        if agency == "calworks":
+            return "calsaws"
+        return "cws-cares" if self.rough and self.r.random() < 0.2 else "cws-cms"
 
     def clock(self, to, silent=()):
         line = {"clock": to.isoformat()}
@@ -129,7 +135,7 @@ class Life:
     def link(self, type_="link.confirmed"):
         case = self.r.choice(self.cases)
         others = [c for c in self.cases if c[0] != case[0]]
-        if type_ == "link.confirmed":  # two mutual families do not become one
+        if type_ == "link.confirmed" and not self.rough:  # two mutual families do not become one
             others = [c for c in others if {c, case} in self.links or not
                       (any(c in pair for pair in self.links) and any(case in pair for pair in self.links))]
         if others:
@@ -309,17 +315,18 @@ class Life:
 
     def correct(self):
         """An event is said again otherwise, or taken back."""
-        able = [(line, case) for line, case in self.said[2:] if line["type"] != "event.retracted"]
+        able = [(line, case) for line, case in self.said[2:] if self.rough or line["type"] != "event.retracted"]
         if not able:
             return
         line, case = self.r.choice(able)
-        if self.r.random() < 0.4:
-            self.event("event.retracted", case, {}, supersedes=line["id"])
+        if self.r.random() < 0.4 or line["type"] == "event.retracted":
+            self.event("event.retracted", case, {}, supersedes=line["id"], source=line["source"])
             return
         data = dict(line["data"])
         if "status" in data and line["type"] != "referral.updated":
             data["status"] = self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)
-        self.event(line["type"], case, data, at=datetime.fromisoformat(line["time"]), supersedes=line["id"])
+        self.event(line["type"], case, data, at=datetime.fromisoformat(line["time"]), supersedes=line["id"],
+                   source=line["source"])
 
     def late(self, what):
         """It happens as if some time ago."""
@@ -349,6 +356,7 @@ COMMON = (("status", 10), ("sign_consent", 8), ("end_consent", 2), ("refuse_cons
           ("reopen", 2), ("sign_plan", 4), ("end_plan", 2), ("restrict", 1), ("unlink", 2), ("link", 3), ("opening", 3),
           ("pass_time", 14), ("ack", 4), ("correct", 5), ("contact", 3), ("service", 3), ("referral", 3), ("child", 2),
           ("household", 1), ("months", 2))
+NEVER_LATE = ("pass_time", "ack", "correct")
 NOT_LATE = ("pass_time", "ack", "correct", "opening", "meeting_ends", "reopen", "close")
 
 
@@ -362,7 +370,7 @@ def history(seed, without=()):
     for _ in range(life.r.choice((life.r.randint(4, 22), life.r.randint(15, 40)))):
         life.now = life.later(life.r.choice((0, 1, 1, 2, 5, 18, 24)))
         name = life.r.choices(names, weights)[0]
-        if name not in NOT_LATE and "late" not in without and life.r.random() < lateness:
+        if name not in (NEVER_LATE if life.rough else NOT_LATE) and "late" not in without and life.r.random() < lateness:
             life.late(getattr(life, name))
         else:
             getattr(life, name)()

@@ -152,7 +152,8 @@ class Model:
             return "consent"
         if self.was_unlinked(notice):
             return "unlinked"
-        if holds:
+        near = self.state.family(notice.case, self.now) if notice.case else ()
+        if any(notice.kind in ("notice.unanswered", "feed.silent") or n.case in near for n in holds):
             return "reassigned"
         return "over"
 

@@ -323,6 +323,7 @@ def in_order(known):
         if e.type == "case.opened":
             opening[e.case] = min(e.time, opening.get(e.case, e.time))
     left = [e for e in left if e.case in opening or e.type.startswith("link.")]
+    left = [e for e in left if e.type not in ("case.status", "case.closed") or e.time >= opening[e.case]]  # said anew
     for e in left:
         e.at = e.time if e.type.startswith("link.") else max(e.time, opening.get(e.case, e.time))
     return sorted(left, key=lambda e: (e.at, e.time, e.source, -1 if e.sequence is None else e.sequence, e.order))
