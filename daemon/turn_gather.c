@@ -564,6 +564,8 @@ static int share_told(struct gathering *g, struct parts *all, const struct tolds
 static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
 {
 	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) /* each sees the others' */
+		rc = home_write_calendar(g->t, all->at[i].home, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = home_settle(g->t, all->at[i].home, at, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)

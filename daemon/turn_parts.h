@@ -99,6 +99,8 @@ void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 /* Everything of the home that fell due before now, each at its own instant. */
 int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err);
+/* Its meetings as other families' workers see them. */
+int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err);
 /* After a change of its meetings: the other families whose workers they require. */
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 /* After a change of who is open and who works there: the families that equal tokens make a likely

@@ -573,7 +573,7 @@ static uint32_t entries_of(const struct family *f, const struct meeting *m,
 	return v->required_n;
 }
 
-static int write_calendar(struct turn *t, const struct home *h, struct lk_error *err)
+int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err)
 {
 	const struct family *f = &h->f;
 	struct calendar_entry *entries = calloc(f->names_n + 1, sizeof(*entries));
@@ -606,7 +606,7 @@ static int settle_others(struct turn *t, const struct neighbours *all, lk_instan
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
 {
 	struct neighbours all = { .h = h };
-	int rc = write_calendar(t, h, err);
+	int rc = home_write_calendar(t, h, err);
 	if (rc >= 0)
 		rc = find_neighbours(t, &all, at, err);
 	if (rc >= 0)

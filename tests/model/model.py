@@ -105,16 +105,21 @@ class Model:
         proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
                     if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
         self.state = State(self.known)
+        rules = self.derived(stands, proposed)
+        gone = self.compare_standing(rules.standing)
+        if self.compare_moments(rules.moments):  # what crossed an undone link may follow by another one
+            self.compare_moments(self.derived(stands, proposed).moments)
+        self.crossover_ended(gone)
+        self.compare_unanswered(rules)
+        self.next_wake = min(rules.wakes, default=None)
+
+    def derived(self, stands, proposed):
         told_at = {(t.notice.kind, t.notice.key, t.notice.slot): t.since for t in self.told.values()
                    if t.told and t.moment}
         rules = Rules(self.state, self.now, self.heard, stands, proposed, told_at)
         for notice in rules.standing + rules.moments:
             self.add_contacts(notice)
-        gone = self.compare_standing(rules.standing)
-        self.compare_moments(rules.moments)
-        self.crossover_ended(gone)
-        self.compare_unanswered(rules)
-        self.next_wake = min(rules.wakes, default=None)
+        return rules
 
     def add_contacts(self, notice):
         if notice.other and notice.level in (REGISTRY, CONTENT):
@@ -162,7 +167,7 @@ class Model:
         return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], at or self.now)
 
     def compare_moments(self, moments):
-        """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5)."""
+        """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5). -> the undone."""
         follows = {("M", n.kind, n.key, n.slot): n for n in moments}
         self.shared &= set(follows)
         undone = set()
@@ -179,16 +184,14 @@ class Model:
             have = self.told.get(slot)
             if not notice.tell or have and have.told:
                 continue
-            if slot in undone and notice.level == CONTENT and not self.state.live_throughout(
-                    notice.topic, notice.other, have.since, self.now):
-                continue
-            if slot in self.shared:
+            if slot in undone or slot in self.shared:
                 continue
             if any(s[:3] == slot[:3] and t.told and t.notice.to == notice.to for s, t in self.told.items()):
                 self.shared.add(slot)  # told by the other slot: not to a successor either
                 continue
             telling = self.told.setdefault(slot, Telling(notice, True))
             self.tell(telling, notice, "new")
+        return undone
 
     def ended_holds(self, notice):
         """crossover.ended, and at the time of what removed the link the family is not mutual."""
@@ -277,6 +280,8 @@ class Model:
         if gone:
             for member in notice.foreign:
                 out["about"].pop(member, None)
+            if crossed and notice.kind not in ("meeting.needed", "meeting.overdue"):
+                out.pop("due", None)
         if (reason == "unlinked" or gone) and notice.level != OWN:
             out["level"] = SIGNAL
             out.pop("other", None)
