@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define READY_MS 60000
+#define START_TRIES 3
 #define STOP_MS 60000
 
 /* ---- Files ---------------------------------------------------------------------------------- */
@@ -71,7 +72,7 @@ static int free_port(void)
 	return port;
 }
 
-static int write_config(struct host *host, int credit, struct lk_error *err)
+static int write_config(struct host *host, struct lk_error *err)
 {
 	FILE *file = file_make(host, "linkages.yaml", err);
 
@@ -84,7 +85,7 @@ static int write_config(struct host *host, int credit, struct lk_error *err)
 		"lanes:\n  feed: tcp://127.0.0.1:%d\n  intake: %s\n  inbox: %s\n  http: off\n"
 		"sources:\n  - {name: cws-cms, agency: cws}\n  - {name: calsaws, agency: calworks}\n"
 		"intake:\n  credit: %d\nlog:\n  level: warning\n",
-		free_port(), host->intake, host->inbox, credit);
+		free_port(), host->intake, host->inbox, host->credit);
 	return file_done(file, "linkages.yaml", err);
 }
 
@@ -175,8 +176,7 @@ int host_make(struct host *host, const char *folder, const char *program, int cr
 
 	if (code == 0)
 		code = make_folder(host, folder, err);
-	if (code == 0)
-		code = write_config(host, credit, err);
+	host->credit = credit;
 	return code < 0 ? code : write_clients(host, err);
 }
 
@@ -248,7 +248,7 @@ static int await_ready(struct host *host, int fd, struct lk_error *err)
 	return lk_fail(err, LK_ENET, "%s was not ready within a minute", host->program);
 }
 
-int host_start(struct host *host, struct lk_error *err)
+static int start_once(struct host *host, struct lk_error *err)
 {
 	struct sockaddr_un ready;
 	int fd = listen_ready(&ready, err), code;
@@ -261,6 +261,19 @@ int host_start(struct host *host, struct lk_error *err)
 	code = host->pid < 0 ? lk_fail(err, LK_ENET, "cannot start it: %s", strerror(errno))
 			     : await_ready(host, fd, err);
 	close(fd);
+	return code;
+}
+
+/* Somebody may have taken a port between our look at it and the daemon's. */
+int host_start(struct host *host, struct lk_error *err)
+{
+	int code = LK_ENET;
+
+	for (int tries = 0; tries < START_TRIES && code == LK_ENET; tries++) {
+		code = write_config(host, err);
+		if (code == 0)
+			code = start_once(host, err);
+	}
 	return code;
 }
 

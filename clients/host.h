@@ -12,6 +12,7 @@ struct host {
 	char folder[HOST_PATH];  /* configuration, keys, state; removed at the end if it was made here */
 	char program[HOST_PATH]; /* linkagesd */
 	bool is_ours;
+	int credit;
 	char intake[64], inbox[64]; /* addresses on loopback */
 	pid_t pid;                  /* 0: not running */
 };

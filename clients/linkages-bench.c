@@ -251,7 +251,7 @@ static int dial(struct bench *b, struct agency *a)
 		code = lk_publisher_create(&options, &a->publisher, &b->err);
 	/* Nothing is in the outbox: it waits for the daemon's greeting. */
 	if (code == 0)
-		code = lk_publisher_wait(a->publisher, 10000, &b->err);
+		code = lk_publisher_wait(a->publisher, 60000, &b->err);
 	if (code == 0)
 		code = lk_fail(&b->err, LK_ENET, "the daemon does not greet %s", a->source);
 	return code < 0 ? code : 0;

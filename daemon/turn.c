@@ -102,9 +102,19 @@ int turn_agency_of(void *turn, struct lk_text source)
 
 /* ---- One transaction ------------------------------------------------------------------------- */
 
+/* Of a worker's id its end tells most. */
+static uint32_t *grown_bucket(struct turn *t, struct lk_text worker)
+{
+	uint32_t hash = worker.len;
+	for (uint32_t i = worker.len > 8 ? worker.len - 8 : 0; i < worker.len; i++)
+		hash = hash * 31 + (uint8_t)worker.at[i];
+	return &t->grown_at[hash % GROWN_BUCKETS];
+}
+
 int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err)
 {
-	for (uint32_t i = t->grown_n; i > 0; i--) {
+	uint32_t *bucket = grown_bucket(t, worker);
+	for (uint32_t i = *bucket; i > 0; i = t->grown[i - 1].next) {
 		if (!lk_text_says(worker, t->grown[i - 1].worker))
 			continue;
 		t->grown[i - 1].seq = seq;
@@ -119,14 +129,23 @@ int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_err
 	memcpy(g->worker, worker.at,
 	       worker.len < sizeof(g->worker) - 1 ? worker.len : sizeof(g->worker) - 1);
 	g->seq = seq;
+	g->next = *bucket;
+	*bucket = t->grown_n;
 	return 0;
+}
+
+static void forget_grown(struct turn *t)
+{
+	t->grown_n = 0;
+	memset(t->grown_at, 0, sizeof(t->grown_at));
 }
 
 void turn_undo(struct turn *t)
 {
 	store_rollback(t->store);
 	homes_forget(t);
-	t->grown_n = t->answered_n = 0;
+	forget_grown(t);
+	t->answered_n = 0;
 	tally_undo(t);
 	lk_bytes_clear(&t->each);
 	t->stream.source = LK_NO_TEXT;
@@ -156,7 +175,8 @@ static void tell_sink(struct turn *t)
 		t->sink.answered(t->sink.context, lk_text_of(t->answered[i].worker),
 				 t->answered[i].notice, lk_text_of(t->answered[i].worker),
 				 t->answered[i].at);
-	t->grown_n = t->answered_n = 0;
+	forget_grown(t);
+	t->answered_n = 0;
 	if (wake_at != t->wake_at && t->sink.wake != NULL)
 		t->sink.wake(t->sink.context, wake_at);
 	t->wake_at = wake_at;

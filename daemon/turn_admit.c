@@ -286,8 +286,10 @@ static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e,
 		     const struct fold_key *key, lk_instant at, struct lk_error *err)
 {
 	fold_event(&h->f, t->policy, e, key);
+	h->fresh = h->f.causes_n - 1;
 	int rc = h->f.failed ? lk_fail(err, LK_EMEMORY, "no memory to fold an event")
 			     : home_settle(t, h, at, err);
+	h->fresh = NONE;
 	if (rc >= 0 && is_meeting((int)e->type))
 		rc = settle_neighbours(t, h, at, err);
 	return rc >= 0 && shows_abroad((int)e->type) ? settle_lookalikes(t, h, at, err) : rc;
@@ -346,6 +348,8 @@ static int effect(struct turn *t, const struct lk_event *e, const struct stored_
 	struct case_key key = { (int)e->agency, e->subject };
 	int pairs = has_tokens(e) && !row->ahead ? gather_tokens(t, key, err) : 0;
 	int rc = pairs < 0 ? pairs : open_home(t, key, &h, err);
+	if (rc >= 0 && has_tokens(e))
+		h->is_tokenless = false;
 	/* What the event's own instant brings due is told with it, not before it. */
 	if (rc >= 0)
 		rc = home_catch_up(t, h, e->time.at == at ? at - 1 : at, err);

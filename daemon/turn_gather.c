@@ -575,6 +575,17 @@ static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
 	return rc;
 }
 
+/* A family that comes apart: its parts may each tell, one day, what it told. */
+static int note_apart(struct gathering *g, const struct parts *all, const struct tolds *told)
+{
+	for (uint32_t i = 0; all->n > 1 && i < told->n; i++) {
+		int rc = store_apart_put(g->t->store, told->at[i].id, told->at[i].rev, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int settle_parts(struct gathering *g, lk_instant at)
 {
 	struct tolds told = { 0 };
@@ -584,6 +595,8 @@ static int settle_parts(struct gathering *g, lk_instant at)
 		rc = open_parts(g, &all, at);
 	if (rc >= 0)
 		rc = share_told(g, &all, &told, at);
+	if (rc >= 0)
+		rc = note_apart(g, &all, &told);
 	if (rc >= 0)
 		rc = settle_all(g, &all, at);
 	for (uint32_t i = 0; i < all.n; i++)

@@ -40,6 +40,7 @@ static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])
 	memcpy(h->policy, t->revision, LK_DIGEST);
 	family_init(&h->f);
 	h->wake_at = LK_NO_INSTANT;
+	h->fresh = NONE;
 	h->next = t->homes[bucket_of(id)];
 	t->homes[bucket_of(id)] = h;
 	t->homes_n++;

@@ -18,6 +18,8 @@ struct home {
 	struct family f;
 	struct tolds told;
 	lk_instant wake_at;
+	uint32_t fresh; /* cause that the event at hand has just become; NONE */
+	bool is_tokenless; /* none of its cases has a token: as was found once, until a token comes */
 	bool is_dirty;  /* differs from its row */
 	bool is_stale;  /* the row's state was of another layout: to be folded from the log */
 };
@@ -26,7 +28,9 @@ struct home {
 struct grown {
 	char worker[65];
 	int64_t seq;
+	uint32_t next; /* index + 1 of another in its bucket; 0: none */
 };
+#define GROWN_BUCKETS 256
 
 struct answered {
 	char worker[65];
@@ -64,6 +68,7 @@ struct turn {
 	size_t homes_n;
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
+	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;

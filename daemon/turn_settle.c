@@ -15,7 +15,7 @@
 
 struct nearby {
 	struct turn *t;
-	const struct home *h;
+	struct home *h;
 	struct busy *busy;
 	uint32_t busy_n, busy_room;
 	struct lk_text *silent;
@@ -200,9 +200,25 @@ static int note_likely(void *context, struct case_key other, int kind, lk_instan
 	return kase != NONE && home->f.cases[kase].open ? add_likely(n, &home->f, kase) : 0;
 }
 
+/* Most families have none, and are asked for it once. */
+static int find_tokens(const struct nearby *n)
+{
+	const struct family *f = &n->h->f;
+	int found = 0;
+	for (uint32_t i = 0; i < f->cases_n && found == 0; i++) {
+		struct case_key key = { f->cases[i].agency, family_text(f, f->cases[i].number) };
+		found = store_has_tokens(n->t->store, key, n->err);
+	}
+	return found;
+}
+
 static int fetch_likely(struct nearby *n)
 {
 	const struct family *f = &n->h->f;
+	int found = n->h->is_tokenless ? 0 : find_tokens(n);
+	n->h->is_tokenless = found == 0;
+	if (found <= 0)
+		return found;
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		n->looking = &f->cases[i];
 		struct case_key key = { n->looking->agency, family_text(f, n->looking->number) };
@@ -296,23 +312,26 @@ static int note_each(struct writing *w, const struct lk_bytes *body)
 	return w->t->each.failed ? lk_fail(w->err, LK_EMEMORY, "no memory to show a notice") : 0;
 }
 
-static int write_notice(struct writing *w, const struct told *t, struct lk_notice *n)
+/* What is written is as the telling was; the record remembers where its last one lies. */
+static int write_notice(struct writing *w, const struct telling *telling, const struct told *as,
+			struct lk_notice *n)
 {
 	struct lk_bytes body = { 0 };
 	char basis[BASIS_MAX];
-	int64_t seq = 0;
-	lk_digest_hex(t->id, n->id);
-	n->rev = t->rev;
+	struct told *record = &w->h->told.at[telling->told];
+	lk_digest_hex(as->id, n->id);
+	n->rev = as->rev;
 	n->at = zone_time(&w->t->policy->zone, w->at);
 	lk_notice_encode(n, &body);
-	struct stored_notice row = row_of(w, t, n, &body);
-	row.basis = basis_of(w, t, n->level, basis);
+	struct stored_notice row = row_of(w, as, n, &body);
+	row.basis = basis_of(w, as, n->level, basis);
 	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice")
-			     : store_notice_add(w->t->store, &row, &seq, w->err);
+			     : store_notice_add(w->t->store, &row, &record->seq, w->err);
+	record->rev = as->rev;
 	if (rc >= 0)
-		rc = note_grown(w->t, row.worker, seq, w->err);
+		rc = note_grown(w->t, row.worker, record->seq, w->err);
 	if (rc >= 0)
-		rc = tally_notice(w->t, t, n, w->err);
+		rc = tally_notice(w->t, as, n, w->err);
 	if (rc >= 0 && w->t->sink.each != NULL)
 		rc = note_each(w, &body);
 	lk_bytes_free(&body);
@@ -326,12 +345,12 @@ static int copy_body(void *context, const struct stored_notice *row)
 }
 
 /* The withdrawal repeats what was told: the last telling, as it stands in the mailbox, edited. */
-static int write_withdrawal(struct writing *w, const struct telling *telling)
+static int write_withdrawal(struct writing *w, const struct telling *telling, const struct told *as)
 {
-	const struct told *t = &w->h->told.at[telling->told];
+	struct lk_text worker = words_text(&w->h->told.words, as->worker);
 	struct lk_bytes last = { 0 };
 	struct lk_notice n;
-	int rc = store_notice_find(w->t->store, t->id, copy_body, &last, w->err);
+	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, &last, w->err);
 	if (rc == 0)
 		rc = lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
 	if (rc >= 0 && last.failed)
@@ -340,47 +359,54 @@ static int write_withdrawal(struct writing *w, const struct telling *telling)
 		rc = lk_notice_decode(last.at, last.len, &n, w->err);
 	if (rc >= 0) {
 		notice_withdraw(&n, telling->reason, telling->repeat);
-		rc = write_notice(w, t, &n);
+		rc = write_notice(w, telling, as, &n);
 	}
 	lk_bytes_free(&last);
 	return rc;
 }
 
-static int note_rev(void *context, const struct stored_notice *row)
+/* The event at hand is new to the log, and so is every moment that is named by it. */
+static bool is_fresh(const struct writing *w, const struct telling *telling)
 {
-	int64_t *rev = context;
-	*rev = row->rev;
-	return 0;
+	const struct candidate *c = telling->candidate;
+	return c != NULL && telling->state == LK_NEW && c->causes_n > 0 &&
+	       c->causes[0] == w->h->fresh &&
+	       w->t->policy->rule[c->kind].rule_class == MOMENT;
 }
 
-/* Every telling of a name has the next rev, also where another family told it before, when links
- * joined the two: the mailboxes know. */
-static int claim_rev(struct writing *w, struct told *t)
+/* Every telling of a name has the next rev, also where another part of a family that came apart
+ * told it before. */
+static int claim_rev(struct writing *w, const struct telling *telling, struct told *as)
 {
 	int64_t last = 0;
-	int rc = store_notice_find(w->t->store, t->id, note_rev, &last, w->err);
-	t->rev = (uint32_t)last + 1;
-	return rc;
+	if (is_fresh(w, telling))
+		return 0;
+	int rc = store_apart_get(w->t->store, as->id, &last, w->err);
+	if (rc <= 0)
+		return rc;
+	if (last >= as->rev)
+		as->rev = (uint32_t)last + 1;
+	return store_apart_put(w->t->store, as->id, as->rev, w->err);
 }
 
 static int write_telling(struct writing *w, const struct telling *telling)
 {
 	struct notice_room room;
 	struct lk_notice n;
-	struct told *t = &w->h->told.at[telling->told];
-	int rc = claim_rev(w, t);
-	if (rc >= 0 && telling->state == LK_NEW && t->rev > 1)
-		rc = store_answer_forget(w->t->store, t->id, w->err);
+	struct told as = telling->as;
+	int rc = claim_rev(w, telling, &as);
+	if (rc >= 0 && telling->state == LK_NEW && as.rev > 1)
+		rc = store_answer_forget(w->t->store, as.id, w->err);
 	if (rc < 0)
 		return rc;
 	if (telling->state == LK_WITHDRAWN)
-		return write_withdrawal(w, telling);
+		return write_withdrawal(w, telling, &as);
 	if (telling->is_ended)
-		notice_of_ended(w->t->policy, &w->h->told, t, &n);
+		notice_of_ended(w->t->policy, &w->h->told, &as, &n);
 	else
 		notice_of(w->d, telling->candidate, &room, &n);
 	n.state = telling->state;
-	return write_notice(w, t, &n);
+	return write_notice(w, telling, &as, &n);
 }
 
 static int write_outcome(struct writing *w, const struct outcome *out)
@@ -635,6 +661,8 @@ int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_e
 {
 	struct looking l = { .t = t, .all = { .h = h }, .err = err };
 	int rc = 0;
+	if (h->is_tokenless)
+		return 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->f.cases_n; i++) {
 		struct case_key key = { h->f.cases[i].agency,
 					family_text(&h->f, h->f.cases[i].number) };

@@ -608,6 +608,11 @@ void fields_clear(const struct field *fields, void *object)
 		kinds[f->kind]->clear(f, object);
 }
 
+static bool field_is(const struct field *f, struct lk_text word)
+{
+	return f->word_len == word.len && memcmp(f->word, word.at, word.len) == 0;
+}
+
 /* One walk over the map; each row gets the span of its word. Two rows may share a word
  * (about.status). */
 static void fields_find(const struct field *fields, struct lk_span map, struct lk_span *found)
@@ -619,7 +624,7 @@ static void fields_find(const struct field *fields, struct lk_span map, struct l
 		struct lk_text word = lk_as_text(key);
 
 		for (size_t i = 0; fields[i].word != NULL; i++) {
-			if (lk_text_says(word, fields[i].word))
+			if (field_is(&fields[i], word))
 				found[i] = value;
 		}
 	}
@@ -661,7 +666,8 @@ static bool field_given(const struct field *f, const void *object)
 static bool field_shadowed(const struct field *fields, const struct field *f, const void *object)
 {
 	for (const struct field *before = fields; before < f; before++) {
-		if (strcmp(before->word, f->word) == 0 && field_given(before, object))
+		if (before->word_len == f->word_len && strcmp(before->word, f->word) == 0 &&
+		    field_given(before, object))
 			return true;
 	}
 	return false;
@@ -688,7 +694,7 @@ void fields_write(const struct field *fields, const void *object, struct lk_byte
 	for (const struct field *f = fields; f->word != NULL; f++) {
 		if (!field_written(fields, f, object))
 			continue;
-		lk_put_word(out, f->word);
+		lk_put_text(out, (struct lk_text){ f->word, f->word_len });
 		if (field_given(f, object))
 			kinds[f->kind]->write(f, object, out);
 		else

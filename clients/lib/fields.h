@@ -30,6 +30,7 @@ enum field_presence { FIELD_REQUIRED, FIELD_OPTIONAL, FIELD_NULLABLE };
 
 struct field {
 	const char *word; /* on the wire; NULL ends a table */
+	uint32_t word_len;
 	size_t offset;    /* in the struct */
 	enum field_presence presence;
 	enum field_kind kind;
@@ -79,7 +80,7 @@ struct field {
 
 /* `record` is whatever struct the table is about: FIELD_TABLE names it so for its rows. */
 #define FIELD_ROW(name, word_, kind_, presence_) \
-	{ .word = word_, .offset = offsetof(record, name), .presence = FIELD_##presence_, \
+	{ .word = word_, .word_len = sizeof(word_) - 1, .offset = offsetof(record, name), .presence = FIELD_##presence_, \
 	  FIELD_IS_##kind_ },
 #define FIELD_TABLE(function, struct_, list) \
 	static const struct field *function(void) \

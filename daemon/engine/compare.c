@@ -83,9 +83,7 @@ static void add_events(const struct derivation *d, const struct candidate *c,
 		if (cause->agency != c->side && c->level != LK_CONTENT)
 			continue;
 		char *text = room->events[out->events_n];
-		snprintf(text, sizeof(room->events[0]), "%.*s/%.*s",
-			 LK_PRINT(family_text(d->f, cause->source)),
-			 LK_PRINT(family_text(d->f, cause->id)));
+		cause_name(d->f, c->causes[i], text, sizeof(room->events[0]));
 		out->events[out->events_n++] = lk_text_of(text);
 	}
 }
@@ -292,7 +290,8 @@ static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 	t->rev++;
 	*add_telling(out) = (struct telling){ c,          (uint32_t)(t - told->at),
 					      state,      LK_NO_CODE,
-					      REPEAT_ALL, false };
+					      REPEAT_ALL, false,
+					      *t };
 }
 
 static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d,
@@ -476,7 +475,7 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 	t->rev++;
 	*add_telling(out) =
 		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason),
-				  false };
+				  false, *t };
 }
 
 /* Whoever had the notice of a family that is none learns that it is over. */
@@ -504,7 +503,7 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	ended.answered_at = LK_NO_INSTANT;
 	*tolds_add(told) = ended;
 	*add_telling(out) =
-		(struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true };
+		(struct telling){ NULL, told->n - 1, LK_NEW, LK_NO_CODE, REPEAT_ALL, true, ended };
 }
 
 static bool is_in(enum scope scope, const struct told *t)

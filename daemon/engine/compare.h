@@ -20,6 +20,7 @@ struct telling {
 	int reason;                        /* lk_withdrawal, or -1 */
 	enum repeat repeat;
 	bool is_ended;                     /* crossover.ended: made here, of a crossover.found taken back */
+	struct told as;                    /* the record at this telling: it may be told on to another worker at once */
 };
 
 struct outcome {

@@ -232,11 +232,25 @@ void key_named(const struct family *f, uint32_t kase, struct word id, char out[K
 	snprintf(out, KEY_MAX, "%.60s/%.*s", owner, LK_PRINT(family_text(f, id)));
 }
 
-void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX])
+static size_t text_put(char *out, size_t at, size_t room, struct lk_text text)
+{
+	size_t len = text.len < room - 1 - at ? text.len : room - 1 - at;
+	if (len > 0)
+		memcpy(out + at, text.at, len);
+	return at + len;
+}
+
+void cause_name(const struct family *f, uint32_t cause, char *out, size_t room)
 {
 	const struct cause *c = &f->causes[cause];
-	snprintf(out, KEY_MAX, "%.*s/%.*s", LK_PRINT(family_text(f, c->source)),
-		 LK_PRINT(family_text(f, c->id)));
+	size_t len = text_put(out, 0, room, family_text(f, c->source));
+	len = text_put(out, len, room, LK_TEXT("/"));
+	out[text_put(out, len, room, family_text(f, c->id))] = '\0';
+}
+
+void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX])
+{
+	cause_name(f, cause, out, KEY_MAX);
 }
 
 /* Named by what began it: the event, or, where equal tokens linked the cases, a case and the
@@ -457,13 +471,18 @@ static void invite_slot(struct derivation *d, const struct fact *fact, enum slot
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
+/* Each ends with a NUL, but the last. */
 static void digest_of(const char *kind, const char *key, const char *place, struct lk_text worker,
 		      uint8_t out[LK_DIGEST])
 {
 	char text[KEY_MAX + 160];
-	int len = snprintf(text, sizeof(text), "%s%c%s%c%s%c%.*s", kind, 0, key, 0, place, 0,
-			   LK_PRINT(worker));
-	lk_digest(text, (size_t)len, NULL, out);
+	const char *const parts[] = { kind, key, place };
+	size_t len = 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		len = text_put(text, len, sizeof(text), lk_text_of(parts[i]));
+		text[len++] = '\0';
+	}
+	lk_digest(text, text_put(text, len, sizeof(text), worker), NULL, out);
 }
 
 void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST])
@@ -493,7 +512,7 @@ static void name_candidate(struct candidate *c, const struct fact *fact,
 {
 	const char *kind = lk_notice_kind_word(fact->kind);
 	bool by_place = is_moment && !who->named;
-	cause_digest(fact->kind, fact->key, c->cause);
+	memcpy(c->cause, fact->cause, LK_DIGEST);
 	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
 		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
@@ -652,8 +671,12 @@ void fact_tell(struct derivation *d, const struct fact *fact)
 	for (int slot = 0; slot < SLOT_COUNT; slot++)
 		if ((to_slots(rule, fact) & POLICY_BIT(slot)) != 0)
 			invite_slot(d, fact, (enum slot)slot, &to);
+	if (to.n == 0)
+		return;
+	struct fact named = *fact;
+	cause_digest(fact->kind, fact->key, named.cause);
 	for (uint32_t i = 0; i < to.n; i++)
-		add_for(d, fact, &to.at[i], first);
+		add_for(d, &named, &to.at[i], first);
 }
 
 /* ---- Absence and silence --------------------------------------------------------------------- */

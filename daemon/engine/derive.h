@@ -105,6 +105,7 @@ struct person {
 struct fact {
 	int kind;              /* lk_notice_kind: gives rule, recipients, level, topic, urgency, citation */
 	const char *key;       /* what it is about, unique among facts of the kind in the county */
+	uint8_t cause[LK_DIGEST]; /* fact_tell() fills it: of kind and key */
 	uint32_t kase;         /* the case it is about; NONE: the family */
 	int agency;            /* the side whose fact it is; -1: both sides' */
 	int only;              /* the one side it is told to; -1: all that the rule names */
@@ -141,6 +142,8 @@ void key_named(const struct family *f, uint32_t kase, struct word id, char out[K
 void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX]);
 /* What candidates of a kind and a key, and what was told of them, are found again by. */
 void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST]);
+/* 'source/id' of an event. */
+void cause_name(const struct family *f, uint32_t cause, char *out, size_t room);
 /* This episode of this family. */
 void key_episode(const struct derivation *d, char out[KEY_MAX]);
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x32544b4cu /* "LKT2" */
+#define ROW_MAGIC 0x33544b4cu /* "LKT3" */
 
-static_assert(sizeof(struct told) == 152,
+static_assert(sizeof(struct told) == 160,
 	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {

@@ -20,6 +20,7 @@ struct told {
 	int32_t live;               /* told and not withdrawn */
 	int32_t doubled;            /* never sent: the worker has it by another place */
 	uint32_t rev;
+	int64_t seq;                /* of the last telling, in the worker's mailbox; whoever writes it notes it */
 	lk_instant cause_at;        /* of what it tells */
 	lk_instant first_told_at;   /* of this life: withdrawn and told again begins anew */
 	lk_instant answered_at;     /* LK_NO_INSTANT: nobody has acknowledged it in this life */

@@ -181,19 +181,33 @@ int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, v
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
+static void case_remember(const struct store *s, struct case_slot *slot, int64_t ref,
+			  const uint8_t id[LK_DIGEST])
+{
+	slot->ref = ref;
+	slot->generation = s->generation;
+	memcpy(slot->family, id, LK_DIGEST);
+}
+
 int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST],
 		      struct lk_error *err)
 {
+	struct case_slot *slot;
 	struct query q;
 	int64_t ref;
 	int rc = name_seek(s, name_of_case(key), &ref, err);
 
 	if (rc != 1)
 		return rc;
+	slot = &s->cases[ref % CASE_SLOTS];
+	if (slot->ref == ref && slot->generation == s->generation) {
+		memcpy(id, slot->family, LK_DIGEST);
+		return 1;
+	}
 	q = query_begin(s, SQL_family_of_case);
 	bind_int(&q, ref);
-	if ((rc = query_step(&q, err)) == 1)
-		(void)column_digest(&q, id);
+	if ((rc = query_step(&q, err)) == 1 && column_digest(&q, id))
+		case_remember(s, slot, ref, id);
 	query_end(&q);
 	return rc;
 }
@@ -210,6 +224,8 @@ int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DI
 	q = query_begin(s, SQL_case_join);
 	bind_int(&q, ref);
 	bind_digest(&q, id);
+	s->named = true; /* what is remembered of it is void after a rollback */
+	case_remember(s, &s->cases[ref % CASE_SLOTS], ref, id);
 	return query_run(&q, err);
 }
 
@@ -330,6 +346,19 @@ int store_tokens_put(struct store *s, struct case_key key, const struct stored_t
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = token_put(s, ref, &tokens[i], err);
 	return rc;
+}
+
+int store_has_tokens(struct store *s, struct case_key key, struct lk_error *err)
+{
+	struct query q;
+	int64_t ref, one;
+	int rc = name_seek(s, name_of_case(key), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_token_any);
+	bind_int(&q, ref);
+	return query_number(&q, &one, err);
 }
 
 int store_lookalikes(struct store *s, struct case_key key, lookalike_visitor *visit, void *context,

@@ -42,6 +42,14 @@ struct name_slot {
 	uint8_t key[NAME_ROOM];
 };
 
+/* The family of a case, by the case's ref; believed as name slots are. */
+#define CASE_SLOTS 65536u
+struct case_slot {
+	int64_t ref;
+	uint32_t generation;
+	uint8_t family[LK_DIGEST];
+};
+
 /* ---- The store ------------------------------------------------------------------------------ */
 
 /* Ends of the two logs, kept so that the hot path does not ask for them. */
@@ -73,6 +81,19 @@ struct tombs {
 
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
+/* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
+struct mailbox_end {
+	int64_t next; /* 0: not known */
+	bool grew;    /* in this transaction: the row in `worker` is behind */
+};
+
+struct mailbox_ends {
+	struct mailbox_end *at;
+	size_t room;
+	int64_t *grown; /* refs of those that grew */
+	size_t grown_n, grown_room;
+};
+
 struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
@@ -95,6 +116,8 @@ struct store {
 	struct store_work work;
 	uint32_t generation;
 	struct name_slot *names;
+	struct case_slot *cases;
+	struct mailbox_ends ends;
 	struct lk_bytes scratch; /* what a row says, for its sum */
 	uint8_t salts[SALTS][LK_DIGEST];
 	unsigned salts_left;
@@ -203,6 +226,15 @@ int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mark_write(struct store *s);
 int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mark_close(struct store *s);
+
+/* ---- mailbox.c ------------------------------------------------------------------------------ */
+
+/* Before COMMIT, and before anything in the transaction asks the rows. */
+int mailboxes_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void mailboxes_forget(struct store *s); /* after a rollback */
+void mailboxes_free(struct store *s);
+/* One bite of naming, in a transaction of its own. 1: there is more; 0: all notices have their names. */
+int mailboxes_name(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- migrate.c ------------------------------------------------------------------------------ */
 

@@ -2,8 +2,9 @@
 --
 -- Names (sources, cases, workers, outboxes, policies) are interned: a row holds a small integer that means nothing
 -- outside of this file. Instants are microseconds since 1970-01-01T00:00:00Z. Codes are the enumerators of
--- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is 8 bytes of the digest of what
--- a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before anybody is shown it.
+-- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is SipHash-2-4, under a key of
+-- zeroes, of what a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before
+-- anybody is shown it.
 
 -- name: identity
 CREATE TABLE identity (
@@ -54,8 +55,10 @@ CREATE TABLE worker (
 	mailbox BLOB CHECK (length(mailbox) = 16), -- the mailbox's id; null: there is none
 	first INTEGER NOT NULL DEFAULT 1, -- oldest seq kept
 	next INTEGER NOT NULL DEFAULT 1 CHECK (next >= first), -- next seq to be given
+	named INTEGER NOT NULL DEFAULT 0 CHECK (named < next), -- notices up to this seq are found by notice_name
 	received INTEGER NOT NULL DEFAULT 0 CHECK (received < next) -- highest seq that a client has stored
 ) STRICT;
+CREATE INDEX worker_unnamed ON worker (ref) WHERE named < next - 1;
 
 -- name: event
 CREATE TABLE event (
@@ -171,9 +174,7 @@ CREATE INDEX calendar_worker ON calendar (worker, end_at);
 
 -- name: notice
 CREATE TABLE notice (
-	number INTEGER PRIMARY KEY, -- order of telling
-	worker INTEGER NOT NULL, -- worker.ref of the one told
-	seq INTEGER NOT NULL, -- place in the worker's mailbox, dense from 1
+	number INTEGER PRIMARY KEY, -- 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
 	id BLOB NOT NULL CHECK (length(id) = 16), -- the notice's id, the same for all of its tellings
 	rev INTEGER NOT NULL, -- 1, 2, ... a telling
 	kind INTEGER NOT NULL, -- lk_notice_kind
@@ -189,10 +190,21 @@ CREATE TABLE notice (
 	told_at INTEGER NOT NULL, -- instant of the telling
 	ledger INTEGER, -- ledger.number of its making; null: nothing of the other side is in it
 	sum INTEGER NOT NULL, -- of the row
-	body BLOB NOT NULL, -- the notice, encoded, as told
-	UNIQUE (worker, seq),
-	UNIQUE (id, rev)
+	body BLOB NOT NULL -- the notice, encoded, as told
 ) STRICT;
+
+-- name: notice_name
+CREATE TABLE notice_name (
+	id BLOB NOT NULL CHECK (length(id) = 16), -- notice.id
+	number INTEGER NOT NULL, -- notice.number; filled in idle bites, mailbox by mailbox: worker.named
+	PRIMARY KEY (id, number)
+) STRICT, WITHOUT ROWID;
+
+-- name: apart
+CREATE TABLE apart (
+	id BLOB PRIMARY KEY CHECK (length(id) = 16), -- of a notice that was told in a family that has come apart since
+	rev INTEGER NOT NULL -- of its last telling: whichever part tells it again goes on from here
+) STRICT, WITHOUT ROWID;
 
 -- name: answer
 CREATE TABLE answer (
@@ -203,10 +215,10 @@ CREATE TABLE answer (
 
 -- name: notice_row
 CREATE VIEW notice_row AS
-SELECT notice.*, worker.name AS worker_name, own.number AS own_number, other.number AS other_number,
-	answerer.name AS answered_by, answer.at AS answered_at
+SELECT notice.*, notice.number & 4294967295 AS seq, worker.name AS worker_name, own.number AS own_number,
+	other.number AS other_number, answerer.name AS answered_by, answer.at AS answered_at
 FROM notice
-JOIN worker ON worker.ref = notice.worker
+JOIN worker ON worker.ref = notice.number >> 32
 LEFT JOIN agency_case AS own ON own.ref = notice.own_case
 LEFT JOIN agency_case AS other ON other.ref = notice.other_case
 LEFT JOIN answer ON answer.notice = notice.id

@@ -8,6 +8,7 @@
 
 #include <linkages/wire.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A mailbox's id follows from the store's own random identity, so that a store in memory, which
@@ -45,6 +46,8 @@ static int mailbox_get(struct store *s, struct lk_text worker, struct stored_mai
 	int rc = name_seek(s, name_of_worker(worker), &ref, err);
 
 	if (rc != 1)
+		return rc;
+	if ((rc = mailboxes_flush(s, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_mailbox_get);
 	bind_int(&q, ref);
@@ -122,18 +125,114 @@ static void notice_sum(struct store *s, const struct stored_notice *n, int64_t s
 	sum_blob(s, n->body, n->body_len);
 }
 
+/* ---- Ends ------------------------------------------------------------------------------------ */
+
+#define SEQ_BITS 32 /* a notice's number is its worker's ref and its place */
+
+static int64_t number_of(int64_t worker, int64_t seq)
+{
+	return (worker << SEQ_BITS) + seq;
+}
+
+static int ends_reserve(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct mailbox_ends *ends = &s->ends;
+	size_t room = ends->room == 0 ? 256 : ends->room;
+	struct mailbox_end *wider;
+
+	while (room <= (size_t)ref)
+		room *= 2;
+	if (room == ends->room)
+		return 0;
+	wider = realloc(ends->at, room * sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the ends of mailboxes");
+	memset(wider + ends->room, 0, (room - ends->room) * sizeof(*wider));
+	ends->at = wider;
+	ends->room = room;
+	return 0;
+}
+
+static int ends_note(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct mailbox_ends *ends = &s->ends;
+	size_t room = ends->grown_room == 0 ? 256 : 2 * ends->grown_room;
+	int64_t *wider;
+
+	if (ends->grown_n == ends->grown_room) {
+		wider = realloc(ends->grown, room * sizeof(*wider));
+		if (wider == NULL)
+			return lk_fail(err, LK_EMEMORY, "store: no memory for mailboxes");
+		ends->grown = wider;
+		ends->grown_room = room;
+	}
+	ends->grown[ends->grown_n++] = ref;
+	ends->at[ref].grew = true;
+	return 0;
+}
+
+/* Asks the row, and makes the mailbox where there is none. */
+static int end_load(struct store *s, struct lk_text worker, int64_t ref, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mailbox_next);
+	int rc;
+
+	bind_int(&q, ref);
+	rc = query_number(&q, &s->ends.at[ref].next, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	s->ends.at[ref].next = 1;
+	return mailbox_make(s, worker, err);
+}
+
 /* The next place in the worker's mailbox, which grows by one. */
 static int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *seq,
 			struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_mailbox_grow);
-	uint8_t id[LK_DIGEST];
+	int rc = ends_reserve(s, ref, err);
 
-	mailbox_name(s, worker, id);
-	bind_int(&q, ref);
-	bind_digest(&q, id);
-	return query_number(&q, seq, err);
+	if (rc == 0 && !s->ends.at[ref].grew)
+		rc = ends_note(s, ref, err);
+	if (rc == 0 && s->ends.at[ref].next == 0)
+		rc = end_load(s, worker, ref, err);
+	if (rc == 0)
+		*seq = s->ends.at[ref].next++;
+	return rc;
 }
+
+int mailboxes_flush(struct store *s, struct lk_error *err)
+{
+	struct mailbox_ends *ends = &s->ends;
+
+	for (; ends->grown_n > 0; ends->grown_n--) {
+		int64_t ref = ends->grown[ends->grown_n - 1];
+		struct query q = query_begin(s, SQL_mailbox_grow);
+		int rc;
+
+		bind_int(&q, ref);
+		bind_int(&q, ends->at[ref].next);
+		if ((rc = query_run(&q, err)) < 0)
+			return rc;
+		ends->at[ref].grew = false;
+	}
+	return 0;
+}
+
+/* What was flushed before a rollback is not true either. */
+void mailboxes_forget(struct store *s)
+{
+	if (s->ends.room > 0)
+		memset(s->ends.at, 0, s->ends.room * sizeof(*s->ends.at));
+	s->ends.grown_n = 0;
+}
+
+void mailboxes_free(struct store *s)
+{
+	free(s->ends.at);
+	free(s->ends.grown);
+}
+
+/* ---- Adding ---------------------------------------------------------------------------------- */
 
 static int bind_case(struct store *s, struct query *q, struct case_key key, struct lk_error *err)
 {
@@ -156,8 +255,7 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	struct query q = query_begin(s, SQL_notice_add);
 	int rc;
 
-	bind_int(&q, worker);
-	bind_int(&q, seq);
+	bind_int(&q, number_of(worker, seq));
 	bind_digest(&q, n->id);
 	bind_int(&q, n->rev);
 	bind_int(&q, n->kind);
@@ -267,28 +365,49 @@ static int notices_walk(struct query *q, stored_notice_visitor *visit, void *con
 	return rc;
 }
 
-int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
-			stored_notice_visitor *visit, void *context, struct lk_error *err)
+static int notices_between(struct store *s, struct lk_text worker, int64_t after, int64_t upto,
+			   int limit, stored_notice_visitor *visit, void *context, int *n,
+			   struct lk_error *err)
 {
 	struct query q;
 	int64_t ref;
-	int n, rc = name_seek(s, name_of_worker(worker), &ref, err);
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
 
+	*n = 0;
 	if (rc != 1)
 		return rc;
 	q = query_begin(s, SQL_notice_after);
-	bind_int(&q, ref);
-	bind_int(&q, after);
+	bind_int(&q, number_of(ref, after));
+	bind_int(&q, number_of(ref, upto));
 	bind_int(&q, limit);
-	return notices_walk(&q, visit, context, &n, err);
+	return notices_walk(&q, visit, context, n, err);
+}
+
+int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
+			stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	int n;
+
+	return notices_between(s, worker, after, UINT32_MAX, limit, visit, context, &n, err);
+}
+
+int store_notice_at(struct store *s, struct lk_text worker, int64_t seq,
+		    stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	int n, rc = notices_between(s, worker, seq - 1, seq, 1, visit, context, &n, err);
+
+	return rc != 0 ? rc : n;
 }
 
 int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
 		      void *context, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_notice_find);
-	int n, rc;
+	struct query q;
+	int n, rc = mailboxes_flush(s, err);
 
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_notice_find);
 	bind_digest(&q, id);
 	rc = notices_walk(&q, visit, context, &n, err);
 	return rc != 0 ? rc : n;
@@ -297,9 +416,12 @@ int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notic
 int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
 			 void *context, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_notice_history);
-	int n, rc;
+	struct query q;
+	int n, rc = mailboxes_flush(s, err);
 
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_notice_history);
 	bind_digest(&q, id);
 	rc = notices_walk(&q, visit, context, &n, err);
 	return rc != 0 ? rc : n;
@@ -326,6 +448,8 @@ int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIG
 
 	if (id_bound(prefix, '0', low) < 0 || id_bound(prefix, 'f', high) < 0)
 		return lk_fail(err, LK_EREFUSED, "a notice's id is up to 32 lower-case hex digits");
+	if ((rc = mailboxes_flush(s, err)) < 0)
+		return rc;
 	q = query_begin(s, SQL_notice_named);
 	bind_digest(&q, low);
 	bind_digest(&q, high);
@@ -412,6 +536,90 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 	return rc < 0 ? rc : had;
 }
 
+/* ---- Names ----------------------------------------------------------------------------------- *
+ * An index on notice.id would be written to at random with every notice. It is a table of its own
+ * instead, filled mailbox by mailbox when nobody waits; whoever looks for a name looks into the
+ * table, and then through what has not been named yet. */
+
+#define NAMES_A_BITE 256
+
+struct unnamed {
+	int64_t worker, named, last;
+};
+
+static int unnamed_find(struct store *s, struct unnamed *out, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_unnamed);
+	int rc;
+
+	if ((rc = query_step(&q, err)) == 1) {
+		out->worker = column_int(&q);
+		out->named = column_int(&q);
+		out->last = column_int(&q);
+	}
+	query_end(&q);
+	return rc;
+}
+
+static int notices_name(struct store *s, const struct unnamed *u, int64_t upto,
+			struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_name_notices);
+	int rc;
+
+	bind_int(&q, u->worker);
+	bind_int(&q, u->named);
+	bind_int(&q, upto);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_mailbox_named);
+	bind_int(&q, u->worker);
+	bind_int(&q, upto);
+	return query_run(&q, err);
+}
+
+int mailboxes_name(struct store *s, struct lk_error *err)
+{
+	struct unnamed u;
+	int64_t left = NAMES_A_BITE;
+	int rc = unnamed_find(s, &u, err);
+
+	if (rc != 1)
+		return rc;
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	while (left > 0 && (rc = unnamed_find(s, &u, err)) == 1) {
+		int64_t upto = u.last < u.named + left ? u.last : u.named + left;
+
+		left -= upto - u.named;
+		if ((rc = notices_name(s, &u, upto, err)) < 0)
+			break;
+	}
+	if (rc >= 0)
+		rc = store_commit(s, err);
+	if (rc < 0)
+		store_rollback(s);
+	return rc < 0 ? rc : 1;
+}
+
+int store_apart_get(struct store *s, const uint8_t id[LK_DIGEST], int64_t *rev,
+		    struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_apart_get);
+
+	bind_digest(&q, id);
+	return query_number(&q, rev, err);
+}
+
+int store_apart_put(struct store *s, const uint8_t id[LK_DIGEST], int64_t rev, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_apart_put);
+
+	bind_digest(&q, id);
+	bind_int(&q, rev);
+	return query_run(&q, err);
+}
+
 /* ---- Receipts and answers -------------------------------------------------------------------- */
 
 int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err)
@@ -420,6 +628,8 @@ int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct l
 	int64_t ref;
 	int rc = name_intern(s, name_of_worker(worker), &ref, err);
 
+	if (rc == 0)
+		rc = mailboxes_flush(s, err);
 	if (rc < 0)
 		return rc;
 	q = query_begin(s, SQL_mailbox_receive);

@@ -119,7 +119,8 @@ UPDATE agency_case SET family = ?2 WHERE ref = ?1
 -- name: family_ids
 SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: mailbox_depth
-SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice WHERE worker = ref AND seq > received ORDER BY seq LIMIT 1)
+SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice
+	WHERE number > (ref << 32) + received AND number < (ref + 1) << 32 ORDER BY number LIMIT 1)
 FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT ?2
 
 -- name: dirty_put
@@ -144,6 +145,8 @@ DELETE FROM link WHERE (one = ?1 AND other = ?2) OR (one = ?2 AND other = ?1)
 SELECT agency, number, since FROM link JOIN agency_case ON agency_case.ref = link.other
 WHERE link.one = ?1 ORDER BY agency, number
 
+-- name: token_any
+SELECT 1 FROM token WHERE case_ref = ?1 LIMIT 1
 -- name: token_drop
 DELETE FROM token WHERE case_ref = ?1
 -- name: token_put
@@ -169,28 +172,59 @@ WHERE worker = ?1 AND end_at > ?2 ORDER BY start_at, family, line
 SELECT mailbox, first, next, received FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL
 -- name: mailbox_make
 UPDATE worker SET mailbox = ?2 WHERE ref = ?1
+-- name: mailbox_next
+SELECT next FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL
 -- name: mailbox_grow
-UPDATE worker SET next = next + 1, mailbox = coalesce(mailbox, ?2) WHERE ref = ?1 RETURNING next - 1
+UPDATE worker SET next = ?2 WHERE ref = ?1
 -- name: mailbox_receive
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
 -- name: notice_add
-INSERT INTO notice (worker, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_case, other_agency,
+INSERT INTO notice (number, id, rev, kind, state, level, topic, rule_class, own_agency, own_case, other_agency,
 	other_case, cause_at, told_at, ledger, sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 -- name: notice_after
 SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
 	other_number, cause_at, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE worker = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+FROM notice_row WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3
 -- name: notice_find
 SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
 	other_number, cause_at, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE id = ?1 ORDER BY rev DESC LIMIT 1
+FROM notice_row WHERE number IN (
+	SELECT number FROM notice_name WHERE id = ?1
+	UNION ALL
+	SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
+		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
+	WHERE worker.named < worker.next - 1 AND notice.id = ?1)
+ORDER BY rev DESC LIMIT 1
 -- name: notice_history
 SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
 	other_number, cause_at, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE id = ?1 ORDER BY rev
+FROM notice_row WHERE number IN (
+	SELECT number FROM notice_name WHERE id = ?1
+	UNION ALL
+	SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
+		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
+	WHERE worker.named < worker.next - 1 AND notice.id = ?1)
+ORDER BY rev
 -- name: notice_named
-SELECT id FROM notice WHERE id >= ?1 AND id <= ?2 GROUP BY id ORDER BY id LIMIT 2
+SELECT DISTINCT id FROM (
+	SELECT id FROM notice_name WHERE id >= ?1 AND id <= ?2
+	UNION ALL
+	SELECT notice.id FROM worker INDEXED BY worker_unnamed JOIN notice
+		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
+	WHERE worker.named < worker.next - 1 AND notice.id >= ?1 AND notice.id <= ?2)
+LIMIT 2
+-- name: unnamed
+SELECT ref, named, next - 1 FROM worker INDEXED BY worker_unnamed WHERE named < next - 1 LIMIT 1
+-- name: name_notices
+INSERT INTO notice_name (id, number)
+SELECT id, number FROM notice WHERE number > (?1 << 32) + ?2 AND number <= (?1 << 32) + ?3 ORDER BY id
+-- name: mailbox_named
+UPDATE worker SET named = ?2 WHERE ref = ?1
+-- name: apart_get
+SELECT rev FROM apart WHERE id = ?1
+-- name: apart_put
+INSERT INTO apart (id, rev) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rev = max(rev, excluded.rev)
 -- name: answer_drop
 DELETE FROM answer WHERE notice = ?1
 -- name: answer_add
@@ -200,7 +234,7 @@ INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NO
 SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain FROM (
 	SELECT number FROM ledger WHERE reader = ?1 AND session IS NOT NULL AND last_seq >= ?2 AND first_seq <= ?2
 	UNION ALL
-	SELECT ledger FROM notice WHERE worker = ?1 AND seq = ?2 AND ledger IS NOT NULL)
+	SELECT ledger FROM notice WHERE number = (?1 << 32) + ?2 AND ledger IS NOT NULL)
 JOIN ledger USING (number) JOIN worker ON ref = reader ORDER BY number
 -- name: ledger_after
 SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain
@@ -233,7 +267,7 @@ SELECT value FROM value WHERE name = ?1
 INSERT INTO value (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
 -- name: count_all
 SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter),
-	(SELECT max(ref) FROM agency_case), (SELECT max(ref) FROM worker), (SELECT max(number) FROM notice),
+	(SELECT max(ref) FROM agency_case), (SELECT max(ref) FROM worker), (SELECT sum(next - 1) FROM worker),
 	(SELECT max(number) FROM ledger)
 
 -- name: check_events

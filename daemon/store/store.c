@@ -159,9 +159,10 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	s->read_only = options->read_only || options->file != NULL;
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
+	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
 	s->directory = copied(options->directory);
 	s->file = copied(options->file);
-	if (s->names == NULL || (options->directory != NULL && s->directory == NULL) ||
+	if (s->names == NULL || s->cases == NULL || (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
 		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
 	else
@@ -190,7 +191,9 @@ void store_close(struct store *s)
 	(void)sqlite3_close(s->db);
 	mark_close(s);
 	lk_bytes_free(&s->scratch);
+	mailboxes_free(s);
 	free(s->names);
+	free(s->cases);
 	free(s->directory);
 	free(s->file);
 	free(s->tombs.at);
@@ -228,6 +231,8 @@ int store_commit(struct store *s, struct lk_error *err)
 
 	if (!s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
+	if ((rc = mailboxes_flush(s, err)) < 0)
+		return rc;
 	if ((rc = state_commit(s, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_commit);
@@ -256,6 +261,7 @@ void store_rollback(struct store *s)
 	s->open_since_begin = s->lost = false;
 	s->tips = s->committed;
 	names_forget(s);
+	mailboxes_forget(s);
 }
 
 /* ---- Idle work ------------------------------------------------------------------------------- */
@@ -303,7 +309,9 @@ int store_idle(struct store *s, struct lk_error *err)
 
 		return rc < 0 ? rc : s->state_wal.frames >= s->state_wal.bite;
 	}
-	return s->state_wal.frames >= s->state_wal.bite ? wal_checkpoint(s, &s->state_wal, err) : 0;
+	if (s->state_wal.frames >= s->state_wal.bite)
+		return wal_checkpoint(s, &s->state_wal, err);
+	return s->read_only ? 0 : mailboxes_name(s, err);
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

@@ -187,6 +187,8 @@ struct stored_token {
 };
 int store_tokens_put(struct store *s, struct case_key key, const struct stored_token *tokens, size_t n,
 		     struct lk_error *err) LK_MUST_CHECK;
+/* 1 if the case has any token, else 0: then nothing looks like it. */
+int store_has_tokens(struct store *s, struct case_key key, struct lk_error *err) LK_MUST_CHECK;
 /* Other cases that carry an equal token: once for each kind and case; since: both have carried it. */
 typedef int lookalike_visitor(void *context, struct case_key other, int kind, lk_instant since);
 int store_lookalikes(struct store *s, struct case_key key, lookalike_visitor *visit, void *context,
@@ -251,7 +253,11 @@ typedef int stored_notice_visitor(void *context, const struct stored_notice *not
 int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq, struct lk_error *err) LK_MUST_CHECK;
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit, stored_notice_visitor *visit,
 			void *context, struct lk_error *err) LK_MUST_CHECK;
-/* The latest telling of a notice: 1 and visit, or 0. */
+/* The telling at one place: 1 and visit, or 0. */
+int store_notice_at(struct store *s, struct lk_text worker, int64_t seq, stored_notice_visitor *visit, void *context,
+		    struct lk_error *err) LK_MUST_CHECK;
+/* By name, for people: what was told in the last seconds is searched through. The latest telling of a notice: 1 and
+ * visit, or 0. */
 int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
 /* Every telling of it, first to last. */
@@ -261,6 +267,10 @@ int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_no
  * there are several; LK_EREFUSED where they are no such digits. */
 int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
 		       struct lk_error *err) LK_MUST_CHECK;
+/* Notices told in a family that came apart since: any of the parts may tell them again, and goes on from the last rev.
+ * 1 and *rev, or 0; put keeps the higher one. */
+int store_apart_get(struct store *s, const uint8_t id[LK_DIGEST], int64_t *rev, struct lk_error *err) LK_MUST_CHECK;
+int store_apart_put(struct store *s, const uint8_t id[LK_DIGEST], int64_t rev, struct lk_error *err) LK_MUST_CHECK;
 int store_receipt(struct store *s, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
 /* A notice that was withdrawn is told again: it waits for an answer of its own. */
 int store_answer_forget(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;

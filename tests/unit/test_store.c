@@ -1160,8 +1160,10 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM event LEFT JOIN agency_case ON agency_case.ref = case_ref WHERE agency_case.ref IS NULL",
 	"SELECT 1 FROM event WHERE stream IS NOT NULL AND stream NOT IN (SELECT ref FROM stream)",
 	"SELECT 1 FROM (SELECT max(position) AS last, count(*) AS n FROM event) WHERE last <> n",
-	"SELECT 1 FROM notice GROUP BY worker HAVING min(seq) <> 1 OR max(seq) <> count(*)",
-	"SELECT 1 FROM worker WHERE next - 1 <> (SELECT count(*) FROM notice WHERE notice.worker = worker.ref)",
+	"SELECT 1 FROM notice_row GROUP BY worker_name HAVING min(seq) <> 1 OR max(seq) <> count(*)",
+	"SELECT 1 FROM worker WHERE next - 1 <> (SELECT count(*) FROM notice WHERE number >> 32 = worker.ref)",
+	"SELECT 1 FROM notice_name AS n WHERE NOT EXISTS (SELECT 1 FROM notice WHERE number = n.number AND id = n.id)",
+	"SELECT 1 FROM worker WHERE named <> (SELECT count(*) FROM notice_name WHERE number >> 32 = worker.ref)",
 	"SELECT 1 FROM worker WHERE next > 1 AND mailbox IS NULL",
 	"SELECT 1 FROM notice WHERE own_case IS NOT NULL AND own_case NOT IN (SELECT ref FROM agency_case)",
 	"SELECT 1 FROM link AS a WHERE NOT EXISTS (SELECT 1 FROM link AS b WHERE b.one = a.other AND b.other = a.one)",
@@ -1441,8 +1443,8 @@ static const struct damage damages[] = {
 	{ "UPDATE notice SET body = x'626f647a'", read_notices },
 	{ "UPDATE notice SET level = 0", read_notices },
 	{ "UPDATE notice SET other_case = NULL", read_notices },
-	{ "UPDATE notice SET seq = 2", read_notices },
-	{ "UPDATE notice SET worker = (SELECT ref FROM worker WHERE name = 'w2')",
+	{ "UPDATE notice SET number = number + 1", read_notices },
+	{ "UPDATE notice SET number = (SELECT ref << 32 FROM worker WHERE name = 'w2') + 1",
 	  read_others_notices },
 	{ "UPDATE worker SET name = 'w2' WHERE name = 'w1'", read_others_notices },
 };
@@ -1757,6 +1759,8 @@ static void every_column_is_commented(void **state)
 static const char *const whole_tables[] = {
 	"hold_list", /* a few rows, all of which are asked for */
 	"backup_list", "backup_streams", "mailbox_names", /* a few rows, all of which are asked for */
+	"count_all", /* of workers only */
+	"notice_find", "notice_history", "notice_named", "unnamed", /* the mailboxes that have unnamed notices */
 	"dirty_all", /* state.db is filled anew */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders", /* likewise: all that orders took away, against what they say */
