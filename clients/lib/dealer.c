@@ -38,6 +38,7 @@ struct dealer {
 	enum dealer_phase phase;
 	bool reached; /* TCP or ipc connected; the handshake not yet */
 	bool greeted;
+	bool left;    /* the daemon closed the connection; what it had said before may wait to be read */
 	bool again;   /* more to do than was done */
 	bool blocked; /* the last send found the queue full */
 	unsigned dials, drops;
@@ -164,6 +165,7 @@ void dealer_drop(struct dealer *l, const char *format, ...)
 	va_end(values);
 	hang_up(l, 0);
 	l->phase = PAUSING;
+	l->left = false;
 	l->drops++;
 	l->due_at = dealer_now() + pause_length(l->failures);
 	if (l->failures < 6)
@@ -269,7 +271,7 @@ static enum dealer_news went_away(struct dealer *l, uint32_t value)
 	if (l->phase != OPEN && l->reached)
 		return was_kept_out(l, value);
 	if (l->phase == OPEN)
-		dealer_drop(l, "%s: the daemon closed the connection", l->address);
+		l->left = true;
 	else
 		dealer_drop(l, "%s: nobody answers: is the daemon running?", l->address);
 	return DEALER_NOTHING;
@@ -377,6 +379,10 @@ enum dealer_news dealer_next(struct dealer *l, struct lk_span *frame)
 	news = monitor_take(l);
 	if (news != DEALER_NOTHING)
 		return news;
+	if (l->left && frame_take(l, frame))
+		return DEALER_MESSAGE;
+	if (l->left)
+		dealer_drop(l, "%s: the daemon closed the connection", l->address);
 	if (read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
 		expirations = 0; /* not a deadline yet: somebody called early */
 	return time_take(l);

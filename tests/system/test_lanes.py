@@ -623,5 +623,20 @@ class Alone(unittest.TestCase):
         self.assertIn("'*'", result.stderr)
 
 
+class LastWordTest(LaneTest):
+    def test_who_asks_it_to_stop_hears_that_it_will(self):
+        """The answer and the end of the connection arrive together: the answer counts."""
+        key = self.daemon.path("operator.key")
+        with open(self.daemon.path("server.pub"), "w", encoding="ascii") as f:
+            f.write(self.daemon.server_key.decode() + "\n")
+        for _ in range(8):
+            tool = subprocess.run([harness.program("linkages-ctl"), "--yes", "--key", key, "--server-key", self.daemon.path("server.pub"),
+                                   "--server", f"ipc://{self.daemon.path('run/control')}", "stop"], capture_output=True, text=True,
+                                  timeout=harness.STOP_S, check=False)
+            self.assertEqual((tool.returncode, tool.stderr), (0, ""))
+            self.assertEqual(self.daemon.process.wait(harness.STOP_S), 0)
+            self.daemon.start()
+
+
 if __name__ == "__main__":
     unittest.main()
