@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 import unittest
+import urllib.request
 
 import harness
 import peer
@@ -132,6 +133,8 @@ class Canary(unittest.TestCase):
                 pass
             lane.close()
             self.said += b"".join(lane.heard)
+        with urllib.request.urlopen(f"http://{d.http}/metrics") as page:
+            self.said += page.read()
         return worker.store
 
     def files(self):
@@ -202,7 +205,7 @@ class Canary(unittest.TestCase):
                     hits += b"0123-4567" in piece
         self.assertGreaterEqual(hits, 2, "files can be searched")
         self.assertTrue(tokens)
-        print(f"identities planted: words {len(CANARIES)}, found 0 in outboxes, databases, logs, answers, notices and memory")
+        print(f"identities planted: words {len(CANARIES)}, found 0 in outboxes, databases, logs, answers, metrics, notices, memory")
         print(f"  memory_mb={scanned >> 20} core={core}")
 
     def test_without_a_key_no_identity_goes_out(self):
