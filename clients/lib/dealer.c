@@ -26,6 +26,10 @@
 #define PAUSE_MAX (60 * LK_SECOND)
 #define QUEUE_MAX 8192 /* frames on either side; credit keeps both lanes below it */
 
+/* We dial anew ourselves, with a new socket. With -1, "do not reconnect", libzmq takes a pipe away with the messages in it
+ * that nobody has read yet, the answer to `stop` for one. */
+#define NEVER_MS (24 * 3600 * 1000)
+
 enum dealer_phase { PAUSING, DIALLING, OPEN };
 
 struct dealer {
@@ -38,7 +42,7 @@ struct dealer {
 	enum dealer_phase phase;
 	bool reached; /* TCP or ipc connected; the handshake not yet */
 	bool greeted;
-	bool left;    /* the daemon closed the connection; what it had said before may wait to be read */
+	bool left; /* the daemon closed the connection; what it had said before may wait to be read */
 	bool again;   /* more to do than was done */
 	bool blocked; /* the last send found the queue full */
 	unsigned dials, drops;
@@ -95,7 +99,7 @@ static int set_options(struct dealer *l)
 	static const struct {
 		int option, value;
 	} numbers[] = {
-		{ ZMQ_RECONNECT_IVL, -1 },
+		{ ZMQ_RECONNECT_IVL, NEVER_MS },
 		{ ZMQ_CONNECT_TIMEOUT, 5000 },
 		{ ZMQ_HANDSHAKE_IVL, 5000 },
 		{ ZMQ_SNDHWM, QUEUE_MAX },
