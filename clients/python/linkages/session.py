@@ -19,6 +19,8 @@ DIAL_MOST = 10
 PAUSE_FIRST, PAUSE_MOST = 1, 60
 BITE = 512  # messages taken before anything else is looked at
 QUEUE = 8192
+# We connect anew ourselves. With -1, libzmq takes an ended connection's unread messages away with it.
+NEVER_MS = 24 * 3600 * 1000
 
 log = logging.getLogger("linkages")
 
@@ -52,7 +54,7 @@ TROUBLE = {
 
 def curve_socket(context, kind, peer):
     socket = context.socket(kind)
-    for option, value in ((zmq.LINGER, 0), (zmq.RECONNECT_IVL, -1), (zmq.CONNECT_TIMEOUT, 5000), (zmq.HANDSHAKE_IVL, 5000),
+    for option, value in ((zmq.LINGER, 0), (zmq.RECONNECT_IVL, NEVER_MS), (zmq.CONNECT_TIMEOUT, 5000), (zmq.HANDSHAKE_IVL, 5000),
                           (zmq.SNDHWM, QUEUE), (zmq.RCVHWM, QUEUE), (zmq.HEARTBEAT_IVL, 5000),
                           (zmq.HEARTBEAT_TIMEOUT, 15000), (zmq.IPV6, 1), (zmq.MAXMSGSIZE, wire.MESSAGE.size)):
         socket.setsockopt(option, value)
