@@ -8,9 +8,10 @@ usage: test_vectors.py          check
        test_vectors.py --fill   write the bytes and digests of the lines that have none: for new vectors
 """
 import json
+import re
 import sys
 
-from contract import SCHEMAS, complaints, load, schemas
+from contract import ROOT, SCHEMAS, complaints, load, schemas
 from linkages import identity, wire
 
 # What the schema of one type alone cannot say: which agency a source belongs to, and what members owe to each other.
@@ -136,6 +137,14 @@ def unshown():
         yield f"{name}: no vector shows it"
 
 
+def versions():
+    """The contract's version is that of Linkages: COMPATIBILITY.md."""
+    said = re.search(r"^  version: (\S+)$", (SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"), re.M)[1]
+    project = re.search(r"^project\([^)]*VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"), re.M)[1]
+    if said != project:
+        yield f"asyncapi.yaml says version {said}, CMakeLists.txt {project}"
+
+
 def planted():
     """The test of the test: a planted change in each kind of promise is found."""
     event = next(line for line in load("events") if "digest" in line)
@@ -177,7 +186,7 @@ def fill():
 def main():
     if sys.argv[1:] == ["--fill"]:
         return fill()
-    wrong = [*(complaint for name in CHECKS for complaint in check(name)), *unshown(), *planted()]
+    wrong = [*(complaint for name in CHECKS for complaint in check(name)), *unshown(), *versions(), *planted()]
     for complaint in wrong:
         print(complaint)
     print(f"{sum(len(load(name)) for name in CHECKS)} vectors, {len(wrong)} disagreements")

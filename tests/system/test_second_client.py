@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The client of clients/python against the real daemon: each promise of its modules, and every message against the schemas."""
 import contextlib
+import logging
 import os
 import pathlib
 import shutil
@@ -18,10 +19,10 @@ import harness
 
 sys.path[:0] = [os.path.join(harness.ROOT, "tests", "contract"), os.path.join(harness.ROOT, "clients", "python")]
 
-import contract  # noqa: E402
-import linkages  # noqa: E402
-from linkages import files, keys, session, wire  # noqa: E402
-from linkages.store import Store, keep  # noqa: E402
+import contract
+import linkages
+from linkages import files, keys, session, wire
+from linkages.store import Store, keep
 
 WAIT_S = 30  # for a machine that is busy
 CLIENTS = (
@@ -54,6 +55,10 @@ CWS = [cws(1, "case.opened", 1, status="fm"), cws(2, "worker.assigned", 1, **GAR
 CALWORKS = [calsaws(1, "case.opened", 0, status="active"), calsaws(2, "worker.assigned", 0, **JONES),
             calsaws(3, "link.confirmed", 2, other={"agency": "cws", "case": "0123-4567"})]
 WRONG = calsaws(4, "case.status", 5, status="ifs")
+
+
+def setUpModule():
+    logging.getLogger("linkages").setLevel(logging.ERROR)  # what goes wrong here goes wrong on purpose
 
 
 class Heard:
@@ -282,7 +287,7 @@ class SecondClient(Folder):
         peer = self.peer("intake", "calworks")._replace(pair=zmq.curve_keypair())
         with linkages.Publisher(peer, self.outbox("calsaws")) as publisher:
             self.assertFalse(publisher.flush(WAIT_S, until=lambda: publisher.trouble != ""))
-            self.assertEqual(publisher.trouble, session.KEPT_OUT)
+            self.assertIn(session.KEPT_OUT, publisher.trouble)
 
     # ---- the control lane
 

@@ -27,7 +27,7 @@ from test_kill9 import SOURCES, check_log, county, rows
 PACKAGE = os.path.join(harness.ROOT, "clients", "python")
 sys.path.insert(0, PACKAGE)
 
-from linkages import Inbox, Store, keys  # noqa: E402
+from linkages import Inbox, Store, keys
 
 SILENCE_S = 90  # nothing said by anybody for so long is a failure
 READER = "reader"

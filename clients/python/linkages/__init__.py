@@ -6,6 +6,13 @@ step() or one of the calls that wait.
 
 Promise: what an Outbox took is published, however often either side dies; the effect of a notice happens once.
 """
+try:
+    import msgpack
+    import zmq
+except ImportError:
+    raise ImportError("linkages needs pyzmq and msgpack: apt-get install python3-zmq python3-msgpack; Debian's /usr/bin/python3 "
+                      "finds them there") from None
+
 from .control import Control
 from .feed import FeedPublisher
 from .files import DamagedFile

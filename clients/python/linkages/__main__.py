@@ -89,14 +89,15 @@ def publish(args, lines):
             say("the outbox was an old copy of itself: what it held was sent again under a new name")
             line_of = {}
         new = [r for r in outbox.refusals() if (outbox.state.epoch, r.seq) not in known]
-        for r in new:
-            where = f"line {line_of[r.seq]}" if r.seq in line_of else f"event {r.id or r.seq}"
-            say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
-        state = outbox.state
+        waiting = outbox.state.last - outbox.state.acked
+    for r in new:
+        where = f"line {line_of[r.seq]}" if r.seq in line_of else f"event {r.id or r.seq}"
+        say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
     if not done:
-        say(f"{state.last - state.acked} of {state.last} events are not acknowledged: "
-            f"{publisher.trouble or 'the daemon is slow'}; they are kept in {args.outbox}")
+        say(f"{f'{waiting} events wait in {args.outbox}' if waiting else 'nothing waits'}: "
+            f"{publisher.trouble or 'the daemon does not acknowledge'}")
         return COULD_NOT
+    say(f"{lines.number} lines read, {lines.refused + len(new)} refused; all acknowledged")
     return REFUSED if new or lines.refused else DONE
 
 
@@ -211,7 +212,7 @@ def argument(text):
 def keygen(name):
     public = keys.make_pair(name)
     say(f"{name}.key is secret and stays here; {name}.pub is for the table of clients:")
-    print(f"- name: {os.path.basename(name)}\n  key: '{public}'\n  role: publisher\n  sources: []")
+    print(f"- name: {os.path.basename(name)}\n  key: '{public}'\n  role: publisher\n  sources: [{os.path.basename(name)}]")
     return DONE
 
 

@@ -33,6 +33,10 @@ class Control(Session):
             self.step(min(0.2, end - time.monotonic()))
         return self._parts
 
+    def drop(self, trouble):
+        """A person waits: told at once, not tried for a minute."""
+        self._end(f"{self.peer.address}: {trouble}")
+
     def on_connected(self):
         self.greeting_came()
         if self._question is not None and not self._whole:

@@ -5,9 +5,11 @@ on_caught_up(worker), on_answered(worker, notice, by, at), on_refused(worker, no
 Promise: a receipt goes out only after the commit; credit is never more than what can be stored; answers are repeated until
 they are confirmed; where an effect fails, nothing of its bite is kept, and all of it comes again.
 """
+import re
 import time
 
 from .session import Session
+from .wire import Refused
 
 CREDIT = 1000
 
@@ -16,6 +18,9 @@ class Inbox(Session):
     def __init__(self, peer, client, workers, store, on_received=None, on_caught_up=None, on_answered=None,
                  on_refused=None):
         super().__init__(peer)
+        for worker in workers:
+            if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", worker):
+                raise Refused("bad_value", "worker", "an id has 1 to 64 letters, digits and . _ @ -")
         self.client, self.workers, self.store = client, list(workers), store
         self.clock = None  # "real" or "manual", once welcomed
         self._on = {"received": on_received, "caught_up": on_caught_up, "answered": on_answered, "refused": on_refused}
@@ -107,8 +112,6 @@ class Inbox(Session):
         for answer in refused:
             del self._answers[answer]
             self._tell("refused", *answer)
-        if refused:
-            self.hurry()
         return bool(refused)
 
     def on_pause(self):

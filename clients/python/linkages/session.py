@@ -97,7 +97,7 @@ class Connection:
             elif self.up:
                 return "the daemon hung up"
             else:
-                return KEPT_OUT if self.reached else "nobody listens there"
+                return KEPT_OUT if self.reached else "nobody listens there: is the daemon running?"
         return None
 
     def close(self, linger_ms=0):
@@ -117,6 +117,7 @@ class Session:
         self._due = time.monotonic()  # without a connection: when to make one; before it is up: when to give up
         self._heard = self._spoke = 0.0
         self._blocked = False
+        self._warned = ""
 
     # ---- for those who inherit ---------------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ class Session:
         """All that had come has been handed over: what was put off is done now."""
 
     def on_error(self, message):
-        """True: this error was expected, and a new connection will do. The present one has ended."""
+        """True: this error was expected, and a new connection will do. The present one ends."""
         return False
 
     def signs_of_life(self):
@@ -140,7 +141,7 @@ class Session:
         return {}
 
     def greeting_came(self):
-        self.greeted, self.trouble, self._failures = True, "", 0
+        self.greeted, self.trouble, self._warned, self._failures = True, "", "", 0
 
     @property
     def connected(self):
@@ -161,7 +162,13 @@ class Session:
 
     def drop(self, trouble):
         """Ends the connection; the next one is made after a pause."""
-        log.info("%s: %s", self.peer.address, trouble)
+        trouble = f"{self.peer.address}: {trouble}"
+        if trouble != self._warned:  # said once, not at each try
+            log.warning("%s (trying again)", trouble)
+        self._warned = trouble
+        self._end(trouble)
+
+    def _end(self, trouble):
         self.trouble = trouble
         self._hang_up()
         self._due = time.monotonic() + pause(self._failures)
@@ -266,6 +273,11 @@ class Session:
     def _take_error(self, message):
         code, detail = message.get("code"), message.get("detail")
         text = f"the daemon says {code}{': ' if detail else ''}{detail or ''}"
-        self.drop(text)
-        if not self.on_error(message) and code in ("version", "forbidden"):
-            raise Forbidden(text, code)
+        if self.on_error(message):
+            self._end(text)
+            self.hurry()
+        elif code in ("version", "forbidden"):
+            self._end(text)
+            raise Forbidden(f"{self.peer.address}: {text}", code)
+        else:
+            self.drop(text)
