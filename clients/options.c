@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define ROWS_MAX 32
+#define ETC "/etc/linkages"
 #define LONG_HELP 1000
 #define LONG_VERSION 1001
 #define LONG_FIRST 1002
@@ -182,7 +183,7 @@ int place_config(const struct place *place, char out[PLACE_PATH], struct lk_erro
 		return path_put(out, err, "%s", place->config);
 	if (given("CONFIGURATION_DIRECTORY") != NULL)
 		return path_first(out, given("CONFIGURATION_DIRECTORY"), "", err);
-	return path_put(out, err, "/etc/linkages");
+	return path_put(out, err, ETC);
 }
 
 int place_state(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
@@ -336,7 +337,9 @@ static int sockets_find(const struct place *place, const char *state,
 
 	if (code == 0 && place->config != NULL)
 		code = place_config(place, config, err);
-	if (code == 0 && place->config != NULL)
+	if (code == 0 && place->config != NULL && strncmp(config, ETC, strlen(ETC)) == 0)
+		code = path_put(path[0], err, "/run%s/control", config + strlen("/etc"));
+	else if (code == 0 && place->config != NULL)
 		code = path_put(path[0], err, "%s/run/control", config);
 	if (code == 0 && place->state != NULL)
 		code = path_put(path[1], err, "%s/control", state);

@@ -67,6 +67,8 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	if (rc >= 0)
 		rc = tally_load(t, err);
 	if (rc >= 0)
+		rc = store_value_get(t->store, "touched", &t->touched, err);
+	if (rc >= 0)
 		rc = set_revision(t, err);
 	if (rc >= 0)
 		rc = recall_now(t, err);
@@ -562,7 +564,8 @@ int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	advance(t, now);
-	rc = store_value_put(t->store, "touched", t->now, err);
+	/* Another value each time: SQLite writes no page that says what it said before. */
+	rc = store_value_put(t->store, "touched", ++t->touched, err);
 	if (rc < 0) {
 		turn_undo(t);
 		return rc;
@@ -570,7 +573,7 @@ int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
 	rc = turn_commit(t, err);
 	if (rc >= 0)
 		rc = store_value_get(t->store, "touched", &read, err);
-	if (rc >= 0 && read != t->now)
+	if (rc >= 0 && read != t->touched)
 		rc = lk_fail(err, LK_ESTORE,
 			     "the store gives back something else than it was given");
 	return rc < 0 ? rc : 0;

@@ -73,6 +73,7 @@ struct turn {
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
 	struct tally tally;
+	int64_t touched; /* how often turn_touch() was asked; begins where the store left it */
 	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */
 	char stream_source[65];
 };

@@ -79,6 +79,10 @@ class Daemon:
         text = f"- name: {name}\n  key: '{self.pairs[name][0].decode()}'\n  role: {role}\n"
         return text + "".join(f"  {k}: [{', '.join(v)}]\n" for k, v in more.items())
 
+    def popen(self, environment, **more):
+        return subprocess.Popen([program("linkagesd"), "--config", self.path("linkages.yaml")], stdin=subprocess.DEVNULL,
+                                stdout=self.log, stderr=self.log, env=environment, **more)
+
     def start(self):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.settimeout(0.1)  # and then a look whether it lives
@@ -86,8 +90,7 @@ class Daemon:
         if os.path.exists(path):
             os.unlink(path)
         notify.bind(path)
-        self.process = subprocess.Popen([program("linkagesd"), "--config", self.path("linkages.yaml")], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path, **self.environment})
+        self.process = self.popen({**os.environ, "NOTIFY_SOCKET": path, **self.environment})
         try:
             self.await_ready(notify)
         finally:
