@@ -186,22 +186,14 @@ static struct lk_span as_array(struct lk_bytes *array, const struct lk_bytes *it
 struct refusals {
 	struct lk_bytes items;
 	uint32_t n;
-	int64_t last; /* seq of the last one in items */
-	bool more;    /* there were too many for one message */
 };
 
 static int collect_refusal(void *context, const struct dead_letter *letter)
 {
 	struct refusals *r = context;
 
-	if (r->n == REFUSED_MAX) {
-		r->more = true;
-		return 1;
-	}
 	put_refused(&r->items, letter->seq, letter->reason, letter->field, letter->detail);
-	r->last = letter->seq;
-	r->n++;
-	return 0;
+	return ++r->n == REFUSED_MAX;
 }
 
 static struct intake_session *session_for(struct intake *intake, const struct lane_sender *from)
@@ -219,14 +211,14 @@ static struct intake_session *session_for(struct intake *intake, const struct la
 	return session;
 }
 
-/* Where there are more refusals than one message carries, the stream is asked for from behind
- * the last one told: what comes again is acknowledged with its stored verdict. */
+/* What the publisher does not know to be settled is asked for again, and acknowledged with its stored
+ * verdict; verdicts are told here of what it has no more. */
 static void send_subscribe(struct intake *intake, const struct lane_sender *from,
 			   struct lk_text epoch, struct subscription *s,
 			   const struct stored_stream *stored, const struct refusals *r)
 {
 	struct lk_bytes array = { 0 };
-	int64_t next = r->more ? r->last + 1 : stored->next;
+	int64_t next = stored->wanted;
 	int64_t offer = credit_offer(&intake->credit);
 	struct lk_message message = { .type = LK_MSG_SUBSCRIBE };
 
@@ -313,7 +305,7 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 	send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
 	log_line(LOG_INFO,
 		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
-		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.next,
+		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.wanted,
 		 hello->last);
 out:
 	lk_bytes_free(&refusals.items);

@@ -342,6 +342,16 @@ static int skip_gap(struct turn *t, struct stored_stream *stream, int64_t first,
 	return rc;
 }
 
+/* What the outbox does not know to be settled is asked for again. Its acknowledgement was lost: then the stored verdicts
+ * are told. Or the outbox is an old copy that has given these numbers to other events: then they must not pass for those
+ * that are here. A copy whose numbers do not reach as far as ours is told `next` itself, which says so at once. */
+static int64_t wanted_of(const struct stored_stream *stream, int64_t first, int64_t last,
+			 int64_t acked)
+{
+	int64_t unsettled = acked + 1 > first ? acked + 1 : first;
+	return stream->next > last + 1 || stream->next < unsettled ? stream->next : unsettled;
+}
+
 int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST],
 		   int64_t first, int64_t last, int64_t acked, struct stored_stream *out,
 		   dead_letter_visitor *refused, void *context, struct lk_error *err)
@@ -356,8 +366,9 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 	memcpy(out->epoch, epoch, LK_DIGEST);
 	bool is_gap = first > out->next && last + 1 >= out->next;
 	rc = is_gap ? skip_gap(t, out, first, err) : 0;
+	out->wanted = wanted_of(out, first, last, acked);
 	return rc < 0 ? rc
-		      : store_stream_refusals(t->store, source, epoch, acked, out->next, refused,
+		      : store_stream_refusals(t->store, source, epoch, acked, out->wanted, refused,
 					      context, err);
 }
 

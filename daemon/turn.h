@@ -80,7 +80,7 @@ struct turn_verdict {
 int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n,
 		struct turn_verdict *verdicts, struct lk_error *err) LK_MUST_CHECK;
 
-/* What a publisher's hello is answered with. `refused` is visited for every dead letter in (acked, next). */
+/* What a publisher's hello is answered with. `refused` is visited for every dead letter in (acked, out->wanted). */
 int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t last,
 		   int64_t acked, struct stored_stream *out, dead_letter_visitor *refused, void *context,
 		   struct lk_error *err) LK_MUST_CHECK;

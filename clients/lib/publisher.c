@@ -163,23 +163,8 @@ static int refused_read(struct lk_span list, struct lk_msg_refused_item **out, s
 	return 0;
 }
 
-/* Verdicts are on disk before anybody hears of them. */
-static int settle(struct lk_publisher *p, int64_t upto, int64_t safe, struct lk_span list,
-		  struct lk_error *err)
-{
-	struct lk_msg_refused_item *refused;
-	size_t n;
-	int code = refused_read(list, &refused, &n, err);
-
-	if (code == 0)
-		code = lk_outbox_settle(p->outbox, upto, safe, refused, n, err);
-	free(refused);
-	if (code == 0 && p->settled != NULL)
-		p->settled(p->context, upto);
-	return code;
-}
-
-/* The daemon has seen numbers that this file has not: it is an old copy, and its next numbers were used before. */
+/* The daemon has seen numbers that this file has not, or other events under them: it is an old copy, and its next
+ * numbers were used before. */
 static int renew(struct lk_publisher *p, struct lk_error *err)
 {
 	int code;
@@ -194,10 +179,41 @@ static int renew(struct lk_publisher *p, struct lk_error *err)
 	if (code < 0)
 		return code;
 	p->just_renewed = true;
+	p->cursor = 1;
+	p->limit = 0; /* until the daemon has answered the new greeting */
 	if (p->renewed != NULL)
 		p->renewed(p->context);
 	say_hello(p);
 	return 0;
+}
+
+/* Our numbers were given to other events before: not a word about those, and not about one event. */
+static bool numbers_are_anothers(const struct lk_msg_refused_item *refused, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lk_text_says(refused[i].reason, lk_refusal_word(LK_CONFLICT)) &&
+		    lk_text_says(lk_as_text(refused[i].field), "seq"))
+			return true;
+	return false;
+}
+
+/* Verdicts are on disk before anybody hears of them. */
+static int settle(struct lk_publisher *p, int64_t upto, int64_t safe, struct lk_span list,
+		  struct lk_error *err)
+{
+	struct lk_msg_refused_item *refused;
+	size_t n;
+	int code = refused_read(list, &refused, &n, err);
+	bool renews = code == 0 && numbers_are_anothers(refused, n);
+
+	if (code == 0 && !renews)
+		code = lk_outbox_settle(p->outbox, upto, safe, refused, n, err);
+	free(refused);
+	if (renews)
+		return renew(p, err);
+	if (code == 0 && p->settled != NULL)
+		p->settled(p->context, upto);
+	return code;
 }
 
 static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
@@ -217,7 +233,7 @@ static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
 		return 0;
 	}
 	code = settle(p, s->next - 1, s->safe, s->refused, err);
-	if (code < 0)
+	if (code < 0 || !lk_text_says(s->epoch, state_of(p).epoch))
 		return code;
 	p->cursor = s->next;
 	p->limit = s->next - 1 + s->credit;

@@ -113,6 +113,7 @@ struct stored_stream {
 	int64_t next; /* lowest seq not yet stored, from 1 */
 	int64_t safe; /* the publisher may forget up to here */
 	int64_t missing; /* not stored: how many seqs turn_subscribe() has just found lost */
+	int64_t wanted;  /* not stored: from where it wants the outbox to send, at most `next` */
 };
 /* 1 and *out (whose source is the caller's), or 0: not seen before. */
 int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,

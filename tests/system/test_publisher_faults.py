@@ -241,18 +241,39 @@ class Outboxes(FaultTest):
     def test_an_outbox_put_back_from_a_copy_gets_a_new_epoch(self):
         """The copy's next numbers were used before, for other events: none of either is lost, none is there twice."""
         self.publish(numbered(1, 3))
-        for name in glob.glob(self.daemon.path("calsaws.outbox*")):
-            shutil.copy(name, name.replace("calsaws.outbox", "copy.outbox"))
+        self.copy("calsaws.outbox", "copy.outbox")
         self.publish(numbered(4, 4))
         before = self.outbox_rows(query="SELECT epoch FROM outbox")
-        for name in glob.glob(self.daemon.path("calsaws.outbox*")):
-            os.unlink(name)
-        for name in glob.glob(self.daemon.path("copy.outbox*")):
-            os.rename(name, name.replace("copy.outbox", "calsaws.outbox"))
+        self.copy("copy.outbox", "calsaws.outbox")
         self.publish(numbered(8, 2))
         self.assertNotEqual(self.outbox_rows(query="SELECT epoch FROM outbox"), before)
         self.publish(numbered(10, 1))
         self.assertEqual(self.ids(), [f"e{i}" for i in range(1, 11)])
+
+    def test_an_outbox_put_back_from_a_copy_that_grew_beyond_what_was_lost(self):
+        """Its numbers reach as far as the daemon's again, for other events: not one of them may pass for what is there."""
+        self.publish(numbered(1, 3))
+        self.copy("calsaws.outbox", "copy.outbox")
+        self.publish(numbered(4, 4))
+        self.copy("copy.outbox", "calsaws.outbox")
+        self.publish(numbered(8, 9))
+        self.assertEqual(sorted(self.ids()), sorted(f"e{i}" for i in range(1, 17)))
+
+    def test_two_copies_of_one_outbox(self):
+        """Each goes on by itself, both with the same numbers."""
+        self.publish(numbered(1, 3))
+        self.copy("calsaws.outbox", "copy.outbox")
+        self.publish(numbered(4, 4))
+        self.publish(numbered(8, 4), "copy.outbox")
+        self.publish(numbered(12, 3))
+        self.publish(numbered(15, 3), "copy.outbox")
+        self.assertEqual(sorted(self.ids()), sorted(f"e{i}" for i in range(1, 18)))
+
+    def copy(self, source, target):
+        for name in glob.glob(self.daemon.path(target) + "*"):
+            os.unlink(name)
+        for name in glob.glob(self.daemon.path(source) + "*"):
+            shutil.copy(name, name.replace(source, target))
 
     def test_nothing_is_deleted_that_is_not_safe(self):
         """Acknowledged is not safe: only a verified backup, or a scrubbed event of some age, lets an outbox forget."""

@@ -214,6 +214,20 @@ class SecondClient(Folder):
         self.assertEqual([(r.seq, r.id) for r in old.refusals()], [(2, "e4")])
         self.assertEqual(self.log(), [("calsaws", id_) for id_ in ("e1", "e2", "e3")])
 
+    def test_an_old_copy_that_grew_as_far_as_the_daemon_has_come(self):
+        """Its numbers were given to other events: none of either may be lost."""
+        box = self.outbox("calsaws", "a")
+        self.publish(box, CALWORKS[0])
+        box.close()
+        shutil.copy(self.path("a"), self.path("b"))
+        self.publish(self.outbox("calsaws", "a"), CALWORKS[1])
+        old = self.outbox("calsaws", "b")
+        epoch = old.state.epoch
+        self.publish(old, CALWORKS[2], calsaws(5, "contact.made", 7, kind="phone"))
+        self.assertNotEqual(old.state.epoch, epoch)
+        self.assertEqual(old.refusals(), [])
+        self.assertEqual(sorted(self.log()), [("calsaws", id_) for id_ in ("e1", "e2", "e3", "e5")])
+
     def test_a_daemon_that_lost_its_disk_gets_everything_again_and_tells_nothing_twice(self):
         calsaws_box, cws_box = self.cross()
         store = self.enterContext(Store(self.path("inbox")))

@@ -206,23 +206,30 @@ class Order(Streams):
         message = agency.expect("subscribe")
         self.assertEqual((message["epoch"], message["next"], message["safe"], message["refused"]), (EPOCH, 1, 0, []))
 
-    def test_refusals_beyond_one_message_while_the_outbox_forgets(self):
-        """700 refusals, of which the publisher has recorded 100: all others come, wherever `acked` and `next` stand."""
+    def test_what_a_publisher_does_not_know_to_be_settled_is_asked_for_again(self):
+        """700 refusals, of which it has recorded 100: all others come, in as many messages as they take."""
         outbox = [calsaws(i, "no.such.type", 0) for i in range(1, 701)]
         self.publisher(outbox).publish_all()
         again = self.publisher(outbox)
         again.acked = 100
         again.hello()
         told = again.expect("subscribe")
-        self.assertEqual([r["seq"] for r in told["refused"]], list(range(101, 357)))
-        self.assertEqual(told["next"], 357)
-        self.assertLess(told["safe"], told["next"])
+        self.assertEqual((told["next"], told["refused"]), (101, []))
         again.subscribed(told)
-        again.acked = again.sent
         while again.acked < 700:
             again.push()
             again.take(again.receive())
         self.assertEqual(sorted(again.refused), list(range(101, 701)))
+        self.assertEqual(self.asker().ok("status")["store"]["dead_letters"], 700)
+
+    def test_verdicts_of_what_an_outbox_has_no_more(self):
+        """It cannot send again what it let go: then subscribe repeats the refusals."""
+        outbox = [calsaws(i, "no.such.type", 0) for i in range(1, 11)]
+        self.publisher(outbox).publish_all()
+        again = self.publisher(outbox)
+        again.send("hello", v=1, source="calsaws", epoch=EPOCH, first=8, last=10, acked=4)
+        told = again.expect("subscribe")
+        self.assertEqual((told["next"], [r["seq"] for r in told["refused"]]), (8, [5, 6, 7]))
 
 
 FLOOD = 7_000
@@ -351,10 +358,12 @@ class Poison(Streams):
         agency = self.subscribed([None] * n)
         self.send_poison(agency, 1)
         self.settle(agency, n)
-        again = self.subscribed([None] * n)
+        again = self.publisher([None] * n)
+        again.send("hello", v=1, source="calsaws", epoch=EPOCH, first=n + 1, last=n, acked=0)
+        again.subscribed(again.expect("subscribe"))
         self.assertEqual(again.refused, agency.refused)
         other = self.subscribed([None] * n)
-        other.refused = {}
+        self.assertEqual((other.sent, other.refused), (0, {}))
         self.send_poison(other, 1)
         while len(other.refused) < n:
             other.take(other.receive())

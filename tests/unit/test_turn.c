@@ -536,12 +536,22 @@ static void a_publisher_is_asked_for_what_is_missing(void **state)
 					count_letter, &letters, &o->err),
 			 0);
 	assert_int_equal(stream.next, 4);
-	assert_int_equal(letters, 1);
-	letters = 0;
+	assert_int_equal(stream.wanted, 1); /* what it does not know to be settled comes again */
+	assert_int_equal(letters, 0);
 	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 1, 9, 3, &stream,
 					count_letter, &letters, &o->err),
 			 0);
+	assert_int_equal(stream.wanted, 4);
 	assert_int_equal(letters, 0);
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 4, 9, 0, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(stream.wanted, 4); /* it has them no more: the verdict is told at once */
+	assert_int_equal(letters, 1);
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 1, 2, 1, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(stream.wanted, 4); /* an old copy, and told so */
 }
 
 static void what_an_outbox_forgot_is_passed_over(void **state)

@@ -74,6 +74,7 @@ class Publisher(Session):
             return
         self.outbox.renew()
         self._renewed = True
+        self._cursor, self._limit = 1, 0  # until the daemon has answered the new greeting
         self.on_connected()
 
     def _acknowledged(self, message, state):
@@ -81,6 +82,9 @@ class Publisher(Session):
             return
         if message["upto"] > state.last:
             self.drop("the daemon acknowledged an event that was never made")
+            return
+        if any(item["reason"] == "conflict" and item.get("field") == "seq" for item in message["refused"]):
+            self._renew()  # an old copy of the outbox: its numbers were given to other events before
             return
         self._cursor = max(self._cursor, message["upto"] + 1)
         self._limit = message["upto"] + message["credit"]
