@@ -318,8 +318,8 @@ static struct lk_text case_supervisor(const struct family *f, uint32_t kase, lk_
 /* Now, or at an instant that has passed. */
 static bool was_open(const struct kase *k, lk_instant at)
 {
-	if (at == LK_NO_INSTANT || k->open)
-		return k->open && (at == LK_NO_INSTANT || k->first_opened_at <= at);
+	if (at == LK_NO_INSTANT || (k->open && k->opened_at <= at))
+		return k->open;
 	return k->first_opened_at != LK_NO_INSTANT && k->first_opened_at <= at && at < k->closed_at;
 }
 

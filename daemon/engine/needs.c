@@ -15,8 +15,7 @@ static bool counts(const struct holding *h)
 	return h->kind != LK_LTM || h->with_family;
 }
 
-/* A need of one case is met by a meeting of that case; a family's by any of the family. */
-static bool concerns(const struct need *need, uint32_t kase)
+bool need_concerns(const struct need *need, uint32_t kase)
 {
 	return need->kase == NONE || need->kase == kase;
 }
@@ -25,7 +24,7 @@ static bool was_held(const struct derivation *d, const struct need *need)
 {
 	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
 		const struct holding *h = &d->f->holdings[i];
-		if (concerns(need, h->kase) && (need->met_by & POLICY_BIT(h->kind)) != 0 &&
+		if (need_concerns(need, h->kase) && (need->met_by & POLICY_BIT(h->kind)) != 0 &&
 		    counts(h) && h->at >= need->trigger_at)
 			return true;
 	}
@@ -37,7 +36,7 @@ static bool was_held(const struct derivation *d, const struct need *need)
 static bool is_on_calendar(const struct derivation *d, const struct meeting *m,
 			   const struct need *need)
 {
-	if (m->version == NONE || m->state == MEETING_CANCELLED || !concerns(need, m->kase))
+	if (m->version == NONE || m->state == MEETING_CANCELLED || !need_concerns(need, m->kase))
 		return false;
 	const struct version *v = &d->f->versions[m->version];
 	bool in_vain = v->kind == LK_LTM && !m->with_family;
@@ -237,12 +236,12 @@ static struct base last_agreement(const struct derivation *d, uint32_t kase)
 	return base;
 }
 
-/* The last disposition held since the status began, else the agreement, else the status itself. */
+/* The last disposition held, else the agreement, else the status itself. */
 static struct base disposition_base(const struct derivation *d, uint32_t kase)
 {
 	const struct kase *k = &d->f->cases[kase];
 	struct base base = last_disposition(d, kase);
-	if (base.at < k->status_at)
+	if (base.at == LK_NO_INSTANT)
 		base = last_agreement(d, kase);
 	return base.at != LK_NO_INSTANT ? base
 					: (struct base){ k->status_at, NO_WORD, k->status_cause };

@@ -26,4 +26,7 @@ enum met { MET_BY_CALENDAR, MET_BY_HOLDING };
 typedef void need_visitor(struct derivation *d, const struct need *need, void *context);
 void each_need(struct derivation *d, enum met met, need_visitor *visit, void *context);
 
+/* A need of one case is met by a meeting of that case; a family's by any of the family. */
+bool need_concerns(const struct need *need, uint32_t kase);
+
 #endif

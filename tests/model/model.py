@@ -277,6 +277,9 @@ class Model:
                 out.pop("due", None)
         gone = notice.other and notice.kind != "crossover.possible" and not self.state.side(  # no case of the other side was ever opened
             self.state.family(notice.case, self.now), notice.other[0], self.now)
+        own = self.state.cases.get(notice.case)
+        if notice.kind == "crossover.possible" and not (own and own.door(self.now)):
+            gone = True
         if gone:
             for member in notice.foreign:
                 out["about"].pop(member, None)

@@ -419,6 +419,7 @@ class Rules:
         for said in self.s.open_cases(self.family, "calworks", self.now):
             if not said.clocks or said.status(self.now) == "timed_out":
                 continue
+            self.reached(midnight(date(2022, 5, 1)))  # more are left from then on: it ends at its instant
             limit = 60 if day_of(self.now) >= date(2022, 5, 1) else 48
             left = limit - said.clocks[-1][1]
             if left <= 6:
@@ -918,9 +919,8 @@ class Rules:
         for category, sides in sorted(running.items()):
             if len(sides) == 2:
                 for case, to in self.both_leads(None):
-                    other = min(sides[OTHER[case.agency]])[1]
                     self.stand_content("service.duplicate", (self.episode_key, category), to, case,
-                                       self.s.cases[other], "services", about={"category": category})
+                                       self.others_main(case), "services", about={"category": category})
 
     def service_credit(self):
         """CWS started a creditable service while a CalWORKs case is open (ACIN G12, G14)."""

@@ -170,6 +170,7 @@ static void find_closed(const struct derivation *d, struct moving *mv)
 
 /* The needs a meeting serves: those of its kind whose due has not passed. */
 struct serving {
+	uint32_t kase;
 	int kind;
 	lk_date starts;
 	bool found, late;
@@ -179,7 +180,8 @@ struct serving {
 static void note_need(struct derivation *d, const struct need *need, void *context)
 {
 	struct serving *s = context;
-	if (need->kind != s->kind || has_come(d, midnight(d, need->due + 1)))
+	if (need->kind != s->kind || !need_concerns(need, s->kase) ||
+	    has_come(d, midnight(d, need->due + 1)))
 		return;
 	s->late |= s->starts > need->due;
 	if (!s->found || need->due < s->due)
@@ -187,9 +189,10 @@ static void note_need(struct derivation *d, const struct need *need, void *conte
 	s->found = true;
 }
 
-static struct serving served_by(struct derivation *d, const struct version *v)
+static struct serving served_by(struct derivation *d, const struct meeting *m,
+				const struct version *v)
 {
-	struct serving s = { .kind = v->kind, .starts = day_of(d, v->start_at) };
+	struct serving s = { .kase = m->kase, .kind = v->kind, .starts = day_of(d, v->start_at) };
 	each_need(d, MET_BY_HOLDING, note_need, &s);
 	return s;
 }
@@ -398,7 +401,7 @@ void rules_reschedule(struct derivation *d)
 		if (m->version == NONE)
 			continue;
 		struct moving mv = { .m = m, .v = version_of(d, m), .with_agency = LK_NO_CODE };
-		struct serving s = served_by(d, mv.v);
+		struct serving s = served_by(d, m, mv.v);
 		find_reasons(d, &mv, &s);
 		if (mv.reasons != 0)
 			tell_moving(d, &mv, &s);

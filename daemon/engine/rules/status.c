@@ -89,13 +89,19 @@ static void reunification_ending(struct derivation *d, uint32_t kase)
 	fact_tell(d, &fact);
 }
 
-/* The limit is today's; a day on which the law changes it is one to look again. */
+/* The limit is today's. On a day on which the law changes it, what ends by that ends at midnight, and what
+ * begins is told in the morning. */
 static int64_t months_left(struct derivation *d, const struct kase *k)
 {
 	const struct dated *limit = &d->p->clock_limit;
-	for (uint32_t i = 1; i < limit->n; i++)
-		(void)has_come(d, morning(d, limit->at[i].from));
-	return dated_on(limit, today(d)).n - k->clock_used;
+	int32_t most = dated_on(limit, today(d)).n;
+	for (uint32_t i = 1; i < limit->n; i++) {
+		lk_date from = limit->at[i].from;
+		bool changes = has_come(d, midnight(d, from)) && !has_come(d, morning(d, from));
+		int32_t before = dated_on(limit, from - 1).n;
+		most = changes && before > most ? before : most;
+	}
+	return most - k->clock_used;
 }
 
 static void clock_near(struct derivation *d, uint32_t kase)
