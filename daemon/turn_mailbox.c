@@ -68,6 +68,58 @@ lk_instant home_happened_at(const struct home *home, const struct stored_notice 
 	return t != NULL && t->cause_at < row->cause_at ? t->cause_at : row->cause_at;
 }
 
+static bool has_cause(const struct family *f, struct lk_text source, struct lk_text id)
+{
+	for (uint32_t i = f->causes_n; i-- > 0;)
+		if (family_says(f, f->causes[i].id, id) &&
+		    family_says(f, f->causes[i].source, source))
+			return true;
+	return false;
+}
+
+struct family_look {
+	const struct family *f;
+	bool is_in;
+};
+
+static int look_for_case(void *context, const struct stored_event *event)
+{
+	struct family_look *look = context;
+	look->is_in = family_case(look->f, event->agency, event->number) != NONE;
+	return 0;
+}
+
+/* "source/id": of the recipient's own side, or of a case that is in the family still. */
+static int is_family_event(struct hand_out *h, const struct home *home,
+			   const struct stored_notice *row, struct lk_text name)
+{
+	struct family_look look = { .f = &home->f };
+	const char *slash = memchr(name.at, '/', name.len);
+	if (slash == NULL)
+		return 0;
+	struct lk_text source = { name.at, (uint32_t)(slash - name.at) };
+	struct lk_text id = { slash + 1, name.len - source.len - 1 };
+	if (turn_agency_of(h->t, source) == row->own.agency || has_cause(&home->f, source, id))
+		return 1;
+	int rc = store_event_find(h->t->store, source, id, look_for_case, &look, h->err);
+	return rc < 0 ? rc : look.is_in;
+}
+
+/* What stands on several cases of the other side names one of them. Another may have left the
+ * family since, by a link that was undone. */
+static int rests_on_family(struct hand_out *h, const struct home *home,
+			   const struct stored_notice *row)
+{
+	struct lk_span events = lk_get_path(lk_span_of(row->body, row->body_len), "because.events");
+	struct lk_span key, event;
+	size_t cursor = 0;
+	int rc = 1;
+	while (rc > 0 && lk_next(events, &cursor, &key, &event))
+		if (lk_text_given(lk_as_text(event)))
+			rc = is_family_event(h, home, row, lk_as_text(event));
+	return rc;
+}
+
 /* Asked again each time: is there still a link to the case the facts are from, and a consent for
  * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
@@ -88,7 +140,9 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 	if (rc <= 0)
 		return rc;
 	ask.cause_at = home_happened_at(home, row);
-	return disclosed(&home->f, &ask);
+	if (!disclosed(&home->f, &ask))
+		return 0;
+	return row->level < LK_CONTENT ? 1 : rests_on_family(h, home, row);
 }
 
 /* A number and a kind: that something was told, and not what. */

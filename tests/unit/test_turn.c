@@ -483,6 +483,26 @@ static void nothing_of_an_undone_link_is_shown(void **state)
 		strstr(opened(o, "jones", 0, NULL), "3 withdrawn consent.needed reduced\n"));
 }
 
+/* The row names one case of the other side; what it tells rests on two, and one of them leaves. */
+static void nothing_that_rests_on_an_undone_link_is_shown(void **state)
+{
+	struct office *o = *state;
+	static const char to_c1[] = "{'other':{'agency':'cws','case':'C-1'}}";
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:31:00-08:00", "W-2", "case.opened", "{'status':'active'}");
+	says(o, "2026-03-02T10:32:00-08:00", "W-2", "link.confirmed", to_c1);
+	says(o, "2026-03-02T10:33:00-08:00", "W-1", "concern.raised",
+	     "{'concern':'x','kind':'deviation'}");
+	says(o, "2026-03-02T10:34:00-08:00", "W-2", "case.closing", "{'date':'2026-04-01'}");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "updated meeting.needed\n"));
+	says(o, "2026-03-02T10:35:00-08:00", "W-2", "link.removed", to_c1);
+	const char *lines = opened(o, "garcia", 0, NULL);
+	assert_non_null(strstr(lines, "new meeting.needed\n"));
+	assert_non_null(strstr(lines, "withdrawn meeting.needed reduced\n"));
+}
+
 static void a_catch_up_has_its_row_in_the_ledger(void **state)
 {
 	struct office *o = *state;
@@ -609,6 +629,7 @@ int main(void)
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
+		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
