@@ -29,15 +29,15 @@ struct ctl_group {
 	size_t n;
 };
 extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge,
-	ctl_service, ctl_clients;
+	ctl_service, ctl_clients, ctl_report;
 
 /* The command line. */
 struct ctl_settings {
 	struct place place;
-	const char *agency, *purpose, *worker, *role, *head;
+	const char *agency, *purpose, *worker, *role, *head, *from, *to, *html, *timezone;
 	int after, limit, timeout;
 	const char *covers;
-	bool json, yes, follow, unreachable;
+	bool json, csv, yes, follow, unreachable;
 };
 extern struct ctl_settings ctl_settings;
 extern const struct tool ctl_tool; /* for options_complain() */

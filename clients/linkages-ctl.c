@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-struct ctl_settings ctl_settings = { .timeout = 10 };
+struct ctl_settings ctl_settings = { .timeout = 10, .timezone = "America/Los_Angeles" };
 
 static const struct option_row rows[] = {
 	PLACE_ROWS(ctl_settings.place),
@@ -31,6 +31,15 @@ static const struct option_row rows[] = {
 	  "status: again every two seconds" },
 	{ "unreachable", 0, OPTION_FLAG, NULL, &ctl_settings.unreachable,
 	  "workers: only those whose mailbox no client reads" },
+	{ "from", 0, OPTION_TEXT, "MONTH", &ctl_settings.from,
+	  "report: the first month, like 2026-03 (default: eleven months before the last)" },
+	{ "to", 0, OPTION_TEXT, "MONTH", &ctl_settings.to,
+	  "report: the last month (default: this one)" },
+	{ "csv", 0, OPTION_FLAG, NULL, &ctl_settings.csv, "report: one line a month, with commas" },
+	{ "html", 0, OPTION_TEXT, "FILE", &ctl_settings.html,
+	  "report: a page with plots (-: standard output)" },
+	{ "timezone", 0, OPTION_TEXT, "ZONE", &ctl_settings.timezone,
+	  "report: whose days and months (default: America/Los_Angeles)" },
 	{ "timeout", 't', OPTION_NUMBER, "SECONDS", &ctl_settings.timeout,
 	  "how long to wait for the answer, or for a further part of it (default: 10)" },
 	{ "yes", 'y', OPTION_FLAG, NULL, &ctl_settings.yes,
@@ -75,6 +84,7 @@ static const struct ctl_group *const groups[] = {
 	&ctl_keep,
 	&ctl_expunge,
 	&ctl_case,
+	&ctl_daemon, &ctl_keys, &ctl_letters, &ctl_keep, &ctl_expunge, &ctl_report, &ctl_case,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))
 

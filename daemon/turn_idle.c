@@ -6,9 +6,11 @@
  */
 #include "turn_parts.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define FAMILIES_A_BITE 32
+#define FAMILIES_A_BITE 16
 
 struct bite {
 	uint8_t ids[FAMILIES_A_BITE][LK_DIGEST];
@@ -23,6 +25,117 @@ static int note_dirty(void *context, const uint8_t id[LK_DIGEST], lk_instant wak
 	return 0;
 }
 
+/* ---- What happened, from the log ------------------------------------------------------------- */
+
+struct past {
+	struct turn *t;
+	struct history_line *lines;
+	uint32_t n, room;
+	struct case_key key;
+	struct lk_error *err;
+};
+
+static const char *code_of(const struct lk_event *e)
+{
+	if (e->type == LK_CASE_OPENED)
+		return lk_status_word(e->case_opened.status);
+	if (e->type == LK_CASE_STATUS)
+		return lk_status_word(e->case_status.status);
+	if (e->type == LK_WORKER_ASSIGNED)
+		return lk_role_word(e->worker_assigned.role);
+	if (e->type == LK_WORKER_UNASSIGNED)
+		return lk_role_word(e->worker_unassigned.role);
+	return e->type == LK_PLAN_SIGNED ? lk_plan_kind_word(e->plan_signed.kind) : NULL;
+}
+
+/* What a consent, a plan or a meeting is called at its agency. */
+static struct lk_text ref_of(const struct lk_event *e)
+{
+	switch ((int)e->type) {
+	case LK_CONSENT_SIGNED: return e->consent_signed.consent;
+	case LK_CONSENT_REVOKED: return e->consent_revoked.consent;
+	case LK_PLAN_SIGNED: return e->plan_signed.plan;
+	case LK_PLAN_ENDED: return e->plan_ended.plan;
+	case LK_MEETING_HELD: return e->meeting_held.meeting;
+	}
+	return LK_NO_TEXT;
+}
+
+static bool is_history(int type)
+{
+	return type == LK_CASE_OPENED || type == LK_CASE_STATUS || type == LK_CASE_CLOSING ||
+	       type == LK_CASE_CLOSED || type == LK_WORKER_ASSIGNED ||
+	       type == LK_WORKER_UNASSIGNED || type == LK_CONSENT_SIGNED ||
+	       type == LK_CONSENT_REVOKED || type == LK_CONSENT_REFUSED || type == LK_PLAN_SIGNED ||
+	       type == LK_PLAN_ENDED || type == LK_MEETING_HELD;
+}
+
+static int note_past(void *context, const struct stored_event *row)
+{
+	struct past *p = context;
+	struct lk_event e;
+	struct lk_refused why;
+	if (!is_history(row->type) || row->ahead)
+		return 0;
+	int out = store_is_superseded(p->t->store, row->source, row->id, p->err);
+	if (out != 0 ||
+	    lk_event_decode(row->body, row->body_len, turn_agency_of, p->t, &e, &why) < 0)
+		return out < 0 ? out : 0;
+	struct history_line *wider = vector_grown(p->lines, p->n, &p->room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(p->err, LK_EMEMORY, "no memory for a family's history");
+	p->lines = wider;
+	struct history_line *line = &p->lines[p->n++];
+	*line = (struct history_line){ .at = row->time_at,
+				       .known_at = row->received_at,
+				       .key = p->key,
+				       .type = row->type,
+				       .code = code_of(&e),
+				       .on = LK_NO_DATE };
+	if (row->type == LK_CASE_CLOSING)
+		line->on = e.case_closing.date;
+	snprintf(line->ref, sizeof(line->ref), "%.*s", LK_PRINT(ref_of(&e)));
+	return 0;
+}
+
+static int project_past(struct turn *t, const struct home *h, struct lk_error *err)
+{
+	struct past p = { .t = t, .err = err };
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < h->f.cases_n; i++) {
+		const struct kase *k = &h->f.cases[i];
+		p.key = (struct case_key){ k->agency, family_text(&h->f, k->number) };
+		rc = store_case_events(t->store, p.key, note_past, &p, err);
+	}
+	for (uint32_t i = 0; rc >= 0 && i < p.n; i++)
+		rc = store_project_history(t->store, h->id, i, &p.lines[i], err);
+	free(p.lines);
+	return rc;
+}
+
+static int project_told(struct turn *t, const struct home *h, struct lk_error *err)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
+		const struct told *told = &h->told.at[i];
+		struct told_line line = {
+			.kind = told->kind,
+			.level = told->level,
+			.side = told->side,
+			.own = words_text(&h->told.words, told->own),
+			.other = words_text(&h->told.words, told->other),
+			.is_standing = told->live != 0,
+			.told_at = told->first_told_at,
+			.answered_at = told->answered_at,
+		};
+		if (!told->doubled)
+			rc = store_project_told(t->store, h->id, i, &line, err);
+	}
+	return rc;
+}
+
+/* ---- A bite ---------------------------------------------------------------------------------- */
+
 /* A family whose cases have gone to another is none any more. */
 static int project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
@@ -31,7 +144,11 @@ static int project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error 
 		return LK_ESTORE;
 	if (h->is_stale)
 		return 0; /* behind: it is gathered anew, and marked again, by a turn that passes */
-	return store_project(t->store, id, h->f.cases_n > 0 ? &h->f : NULL, err);
+	bool is_one = h->f.cases_n > 0;
+	int rc = store_project(t->store, id, is_one ? &h->f : NULL, err);
+	if (rc >= 0 && is_one)
+		rc = project_past(t, h, err);
+	return rc >= 0 && is_one ? project_told(t, h, err) : rc;
 }
 
 static int project_some(struct turn *t, struct lk_error *err)

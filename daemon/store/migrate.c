@@ -22,7 +22,8 @@ static const char *const state_1[] = { SQL_STATE(PIECE) NULL };
 static const char *const *const linkages_versions[] = { linkages_1 };
 /* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing
  * is put before it. */
-static const char *const *const state_versions[] = { state_1 };
+static const char *const nothing[] = { NULL };
+static const char *const *const state_versions[] = { nothing, state_1 };
 
 const struct file_kind linkages_file = {
 	.name = "linkages.db",

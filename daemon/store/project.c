@@ -488,6 +488,8 @@ static const struct table {
 	{ "referral", SQL_drop_referral, COUNT(referrals), put_referral },
 	{ "clock", SQL_drop_clock, COUNT(cases), put_clock },
 	{ "removal", SQL_drop_removal, COUNT(removals), put_removal },
+	{ "history", SQL_drop_history, 0, NULL }, /* filled line by line, from the log */
+	{ "told", SQL_drop_told, 0, NULL },       /* and from what was told */
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -497,7 +499,7 @@ static int table_fill(const struct table *table, struct projection *p, struct lk
 	struct query q = query_begin(p->store, table->drop);
 	int rc;
 
-	if (p->family != NULL)
+	if (p->family != NULL && table->put != NULL)
 		memcpy(&n, (const char *)p->family + table->count, sizeof(n));
 	bind_copy(&q, p->id);
 	rc = query_run(&q, err);
@@ -521,6 +523,44 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 		return rc;
 	q = query_begin(s, SQL_dirty_clear);
 	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
+int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t number,
+			  const struct history_line *line, struct lk_error *err)
+{
+	struct projection p = { .store = s, .line = number };
+	struct query q;
+
+	lk_digest_hex(id, p.id);
+	q = row_begin(&p, SQL_put_history);
+	bind_time(&q, line->at);
+	bind_time(&q, line->known_at);
+	bind_copy(&q, lk_agency_word(line->key.agency));
+	bind_text(&q, line->key.number);
+	bind_copy(&q, lk_event_type_word(line->type));
+	bind_copy(&q, line->code);
+	bind_copy(&q, line->ref[0] != '\0' ? line->ref : NULL);
+	bind_date(&q, line->on);
+	return query_run(&q, err);
+}
+
+int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t number,
+		       const struct told_line *line, struct lk_error *err)
+{
+	struct projection p = { .store = s, .line = number };
+	struct query q;
+
+	lk_digest_hex(id, p.id);
+	q = row_begin(&p, SQL_put_told);
+	bind_copy(&q, lk_notice_kind_word(line->kind));
+	bind_copy(&q, lk_level_word(line->level));
+	bind_copy(&q, lk_agency_word(line->side));
+	bind_text(&q, line->own);
+	bind_text(&q, line->other);
+	bind_int(&q, line->is_standing);
+	bind_time(&q, line->told_at);
+	bind_time(&q, line->answered_at);
 	return query_run(&q, err);
 }
 

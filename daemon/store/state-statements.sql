@@ -90,3 +90,15 @@ DELETE FROM removal WHERE family = ?1
 -- name: put_removal
 INSERT INTO removal (family, line, agency, number, person, has_returned, removed_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+
+-- name: drop_history
+DELETE FROM history WHERE family = ?1
+-- name: put_history
+INSERT INTO history (family, line, at, known_at, agency, number, type, code, ref, on_date)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- name: drop_told
+DELETE FROM told WHERE family = ?1
+-- name: put_told
+INSERT INTO told (family, line, kind, level, own_agency, own_number, other_number, is_standing, told_at, answered_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)

@@ -197,6 +197,36 @@ CREATE TABLE removal (
 	PRIMARY KEY (family, line)
 ) STRICT, WITHOUT ROWID;
 
+-- name: history
+CREATE TABLE history (
+	family TEXT NOT NULL, -- the family's name
+	line INTEGER NOT NULL, -- counts
+	at TEXT NOT NULL, -- when it happened or took effect
+	known_at TEXT NOT NULL, -- when the daemon learned of it
+	agency TEXT NOT NULL, -- of the case
+	number TEXT NOT NULL, -- of the case
+	type TEXT NOT NULL, -- of the event: case.opened, case.status, consent.signed, ...; what was superseded is not here
+	code TEXT, -- status, role or kind, by type; null: the type has none
+	ref TEXT, -- the agency's id of the consent, plan or meeting; null: the type has none
+	on_date TEXT, -- of a planned closing; null: taken back, or the type has none
+	PRIMARY KEY (family, line)
+) STRICT, WITHOUT ROWID;
+
+-- name: told
+CREATE TABLE told (
+	family TEXT NOT NULL, -- the family's name
+	line INTEGER NOT NULL, -- counts
+	kind TEXT NOT NULL, -- of the notice
+	level TEXT NOT NULL, -- what it carried of the other side: own, signal, registry, content
+	own_agency TEXT, -- of the recipient's side; null: no side
+	own_number TEXT, -- the recipient's side's case; null: none
+	other_number TEXT, -- the case of the other side that it tells of; null: nothing crossed
+	is_standing INTEGER NOT NULL, -- 1: told and not withdrawn
+	told_at TEXT NOT NULL, -- when it was told first
+	answered_at TEXT, -- when a person acknowledged it; null: nobody has
+	PRIMARY KEY (family, line)
+) STRICT, WITHOUT ROWID;
+
 -- name: mutual_family
 CREATE VIEW mutual_family AS -- families with an open case on both sides, joined by links
 SELECT family, unit, episode, begun_at FROM episode WHERE is_mutual = 1;

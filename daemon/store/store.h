@@ -217,6 +217,25 @@ int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from, c
 struct family;
 int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct family *family,
 		  struct lk_error *err) LK_MUST_CHECK;
+/* What a family's row does not say: each goes behind the last one, after store_project() in the same transaction. */
+struct history_line {
+	lk_instant at, known_at;
+	struct case_key key;
+	int type;            /* lk_event_type */
+	const char *code;    /* a word of ours; NULL: none */
+	char ref[65];        /* empty: none */
+	lk_date on;          /* LK_NO_DATE: none */
+};
+int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t number, const struct history_line *line,
+			  struct lk_error *err) LK_MUST_CHECK;
+struct told_line {
+	int kind, level, side; /* lk_notice_kind, lk_level, lk_agency or -1 */
+	struct lk_text own, other;
+	bool is_standing;
+	lk_instant told_at, answered_at;
+};
+int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t number, const struct told_line *line,
+		       struct lk_error *err) LK_MUST_CHECK;
 /* Empties state.db and marks every family, to have it filled again. Within a transaction, as above. */
 int store_project_reset(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
