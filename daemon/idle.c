@@ -15,12 +15,15 @@
 #include <sysexits.h>
 
 #define BEAT_US (LK_SECOND / 4)
+/* A bite ends with a sync, and whoever publishes while it lasts waits for it: nobody has for so long. */
+#define QUIET_US (20 * INT64_C(1000))
 #define FAILED_US (10 * LK_SECOND)
 
 struct idle {
 	struct loop *loop;
 	struct turn *turn;
 	struct loop_timer *beat, *bite;
+	int64_t accepted; /* events, as last seen */
 };
 
 static void bite(struct idle *idle)
@@ -49,7 +52,15 @@ static void beaten(void *context)
 
 static void bitten(void *context)
 {
-	bite(context);
+	struct idle *idle = context;
+	int64_t accepted = metric_get(METRIC_EVENTS_ACCEPTED);
+
+	if (accepted == idle->accepted) {
+		bite(idle);
+		return;
+	}
+	idle->accepted = accepted;
+	loop_timer_in(idle->bite, QUIET_US);
 }
 
 int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct lk_error *err)

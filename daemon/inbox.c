@@ -28,9 +28,10 @@
 #define PUMP_BITE 256   /* notices sent before others have their turn */
 #define SESSION_BITE 64 /* and of these to one session, so that a long catch-up delays nobody */
 #define BUCKETS 4096    /* a power of two */
-#define BLOCKED_US (20 * INT64_C(1000))   /* until a full queue is tried again */
-#define RECEIPTS_US (100 * INT64_C(1000)) /* receipts that come together are one write */
-#define FAILED_US LK_SECOND               /* until a store that failed is asked again */
+#define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
+#define RECEIPTS_US (LK_SECOND / 2)     /* receipts that come together are one write */
+#define RECEIPTS_A_WRITE 256
+#define FAILED_US LK_SECOND /* until a store that failed is asked again */
 
 struct inbox_session;
 
@@ -110,7 +111,7 @@ static struct mailbox *mailbox_get(struct inbox *inbox, struct lk_text worker)
 	return m;
 }
 
-static void write_receipt(struct inbox *inbox, struct mailbox *m);
+static void write_receipts(void *context);
 
 static void reader_leave(struct inbox *inbox, struct reader *reader)
 {
@@ -122,7 +123,6 @@ static void reader_leave(struct inbox *inbox, struct reader *reader)
 	*in = reader->next_reader;
 	if (m->readers != NULL)
 		return;
-	write_receipt(inbox, m);
 	for (at = bucket_of(inbox, lk_text_of(m->worker)); *at != m; at = &(*at)->next_mailbox)
 		;
 	*at = m->next_mailbox;
@@ -564,26 +564,35 @@ static bool take_credit(struct inbox *inbox, const struct lane_sender *from,
 	return true;
 }
 
-static void write_receipt(struct inbox *inbox, struct mailbox *m)
+static size_t receipts_collect(struct inbox *inbox, struct turn_receipt out[RECEIPTS_A_WRITE])
 {
-	struct lk_error err = { 0 };
+	size_t n = 0;
 
-	if (m->receipt == 0)
-		return;
-	if (turn_receipt(inbox->options.turn, lk_text_of(m->worker), m->receipt, &err) < 0)
-		store_failed(inbox, &err); /* the client's next receipt says it again */
-	else
-		metric_add(METRIC_RECEIPTS, 1);
-	m->receipt = 0;
+	for (size_t i = 0; i < BUCKETS && n < RECEIPTS_A_WRITE; i++)
+		for (struct mailbox *m = inbox->bucket[i]; m != NULL && n < RECEIPTS_A_WRITE;
+		     m = m->next_mailbox) {
+			if (m->receipt == 0)
+				continue;
+			out[n++] = (struct turn_receipt){ lk_text_of(m->worker), m->receipt };
+			m->receipt = 0;
+		}
+	return n;
 }
 
+/* What came together is one transaction; more than fits is the next one's. */
 static void write_receipts(void *context)
 {
 	struct inbox *inbox = context;
+	struct turn_receipt receipts[RECEIPTS_A_WRITE];
+	struct lk_error err = { 0 };
+	size_t n;
 
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct mailbox *m = inbox->bucket[i]; m != NULL; m = m->next_mailbox)
-			write_receipt(inbox, m);
+	while ((n = receipts_collect(inbox, receipts)) > 0) {
+		if (turn_receipts(inbox->options.turn, receipts, n, &err) < 0)
+			store_failed(inbox, &err); /* the clients' next receipts say it again */
+		else
+			metric_add(METRIC_RECEIPTS, (int64_t)n);
+	}
 }
 
 static bool take_receipt(struct inbox *inbox, const struct lane_sender *from,
@@ -722,6 +731,7 @@ static void ended(void *owner, struct lane_session *base)
 	struct inbox_session *session = (struct inbox_session *)base;
 
 	unqueue(owner, session);
+	write_receipts(owner); /* whose mailboxes may go with it */
 	for (size_t i = 0; i < session->n; i++)
 		reader_leave(owner, &session->reader[i]);
 	free(session);

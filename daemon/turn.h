@@ -140,7 +140,12 @@ int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailb
 typedef int turn_notice_visitor(void *context, int64_t seq, const void *body, size_t len);
 int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
 		 turn_notice_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
-int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_error *err) LK_MUST_CHECK;
+struct turn_receipt {
+	struct lk_text worker;
+	int64_t upto; /* stored by a client up to here */
+};
+/* One transaction for all. */
+int turn_receipts(struct turn *t, const struct turn_receipt *receipts, size_t n, struct lk_error *err) LK_MUST_CHECK;
 /* A person answered. 1: stored; 0: was answered before (the sink tells both times, with the first answer's instant);
  * LK_ENOTFOUND: not this worker's notice. */
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,

@@ -24,12 +24,14 @@ int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailb
 	return rc;
 }
 
-int turn_receipt(struct turn *t, struct lk_text worker, int64_t upto, struct lk_error *err)
+int turn_receipts(struct turn *t, const struct turn_receipt *receipts, size_t n,
+		  struct lk_error *err)
 {
 	int rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;
-	rc = store_receipt(t->store, worker, upto, err);
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = store_receipt(t->store, receipts[i].worker, receipts[i].upto, err);
 	if (rc >= 0)
 		return turn_commit(t, err);
 	turn_undo(t);

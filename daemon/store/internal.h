@@ -244,6 +244,7 @@ struct file_kind {
 	int32_t application_id;
 	unsigned mode;
 	const char *locking; /* pragma value */
+	int cache_kib;       /* pages in memory, at most */
 	bool remade;         /* a projection: what cannot be used is not refused but made anew */
 	const char *const *const *version; /* [n]: NULL-ended pieces that make n + 1 of n */
 	int versions;

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* One thread: no connection needs a lock of its own. */
+#define OPEN_ALWAYS (SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX)
+
 #define PIECE(name, sql) sql,
 static const char *const linkages_1[] = { SQL_LINKAGES_1(PIECE) NULL };
 static const char *const state_1[] = { SQL_STATE(PIECE) NULL };
@@ -30,6 +33,7 @@ const struct file_kind linkages_file = {
 	.application_id = 0x4c4b4442, /* 'LKDB' */
 	.mode = 0600,
 	.locking = "EXCLUSIVE",
+	.cache_kib = 96 * 1024,
 	.version = linkages_versions,
 	.versions = sizeof(linkages_versions) / sizeof(linkages_versions[0]),
 };
@@ -39,6 +43,7 @@ const struct file_kind state_file = {
 	.application_id = 0x4c4b5354, /* 'LKST' */
 	.mode = 0640,
 	.locking = "NORMAL", /* others read it */
+	.cache_kib = 8 * 1024,
 	.remade = true,
 	.version = state_versions,
 	.versions = sizeof(state_versions) / sizeof(state_versions[0]),
@@ -282,13 +287,14 @@ static int file_settings(sqlite3 *db, const struct file_kind *kind)
 		"PRAGMA trusted_schema = OFF",   "PRAGMA temp_store = MEMORY",
 		"PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
 	};
-	char locking[64];
+	char own[96];
 	int rc = SQLITE_OK;
 
-	(void)snprintf(locking, sizeof(locking), "PRAGMA locking_mode = %s", kind->locking);
+	(void)snprintf(own, sizeof(own), "PRAGMA locking_mode = %s; PRAGMA cache_size = -%d",
+		       kind->locking, kind->cache_kib);
 	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
 		rc = sqlite3_exec(db, settings[i], NULL, NULL, NULL);
-	return rc == SQLITE_OK ? sqlite3_exec(db, locking, NULL, NULL, NULL) : rc;
+	return rc == SQLITE_OK ? sqlite3_exec(db, own, NULL, NULL, NULL) : rc;
 }
 
 /* From here on it is ours: under EXCLUSIVE the first transaction takes the lock and keeps it. */
@@ -325,8 +331,7 @@ int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *
 static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3 **db,
 			  struct lk_error *err)
 {
-	int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE,
-				 NULL);
+	int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | OPEN_ALWAYS, NULL);
 
 	if (rc == SQLITE_OK)
 		rc = versions_make(*db, kind, 0);
@@ -359,7 +364,7 @@ int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struc
 	if ((rc = path_of(s, kind, "", &path, err)) < 0 ||
 	    (rc = file_find(s, kind, &path, err)) < 0)
 		return rc;
-	rc = sqlite3_open_v2(path.at, db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	rc = sqlite3_open_v2(path.at, db, flags | OPEN_ALWAYS, NULL);
 	if (rc == SQLITE_OK && !s->read_only)
 		rc = file_settings(*db, kind);
 	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);

@@ -148,11 +148,23 @@ static char *copied(const char *text)
 	return text != NULL ? strdup(text) : NULL;
 }
 
+/* Counts of SQLite's own, each behind a lock, that nobody reads. Only before its first use; later it
+ * stays as it is. */
+static void sqlite_prepare(void)
+{
+	static bool done;
+
+	if (!done)
+		(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	done = true;
+}
+
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int rc;
 
+	sqlite_prepare();
 	*out = NULL;
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
@@ -162,7 +174,8 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
 	s->directory = copied(options->directory);
 	s->file = copied(options->file);
-	if (s->names == NULL || s->cases == NULL || (options->directory != NULL && s->directory == NULL) ||
+	if (s->names == NULL || s->cases == NULL ||
+	    (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
 		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
 	else

@@ -291,7 +291,8 @@ static int do_answers(struct rig *r, const struct deed *deed)
 		rc = store_notices_after(r->store, worker, 0, 64, note_id, &a, &r->err);
 	for (int i = 0; rc >= 0 && i < a.n; i++)
 		rc = turn_answer(r->turn, worker, a.id[i], deed->now, &r->err);
-	return rc < 0 ? rc : turn_receipt(r->turn, worker, r->outside.answers_upto, &r->err);
+	const struct turn_receipt receipt = { worker, r->outside.answers_upto };
+	return rc < 0 ? rc : turn_receipts(r->turn, &receipt, 1, &r->err);
 }
 
 static int do_idle(struct rig *r, const struct deed *deed)

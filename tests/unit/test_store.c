@@ -1313,7 +1313,7 @@ static void a_transaction_that_sqlite_gave_up_is_not_written_to(void **state)
 
 	GOOD(store_begin(place->store, &err));
 	disk.write_answer = SQLITE_FULL;
-	for (int i = 0; i < 1000 && rc == 0; i++) {
+	for (int i = 0; i < 2500 && rc == 0; i++) {
 		char id[16];
 		int64_t position;
 
