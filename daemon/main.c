@@ -537,9 +537,11 @@ static int status_of(int fault)
 	static const struct {
 		int fault, status;
 	} statuses[] = {
-		{ LK_ECONFIG, EX_CONFIG }, { LK_ENOTFOUND, EX_CONFIG }, { LK_ENET, EX_UNAVAILABLE },
-		{ LK_EMEMORY, EX_OSERR },  { LK_ESTORE, EX_IOERR },     { LK_EFULL, EX_IOERR },
-		{ LK_ESYNC, EX_TEMPFAIL }, { LK_ESTATE, EX_TEMPFAIL },  { LK_EAUTH, EX_NOPERM },
+		{ LK_ECONFIG, EX_CONFIG },   { LK_ENOTFOUND, EX_CONFIG },
+		{ LK_ENET, EX_UNAVAILABLE }, { LK_EMEMORY, EX_OSERR },
+		{ LK_ESTORE, EX_IOERR },     { LK_EFULL, EX_IOERR },
+		{ LK_ESYNC, EX_TEMPFAIL },   { LK_ESTATE, EX_UNAVAILABLE },
+		{ LK_EAUTH, EX_NOPERM },
 	};
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
 		if (statuses[i].fault == fault)
