@@ -126,27 +126,6 @@ static int read_event(struct admission *a)
 	return 0;
 }
 
-/* A seq that was stored before: the verdict of then, unless the content is another. */
-static int answer_again(struct admission *a)
-{
-	struct stream_verdict was;
-	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was,
-				      a->err);
-	if (rc < 0)
-		return rc;
-	a->verdict->outcome = TURN_REPEATED;
-	if (rc == 0)
-		return 0; /* a repeat of an event that has its place elsewhere */
-	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
-		return refuse(a, LK_CONFLICT, "seq",
-			      "this place in the outbox held other content before");
-	if (was.was_refused) {
-		a->verdict->outcome = TURN_REFUSED;
-		a->verdict->refused = was.refused;
-	}
-	return 0;
-}
-
 /* ---- Known events ---------------------------------------------------------------------------- */
 
 struct known {
@@ -178,6 +157,41 @@ static int look_up(struct admission *a)
 	if (a->in->has_outbox_seq && !k.has_place)
 		rc = store_event_place(a->t->store, k.position, a->in->epoch, a->in->seq, a->err);
 	return rc < 0 ? rc : 1;
+}
+
+/* ---- Known places ----------------------------------------------------------------------------- */
+
+static int refuse_other(struct admission *a)
+{
+	return refuse(a, LK_CONFLICT, "seq", "this place in the outbox held other content before");
+}
+
+/* A place that was passed over: its event was known by its id from elsewhere, and that must be the event; or an outbox
+ * had forgotten it, and what comes now is not what was settled. */
+static int answer_elsewhere(struct admission *a, bool is_read)
+{
+	int rc = is_read ? look_up(a) : 0;
+	return rc == 0 ? refuse_other(a) : rc > 0 ? 0 : rc;
+}
+
+/* A seq that was stored before: the verdict of then, unless the content is another. */
+static int answer_again(struct admission *a, bool is_read)
+{
+	struct stream_verdict was;
+	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was,
+				      a->err);
+	if (rc < 0)
+		return rc;
+	a->verdict->outcome = TURN_REPEATED;
+	if (rc == 0)
+		return answer_elsewhere(a, is_read);
+	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
+		return refuse_other(a);
+	if (was.was_refused) {
+		a->verdict->outcome = TURN_REFUSED;
+		a->verdict->refused = was.refused;
+	}
+	return 0;
 }
 
 /* ---- Effects --------------------------------------------------------------------------------- */
@@ -458,7 +472,7 @@ static int admit_placed(struct admission *a, bool is_read)
 			       (long long)a->in->seq, (long long)a->t->stream.next);
 	if (a->in->seq == a->t->stream.next)
 		return admit_new(a, is_read);
-	rc = answer_again(a);
+	rc = answer_again(a, is_read);
 	return rc == LK_EREFUSED ? keep_letter(a, false) : rc;
 }
 

@@ -269,6 +269,21 @@ class Outboxes(FaultTest):
         self.publish(numbered(15, 3), "copy.outbox")
         self.assertEqual(sorted(self.ids()), sorted(f"e{i}" for i in range(1, 18)))
 
+    def test_an_outbox_that_had_forgotten_and_is_whole_again(self):
+        """What was recorded as lost comes after all, from an older copy: it is taken, and not taken for what is there."""
+        self.publish(numbered(1, 2))
+        self.copy("calsaws.outbox", "copy.outbox")
+        base = sqlite3.connect(self.daemon.path("calsaws.outbox"))
+        base.execute("UPDATE outbox SET last = 5, acked = 5")  # as after damage: its events are gone, three of them for us too
+        base.execute("DELETE FROM event")
+        base.commit()
+        base.close()
+        self.publish(numbered(6, 2))
+        self.assertEqual(self.asker().ok("status")["alarms"]["source_gap"]["raised"], 1)
+        self.copy("copy.outbox", "calsaws.outbox")
+        self.publish(numbered(3, 3) + numbered(6, 4))
+        self.assertEqual(sorted(self.ids()), [f"e{i}" for i in range(1, 10)])
+
     def copy(self, source, target):
         for name in glob.glob(self.daemon.path(target) + "*"):
             os.unlink(name)

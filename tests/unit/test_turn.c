@@ -574,6 +574,34 @@ static void a_publisher_is_asked_for_what_is_missing(void **state)
 	assert_int_equal(stream.wanted, 4); /* an old copy, and told so */
 }
 
+/* A place below `next` that nothing is known of: only an event that is known by its id passes there. */
+static void nothing_new_passes_for_what_was_settled(void **state)
+{
+	static const uint8_t epoch[LK_DIGEST] = { 7 };
+	struct office *o = *state;
+	struct stored_stream stream;
+	lk_instant now = story_instant("2026-03-02T12:00:00-08:00");
+	struct lk_bytes bytes = event("z-1", "2026-03-02T12:00:00-08:00", "C-1", "contact.made",
+				      "'data':{'kind':'phone'}");
+	struct turn_event sent = { bytes.at, bytes.len, LK_TEXT("cws-cms"), true, { 7 }, 2 };
+	int letters = 0;
+
+	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 5, 9, 0, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	assert_int_equal(turn_events(o->turn, now, &sent, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_REFUSED);
+	assert_int_equal(o->verdict.refused.reason, LK_CONFLICT);
+	assert_string_equal(o->verdict.refused.field, "seq");
+	sent.has_outbox_seq = false;
+	assert_int_equal(turn_events(o->turn, now, &sent, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	sent.has_outbox_seq = true;
+	assert_int_equal(turn_events(o->turn, now, &sent, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
+	lk_bytes_free(&bytes);
+}
+
 static void what_an_outbox_forgot_is_passed_over(void **state)
 {
 	static const uint8_t epoch[LK_DIGEST];
@@ -633,6 +661,7 @@ int main(void)
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
+		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
 		IN_OFFICE(who_is_it),
 	};
