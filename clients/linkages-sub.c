@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #define DEFAULT_ADDRESS "tcp://127.0.0.1:5563"
-#define SHORT_ID 8 /* digits of an id on a line: enough to tell one worker's notices apart */
+#define SHORT_ID 8     /* digits of an id on a line: enough to tell one worker's notices apart */
+#define FURTHER 18     /* the column where a notice goes on in a second line */
+#define COMFORTABLE 40 /* columns that a sentence should have */
 
 static struct {
 	struct place place;
@@ -111,19 +113,34 @@ static void put_time(struct output *out, struct lk_text time)
 	lk_bytes_free(&text);
 }
 
-static void put_phrase(struct output *out, struct lk_span notice)
+static void add(struct lk_bytes *text, const char *before, struct lk_text value, const char *after)
+{
+	if (!lk_text_given(value))
+		return;
+	lk_bytes_add(text, before, strlen(before));
+	lk_bytes_add(text, value.at, value.len);
+	lk_bytes_add(text, after, strlen(after));
+}
+
+/* What it is about, until when, which case, and the first digits of its id. */
+static void sentence_print(struct output *out, struct lk_span notice)
 {
 	struct lk_bytes text = { 0 };
-	struct lk_text reason = text_in(notice, "reason");
+	struct lk_text id = text_in(notice, "id");
+	bool answered = lk_text_given(lk_as_text(lk_get_path(notice, "answered.by")));
 
+	if (id.len > SHORT_ID)
+		id.len = SHORT_ID;
 	phrase_notice(notice, &text);
-	output_text(out, (struct lk_text){ (const char *)text.at, (uint32_t)text.len });
+	add(&text, " (", text_in(notice, "reason"), ")");
+	add(&text, "; due ", text_in(notice, "due"), "");
+	add(&text, "; case ", text_in(notice, "case"), "");
+	add(&text, answered ? "; answered  " : "  ", id, "");
+	/* Where little is left beside the other columns, what is broken off begins under the kind. */
+	if (!text.failed)
+		output_wrapped(out, (struct lk_text){ (const char *)text.at, (uint32_t)text.len },
+			       out->width < out->column + COMFORTABLE ? FURTHER : out->column);
 	lk_bytes_free(&text);
-	if (lk_text_given(reason)) {
-		output_word(out, " (");
-		output_text(out, reason);
-		output_word(out, ")");
-	}
 }
 
 static void put_labelled(struct output *out, const char *label, struct lk_text value)
@@ -134,20 +151,20 @@ static void put_labelled(struct output *out, const char *label, struct lk_text v
 	output_text(out, value);
 }
 
-/* Whom to call on the other side: under the notices that say for the first time that there is one. */
+/* Whom to call on the other side: under the notices that say that there is one, also where only that has changed. */
 static void contacts_print(struct output *out, struct lk_span notice)
 {
 	struct lk_span key, contact;
 	size_t cursor = 0;
 
-	if (!lk_text_says(text_in(notice, "state"), "new") ||
+	if (lk_text_says(text_in(notice, "state"), "withdrawn") ||
 	    strncmp(text_in(notice, "kind").at != NULL ? text_in(notice, "kind").at : "",
 		    "crossover.", 10) != 0)
 		return;
 	while (lk_next(lk_get(notice, "contacts"), &cursor, &key, &contact)) {
 		struct lk_text name = text_in(contact, "name");
 
-		output_pad(out, 18);
+		output_pad(out, FURTHER);
 		output_text(out, lk_text_given(name) ? name : text_in(contact, "worker"));
 		put_labelled(out, ", ", text_in(contact, "role"));
 		put_labelled(out, ", ", text_in(contact, "phone"));
@@ -158,7 +175,6 @@ static void contacts_print(struct output *out, struct lk_span notice)
 static void notice_print(struct run *r, struct lk_text worker, struct lk_span notice)
 {
 	struct output *out = &r->out;
-	struct lk_text id = text_in(notice, "id");
 
 	output_paint(out, paint_of(notice));
 	put_time(out, text_in(notice, "at"));
@@ -171,15 +187,7 @@ static void notice_print(struct run *r, struct lk_text worker, struct lk_span no
 	output_pad(out, r->workers_n > 1 ? 58 : 42);
 	output_text(out, text_in(notice, "state"));
 	output_pad(out, r->workers_n > 1 ? 69 : 53);
-	put_phrase(out, notice);
-	put_labelled(out, "; due ", text_in(notice, "due"));
-	put_labelled(out, "; case ", text_in(notice, "case"));
-	if (lk_text_given(lk_as_text(lk_get_path(notice, "answered.by"))))
-		output_word(out, "; answered");
-	output_word(out, "  ");
-	if (id.len > SHORT_ID)
-		id.len = SHORT_ID;
-	output_text(out, id);
+	sentence_print(out, notice);
 	output_paint(out, PAINT_PLAIN);
 	output_word(out, "\n");
 	contacts_print(out, notice);

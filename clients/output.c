@@ -7,18 +7,29 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define COLUMNS_MAX 16 /* of a table; members of a row beyond these are left to --json */
 #define CELL_MAX 60
 #define INDENT 2
+#define NARROWEST 20 /* columns beside an indent; in less, nothing is gained by breaking lines */
+
+/* 0: no terminal, or one that does not say. */
+static unsigned width_of(FILE *to)
+{
+	struct winsize size = { 0 };
+
+	return isatty(fileno(to)) == 1 && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size.ws_col
+										    : 0;
+}
 
 void output_open(struct output *out, FILE *to, bool json)
 {
 	const char *no_colour = getenv("NO_COLOR");
 	const char *terminal = getenv("TERM");
 
-	*out = (struct output){ .to = to, .json = json };
+	*out = (struct output){ .to = to, .json = json, .width = json ? 0 : width_of(to) };
 	out->coloured = !json && isatty(fileno(to)) == 1 &&
 			(no_colour == NULL || *no_colour == '\0') &&
 			(terminal == NULL || strcmp(terminal, "dumb") != 0);
@@ -106,6 +117,28 @@ unsigned output_width(struct lk_text theirs)
 	for (size_t i = 0; i < theirs.len; i += len)
 		width += escape((const uint8_t *)theirs.at + i, theirs.len - i, &len, one);
 	return width;
+}
+
+void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent)
+{
+	bool breaks = out->width >= indent + NARROWEST;
+
+	while (theirs.len > 0) {
+		const char *blank = memchr(theirs.at, ' ', theirs.len);
+		uint32_t len = blank != NULL ? (uint32_t)(blank - theirs.at) : theirs.len;
+		uint32_t taken = blank != NULL ? len + 1 : len;
+		struct lk_text word = { theirs.at, len };
+
+		if (breaks && out->column > indent &&
+		    out->column + output_width(word) > out->width) {
+			output_word(out, "\n");
+			output_pad(out, indent);
+		}
+		output_text(out, word);
+		theirs = (struct lk_text){ theirs.at + taken, theirs.len - taken };
+		if (blank != NULL && (!breaks || out->column + 1 < out->width))
+			output_word(out, " ");
+	}
 }
 
 void output_word(struct output *out, const char *ours)

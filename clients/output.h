@@ -14,6 +14,7 @@ struct output {
 	bool json;       /* one JSON object a line */
 	bool coloured;   /* a terminal, text, and NO_COLOR not set */
 	unsigned column; /* characters on this line so far */
+	unsigned width;  /* of the terminal; 0: there is none, and lines are as long as they are */
 };
 
 enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_FAINT, PAINT_ALARM, PAINT_GOOD };
@@ -21,6 +22,8 @@ enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_FAINT, PAINT_ALARM, PAINT_GOOD };
 void output_open(struct output *out, FILE *to, bool json);
 void output_word(struct output *out, const char *ours); /* our own words, as they are */
 void output_text(struct output *out, struct lk_text theirs);
+/* The same, broken at blanks where the terminal ends; lines after the first begin at `indent`. */
+void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent);
 void output_paint(struct output *out,
 		  enum paint paint); /* until the next; nothing where it is not coloured */
 void output_pad(struct output *out, unsigned column); /* spaces up to there; at least one */

@@ -174,6 +174,31 @@ static void every_kind_has_a_phrase(void **state)
 	}
 }
 
+static void wrapped_is(unsigned width, const char *theirs, const char *expected)
+{
+	start(false);
+	out.width = width;
+	output_word(&out, "12");
+	output_wrapped(&out, lk_text_of(theirs), 4);
+	finish(expected);
+}
+
+static void lines_break_at_blanks_where_the_terminal_ends(void **state)
+{
+	static const char *const text = "one two  three fourfive six seven";
+
+	(void)state;
+	wrapped_is(0, text, "12one two  three fourfive six seven");
+	wrapped_is(24, text, "12one two  three \n    fourfive six seven");
+	wrapped_is(25, text, "12one two  three fourfive\n    six seven");
+	wrapped_is(35, text, "12one two  three fourfive six seven");
+	wrapped_is(23, text, "12one two  three fourfive six seven");
+	wrapped_is(24, "a-word-that-is-longer-than-the-line it",
+		   "12a-word-that-is-longer-than-the-line\n    it");
+	wrapped_is(24, "", "12");
+	wrapped_is(24, "\033[31m and then some more", "12\\x1b[31m and then some\n    more");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +207,7 @@ int main(void)
 		cmocka_unit_test(letters_of_every_script_stay),
 		cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
 		cmocka_unit_test(maps_are_aligned_and_lists_of_maps_are_tables),
+		cmocka_unit_test(lines_break_at_blanks_where_the_terminal_ends),
 		cmocka_unit_test(json_is_one_line),
 		cmocka_unit_test(phrases_say_what_is_there_and_no_more),
 		cmocka_unit_test(every_kind_has_a_phrase),
