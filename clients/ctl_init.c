@@ -20,7 +20,7 @@
 
 static const char clients_head[] =
 	"# Whose key is whose, and what each may say and read: 'linkages-ctl clients' keeps it, or edit it by hand.\n"
-	"# /usr/share/doc/linkages/examples/clients.yaml explains every member. Read again on reload.\n";
+	"# /usr/share/linkages/examples/clients.yaml explains every member. Read again on reload.\n";
 
 struct making {
 	char folder[PLACE_PATH - 64];
