@@ -29,7 +29,7 @@ struct ctl_group {
 	size_t n;
 };
 extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge,
-	ctl_service, ctl_clients, ctl_report;
+	ctl_service, ctl_clients, ctl_report, ctl_export;
 
 /* The command line. */
 struct ctl_settings {

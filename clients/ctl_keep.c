@@ -227,6 +227,43 @@ static int scrub_print(void *context, struct lk_span body)
 	return sound ? 0 : 1;
 }
 
+/* ---- rebuild ----------------------------------------------------------------------------------------------------------- */
+
+static void rebuild_page(struct output *out, struct lk_span body)
+{
+	static const char *const counts[][2] = {
+		{ "families_differed", " were not what the log says; " },
+		{ "state_differed", " had other rows in state.db; " },
+		{ "state_orphans", " in state.db were of no family\n" },
+	};
+	bool equal = false;
+	int64_t n = 0;
+	char number[32];
+
+	(void)lk_as_bool(lk_get(body, "equal"), &equal);
+	(void)lk_as_int(lk_get(body, "families"), &n);
+	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
+	output_word(out, number);
+	output_word(out,
+		    equal ? " families folded anew from the log: all equal, and so is state.db\n"
+			  : " families folded anew from the log; what differed was replaced: ");
+	for (size_t i = 0; !equal && i < sizeof(counts) / sizeof(counts[0]); i++) {
+		(void)lk_as_int(lk_get(body, counts[i][0]), &n);
+		(void)snprintf(number, sizeof(number), "%lld", (long long)n);
+		output_word(out, number);
+		output_word(out, counts[i][1]);
+	}
+}
+
+static int rebuild_print(void *context, struct lk_span body)
+{
+	bool equal = false;
+
+	(void)ctl_print_as(context, body, rebuild_page);
+	(void)lk_as_bool(lk_get(body, "equal"), &equal);
+	return equal ? 0 : 1;
+}
+
 /* ---- backup ------------------------------------------------------------------------------------------------------------ */
 
 struct made {
@@ -473,6 +510,9 @@ static const struct ctl_command commands[] = {
 	  "operator", "ledger-verify", verify_arguments, verdict_print, verify },
 	{ "scrub", NULL, "read every row, and compare it with its sum", "operator", "scrub",
 	  ctl_put_nothing, scrub_print, ctl_ask },
+	{ "rebuild", NULL,
+	  "fold every family anew from the log, fill state.db anew, and say whether both were equal",
+	  "operator", "rebuild", ctl_put_nothing, rebuild_print, ctl_ask },
 	{ "backup list", NULL, "which backups were made, and where they were put", "operator",
 	  "backups", ctl_put_nothing, backups_print, ctl_ask },
 	{ "backup forget", "NUMBER", "a backup is kept nowhere any more", "operator",

@@ -118,6 +118,22 @@ int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 /* A commit and a read of what was committed: whether the store answers. Negative where it refuses, as ever. */
 int turn_touch(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- Making the projections anew ---------------------------------------------------------------------------------- */
+
+/* Every family folded anew from the log and held against its row, and its rows in state.db against those made of it.
+ * What differs is replaced. A few families a step: 1: there are more; 0: done. Not within a transaction. */
+struct turn_rebuilding;
+struct turn_rebuilt {
+	int64_t families;
+	int64_t folds;   /* whose row was not what the log says */
+	int64_t rows;    /* whose rows in state.db were not, though they were not waiting to be filled */
+	int64_t orphans; /* in state.db, of no family */
+};
+int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err) LK_MUST_CHECK;
+int turn_rebuild_step(struct turn_rebuilding *rebuilding, struct lk_error *err) LK_MUST_CHECK;
+void turn_rebuild_told(const struct turn_rebuilding *rebuilding, struct turn_rebuilt *out);
+void turn_rebuild_end(struct turn_rebuilding *rebuilding); /* NULL-safe */
+
 /* ---- Expunging a family, on order --------------------------------------------------------------------------------- */
 
 /* From here on nothing that names a case of the family is taken in, whatever becomes of the rest. LK_ENOTFOUND: no such

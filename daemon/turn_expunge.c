@@ -58,6 +58,20 @@ static int find_family(struct turn_expunging *x, struct case_key key)
 	return rc;
 }
 
+/* From now on nobody's case looks like one of these: no family is told of them any more. */
+static int forget_tokens(struct turn_expunging *x)
+{
+	int rc = store_begin(x->t->store, x->err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc >= 0 && i < x->n; i++)
+		rc = store_tokens_put(x->t->store, x->cases[i], NULL, 0, x->err);
+	if (rc >= 0)
+		return turn_commit(x->t, x->err);
+	turn_undo(x->t);
+	return rc;
+}
+
 int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **out,
 		 struct lk_error *err)
 {
@@ -70,6 +84,8 @@ int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **ou
 	int rc = find_family(x, key);
 	if (rc >= 0)
 		rc = store_expunged_add(t->store, x->cases, x->n, err);
+	if (rc >= 0)
+		rc = forget_tokens(x);
 	if (rc >= 0)
 		rc = store_traces_open(t->store, x->cases, x->n, &x->traces, err);
 	if (rc < 0) {
@@ -101,14 +117,21 @@ static bool is_of(const struct turn_expunging *x, struct lk_text number)
 }
 
 /* The words go with the records: what is kept is copied, what is not leaves nothing. */
-static int forget_told(const struct turn_expunging *x, struct home *h)
+static int forget_told(struct turn_expunging *x, struct home *h)
 {
 	struct tolds kept = { .n = 0 };
-	for (uint32_t i = 0; i < h->told.n; i++) {
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
 		const struct told *t = &h->told.at[i];
-		if (!is_of(x, words_text(&h->told.words, t->other)) &&
-		    !is_of(x, words_text(&h->told.words, t->own)))
+		if (is_of(x, words_text(&h->told.words, t->other)) ||
+		    is_of(x, words_text(&h->told.words, t->own)))
+			rc = store_traces_note(x->traces, t->id, x->err);
+		else
 			tolds_move(&kept, &h->told, t);
+	}
+	if (rc < 0) {
+		tolds_free(&kept);
+		return rc;
 	}
 	if (kept.failed) {
 		tolds_free(&kept);
@@ -142,9 +165,14 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 {
 	struct turn *t = x->t;
 	x->neighbours_n = 0;
-	int rc = store_traces_strike(x->traces, order, &x->struck, x->err);
+	struct home *own = home_get(t, x->family, x->err);
+	int rc = own == NULL ? LK_ESTORE : 0;
+	for (uint32_t i = 0; rc >= 0 && i < own->told.n; i++)
+		rc = store_traces_note(x->traces, own->told.at[i].id, x->err);
 	if (rc >= 0)
 		rc = store_traces_neighbours(x->traces, note_neighbour, x);
+	if (rc >= 0)
+		rc = store_traces_strike(x->traces, order, &x->struck, x->err);
 	if (rc >= 0)
 		rc = home_drop(t, x->family, x->err);
 	if (rc >= 0)

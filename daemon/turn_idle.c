@@ -137,7 +137,7 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 /* ---- A bite ---------------------------------------------------------------------------------- */
 
 /* A family whose cases have gone to another is none any more. */
-static int project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
+int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_get(t, id, err);
 	if (h == NULL)
@@ -161,7 +161,7 @@ static int project_some(struct turn *t, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	for (int i = 0; rc >= 0 && i < bite.n; i++)
-		rc = project(t, bite.ids[i], err);
+		rc = home_project(t, bite.ids[i], err);
 	if (rc >= 0)
 		rc = store_commit(t->store, err);
 	if (rc < 0)

@@ -179,6 +179,11 @@ int tally_flush(struct turn *t, struct lk_error *err); /* within the transaction
 void tally_tell(struct turn *t);                       /* after COMMIT */
 void tally_undo(struct turn *t);
 
+/* ---- turn_idle.c ----------------------------------------------------------------------------- */
+
+/* The family's rows in state.db, within a transaction that changes no family. */
+int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
+
 /* ---- turn.c ---------------------------------------------------------------------------------- */
 
 /* Remembers for after COMMIT. LK_EMEMORY. */

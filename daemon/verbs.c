@@ -332,6 +332,8 @@ const struct control_verb daemon_verbs[] = {
 	{ "hold", ROLE_AUDITOR, verb_hold },
 	{ "release", ROLE_AUDITOR, verb_release },
 	{ "holds", ROLE_AUDITOR, verb_holds },
+	{ "rebuild", ROLE_OPERATOR, verb_rebuild },
+	{ "export", ROLE_AUDITOR, verb_export },
 	{ "backup", ROLE_OPERATOR, verb_backup },
 	{ "backup-verified", ROLE_OPERATOR, verb_backup_verified },
 	{ "backup-forget", ROLE_OPERATOR, verb_backup_forget },

@@ -22,6 +22,8 @@ void verb_ledger_verify(void *context, struct control *control, const struct con
 			struct lk_span args);
 void verb_scrub(void *context, struct control *control, const struct control_asker *asker,
 		struct lk_span args);
+void verb_rebuild(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args);
 void verb_backup(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args);
 /* Said by the tool, once it has moved the copy and proved it sound. */
@@ -43,6 +45,10 @@ void verb_release(void *context, struct control *control, const struct control_a
 		  struct lk_span args);
 void verb_holds(void *context, struct control *control, const struct control_asker *asker,
 		struct lk_span args);
+
+/* The purpose of an export of state.db goes to the ledger; the tool reads the file itself. */
+void verb_export(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args);
 
 /* Dead letters: verbs_letters.c. The list shows ids and reasons; reading and submitting again are for auditors. */
 void verb_dead_letters(void *context, struct control *control, const struct control_asker *asker,

@@ -175,3 +175,14 @@ void verb_plan(void *context, struct control *control, const struct control_aske
 {
 	answer(context, control, asker, args, ask_plan);
 }
+
+void verb_export(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args)
+{
+	struct lk_error err = { 0 };
+
+	if (verb_purpose(context, asker, args, "export of the state store", &err) < 0)
+		verb_fail(control, asker, &err);
+	else
+		control_reply(control, asker, false, NULL);
+}

@@ -5,6 +5,7 @@
  */
 #include "verbs.h"
 
+#include "census.h"
 #include "daemon.h"
 #include "intake.h"
 #include "jobs.h"
@@ -353,4 +354,76 @@ void verb_backups(void *context, struct control *control, const struct control_a
 	}
 	lk_bytes_free(&l.items);
 	lk_bytes_free(&body);
+}
+
+/* ---- rebuild --------------------------------------------------------------------------------- */
+
+struct rebuilding {
+	struct turn_rebuilding *turn;
+	int64_t families; /* as the last look found it; 0: nobody has looked yet */
+};
+
+static int rebuild_step(void *work, struct lk_error *err)
+{
+	struct rebuilding *r = work;
+
+	return turn_rebuild_step(r->turn, err);
+}
+
+static void rebuild_count(const void *work, int64_t *done, int64_t *of)
+{
+	const struct rebuilding *r = work;
+	struct turn_rebuilt found;
+
+	turn_rebuild_told(r->turn, &found);
+	*done = found.families;
+	*of = r->families;
+}
+
+static void rebuild_report(void *work, struct lk_bytes *body)
+{
+	const struct rebuilding *r = work;
+	struct turn_rebuilt found;
+
+	turn_rebuild_told(r->turn, &found);
+	lk_put_map(body, 5);
+	lk_put_word(body, "equal");
+	lk_put_bool(body, found.folds == 0 && found.rows == 0 && found.orphans == 0);
+	verb_put_number(body, "families", found.families);
+	verb_put_number(body, "families_differed", found.folds);
+	verb_put_number(body, "state_differed", found.rows);
+	verb_put_number(body, "state_orphans", found.orphans);
+}
+
+static void rebuild_end(void *work)
+{
+	struct rebuilding *r = work;
+
+	turn_rebuild_end(r->turn);
+	free(r);
+}
+
+static const struct job_kind rebuild = { "rebuild", rebuild_step, rebuild_count, rebuild_report,
+					 rebuild_end };
+
+void verb_rebuild(void *context, struct control *control, const struct control_asker *asker,
+		  struct lk_span args)
+{
+	struct daemon *d = context;
+	struct rebuilding *r = calloc(1, sizeof(*r));
+	struct census_count count = { 0 };
+	struct lk_error err = { 0 };
+	int rc = r == NULL ? lk_fail(&err, LK_EMEMORY, "no memory") : 0;
+
+	(void)args;
+	if (rc == 0)
+		rc = turn_rebuild(d->turn, &r->turn, &err);
+	if (rc < 0) {
+		free(r);
+		verb_fail(control, asker, &err);
+		return;
+	}
+	if (census_count(d->census, &count))
+		r->families = count.families;
+	begin(d, &rebuild, r, control, asker);
 }

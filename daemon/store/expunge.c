@@ -289,6 +289,13 @@ int store_traces_find(struct store_traces *t, int limit, struct lk_error *err)
 
 /* ---- Striking out ---------------------------------------------------------------------------- */
 
+static int ascending(const void *a, const void *b)
+{
+	int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
 static int strike_ref(struct store *s, enum statement which, int64_t ref, struct lk_error *err)
 {
 	struct query q = query_begin(s, which);
@@ -307,18 +314,25 @@ static int strike_events(struct store *s, const struct numbers *list, struct lk_
 }
 
 /* The rows of their making go from the ledger with them. */
-static int strike_notices(struct store_traces *t, struct numbers *ledger, struct lk_error *err)
+static int strike_notices(struct store_traces *t, struct numbers *ledger, int64_t *count,
+			  struct lk_error *err)
 {
 	uint8_t id[LK_DIGEST];
-	int64_t number;
+	int64_t number, struck = 0;
 	int rc = 0;
 
+	if (t->notices.n > 0)
+		qsort(t->notices.at, t->notices.n, sizeof(*t->notices.at), ascending);
 	for (size_t i = 0; rc == 0 && i < t->notices.n; i++) {
+		if (i > 0 && t->notices.at[i] == t->notices.at[i - 1])
+			continue; /* found, and noted */
+		struck++;
 		if ((rc = notice_strike(t->store, t->notices.at[i], &number, id, err)) == 1)
 			rc = number_add(t, ledger, number);
 		if (rc == 0)
 			rc = store_answer_forget(t->store, id, err);
 	}
+	*count = struck;
 	return rc;
 }
 
@@ -338,13 +352,6 @@ static int strike_case(struct store *s, const struct named_case *c, struct lk_er
 	return rc == 0 ? strike_ref(s, SQL_strike_case, ref, err) : rc;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
-
-	return one < other ? -1 : one > other;
-}
-
 static int strike_ledger(struct store_traces *t, struct numbers *ledger,
 			 const struct ledger_row *order, int64_t *gone, struct lk_error *err)
 {
@@ -359,12 +366,31 @@ static int strike_ledger(struct store_traces *t, struct numbers *ledger,
 	return store_ledger_expunge(t->store, order, ledger->at, ledger->n, gone, err);
 }
 
-/* What has come since each part was searched. */
+int store_traces_note(struct store_traces *t, const uint8_t notice[LK_DIGEST], struct lk_error *err)
+{
+	struct query q;
+	int rc = mailboxes_flush(t->store, err);
+
+	if (rc < 0)
+		return rc;
+	t->err = err;
+	q = query_begin(t->store, SQL_trace_tellings);
+	bind_digest(&q, notice);
+	while ((rc = query_step(&q, err)) == 1)
+		if ((rc = number_add(t, &t->notices, column_int(&q))) < 0)
+			break;
+	query_end(&q);
+	return rc;
+}
+
+/* What has come since each part was searched: logs and ledger grow at their end, mailboxes do not. */
 static int find_since(struct store_traces *t, struct lk_error *err)
 {
 	int rc = 0;
 
 	for (t->part = 0; rc == 0 && t->part < PARTS; t->part++) {
+		if (parts[t->part].find == find_notice)
+			continue;
 		t->at = t->reached[t->part];
 		while ((rc = part_find(t, 1000, err)) == 1)
 			continue;
@@ -383,7 +409,7 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 	if (rc == 0)
 		rc = strike_events(s, &t->foreign, err);
 	if (rc == 0)
-		rc = strike_notices(t, ledger, err);
+		rc = strike_notices(t, ledger, &out->notices, err);
 	for (size_t i = 0; rc == 0 && i < t->letters.n; i++)
 		rc = letter_strike(s, t->letters.at[i], err);
 	for (size_t i = 0; rc == 0 && i < t->cases_n; i++)
@@ -403,7 +429,6 @@ int store_traces_strike(struct store_traces *t, const struct ledger_row *order,
 
 	out->events = (int64_t)t->events.n;
 	out->foreign_events = (int64_t)t->foreign.n;
-	out->notices = (int64_t)t->notices.n;
 	out->letters = (int64_t)t->letters.n;
 	free(ledger.at);
 	t->store->named = true; /* names have gone: none is believed any more */

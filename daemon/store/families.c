@@ -160,6 +160,25 @@ int store_families_behind(struct store *s, const uint8_t policy[LK_DIGEST], int 
 	return ids_walk(&q, visit, context, err);
 }
 
+int store_families_after(struct store *s, const uint8_t *after, int limit, family_id_visitor *visit,
+			 void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_family_after);
+
+	bind_blob(&q, after, after != NULL ? LK_DIGEST : 0);
+	bind_int(&q, limit);
+	return ids_walk(&q, visit, context, err);
+}
+
+int store_is_dirty(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_dirty_get);
+	int64_t one;
+
+	bind_digest(&q, id);
+	return query_number(&q, &one, err);
+}
+
 int store_next_wake(struct store *s, lk_instant *at, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_family_next_wake);

@@ -564,6 +564,77 @@ int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t num
 	return query_run(&q, err);
 }
 
+int store_projected_after(struct store *s, const uint8_t *after, int limit,
+			  family_id_visitor *visit, void *context, struct lk_error *err)
+{
+	char hex[LK_DIGEST_HEX] = "";
+	uint8_t id[LK_DIGEST];
+	struct query q = query_begin(s, SQL_projected_after);
+	int rc;
+
+	if (after != NULL)
+		lk_digest_hex(after, hex);
+	bind_copy(&q, hex);
+	bind_int(&q, limit);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct lk_text name = column_text(&q);
+
+		if (lk_digest_parse(name, id) == 0 && (rc = visit(context, id, LK_NO_INSTANT)) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
+}
+
+/* Each value as text, with what is absent told from what is empty. */
+static void sum_row(struct store *s, sqlite3_stmt *row)
+{
+	for (int i = 0; i < sqlite3_column_count(row); i++) {
+		struct lk_text text = { (const char *)sqlite3_column_text(row, i),
+					(uint32_t)sqlite3_column_bytes(row, i) };
+
+		sum_text(s, text);
+	}
+}
+
+static int sum_table(struct store *s, const char *name, const char *family, struct lk_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	char sql[80];
+	int rc;
+
+	sqlite3_snprintf(sizeof(sql), sql, "SELECT * FROM %s WHERE family = ?1 ORDER BY line",
+			 name);
+	rc = sqlite3_prepare_v2(s->state, sql, -1, &row, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(row, 1, family, -1, SQLITE_STATIC);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		sum_row(s, row);
+		rc = SQLITE_OK;
+	}
+	(void)sqlite3_finalize(row);
+	return rc == SQLITE_DONE ? 0 : store_fault(s, s->state, rc, "state.db", err);
+}
+
+int store_project_digest(struct store *s, const uint8_t id[LK_DIGEST], uint8_t out[LK_DIGEST],
+			 struct lk_error *err)
+{
+	char family[LK_DIGEST_HEX];
+	int rc = 0;
+
+	lk_digest_hex(id, family);
+	sum_begin(s);
+	for (size_t i = 0; i < TABLES && rc == 0; i++) {
+		sum_int(s, (int64_t)i);
+		rc = sum_table(s, tables[i].name, family, err);
+	}
+	if (rc == 0 && s->scratch.failed)
+		rc = lk_fail(err, LK_EMEMORY, "store: no memory for the digest of a family");
+	if (rc == 0)
+		lk_digest(s->scratch.at, s->scratch.len, NULL, out);
+	return rc;
+}
+
 int store_project_reset(struct store *s, struct lk_error *err)
 {
 	char sql[64];

@@ -102,3 +102,6 @@ DELETE FROM told WHERE family = ?1
 -- name: put_told
 INSERT INTO told (family, line, kind, level, own_agency, own_number, other_number, is_standing, told_at, answered_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- name: projected_after
+SELECT family FROM state_case WHERE family > ?1 GROUP BY family ORDER BY family LIMIT ?2

@@ -318,6 +318,12 @@ FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: trace_notices
 SELECT number, own_agency, own_number, other_agency, other_number
 FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: trace_tellings
+SELECT number FROM notice_name WHERE id = ?1
+UNION ALL
+SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
+	ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
+WHERE worker.named < worker.next - 1 AND notice.id = ?1
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked
@@ -355,3 +361,8 @@ DELETE FROM hold WHERE agency = ?1 AND number = ?2 RETURNING 1
 SELECT 1 FROM hold WHERE agency = ?1 AND number = ?2
 -- name: hold_list
 SELECT agency, number, reason, at FROM hold ORDER BY agency, number
+
+-- name: family_after
+SELECT id, wake_at FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
+-- name: dirty_get
+SELECT 1 FROM dirty WHERE family = ?1

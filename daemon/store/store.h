@@ -236,6 +236,16 @@ struct told_line {
 };
 int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t number, const struct told_line *line,
 		       struct lk_error *err) LK_MUST_CHECK;
+/* Of all its rows in state.db, in the order of their tables and lines. */
+int store_project_digest(struct store *s, const uint8_t id[LK_DIGEST], uint8_t out[LK_DIGEST],
+			 struct lk_error *err) LK_MUST_CHECK;
+/* 1: its rows wait to be filled in; 0: they are what it was. */
+int store_is_dirty(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+/* Ids of families, of linkages.db and of state.db, in their order, after `after` (NULL: from the first). */
+int store_families_after(struct store *s, const uint8_t *after, int limit, family_id_visitor *visit, void *context,
+			 struct lk_error *err) LK_MUST_CHECK;
+int store_projected_after(struct store *s, const uint8_t *after, int limit, family_id_visitor *visit, void *context,
+			  struct lk_error *err) LK_MUST_CHECK;
 /* Empties state.db and marks every family, to have it filled again. Within a transaction, as above. */
 int store_project_reset(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
@@ -434,7 +444,7 @@ bool store_is_expunged(const struct store *s, struct case_key key);
 int store_expunged_add(struct store *s, const struct case_key *cases, size_t n, struct lk_error *err) LK_MUST_CHECK;
 
 /* Everything that names some cases. Found in steps, row by row of every table that has no better way; struck out in one
- * transaction, which looks once more at what has come since. */
+ * transaction, which looks once more at what has come since, but for notices: store_traces_note(). */
 struct store_traces;
 struct stored_struck {
 	int64_t events, foreign_events; /* of the cases; links that others said of them */
@@ -448,6 +458,9 @@ int store_traces_find(struct store_traces *traces, int limit, struct lk_error *e
 void store_traces_count(const struct store_traces *traces, int64_t *done, int64_t *of);
 /* Cases of others that something found belongs to: their families are to forget what they were told of these. */
 int store_traces_neighbours(struct store_traces *traces, case_visitor *visit, void *context) LK_MUST_CHECK;
+/* Every telling of this notice is struck out, too: what was told since the search passed its mailbox. Within the
+ * transaction that strikes. */
+int store_traces_note(struct store_traces *traces, const uint8_t notice[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 /* Within a transaction. Events, links, tokens and names are gone; a notice keeps its place, id, rev and kind, and says
  * `withdrawn`; a dead letter keeps its place and its reason; ledger rows say nothing, but that of the order, which begins
  * with `order`. The family row is the caller's. */
