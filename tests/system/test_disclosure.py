@@ -96,6 +96,7 @@ class World:
         self.clients = clients
         self.daemon = harness.Daemon(clients)
         self.readers, self.gone = {}, {}
+        self.acked = {}  # by epoch
         self.faults = {"kills": 0, "drops": 0, "rolled_back": 0, "sent_again": 0, "thefts": 0, "revoked": 0}
         self.checked = self.words = 0
         self.seen = set()
@@ -117,6 +118,7 @@ class World:
         while agency.acked < len(agency.outbox):
             agency.push()
             agency.take(agency.receive())
+        self.acked[EPOCH[side]] = agency.acked
         agency.close()
 
     def subscribed(self, side):
@@ -124,6 +126,7 @@ class World:
         d = self.daemon
         agency = peer.Publisher(d.context, d.lanes["intake"], d.server_key, d.pairs[side], SOURCE[side], EPOCH[side],
                                 self.county.said[side])
+        agency.acked = self.acked.get(EPOCH[side], 0)
         agency.hello()
         agency.subscribed(agency.expect("subscribe"))
         agency.acked = agency.sent

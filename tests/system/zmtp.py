@@ -170,7 +170,7 @@ class Peer:
                 return told[1:]
 
 
-RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_AS = 4, 7, 9
+RLIMIT_DATA, RLIMIT_CORE, RLIMIT_NOFILE = 2, 4, 7
 libc = ctypes.CDLL(None, use_errno=True)
 
 
