@@ -174,24 +174,32 @@ static int answer_elsewhere(struct admission *a, bool is_read)
 	return rc == 0 ? refuse_other(a) : rc > 0 ? 0 : rc;
 }
 
-/* A seq that was stored before: the verdict of then, unless the content is another. */
-static int answer_again(struct admission *a, bool is_read)
+/* A seq of which a verdict is kept: the verdict of then, unless the content is another. 1: answered; 0: none is kept. */
+static int answer_again(struct admission *a)
 {
 	struct stream_verdict was;
 	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was,
 				      a->err);
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
 	a->verdict->outcome = TURN_REPEATED;
-	if (rc == 0)
-		return answer_elsewhere(a, is_read);
 	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
 		return refuse_other(a);
 	if (was.was_refused) {
 		a->verdict->outcome = TURN_REFUSED;
 		a->verdict->refused = was.refused;
 	}
-	return 0;
+	return 1;
+}
+
+/* A seq that was stored before. */
+static int answer_stored(struct admission *a, bool is_read)
+{
+	int rc = answer_again(a);
+	if (rc != 0)
+		return rc;
+	a->verdict->outcome = TURN_REPEATED;
+	return answer_elsewhere(a, is_read);
 }
 
 /* ---- Effects --------------------------------------------------------------------------------- */
@@ -460,6 +468,19 @@ static int admit_new(struct admission *a, bool is_read)
 	return rc;
 }
 
+/* The next of its stream. After a rebuild outboxes are asked again for what may still be there. */
+static int admit_next(struct admission *a, bool is_read)
+{
+	int rc = a->in->seq <= a->t->stream.known ? answer_again(a) : 0;
+	if (rc == 0)
+		return admit_new(a, is_read);
+	if (rc == LK_EREFUSED)
+		rc = keep_letter(a, false);
+	if (rc >= 0)
+		a->t->stream.next = a->in->seq + 1;
+	return rc;
+}
+
 static int admit_placed(struct admission *a, bool is_read)
 {
 	if (!a->in->has_outbox_seq)
@@ -471,8 +492,8 @@ static int admit_placed(struct admission *a, bool is_read)
 		return lk_fail(a->err, LK_ESTATE, "seq %lld came before %lld",
 			       (long long)a->in->seq, (long long)a->t->stream.next);
 	if (a->in->seq == a->t->stream.next)
-		return admit_new(a, is_read);
-	rc = answer_again(a, is_read);
+		return admit_next(a, is_read);
+	rc = answer_stored(a, is_read);
 	return rc == LK_EREFUSED ? keep_letter(a, false) : rc;
 }
 

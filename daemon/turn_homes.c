@@ -83,7 +83,13 @@ static int read_row(void *context, const struct stored_family *row)
 	r->h->is_stale = rc == LK_EWIRE;
 	if (rc < 0 && rc != LK_EWIRE)
 		return rc;
-	return tolds_unpack(row->told, row->told_len, &r->h->told, r->err);
+	rc = tolds_unpack(row->told, row->told_len, &r->h->told, r->err);
+	if (rc != LK_EWIRE || row->state_len != 0)
+		return rc;
+	/* A damaged row that was mended keeps what was told as far as it can be read. */
+	tolds_free(&r->h->told);
+	r->h->told = (struct tolds){ 0 };
+	return 0;
 }
 
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)

@@ -14,7 +14,10 @@
 int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out,
 		      struct lk_error *err)
 {
-	int rc = store_begin(t->store, err);
+	int rc = store_mailbox_get(t->store, worker, out, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;
 	rc = store_mailbox_open(t->store, worker, out, err);

@@ -253,3 +253,9 @@ CREATE TABLE value (
 	name TEXT PRIMARY KEY, -- what it is
 	value INTEGER NOT NULL -- the last committed one
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE damage (
+	number INTEGER PRIMARY KEY, -- from 1
+	what TEXT NOT NULL, -- the row by table and place, and what was wrong with it; repeats nothing of it
+	noticed_at INTEGER NOT NULL -- last committed instant when the store was rebuilt without it
+) STRICT;

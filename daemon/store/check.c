@@ -66,7 +66,11 @@ static int part_check(struct store *s, struct store_check *check, int limit, str
 	while ((rc = query_step(&q, &why)) == 1) {
 		check->at = column_int(&q);
 		n++;
-		if (part->examine(&q, &why) < 0) {
+		s->is_checked = true;
+		bool is_damaged = part->examine(&q, &why) < 0;
+
+		s->is_checked = false;
+		if (is_damaged) {
 			(void)snprintf(what, sizeof(what), "%s at %lld: %.100s", part->what,
 				       (long long)check->at, why.text);
 			note(check, what);

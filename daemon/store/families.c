@@ -38,6 +38,7 @@ static int family_read(struct query *q, struct stored_family *f, struct lk_error
 
 		lk_digest_hex(f->id, hex);
 		rc = lk_fail(err, LK_ESTORE, "store: family %s is damaged: its sum is wrong", hex);
+		store_doubt(q->store, DOUBT_DAMAGE, "a family's row is damaged: its sum is wrong");
 	}
 	return rc;
 }

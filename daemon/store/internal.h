@@ -103,7 +103,9 @@ struct store {
 	bool read_only;
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	bool lost;             /* SQLite rolled the transaction back by itself */
-	bool suspect;          /* a sync failed: what is on the disk is not known any more */
+	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
+	bool is_checked;       /* damage is looked for: finding it is no surprise */
+	struct store_rebuild rebuilt;
 	bool named;            /* a name was interned in this transaction */
 	bool changed;          /* a family was changed in this transaction */
 	bool filling;          /* state.db has a transaction of its own within this one */
@@ -167,6 +169,9 @@ void sum_int(struct store *s, int64_t value);
 void sum_text(struct store *s, struct lk_text text);
 void sum_blob(struct store *s, const void *at, size_t len);
 int sum_end(struct store *s, int64_t *sum, struct lk_error *err) LK_MUST_CHECK;
+/* LK_ESTORE, naming the row; the store is not to be trusted as it is. */
+int row_damaged(struct store *s, struct lk_error *err, const char *what, int64_t number,
+		const char *wrong);
 /* 0, or LK_ESTORE naming the row where the stored sum is another. */
 int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 	      struct lk_error *err) LK_MUST_CHECK;
@@ -235,6 +240,32 @@ void mailboxes_forget(struct store *s); /* after a rollback */
 void mailboxes_free(struct store *s);
 /* One bite of naming, in a transaction of its own. 1: there is more; 0: all notices have their names. */
 int mailboxes_name(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- rebuild.c, mend.c ------------------------------------------------------------------------ */
+
+enum doubt { DOUBT_SYNC, DOUBT_DAMAGE };
+/* What is on the disk is not what was written, or nobody knows: remembered beside the database, and
+ * from now on every call fails with LK_ESYNC. */
+void store_doubt(struct store *s, enum doubt doubt, const char *why);
+bool rebuild_is_due(struct store *s);
+/* Of the open store, a whole new file beside it; then, with the store closed, into its place. The
+ * latter does nothing where there is no such file. */
+int rebuild_make(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int rebuild_finish(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- store.c ---------------------------------------------------------------------------------- */
+
+/* A store that has opened nothing yet; store_close() gives it back. */
+int store_make(const struct store_options *options, struct store **out,
+	       struct lk_error *err) LK_MUST_CHECK;
+struct file_kind;
+/* Opens the database alone. */
+int store_load(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
+
+/* A place in a mailbox that holds nothing any more says so from now on. */
+int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq,
+		struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- migrate.c ------------------------------------------------------------------------------ */
 

@@ -102,8 +102,7 @@ static int event_check(struct store *s, const struct stored_event *e, int64_t su
 
 	lk_digest(e->body, e->body_len, NULL, digest);
 	if (memcmp(digest, e->digest, LK_DIGEST) != 0)
-		return lk_fail(err, LK_ESTORE, "store: event %lld is damaged: its digest is wrong",
-			       (long long)e->position);
+		return row_damaged(s, err, "event", e->position, "digest");
 	event_sum(s, e);
 	return sum_check(s, sum, "event", e->position, err);
 }

@@ -38,8 +38,8 @@ static int mailbox_make(struct store *s, struct lk_text worker, struct lk_error 
 	return query_run(&q, err);
 }
 
-static int mailbox_get(struct store *s, struct lk_text worker, struct stored_mailbox *out,
-		       struct lk_error *err)
+int store_mailbox_get(struct store *s, struct lk_text worker, struct stored_mailbox *out,
+		      struct lk_error *err)
 {
 	struct query q;
 	int64_t ref;
@@ -64,13 +64,13 @@ static int mailbox_get(struct store *s, struct lk_text worker, struct stored_mai
 int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out,
 		       struct lk_error *err)
 {
-	int rc = mailbox_get(s, worker, out, err);
+	int rc = store_mailbox_get(s, worker, out, err);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if ((rc = mailbox_make(s, worker, err)) < 0)
 		return rc;
-	rc = mailbox_get(s, worker, out, err);
+	rc = store_mailbox_get(s, worker, out, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -311,6 +311,55 @@ int store_notice_add(struct store *s, const struct stored_notice *notice, int64_
 	if ((rc = sum_end(s, &sum, err)) < 0)
 		return rc;
 	return notice_insert(s, notice, worker, *seq, sum, err);
+}
+
+/* That something was told, and is withdrawn; what it was is not known any more. */
+static void put_buried(struct lk_bytes *out, const struct stored_notice *n)
+{
+	char id[LK_DIGEST_HEX];
+
+	lk_digest_hex(n->id, id);
+	lk_put_map(out, 6);
+	lk_put_word(out, "id");
+	lk_put_word(out, id);
+	lk_put_word(out, "rev");
+	lk_put_int(out, n->rev);
+	lk_put_word(out, "to");
+	lk_put_text(out, n->worker);
+	lk_put_word(out, "kind");
+	lk_put_word(out, lk_notice_kind_word(n->kind));
+	lk_put_word(out, "state");
+	lk_put_word(out, lk_notice_state_word(n->state));
+	lk_put_word(out, "reason");
+	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
+}
+
+int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq,
+		struct lk_error *err)
+{
+	struct stored_notice n = { .worker = worker, .rev = 1, .state = LK_WITHDRAWN, .topic = -1 };
+	struct lk_bytes body = { 0 };
+	int64_t sum;
+	int rc;
+
+	n.own.agency = n.other.agency = -1;
+	sum_begin(s);
+	sum_blob(s, s->identity, LK_DIGEST);
+	sum_text(s, worker);
+	sum_int(s, seq);
+	if (s->scratch.failed)
+		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
+	lk_digest(s->scratch.at, s->scratch.len, NULL, n.id);
+	put_buried(&body, &n);
+	n.body = body.at;
+	n.body_len = body.len;
+	notice_sum(s, &n, seq);
+	rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for a notice")
+			 : sum_end(s, &sum, err);
+	if (rc == 0)
+		rc = notice_insert(s, &n, ref, seq, sum, err);
+	lk_bytes_free(&body);
+	return rc;
 }
 
 static int notice_read(struct query *q, struct stored_notice *n, struct lk_error *err)

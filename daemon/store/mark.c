@@ -120,7 +120,7 @@ int mark_sync(struct store *s, struct lk_error *err)
 	s->mark.unsynced = false;
 	if ((rc = disk_sync(s->mark.path)) == 0)
 		return 0;
-	s->suspect = true;
+	store_doubt(s, DOUBT_SYNC, "linkages.mark cannot be synced");
 	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
 }
 

@@ -19,10 +19,11 @@
 
 #define PIECE(name, sql) sql,
 static const char *const linkages_1[] = { SQL_LINKAGES_1(PIECE) NULL };
+static const char *const linkages_2[] = { SQL_LINKAGES_2(PIECE) NULL };
 static const char *const state_1[] = { SQL_STATE(PIECE) NULL };
 
 /* Appended to, never changed: [n] makes version n + 1 of version n. */
-static const char *const *const linkages_versions[] = { linkages_1 };
+static const char *const *const linkages_versions[] = { linkages_1, linkages_2 };
 /* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing
  * is put before it. */
 static const char *const nothing[] = { NULL };

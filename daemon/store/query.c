@@ -36,9 +36,12 @@ static enum lk_fault fault_of(int rc)
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err)
 {
 	enum lk_fault fault = fault_of(rc);
+	int kind = rc & 0xff;
 
 	if (fault == LK_ESYNC)
-		s->suspect = true;
+		store_doubt(s, DOUBT_SYNC, sqlite3_errstr(rc));
+	if (db == s->db && (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB))
+		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;
 	return lk_fail(err, fault, "%s: %s (%s)", what, sqlite3_errmsg(db), sqlite3_errstr(rc));
@@ -133,7 +136,7 @@ int query_step(struct query *q, struct lk_error *err)
 	if (q->rc != SQLITE_OK)
 		return query_refused(q, err);
 	if (q->store->suspect)
-		return lk_fail(err, LK_ESYNC, "store: an earlier sync failed");
+		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
 	if (q->store->lost)
 		return lk_fail(err, LK_ESTORE, "store: the transaction was rolled back");
 	q->column = 0;
@@ -277,6 +280,17 @@ int sum_end(struct store *s, int64_t *out, struct lk_error *err)
 	return 0;
 }
 
+int row_damaged(struct store *s, struct lk_error *err, const char *what, int64_t number,
+		const char *wrong)
+{
+	struct lk_error said;
+	int rc = lk_fail(&said, LK_ESTORE, "store: %s %lld is damaged: its %s is wrong", what,
+			 (long long)number, wrong);
+
+	store_doubt(s, DOUBT_DAMAGE, said.text);
+	return lk_fail(err, rc, "%s", said.text);
+}
+
 int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 	      struct lk_error *err)
 {
@@ -284,7 +298,6 @@ int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 	int rc = sum_end(s, &sum, err);
 
 	if (rc == 0 && sum != stored)
-		rc = lk_fail(err, LK_ESTORE, "store: %s %lld is damaged: its sum is wrong", what,
-			     (long long)number);
+		rc = row_damaged(s, err, what, number, "sum");
 	return rc;
 }

@@ -77,7 +77,9 @@ FROM dead_letter JOIN stream ON stream.ref = dead_letter.stream
 WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
 
 -- name: stream_get
-SELECT next, safe FROM stream WHERE ref = ?1 AND next IS NOT NULL
+SELECT next, safe, max(coalesce((SELECT max(outbox_seq) FROM event WHERE event.stream = ref), 0),
+	coalesce((SELECT max(seq) FROM dead_letter WHERE dead_letter.stream = ref), 0))
+FROM stream WHERE ref = ?1 AND next IS NOT NULL
 -- name: stream_put
 UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
 -- name: gap_put
@@ -366,3 +368,31 @@ SELECT agency, number, reason, at FROM hold ORDER BY agency, number
 SELECT id, wake_at FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: dirty_get
 SELECT 1 FROM dirty WHERE family = ?1
+
+-- name: damage_add
+INSERT INTO damage (what, noticed_at) VALUES (?1, ?2)
+-- name: damage_after
+SELECT number, what, noticed_at FROM damage WHERE number > ?1 ORDER BY number LIMIT ?2
+-- name: mend_event
+DELETE FROM event WHERE position = ?1
+-- name: mend_letter
+DELETE FROM dead_letter WHERE number = ?1
+-- name: mend_notice
+DELETE FROM notice WHERE number = ?1
+-- name: mend_family
+SELECT id, told FROM family WHERE ref = ?1
+-- name: mend_streams
+UPDATE stream SET next = safe + 1 WHERE next > safe + 1
+-- name: mend_names
+DELETE FROM notice_name WHERE number = ?1
+-- name: mend_mailbox_ends
+UPDATE worker SET next = 1 + (SELECT max(number) & 4294967295 FROM notice
+	WHERE number > ref * 4294967296 AND number < (ref + 1) * 4294967296)
+WHERE next <= (SELECT max(number) & 4294967295 FROM notice
+	WHERE number > ref * 4294967296 AND number < (ref + 1) * 4294967296)
+-- name: mend_mailboxes
+SELECT ref, name, first, next FROM worker
+WHERE (SELECT count(*) FROM notice WHERE number >= ref * 4294967296 + first AND number < (ref + 1) * 4294967296)
+	< next - first
+-- name: mend_is_there
+SELECT 1 FROM notice WHERE number = ?1 * 4294967296 + ?2

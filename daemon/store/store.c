@@ -109,9 +109,9 @@ static int tips_load(struct store *s, struct lk_error *err)
 	return rc < 0 ? rc : 0;
 }
 
-static int store_load(struct store *s, struct lk_error *err)
+int store_load(struct store *s, const struct file_kind *kind, struct lk_error *err)
 {
-	int rc = file_open(s, &linkages_file, &s->db, err);
+	int rc = file_open(s, kind, &s->db, err);
 
 	if (rc < 0)
 		return rc;
@@ -123,9 +123,7 @@ static int store_load(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = tips_load(s, err)) < 0)
 		return rc;
-	if ((rc = tombs_open(s, err)) < 0)
-		return rc;
-	return mark_open(s, err);
+	return tombs_open(s, err);
 }
 
 /* After linkages.db, which says what state.db should be. */
@@ -159,13 +157,12 @@ static void sqlite_prepare(void)
 	done = true;
 }
 
-int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
+int store_make(const struct store_options *options, struct store **out, struct lk_error *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	int rc;
 
 	sqlite_prepare();
-	*out = NULL;
+	*out = s;
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only || options->file != NULL;
@@ -177,11 +174,71 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	if (s->names == NULL || s->cases == NULL ||
 	    (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
-		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
-	else
-		rc = store_load(s, err);
+		return lk_fail(err, LK_EMEMORY, "store: no memory");
+	return 0;
+}
+
+static void store_unload(struct store *s)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		(void)sqlite3_finalize(s->statement[i]);
+		s->statement[i] = NULL;
+	}
+	/* After a failed sync the log is the better copy: it is left as it is. */
+	if (s->suspect && s->db != NULL)
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_close(s->state);
+	(void)sqlite3_close(s->db);
+	s->state = s->db = NULL;
+	mark_close(s);
+	free(s->tombs.at);
+	memset(&s->tombs, 0, sizeof(s->tombs));
+}
+
+/* What the mark said of the old file is what is told of this start. */
+static int store_rebuild(struct store *s, struct lk_error *err)
+{
+	struct store_mark found = s->mark.found;
+	int rc;
+
+	s->suspect = true;
+	rc = rebuild_make(s, err);
+	store_unload(s);
+	s->suspect = false;
+	s->generation++;
+	mailboxes_forget(s);
+	memset(&s->tips, 0, sizeof(s->tips));
 	if (rc == 0)
-		rc = store_load_state(s, err);
+		rc = rebuild_finish(s, err);
+	if (rc == 0)
+		rc = store_load(s, &linkages_file, err);
+	if (rc == 0)
+		rc = mark_open(s, err);
+	s->mark.found = found;
+	return rc;
+}
+
+static int store_start(struct store *s, struct lk_error *err)
+{
+	int rc = s->directory != NULL && !s->read_only ? rebuild_finish(s, err) : 0;
+
+	if (rc == 0)
+		rc = store_load(s, &linkages_file, err);
+	if (rc == 0)
+		rc = mark_open(s, err);
+	if (rc == 0 && rebuild_is_due(s))
+		rc = store_rebuild(s, err);
+	return rc == 0 ? store_load_state(s, err) : rc;
+}
+
+int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
+{
+	struct store *s;
+	int rc = store_make(options, &s, err);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = store_start(s, err);
 	if (rc < 0)
 		store_close(s);
 	else
@@ -195,21 +252,13 @@ void store_close(struct store *s)
 		return;
 	if (s->open_since_begin)
 		store_rollback(s);
-	for (int i = 0; i < STATEMENT_COUNT; i++)
-		(void)sqlite3_finalize(s->statement[i]);
-	/* After a failed sync the log is the better copy: it is left as it is. */
-	if (s->suspect && s->db != NULL)
-		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_close(s->state);
-	(void)sqlite3_close(s->db);
-	mark_close(s);
+	store_unload(s);
 	lk_bytes_free(&s->scratch);
 	mailboxes_free(s);
 	free(s->names);
 	free(s->cases);
 	free(s->directory);
 	free(s->file);
-	free(s->tombs.at);
 	free(s);
 }
 
@@ -314,7 +363,7 @@ static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err
 int store_idle(struct store *s, struct lk_error *err)
 {
 	if (s->suspect)
-		return lk_fail(err, LK_ESYNC, "store: an earlier sync failed");
+		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
 	if (s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: idle within a transaction");
 	if (s->wal.frames >= s->wal.bite) {

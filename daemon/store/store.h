@@ -24,7 +24,8 @@ struct store_options {
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
 
-/* Opens, creates (synchronous=EXTRA while doing so) or migrates. Refuses by name: a newer file, a foreign file, a
+/* Opens, creates (synchronous=EXTRA while doing so), migrates, or rebuilds a store that was marked as suspect
+ * (store_rebuild_found()); that takes as long as it takes to write the database anew. Refuses by name: a newer file, a foreign file, a
  * damaged one, one that another process holds. */
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err) LK_MUST_CHECK;
 void store_close(struct store *store); /* NULL-safe; checkpoints */
@@ -112,6 +113,7 @@ struct stored_stream {
 	uint8_t epoch[LK_DIGEST];
 	int64_t next; /* lowest seq not yet stored, from 1 */
 	int64_t safe; /* the publisher may forget up to here */
+	int64_t known; /* highest seq that a verdict is kept of: next or more while the outbox is asked again */
 	int64_t missing; /* not stored: how many seqs turn_subscribe() has just found lost */
 	int64_t wanted;  /* not stored: from where it wants the outbox to send, at most `next` */
 };
@@ -257,6 +259,8 @@ struct stored_mailbox {
 	int64_t next;          /* next to be given */
 	int64_t received;      /* highest seq a client has stored */
 };
+/* 1 and *out, or 0 where there is none. */
+int store_mailbox_get(struct store *s, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
 /* Makes the mailbox where there is none. */
 int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
 
@@ -387,6 +391,24 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
 /* SQLite's own look at every page and index, in one go: not for a store that somebody waits for. 0, or LK_ESTORE with its
  * first complaint. `tick` is called now and then; may be NULL. */
 int store_integrity(struct store *s, void (*tick)(void *context), void *context, struct lk_error *err) LK_MUST_CHECK;
+
+/* What store_open() had to do before the store could be used: nothing (why is ""), or a rebuild after a failed sync, after
+ * damage, or because the database was behind its mark. Then publishers are asked again for what their outboxes may still
+ * have, and mailboxes have new names. */
+struct store_rebuild {
+	char why[160];   /* 'sync: …' or 'damage: …' */
+	char kept[32];   /* name of the file that the old database was kept as; "": it was as good as the new one */
+	int64_t damages; /* rows that were not what was written: set aside, and named by store_damages() */
+};
+void store_rebuild_found(const struct store *s, struct store_rebuild *out);
+struct stored_damage {
+	int64_t number; /* from 1 */
+	struct lk_text what; /* by table and place */
+	lk_instant noticed_at;
+};
+typedef int damage_visitor(void *context, const struct stored_damage *damage);
+int store_damages(struct store *s, int64_t after, int limit, damage_visitor *visit, void *context,
+		  struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- Copies -------------------------------------------------------------------------------------------------------- */
 

@@ -26,6 +26,7 @@ int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch
 		memcpy(out->epoch, epoch, LK_DIGEST);
 		out->next = column_int(&q);
 		out->safe = column_int(&q);
+		out->known = column_int(&q);
 	}
 	query_end(&q);
 	return rc;

@@ -260,6 +260,17 @@ static int do_batch(struct rig *r, const struct deed *deed)
 	return rc < 0 ? rc : pass(r, deed->now);
 }
 
+int rig_replay(struct rig *r)
+{
+	struct deed again = { .kind = DEED_BATCH, .now = r->outside.now };
+
+	for (uint32_t i = 0; i < r->outside.done; i++)
+		if (r->script->deed[i].until > again.until)
+			again.until = r->script->deed[i].until;
+	again.from = again.until;
+	return do_batch(r, &again);
+}
+
 struct answering {
 	struct rig *r;
 	const struct deed *deed;
@@ -359,14 +370,12 @@ static void check_event(struct rig *r, const struct sent *s)
 
 static void check_streams(struct rig *r)
 {
-	struct stored_stream stream;
-
 	for (int i = 0; i < HISTORY_SOURCES; i++) {
+		struct stored_stream stream = { .next = 1 };
 		int rc = store_stream_get(r->store, lk_text_of(history_sources[i].name), epochs[i],
 					  &stream, &r->err);
-		int64_t next = rc == 1 ? stream.next : 1;
 
-		if (rc < 0 || next < stream.safe + 1)
+		if (rc < 0 || stream.next < stream.safe + 1)
 			rig_wrong(r, "a stream says what is not so: %s", r->err.text);
 	}
 }

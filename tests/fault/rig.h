@@ -66,6 +66,8 @@ int rig_open(struct rig *r);
 void rig_close(struct rig *r);
 /* Deeds up to, not including, `until`. 0, or what the first call said that failed. */
 int rig_go(struct rig *r, uint32_t until);
+/* The outboxes send again what they are asked for, of the deeds that were done. 0 or negative. */
+int rig_replay(struct rig *r);
 /* What was promised is there: acknowledged events, told notices, whole batches, dense mailboxes. */
 void rig_check(struct rig *r);
 /* What the mailboxes hold: a digest over all tellings. */

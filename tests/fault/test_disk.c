@@ -33,15 +33,16 @@ struct course {
 	struct crash_image *before;
 	struct outside outside; /* of the image */
 	uint32_t until;
+	bool asks_again; /* the daemon may, from the beginning */
 	uint8_t mail[LK_DIGEST];
-	long steps, syncs, reads;
 };
 
 static struct rig rig_for(const struct course *c)
 {
-	return (struct rig){
-		.script = c->script, .policy = &policy, .outside = c->outside, .keeps_all = true
-	};
+	return (struct rig){ .script = c->script,
+			     .policy = &policy,
+			     .outside = c->outside,
+			     .keeps_all = !c->asks_again };
 }
 
 static void expect_fine(const struct rig *r)
@@ -62,7 +63,7 @@ static int go(struct rig *r, const struct course *c)
 	return rc;
 }
 
-/* Without a fault: what comes of it, and how many calls there are. */
+/* Without a fault: what comes of it. */
 static void course_learn(struct course *c)
 {
 	struct rig r = rig_for(c);
@@ -71,9 +72,6 @@ static void course_learn(struct course *c)
 	crash_seed(first_seed);
 	if (go(&r, c) < 0)
 		fail_msg("on a sound disk: %s", r.err.text);
-	c->steps = crash_count(CRASH_WRITE);
-	c->syncs = crash_count(CRASH_SYNC);
-	c->reads = crash_count(CRASH_READ);
 	assert_int_equal(rig_open(&r), 0);
 	rig_mail(&r, c->mail);
 	rig_check(&r);
@@ -126,7 +124,7 @@ static void finish(struct rig *r, const struct course *c)
 {
 	uint8_t mail[LK_DIGEST];
 
-	if (rig_open(r) < 0) {
+	if (r->turn == NULL && rig_open(r) < 0) {
 		rig_wrong(r, "the daemon does not start again: %s", r->err.text);
 		return;
 	}
@@ -335,6 +333,179 @@ static void random_cuts(void **state)
 	       runs);
 }
 
+/* ---- Calls that fail ----------------------------------------------------------------------------------------------- */
+
+/* The nth call that this fault can befall fails. The daemon tries again, or ends and is started again. False: there are not
+ * so many. */
+static bool fail_at(const struct course *c, enum crash_fault fault, long n, struct rig *r)
+{
+	int rc;
+
+	*r = rig_for(c);
+	r->keeps_all = false;
+	crash_load(c->before);
+	crash_seed(first_seed + (uint64_t)n);
+	crash_arm(fault, n);
+	rc = go(r, c);
+	if (!crash_struck()) {
+		rig_close(r);
+		return false;
+	}
+	if (fault == CRASH_SYNC && rc < 0 && rc != LK_ESYNC)
+		rig_wrong(r, "a failed sync is called something else: %s", r->err.text);
+	if (rc == 0 || rc == LK_ESYNC || r->turn == NULL) {
+		rig_close(r);
+		crash_next_process(n % 2 == 0);
+	}
+	return true;
+}
+
+static long fail_everywhere(const struct course *c, enum crash_fault fault)
+{
+	struct rig r;
+	long times = 0, step = fault == CRASH_SYNC && stride() > 1 ? 5 : stride();
+
+	for (long n = 1; fail_at(c, fault, n, &r); n += step, times++) {
+		finish_and_cut(&r, c);
+		if (r.wrong > 0)
+			fail_msg("fault %d at call %ld: %s", (int)fault, n, r.what);
+	}
+	assert_true(times * step > 20);
+	return times;
+}
+
+static void a_call_fails(void **state)
+{
+	struct script *script = script_of(first_seed + 2);
+	struct course whole = course_small(script);
+
+	(void)state;
+	printf("a sync fails, every one in its turn; rebuilt, then the power goes: %ld times, 0 lost\n",
+	       fail_everywhere(&whole, CRASH_SYNC));
+	printf("a write, cut or renaming fails, every one in its turn: %ld times, 0 lost\n",
+	       fail_everywhere(&whole, CRASH_WRITE));
+	printf("a read fails, every one in its turn: %ld times, 0 lost\n",
+	       fail_everywhere(&whole, CRASH_READ));
+	course_free(&whole);
+	script_free(script);
+}
+
+/* ---- A full disk --------------------------------------------------------------------------------------------------- */
+
+static bool fill_at(const struct course *c, int64_t room, struct rig *r)
+{
+	int rc;
+
+	*r = rig_for(c);
+	r->keeps_all = false;
+	crash_load(c->before);
+	crash_room(room);
+	rc = go(r, c);
+	if (rc == 0)
+		return false;
+	if (rc != LK_EFULL)
+		rig_wrong(r, "a full disk is called something else: %s", r->err.text);
+	if (r->turn != NULL)
+		rig_check(r); /* reading goes on */
+	crash_room(-1);
+	return true;
+}
+
+static void the_disk_is_full(void **state)
+{
+	struct script *script = script_of(first_seed + 3);
+	struct course whole = course_small(script);
+	struct rig r;
+	long times = 0;
+	int64_t step = cuts_wanted >= LONG_RUN ? 1024 : 16384;
+
+	(void)state;
+	for (int64_t room = 0; fill_at(&whole, room, &r); room += step, times++) {
+		finish_and_cut(&r, &whole);
+		if (r.wrong > 0)
+			fail_msg("a disk of %lld bytes: %s", (long long)room, r.what);
+	}
+	assert_true(times > 10);
+	printf("the disk is full, at every size in steps of %lld bytes: %ld times, 0 lost, nothing half stored\n",
+	       (long long)step, times);
+	course_free(&whole);
+	script_free(script);
+}
+
+/* ---- Rebuilding ---------------------------------------------------------------------------------------------------- */
+
+/* As after a failure in the middle of the small run. */
+static struct course course_suspect(const struct script *script, enum doubt doubt)
+{
+	struct course c = course_on(script, true);
+	struct rig r = rig_for(&c);
+
+	crash_load(c.before);
+	crash_image_free(c.before);
+	assert_int_equal(rig_open(&r), 0);
+	store_doubt(r.store, doubt, "a test");
+	rig_close(&r);
+	c.before = crash_save();
+	c.asks_again = true;
+	course_learn(&c);
+	return c;
+}
+
+static void power_cut_in_a_rebuild(void **state)
+{
+	struct script *script = script_of(first_seed + 4);
+	struct course sync = course_suspect(script, DOUBT_SYNC),
+		      damage = course_suspect(script, DOUBT_DAMAGE);
+	long n = cut_everywhere(&sync), m = cut_everywhere(&damage);
+
+	(void)state;
+	assert_true(n * stride() > 50 && m * stride() > 50);
+	printf("power cut at every step of a rebuild: %ld cuts, 0 lost\n", n + m);
+	course_free(&sync);
+	course_free(&damage);
+	script_free(script);
+}
+
+/* A file as version 1 made it. */
+static void make_version_1(void)
+{
+#define PIECE(name, sql) sql,
+	static const char *const pieces[] = { SQL_LINKAGES_1(PIECE) };
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(CRASH_DIRECTORY "/linkages.db", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		assert_int_equal(sqlite3_exec(db, pieces[i], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db,
+			     "PRAGMA application_id = 0x4c4b4442; PRAGMA user_version = 1; COMMIT; "
+			     "PRAGMA journal_mode = WAL",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void power_cut_in_a_migration(void **state)
+{
+	struct script *script = script_of(first_seed + 5);
+	struct course c = { .script = script, .until = 2 };
+	long n;
+
+	(void)state;
+	crash_begin(first_seed);
+	make_version_1();
+	crash_next_process(false);
+	c.before = crash_save();
+	course_learn(&c);
+	n = cut_everywhere(&c);
+	assert_true(n * stride() > 50);
+	printf("power cut at every step of a migration and the first batches after it: %ld cuts, 0 lost\n",
+	       n);
+	course_free(&c);
+	script_free(script);
+}
+
 /* ---- The test of the test ------------------------------------------------------------------------------------------ */
 
 static void set_normal(struct rig *r)
@@ -400,6 +571,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(power_cut_at_every_step),
 		cmocka_unit_test(power_cut_in_recovery),
 		cmocka_unit_test(random_cuts),
+		cmocka_unit_test(a_call_fails),
+		cmocka_unit_test(the_disk_is_full),
+		cmocka_unit_test(power_cut_in_a_rebuild),
+		cmocka_unit_test(power_cut_in_a_migration),
 		cmocka_unit_test(loss_is_found),
 	};
 	struct lk_error err;

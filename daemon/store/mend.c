@@ -1,0 +1,265 @@
+/* mend.c - a copy of the store, freed of the rows that are not what was written.
+ *
+ * In: a copy that nobody has seen yet. Out: the same, without them; what is to be had again is asked
+ * for again. Promise: no row whose sum is wrong is left; each is named in the table `damage`; places
+ * in a mailbox stay dense. What becomes of a row:
+ *
+ *   event, dead letter   its publisher is asked for all that its outbox may still hold
+ *   family               its state is folded from the log again; what was told is kept
+ *   notice               in its place stands that something was told and withdrawn
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS_A_STEP 1000
+#define DAMAGES_MAX 100000 /* more is no damage to rows but another kind of file */
+
+struct damaged {
+	int part;
+	int64_t at;
+	char what[160];
+};
+
+struct mending {
+	struct store *store;
+	struct store_check check;
+	struct damaged *rows;
+	size_t n, room;
+	bool is_short; /* of memory, or there are too many */
+};
+
+static void note_damaged(void *context, const char *what)
+{
+	struct mending *m = context;
+	struct damaged *wider = m->rows;
+
+	if (m->n == m->room) {
+		m->room = m->room * 2 + 16;
+		wider = realloc(m->rows, m->room * sizeof(*wider));
+	}
+	m->is_short |= wider == NULL || m->n == DAMAGES_MAX;
+	if (m->is_short)
+		return;
+	m->rows = wider;
+	m->rows[m->n] = (struct damaged){ .part = m->check.part, .at = m->check.at };
+	(void)snprintf(m->rows[m->n++].what, sizeof(m->rows[0].what), "%s", what);
+}
+
+static int look_at_all(struct mending *m, struct lk_error *err)
+{
+	int more = 1;
+
+	m->check = (struct store_check){ .damaged = note_damaged, .context = m };
+	while (more > 0)
+		more = store_check(m->store, &m->check, ROWS_A_STEP, err);
+	if (more == 0 && m->is_short)
+		return lk_fail(err, LK_ESTORE, "rebuild: too much is damaged: restore a backup");
+	return more;
+}
+
+/* ---- One row --------------------------------------------------------------------------------- */
+
+static int drop(struct store *s, enum statement which, int64_t at, struct lk_error *err)
+{
+	struct query q = query_begin(s, which);
+
+	bind_int(&q, at);
+	return query_run(&q, err);
+}
+
+static int drop_event(struct store *s, int64_t at, struct lk_error *err)
+{
+	return drop(s, SQL_mend_event, at, err);
+}
+
+static int drop_letter(struct store *s, int64_t at, struct lk_error *err)
+{
+	return drop(s, SQL_mend_letter, at, err);
+}
+
+static int drop_notice(struct store *s, int64_t at, struct lk_error *err)
+{
+	int rc = drop(s, SQL_mend_names, at, err);
+
+	return rc == 0 ? drop(s, SQL_mend_notice, at, err) : rc;
+}
+
+/* No state, and of no policy: the turn folds it anew before it does anything with it. */
+static int family_anew(struct store *s, int64_t at, struct lk_error *err)
+{
+	struct stored_family family = { .wake_at = LK_NO_INSTANT };
+	struct lk_bytes told = { 0 };
+	struct query q = query_begin(s, SQL_mend_family);
+	const void *bytes;
+	int rc;
+
+	bind_int(&q, at);
+	if ((rc = query_step(&q, err)) == 1) {
+		(void)column_digest(&q, family.id);
+		bytes = column_blob(&q, &family.told_len);
+		lk_bytes_add(&told, bytes, family.told_len);
+	}
+	query_end(&q);
+	family.told = told.at;
+	if (rc == 1)
+		rc = told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family")
+				 : store_family_put(s, &family, err);
+	lk_bytes_free(&told);
+	return rc;
+}
+
+/* In the order of check.c's parts. */
+static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
+	drop_event,
+	drop_letter,
+	drop_notice,
+	family_anew,
+};
+
+static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
+		    struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_damage_add);
+	int rc;
+
+	bind_copy(&q, row->what);
+	bind_int(&q, now);
+	rc = query_run(&q, err);
+	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
+}
+
+/* ---- Mailboxes ------------------------------------------------------------------------------- */
+
+struct mailbox_row {
+	int64_t ref, first, next;
+	char worker[65];
+};
+
+static int places_fill(struct store *s, const struct mailbox_row *box, struct lk_error *err)
+{
+	int64_t there;
+
+	for (int64_t seq = box->first; seq < box->next; seq++) {
+		struct query q = query_begin(s, SQL_mend_is_there);
+		int rc;
+
+		bind_int(&q, box->ref);
+		bind_int(&q, seq);
+		rc = query_number(&q, &there, err);
+		if (rc == 0)
+			rc = notice_bury(s, lk_text_of(box->worker), box->ref, seq, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* One mailbox that is not dense, until there is none. */
+static int mailbox_fill(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_mailboxes);
+	struct mailbox_row box = { 0 };
+	int rc = query_step(&q, err);
+
+	if (rc == 1) {
+		box.ref = column_int(&q);
+		(void)snprintf(box.worker, sizeof(box.worker), "%.*s", LK_PRINT(column_text(&q)));
+		box.first = column_int(&q);
+		box.next = column_int(&q);
+	}
+	query_end(&q);
+	if (rc == 1)
+		rc = places_fill(s, &box, err);
+	return rc < 0 ? rc : box.ref != 0;
+}
+
+static int mailboxes_fill(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_mailbox_ends);
+	int more = query_run(&q, err) < 0 ? LK_ESTORE : 1;
+
+	while (more > 0)
+		more = mailbox_fill(s, err);
+	return more;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+static int mend_rows(struct mending *m, struct lk_error *err)
+{
+	lk_instant now = 0;
+	int rc = store_value_get(m->store, "now", &now, err);
+
+	for (size_t i = 0; rc >= 0 && i < m->n; i++)
+		rc = mend_row(m->store, &m->rows[i], now, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
+ * what is missing without a trace. */
+static int ask_again(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_streams);
+
+	return query_run(&q, err);
+}
+
+static int mend_all(struct mending *m, struct lk_error *err)
+{
+	int rc = store_begin(m->store, err);
+
+	if (rc == 0)
+		rc = mend_rows(m, err);
+	if (rc == 0)
+		rc = mailboxes_fill(m->store, err);
+	if (rc == 0)
+		rc = ask_again(m->store, err);
+	if (rc == 0)
+		rc = store_renew(m->store, err);
+	if (rc == 0)
+		rc = store_commit(m->store, err);
+	if (rc < 0)
+		store_rollback(m->store);
+	return rc;
+}
+
+int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)
+{
+	struct mending m = { .store = copy };
+	int rc = look_at_all(&m, err);
+
+	if (rc == 0)
+		rc = mend_all(&m, err);
+	told->damages = (int64_t)m.n;
+	if (rc == 0) {
+		m.n = 0;
+		rc = look_at_all(&m, err);
+	}
+	if (rc == 0 && m.n > 0)
+		rc = lk_fail(err, LK_ESTORE, "rebuild: a damage remains: %s", m.rows[0].what);
+	free(m.rows);
+	return rc;
+}
+
+int store_damages(struct store *s, int64_t after, int limit, damage_visitor *visit, void *context,
+		  struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_damage_after);
+	int rc;
+
+	bind_int(&q, after);
+	bind_int(&q, limit);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct stored_damage damage = { .number = column_int(&q) };
+
+		damage.what = column_text(&q);
+		damage.noticed_at = column_int(&q);
+		if ((rc = visit(context, &damage)) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
+}
