@@ -20,6 +20,10 @@
 	A(ALARM_CONFLICT, "conflict", false, \
 	  "the same id or place came with other content: refused and kept aside") \
 	A(ALARM_FEED_GAP, "feed_gap", false, "a dense source has numbers that never came") \
+	A(ALARM_STORE_REBUILT, "store_rebuilt", false, \
+	  "a sync had failed, something was damaged, or the database was behind its mark: outboxes are asked again") \
+	A(ALARM_ROW_DAMAGED, "row_damaged", false, \
+	  "a row was not what was written: it is set aside, and shown to nobody") \
 	A(ALARM_MAILBOX_AHEAD, "mailbox_ahead", false, \
 	  "a client has notices that we do not: this is an old copy, or the client's is another's")
 

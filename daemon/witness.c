@@ -5,11 +5,13 @@
  */
 #include "witness.h"
 
+#include "alarm.h"
 #include "log.h"
 
 #include <inttypes.h>
 
 #define BEATS 6
+#define DAMAGES_TOLD 1000
 
 static void tell(struct witness *w)
 {
@@ -25,6 +27,29 @@ static void tell(struct witness *w)
 	log_line(LOG_NOTE, "ledger head=%" PRId64 ":%s", head.number, chain);
 	w->told = head.number;
 	w->beats = 0;
+}
+
+static int tell_damage(void *context, const struct stored_damage *damage)
+{
+	(void)context;
+	alarm_raise(ALARM_ROW_DAMAGED, "detail=\"%.*s\"", LK_PRINT(damage->what));
+	return 0;
+}
+
+/* The damages of this rebuild are the last ones that the store remembers. */
+static void tell_rebuild(struct store *store)
+{
+	struct store_rebuild done;
+	struct lk_error err;
+
+	store_rebuild_found(store, &done);
+	if (done.why[0] == '\0')
+		return;
+	alarm_raise(ALARM_STORE_REBUILT, "damages=%" PRId64 " kept=%s why=\"%s\"", done.damages,
+		    done.kept[0] != '\0' ? done.kept : "-", done.why);
+	if (done.damages > 0 &&
+	    store_damages(store, done.known, DAMAGES_TOLD, tell_damage, NULL, &err) < 0)
+		log_line(LOG_ERROR, "damages outcome=failed detail=\"%s\"", err.text);
 }
 
 void witness_begin(struct witness *w, struct store *store)
@@ -46,6 +71,7 @@ void witness_begin(struct witness *w, struct store *store)
 	log_line(found[mark.state].level,
 		 "mark position=%" PRId64 " ledger=%" PRId64 " detail=\"%s\"", mark.position,
 		 mark.head.number, found[mark.state].words);
+	tell_rebuild(store);
 	tell(w);
 }
 

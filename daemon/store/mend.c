@@ -229,8 +229,11 @@ static int mend_all(struct mending *m, struct lk_error *err)
 int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)
 {
 	struct mending m = { .store = copy };
-	int rc = look_at_all(&m, err);
+	struct query q = query_begin(copy, SQL_damage_last);
+	int rc = query_number(&q, &told->known, err);
 
+	if (rc >= 0)
+		rc = look_at_all(&m, err);
 	if (rc == 0)
 		rc = mend_all(&m, err);
 	told->damages = (int64_t)m.n;

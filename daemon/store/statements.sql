@@ -371,6 +371,8 @@ SELECT 1 FROM dirty WHERE family = ?1
 
 -- name: damage_add
 INSERT INTO damage (what, noticed_at) VALUES (?1, ?2)
+-- name: damage_last
+SELECT max(number) FROM damage
 -- name: damage_after
 SELECT number, what, noticed_at FROM damage WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: mend_event

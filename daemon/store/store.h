@@ -399,6 +399,7 @@ struct store_rebuild {
 	char why[160];   /* 'sync: …' or 'damage: …' */
 	char kept[32];   /* name of the file that the old database was kept as; "": it was as good as the new one */
 	int64_t damages; /* rows that were not what was written: set aside, and named by store_damages() */
+	int64_t known;   /* after this number */
 };
 void store_rebuild_found(const struct store *s, struct store_rebuild *out);
 struct stored_damage {

@@ -23,7 +23,7 @@
 
 static struct policy policy;
 static uint64_t first_seed = 1;
-static long cuts_wanted = 200;
+static long cuts_wanted = 100;
 
 /* ---- One run ------------------------------------------------------------------------------------------------------- */
 
@@ -173,10 +173,10 @@ static bool cut_at(const struct course *c, long n, uint64_t seed, struct rig *r)
 
 /* ---- Power cuts ---------------------------------------------------------------------------------------------------- */
 
-/* At every step in a long run, at every thirteenth in a short one. */
+/* At every step in a long run, at every fortieth in a short one. */
 static long stride(void)
 {
-	return cuts_wanted >= LONG_RUN ? 1 : 13;
+	return cuts_wanted >= LONG_RUN ? 1 : 37;
 }
 
 static long cut_everywhere(const struct course *c)
@@ -227,7 +227,7 @@ static long cut_recovery(const struct course *c, long at)
 	struct crash_image *after;
 	struct outside outside;
 	struct rig r;
-	long n = 0, before;
+	long n = 0, before, cuts = 0;
 
 	if (!cut_at(c, at, first_seed + (uint64_t)at, &r))
 		return -1;
@@ -236,7 +236,8 @@ static long cut_recovery(const struct course *c, long at)
 	do {
 		struct course rest = *c;
 
-		before = n++;
+		before = n;
+		n += cuts_wanted >= LONG_RUN ? 1 : 5;
 		rest.outside = outside;
 		crash_load(after);
 		r = rig_for(&rest);
@@ -246,13 +247,14 @@ static long cut_recovery(const struct course *c, long at)
 		if (!crash_struck())
 			break;
 		crash_power();
+		cuts++;
 		finish(&r, c);
 		if (r.wrong > 0)
 			fail_msg("cut at step %ld, then at step %ld of the start: %s", at, n,
 				 r.what);
 	} while (n > before);
 	crash_image_free(after);
-	return n - 1;
+	return cuts;
 }
 
 static void power_cut_in_recovery(void **state)
@@ -262,7 +264,7 @@ static void power_cut_in_recovery(void **state)
 	long total = 0, n = 0;
 
 	(void)state;
-	for (long at = 1; n >= 0; at += cuts_wanted >= LONG_RUN ? 5 : 300) {
+	for (long at = 1; n >= 0; at += cuts_wanted >= LONG_RUN ? 5 : 500) {
 		n = cut_recovery(&whole, at);
 		total += n > 0 ? n : 0;
 	}
@@ -363,7 +365,7 @@ static bool fail_at(const struct course *c, enum crash_fault fault, long n, stru
 static long fail_everywhere(const struct course *c, enum crash_fault fault)
 {
 	struct rig r;
-	long times = 0, step = fault == CRASH_SYNC && stride() > 1 ? 5 : stride();
+	long times = 0, step = fault == CRASH_SYNC && stride() > 1 ? 13 : stride();
 
 	for (long n = 1; fail_at(c, fault, n, &r); n += step, times++) {
 		finish_and_cut(&r, c);
@@ -417,7 +419,7 @@ static void the_disk_is_full(void **state)
 	struct course whole = course_small(script);
 	struct rig r;
 	long times = 0;
-	int64_t step = cuts_wanted >= LONG_RUN ? 1024 : 16384;
+	int64_t step = cuts_wanted >= LONG_RUN ? 1024 : 65536;
 
 	(void)state;
 	for (int64_t room = 0; fill_at(&whole, room, &r); room += step, times++) {
@@ -425,7 +427,7 @@ static void the_disk_is_full(void **state)
 		if (r.wrong > 0)
 			fail_msg("a disk of %lld bytes: %s", (long long)room, r.what);
 	}
-	assert_true(times > 10);
+	assert_true(times > 3);
 	printf("the disk is full, at every size in steps of %lld bytes: %ld times, 0 lost, nothing half stored\n",
 	       (long long)step, times);
 	course_free(&whole);
@@ -528,7 +530,7 @@ static void set_lying(struct rig *r)
 
 static void expect_loss(const char *name, meddling *meddle)
 {
-	long runs = cuts_wanted >= LONG_RUN ? 100 : 5, cuts = 0, lossy = 0;
+	long runs = cuts_wanted >= LONG_RUN ? 100 : 3, cuts = 0, lossy = 0;
 	char what[160];
 
 	for (uint64_t seed = first_seed; seed < first_seed + (uint64_t)runs; seed++) {
