@@ -21,7 +21,7 @@ sys.path[:0] = [os.path.join(harness.ROOT, "tests", "contract"), os.path.join(ha
 
 import contract
 import linkages
-from linkages import files, keys, session, wire
+from linkages import files, identity, keys, session, wire
 from linkages.store import Store, keep
 
 WAIT_S = 30  # for a machine that is busy
@@ -420,6 +420,34 @@ class Files(Folder):
             self.assertEqual([kept.notice for kept in store.new()], [bare])
             self.assertEqual(store.place("garcia"), ("11" * 16, 5))
         self.assertNotIn(b"secret", pathlib.Path(self.path("inbox")).read_bytes())
+
+    def test_nothing_identifying_leaves_the_machine(self):
+        with open(os.open(self.path("identity.key"), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n")
+        key = keys.read_identity_key(self.path("identity.key"))
+        rosa = {"last": "García", "first": "Rosa", "birth": "1990-02-28", "ssn": "123-45-6789"}
+        opened = calsaws(1, "case.opened", 0, status="active", members=[
+            {"person": "p1", "identity": rosa, "keys": {"cin": "00" * 16}}, {"person": "p2"}])
+        sealed = identity.seal(opened, key)
+        self.assertEqual(sealed["data"]["members"], [
+            {"person": "p1", "keys": {"cin": "00" * 16, "ssn": "d5f9e7dac6d3c763c6c7401a2828b595",
+                                      "name_dob": "0046b8107f89fb022b933bda0d61ed74"}}, {"person": "p2"}])
+        self.assertEqual(list(contract.complaints(contract.schemas("events")["case.opened"], sealed)), [])
+        self.assertEqual(identity.seal(CALWORKS[0], None), CALWORKS[0])
+        for members, with_key, field in (
+                ([{"person": "p1", "identity": rosa}], None, "data.members[0].identity"),
+                ([{"person": "p0"}, {"person": "p1", "identity": {"ssn": "000-12-3456"}}], key, "data.members[1].identity.ssn"),
+                ([{"person": "p1", "identity": {"last": "García"}}], key, "data.members[0].identity.last"),
+                ([{"person": "p1", "identity": {"cin": 5}}], key, "data.members[0].identity.cin"),
+                ([{"person": "p1", "identity": []}], key, "data.members[0].identity")):
+            with self.assertRaises(linkages.Refused) as caught:
+                identity.seal(calsaws(1, "case.opened", 0, status="active", members=members), with_key)
+            self.assertEqual(caught.exception.field, field)
+            for secret in ("Garc", "000-12", "1990"):
+                self.assertNotIn(secret, str(caught.exception))
+        os.chmod(self.path("identity.key"), 0o644)
+        with self.assertRaisesRegex(keys.BadKey, "chmod 600"):
+            keys.read_identity_key(self.path("identity.key"))
 
     def test_pauses_grow_and_are_scattered(self):
         for failures, seconds in ((0, 1), (1, 2), (5, 32), (6, 60), (99, 60)):
