@@ -4,15 +4,19 @@
 In: a daemon with CURVE on, raw clients written from the prose of the protocol, and linkages-sub. Out: what each of them got.
 Promise: every wait is for a condition; tests/system/README.md tells which sentence of the protocol each test stands for.
 
-usage: test_inboxes.py [--pending N] [--clients N] [unittest's own arguments]    --pending 1000000: a mailbox for a year
+usage: test_inboxes.py [--pending N] [--clients N] [--every N] [--seed S] [unittest's own arguments]
+       --pending 1000000: a mailbox of a year; --every 1: each call is a place to die
 """
 import argparse
 import datetime
 import json
 import os
+import random
 import resource
 import shutil
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import unittest
@@ -21,10 +25,11 @@ import zmq
 
 import harness
 import peer
+import proxy
 from test_lanes import GARCIA, JONES, OTHER_EPOCH, LaneTest, calsaws, cws
 from test_streams import answer
 
-SETTINGS = argparse.Namespace(pending=1500, clients=1000)
+SETTINGS = argparse.Namespace(pending=1500, clients=1000, every=11, seed=1)
 LIMIT_S = 60
 CACHES_KIB = 32_768  # SQLite's pages and the families at hand: they have a size of their own, whatever waits
 KIB_A_CONNECTION = 64  # 28 are measured of a CURVE connection; the rest is ours, and the sanitizer's
@@ -102,12 +107,13 @@ class InboxTest(LaneTest):
         """The next n messages, which must be notices; their seqs."""
         return [worker.expect("notice")["seq"] for _ in range(n)]
 
-    def follow(self, *arguments, store="garcia.inbox", workers=("garcia",)):
+    def follow(self, *arguments, store="garcia.inbox", workers=("garcia",), server=None, environment=None):
         d = self.daemon
         process = subprocess.Popen(
-            [harness.program("linkages-sub"), "--server", d.lanes["inbox"], "--server-key", d.path("state/server.pub"),
+            [harness.program("linkages-sub"), "--server", server or d.lanes["inbox"], "--server-key", d.path("state/server.pub"),
              "--key", d.path("district.key"), "--store", d.path(store), "--json", *arguments, *workers],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
         self.running.append(process)
         return process
 
@@ -254,6 +260,59 @@ class Sessions(InboxTest):
         self.assertNotIn('"notice"', out, "each once")
 
 
+class Faults(InboxTest):
+    """linkages-sub and its store, with everything that goes wrong between them and the daemon."""
+
+    def kept(self):
+        """The seqs in the store, each with how often it is there."""
+        base = sqlite3.connect(f"file:{self.daemon.path('garcia.inbox')}?mode=ro", uri=True)
+        try:
+            return base.execute("SELECT seq, count(*) FROM notice GROUP BY seq ORDER BY seq").fetchall()
+        finally:
+            base.close()
+
+    def test_connections_are_cut(self):
+        """In the greeting, in a notice, before a receipt: each notice is shown once, in order."""
+        chance = random.Random(SETTINGS.seed)
+        self.tell(100)
+        budgets = [(200, 200)] + [(chance.choice([900, 1_500, proxy.FOREVER]), chance.randint(1_500, 40_000)) for _ in range(5)]
+        between = proxy.Proxy(self.daemon.lanes["inbox"], budgets)
+        try:
+            out, err = self.follow("--once", "--timeout", "60", server=between.address).communicate(timeout=2 * LIMIT_S)
+        finally:
+            between.close()
+        self.assertGreaterEqual(between.cuts, 3)
+        self.assertEqual([json.loads(line)["seq"] for line in out.splitlines() if "notice" in line], list(range(1, 301)), err)
+        self.assertEqual(self.kept(), [(seq, 1) for seq in range(1, 301)])
+
+    def test_the_client_is_killed_at_each_step(self):
+        """A step is a call to the disk or to the network. In the store each once; on the screen twice only what it died over."""
+        path, shown, k, deaths = self.daemon.path("die_at"), [], 1 + SETTINGS.seed % SETTINGS.every, 0
+        while True:
+            self.tell(1)
+            with open(path, "wb") as f:
+                f.write(struct.pack("=q", k))
+            process = self.follow("--once", environment=harness.preloaded("die_at", DIE_AT=path))
+            out, err = process.communicate(timeout=LIMIT_S)
+            now = [json.loads(line)["seq"] for line in out.splitlines() if line.endswith("}") and '"notice"' in line]
+            self.assertEqual(now, sorted(set(now)))
+            again = [] if process.returncode == 0 else self.once()
+            self.assertLessEqual(len(now) + len(again), 6, "three are new; they may have been shown when it died")
+            shown += sorted({*now, *again})
+            if process.returncode == 0:
+                break
+            self.assertEqual(process.returncode, -9, err)
+            deaths += 1
+            k += SETTINGS.every
+        everything = list(range(1, self.outboxes[0].families * 3 + 1))
+        self.assertEqual(shown, everything)
+        self.assertEqual(self.kept(), [(seq, 1) for seq in everything])
+        always = len(range(1 + SETTINGS.seed % SETTINGS.every, 30, SETTINGS.every))
+        self.assertGreaterEqual(deaths, always)
+        print(f"client killed at a call to disk or network: {always} places among the first 30, and the rest; each notice is kept "
+              "once, and shown")
+
+
 class Crowd(InboxTest):
     """Many sessions, much mail."""
 
@@ -354,5 +413,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--pending", type=int, default=SETTINGS.pending)
     parser.add_argument("--clients", type=int, default=SETTINGS.clients)
+    parser.add_argument("--every", type=int, default=SETTINGS.every)
+    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     _, rest = parser.parse_known_args(namespace=SETTINGS)
     unittest.main(argv=[sys.argv[0], *rest])
