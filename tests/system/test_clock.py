@@ -123,8 +123,7 @@ class Clock(ClockTest):
         self.assertFalse(self.suspect())
 
     def publish_again(self, n):
-        self.agency = self.subscribed(self.agency.outbox)
-        self.agency.acked = self.agency.sent
+        self.agency = self.subscribed(self.agency.outbox, self.agency.acked)
         for i in range(n):
             self.publish_more({**calsaws(100 + i, "contact.made", 0, kind="phone"), "time": at(-DAY)})
 

@@ -50,7 +50,7 @@ class Outbox:
     """One agency's half of so many families, made when it is sent: a million need no memory."""
 
     def __init__(self, side):
-        self.side, self.families, self.each = side, 0, len(family(0)[side])
+        self.side, self.families, self.each, self.acked = side, 0, len(family(0)[side]), 0
 
     def __len__(self):
         return self.families * self.each
@@ -75,11 +75,11 @@ class InboxTest(LaneTest):
         """So many more families are found: three notices each for garcia, two for jones."""
         for outbox, of in zip(self.outboxes, ({"client": "cws", "source": "cws-cms", "epoch": OTHER_EPOCH}, {})):
             outbox.families += families
-            agency = self.subscribed(outbox, **of)
-            agency.acked = agency.sent
+            agency = self.subscribed(outbox, outbox.acked, **of)
             while agency.acked < len(outbox):
                 agency.push()
                 agency.take(agency.receive())
+            outbox.acked = agency.acked
             agency.close()
 
     def welcomed(self, workers=("garcia",), credit=0, store=None):

@@ -108,8 +108,9 @@ class LaneTest(unittest.TestCase):
     def publisher(self, outbox, client="calworks", source="calsaws", epoch=EPOCH):
         return self.open(peer.Publisher, "intake", client, source, epoch, outbox)
 
-    def subscribed(self, outbox, **more):
+    def subscribed(self, outbox, acked=0, **more):
         agency = self.publisher(outbox, **more)
+        agency.acked = acked
         agency.hello()
         agency.subscribed(agency.expect("subscribe"))
         return agency

@@ -185,9 +185,8 @@ class Deaths(FaultTest):
         outbox, k, deaths, agency = contacts(1), 1 + SETTINGS.seed % SETTINGS.every, 0, None
         acked = 0
         while True:
-            agency = self.subscribed(outbox)
-            self.assertGreaterEqual(agency.sent, acked, "what was acknowledged is asked for no more")
-            agency.acked = agency.sent
+            agency = self.subscribed(outbox, acked=acked)
+            self.assertEqual(agency.sent, acked, "what was acknowledged is there, and asked for no more")
             outbox += numbered(len(outbox) + 1, 4)
             self.arm(k)
             agency.push()
