@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Holds the simulator against the model over made-up histories; shrinks what differs.
 
-usage: differ.py [--sim COMMAND] [--seeds N] [--first SEED] [--story FILE] [--keep N]
+usage: differ.py [--sim COMMAND] [--seeds N] [--first SEED] [--story FILE] [--keep N] [--stop]
 
 In: seeds, or one story. Out: for each history that differs, a minimal one and what each side says of it; last a line
 'N passed, N failed'; exit status 1 if any failed. Promise: notices are compared line by line as a multiset of what
@@ -140,6 +140,7 @@ def main():
     p.add_argument("--seeds", type=int, default=200)
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--keep", type=int, default=3, help="how many differing histories are shrunk and shown")
+    p.add_argument("--stop", action="store_true", help="at the first history that differs, without shrinking it")
     p.add_argument("--story", help="compare this one instead")
     p.add_argument("--without", default="", help="what shall not happen, by comma")
     a = p.parse_args()
@@ -154,6 +155,9 @@ def main():
         found = differences(sim, stimuli)
         if not found:
             continue
+        if a.stop:
+            print(f"seed {seed} differs")
+            return 1
         failed += 1
         kinds[signature(found)] += 1
         if kinds[signature(found)] == 1 and len(kinds) <= a.keep:

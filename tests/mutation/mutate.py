@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""mutate.py - does some story fail for each rule that is made wrong?
+"""mutate.py - does some story, or a random history, tell each rule that is made wrong?
 
 usage: tests/mutation/mutate.py [--only REGEX] [--jobs N] [--list] [-v]
 
 In: the tree. Each mutation is one small wrong in a scratch copy: a duration a unit longer or shorter, a recipient less
 or more, another urgency, level, topic or class, a rule switched off (these through --policy where the loader lets a
 county do it, else in the list of policy.h), a condition turned round in the engine's sources. All stories are held
-against the simulator made so. Out: the mutations that no story notices, and how many there were.
+against the simulator made so; what they do not notice is held against the model (tests/model) and, where it is in a
+source, the properties (tests/property), over random histories. Out: the mutations that nothing notices, and how many
+there were.
 Exit status: 0 if every survivor is in the table `equal` (where it says why nothing can tell it from the right one) and
 every row of the table survives; 1 otherwise; 2 where it could not run.
 Promise: writes nothing outside a temporary folder.
@@ -27,9 +29,11 @@ from datetime import date, timedelta
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 ENGINE = "daemon/engine/"
+PYTHON = "/usr/bin/python3"
 POLICY_H = ENGINE + "policy.h"
 SOURCES = ["rules/*.c", "needs.c", "derive.c", "compare.c", "fold.c"]
 TIMEOUT_S = 30
+SEEDS, HISTORIES, LONG_S = 150, 30, 300  # what is left over when the stories have passed
 
 
 def text(path):
@@ -210,17 +214,20 @@ class Scratch:
         self.build = os.path.join(root, "build")
         self.run(["cmake", "-S", self.base, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None",
                   "-DCMAKE_C_FLAGS=-O0", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"])
-        self.run(["ninja", "-C", self.build, "linkages-sim"])
+        self.run(["ninja", "-C", self.build, "linkages-sim", "property"])
         with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as f:
             self.commands = {os.path.relpath(c["file"], self.base): c["command"] for c in json.load(f)}
-        last = self.run(["ninja", "-C", self.build, "-t", "commands", "linkages-sim"]).splitlines()
-        self.link = next(c for c in reversed(last) if "-o bin/linkages-sim" in c)
+        self.link = {program: self.link_of(program) for program in ("bin/linkages-sim", "tests/property")}
         self.stories = sorted(glob.glob(os.path.join(self.base, "tests/scenarios/*.ndjson")))
         self.places = queue.Queue()
         for i in range(jobs):
             place = os.path.join(root, f"w{i}")
             shutil.copytree(os.path.join(self.base, "daemon"), os.path.join(place, "daemon"))
             self.places.put(place)
+
+    def link_of(self, program):
+        said = self.run(["ninja", "-C", self.build, "-t", "commands", program]).splitlines()
+        return next(c for c in reversed(said) if f"-o {program} " in c)
 
     @staticmethod
     def run(command, **more):
@@ -243,6 +250,20 @@ class Scratch:
                 return "refused"
             if done.returncode != 0:
                 self.first(re.search(r"^FAIL (.*)$", done.stdout, re.M))
+                return "killed"
+        return self.check_histories(sim, policy)
+
+    def check_histories(self, sim, policy):
+        """What the stories do not tell from the right program, the model or a property may."""
+        model = [PYTHON, os.path.join(self.base, "tests/model/differ.py"), "--stop", "--seeds", str(SEEDS), "--sim",
+                 sim + (f" --policy {policy}" if policy else "")]
+        properties = [os.path.join(os.path.dirname(sim), "property"), "--histories", str(HISTORIES)]
+        for command in [model] if policy else [model, properties]:
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S)
+            except subprocess.TimeoutExpired:
+                return "killed"
+            if done.returncode != 0:
                 return "killed"
         return "survives"
 
@@ -269,12 +290,13 @@ class Scratch:
         obj, sim = os.path.join(place, "mutant.o"), os.path.join(place, "sim")
         command = self.commands[mutation.compiles].replace(self.base + "/daemon", place + "/daemon")
         command = re.sub(r" -o \S+", f" -w -o {obj}", command)
-        link = self.link.replace(" -o bin/linkages-sim", f" {obj} -o {sim}")
+        links = " && ".join(command.replace(f" -o {program} ", f" {obj} -o {os.path.join(place, name)} ")
+                            for (program, command), name in zip(self.link.items(), ("sim", "property")))
         try:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(right[:at] + mutation.new + right[at + len(mutation.old):])
             done = subprocess.run(command, shell=True, cwd=self.build, capture_output=True)
-            done = done if done.returncode else subprocess.run(link, shell=True, cwd=self.build, capture_output=True)
+            done = done if done.returncode else subprocess.run(links, shell=True, cwd=self.build, capture_output=True)
         finally:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(right)
