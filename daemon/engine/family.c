@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x34464b4cu /* "LKF4" */
+#define ROW_MAGIC 0x35464b4cu /* "LKF5" */
 
 #define NO_HOLES(record, plural) \
 	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0, \

@@ -38,6 +38,8 @@ struct kase {
 	uint32_t not_meeting_cause;
 	lk_date status_until;      /* the status's own end, where the agency gave one */
 	lk_date closing_on;        /* planned end */
+	int32_t limited_said;      /* by its last opening: what was said before it is older */
+	uint32_t spare;
 	int32_t status_shared;     /* the latest status is one the other side may know */
 	lk_instant closing_at;     /* since when an end is planned */
 	lk_instant visited_at;     /* last face-to-face contact */

@@ -216,7 +216,8 @@ static void fold_case_opened(struct step *s)
 		if (k->first_opened_at == LK_NO_INSTANT)
 			k->first_opened_at = s->at;
 	}
-	if (d->limited_access >= 0)
+	k->limited_said = d->limited_access >= 0;
+	if (k->limited_said)
 		k->limited = d->limited_access;
 	set_status(s, d->status, LK_NO_DATE);
 }
@@ -379,14 +380,6 @@ static void fold_plan_ended(struct step *s)
 	p->ended = 1;
 }
 
-static bool calworks_open(const struct family *f, uint32_t near)
-{
-	for (uint32_t i = 0; i < f->cases_n; i++)
-		if (f->cases[i].agency == LK_CALWORKS && f->cases[i].open && same_unit(f, i, near))
-			return true;
-	return false;
-}
-
 static struct service *service_of(const struct step *s, struct lk_text id)
 {
 	bool fresh;
@@ -409,7 +402,7 @@ static void fold_service_started(struct step *s)
 	v->cause = s->cause;
 	uint32_t index = (uint32_t)(v - s->f->services);
 	bool creditable = (s->p->creditable & POLICY_BIT(d->category)) != 0;
-	if (step_case(s)->agency == LK_CWS && creditable && calworks_open(s->f, s->kase))
+	if (step_case(s)->agency == LK_CWS && creditable) /* told where the family is mutual */
 		add_moment(s, LK_SERVICE_CREDIT)->subject = index;
 }
 
@@ -1140,9 +1133,10 @@ static uint32_t add_cause(struct family *f, const struct lk_event *e, lk_instant
 }
 
 /* What was said of the case's standing before its opening, the opening says anew: it came later. */
-static bool is_replaced(int type)
+static bool is_replaced(const struct step *s)
 {
-	return type == LK_CASE_STATUS || type == LK_CASE_CLOSED;
+	return s->e->type == LK_CASE_STATUS || s->e->type == LK_CASE_CLOSED ||
+	       (s->e->type == LK_CASE_RESTRICTED && step_case(s)->limited_said);
 }
 
 void fold_event(struct family *f, const struct policy *p, const struct lk_event *event,
@@ -1156,7 +1150,7 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 		return;
 	note_speaker(f, event->source, s.kase);
 	begin_step(&s);
-	if (!key->waited || !is_replaced((int)event->type))
+	if (!key->waited || !is_replaced(&s))
 		folds[event->type](&s);
 	if (!f->failed)
 		settle_step(&s);

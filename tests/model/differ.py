@@ -19,6 +19,8 @@ import histories
 from model import Model
 from story import instant_of
 
+MOMENTS = ("consent.ended", "status.changed", "milestone.reached", "closure.one_side", "closure.both", "closure.screen",
+           "meeting.changed", "meeting.reminder", "service.credit", "referral.changed")  # one event is behind each
 MEMBERS = ("to", "kind", "state", "reason", "case", "other", "due", "urgency", "level", "at")
 
 def plain(notice):
@@ -37,6 +39,8 @@ def plain(notice):
     if "proposals" in about:
         about["proposals"] = [instant_of(p) for p in about["proposals"]]
     out["about"] = about
+    if out["kind"] in MOMENTS:
+        out["events"] = sorted(notice["because"].get("events") or [])
     out["contacts"] = sorted(json.dumps(c, sort_keys=True) for c in notice.get("contacts") or [])
     return json.dumps(out, sort_keys=True)
 

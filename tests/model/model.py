@@ -13,7 +13,7 @@ import sys
 
 from rules import CONTENT, REGISTRY, SIGNAL, OWN, Notice, Rules
 from state import LIAISON, State
-from story import Refused, instant_of, read_event, read_line, written
+from story import AGENCY_OF, Refused, instant_of, read_event, read_line, written
 
 PROMPT_WAITS, URGENT_WAITS = 48 * 3600, 8 * 3600
 BEGINNING = instant_of("1990-01-01T00:00:00Z")
@@ -298,10 +298,17 @@ class Model:
         events = [e.at for e in self.state.events if e.name in telling.notice.events]
         return events[0] if events else telling.since
 
+    def events_shown(self, notice, out):
+        """The other side's only where its content is; nothing of it once it may not be seen."""
+        if out["level"] != notice.level:
+            return []
+        return [name for name in notice.events if notice.level == CONTENT or
+                AGENCY_OF[name.split("/")[0]] == notice.case[0]]
+
     def say(self, telling, out):
         telling.rev += 1
         self.out({"line": self.line, "id": self.id_of(telling), "rev": telling.rev, "at": written(self.now), **out,
-                  "because": {"rule": telling.notice.kind, "events": list(telling.notice.events)}})
+                  "because": {"rule": telling.notice.kind, "events": self.events_shown(telling.notice, out)}})
 
 
 def main():

@@ -577,7 +577,7 @@ class Rules:
             agreed = [e.at for e in signed if e and e.data.get("kind") == "ifs_agreement"]
             held = [e.at for m in self.meetings_of({case.key}) for e in self.holdings(m, ("disposition",))]
             base = max(held) if held else max(agreed) if agreed else base
-            needs.append(Need(("disposition", case.key), "disposition", ("disposition",), base,
+            needs.append(Need(("disposition", case.key), "disposition", ("disposition",), base + 1,  # since then
                               months_after(day_of(base), 3), case))
         return needs
 

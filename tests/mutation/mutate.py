@@ -33,7 +33,7 @@ PYTHON = "/usr/bin/python3"
 POLICY_H = ENGINE + "policy.h"
 SOURCES = ["rules/*.c", "needs.c", "derive.c", "compare.c", "fold.c"]
 TIMEOUT_S = 30
-SEEDS, HISTORIES, LONG_S = 150, 30, 300  # what is left over when the stories have passed
+SEEDS, HISTORIES, LONG_S = 100, 20, 300  # what is left over when the stories have passed
 
 
 def text(path):
