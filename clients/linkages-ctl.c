@@ -76,11 +76,20 @@ const struct tool ctl_tool = {
 /* ---- Commands --------------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_group *const groups[] = {
-	&ctl_clients, &ctl_keys,   &ctl_service, &ctl_daemon, &ctl_letters, &ctl_keep,
-	&ctl_expunge, &ctl_case,   &ctl_daemon,  &ctl_keys,   &ctl_letters, &ctl_keep,
-	&ctl_expunge, &ctl_report, &ctl_export,  &ctl_case,
+	&ctl_clients,
+	&ctl_keys,
+	&ctl_service,
+	&ctl_daemon,
+	&ctl_letters,
+	&ctl_keep,
+	&ctl_expunge,
+	&ctl_case,
+	&ctl_report,
+	&ctl_export,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))
+
+#define COMMAND_COLUMN 24
 
 static void help_add(const struct ctl_command *c)
 {
@@ -89,7 +98,9 @@ static void help_add(const struct ctl_command *c)
 
 	(void)snprintf(words, sizeof(words), "%s %s", c->words,
 		       c->arguments != NULL ? c->arguments : "");
-	(void)snprintf(purpose + len, sizeof(purpose) - len, "\n  %-22s %s", words, c->help);
+	(void)snprintf(purpose + len, sizeof(purpose) - len, "\n  %-*s%s %s", COMMAND_COLUMN, words,
+		       strlen(words) > COMMAND_COLUMN ? "\n                          " : "",
+		       c->help);
 }
 
 static void purpose_make(void)
