@@ -342,7 +342,8 @@ static void check_one(void *context, struct lane_session *session)
 	}
 }
 
-/* Whoever has not listened cannot say who was silent: a long turn of our own counts for nobody. */
+/* Whoever has not listened cannot say who was silent: a long turn of our own counts for nobody. They are told all the same
+ * that we live. */
 static bool has_listened(struct lane *lane)
 {
 	int64_t now = clock_ticks(), since = lane->ticked_us;
@@ -359,12 +360,12 @@ static void hear_one(void *context, struct lane_session *session)
 static void ticked(void *context)
 {
 	struct lane *lane = context;
-	bool listened = has_listened(lane);
 
 	loop_timer_in(lane->tick, LK_SECOND);
 	hang_up_those_told(lane);
-	lane_each(lane, listened ? check_one : hear_one,
-		  listened ? (void *)lane : &lane->ticked_us);
+	if (!has_listened(lane))
+		lane_each(lane, hear_one, &lane->ticked_us);
+	lane_each(lane, check_one, lane);
 	if (lane->options.ticked != NULL)
 		lane->options.ticked(lane->options.owner);
 }

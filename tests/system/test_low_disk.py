@@ -120,6 +120,8 @@ class LowDisk(LaneTest):
         while agency.socket.poll(0):
             agency.take(agency.receive())
         self.assertLessEqual(agency.acked, stored, "acknowledged is stored")
+        self.assertTrue(agency.socket.poll(peer.LIMIT_MS), "it has nothing to say any more")
+        self.assertEqual(peer.unpack(agency.socket.recv())["m"], "ping", "it lives, and says so, though it reads nothing")
         self.make_room()
         while agency.acked < len(large):
             agency.take(agency.receive())
