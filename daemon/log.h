@@ -7,6 +7,7 @@
 #define LINKAGES_LOG_H
 
 #include <linkages/base.h>
+#include <sys/uio.h>
 
 /* The numbers are those of syslog(3); journald reads them from the prefix. */
 enum log_level {
@@ -22,7 +23,9 @@ void log_open(enum log_level limit);
 /* From now on each line ends in clock=manual: nobody shall take a story for the truth. */
 void log_manual(bool manual);
 void log_line(enum log_level level, const char *format, ...) LK_PRINTF(2, 3);
-/* The prefix of a line in the journal, or "": for tests. */
+/* The prefix of a line on a standard error that the journal reads, or "". */
 const char *log_prefix(enum log_level level, bool journal);
+/* The key=value words of a line as fields of a journal entry, LINKAGES_KEY=value, in `room`. How many. */
+size_t log_fields(const char *line, char *room, size_t size, struct iovec *fields, size_t most);
 
 #endif

@@ -306,5 +306,32 @@ class Credential(test_lanes.LaneTest):
         self.cross()
 
 
+JOURNAL = "/run/systemd/journal/socket"
+
+
+@unittest.skipIf(os.path.exists(JOURNAL) or os.getuid() != 0, "the journal runs here, or its socket cannot be made")
+class Journal(unittest.TestCase):
+    def test_a_line_is_an_entry_with_fields(self):
+        """Where standard error is the journal, as $JOURNAL_STREAM says."""
+        os.makedirs(os.path.dirname(JOURNAL), exist_ok=True)
+        journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(journal.close)
+        journal.bind(JOURNAL)
+        self.addCleanup(os.unlink, JOURNAL)
+        journal.settimeout(LIMIT_S)
+        daemon = harness.Daemon(test_lanes.CLIENTS)
+        self.addCleanup(daemon.close)
+        stream = os.fstat(daemon.log.fileno())
+        daemon.environment["JOURNAL_STREAM"] = f"{stream.st_dev}:{stream.st_ino}"
+        daemon.start()
+        entry = {}
+        while "LINKAGES_INTAKE" not in entry:
+            entry = dict(line.split("=", 1) for line in journal.recv(4096).decode().splitlines())
+        self.assertEqual((entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"], entry["LINKAGES_INTAKE"]),
+                         ("5", "linkagesd", daemon.lanes["intake"]))
+        self.assertTrue(entry["MESSAGE"].startswith("ready version="))
+        self.assertNotIn("ready", daemon.said())
+
+
 if __name__ == "__main__":
     unittest.main()

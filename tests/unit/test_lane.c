@@ -178,6 +178,31 @@ static void the_journal_gets_a_level(void **state)
 	assert_string_equal(log_prefix(LOG_ERROR, false), "");
 }
 
+static bool is_field(const struct iovec *field, const char *text)
+{
+	return field->iov_len == strlen(text) && memcmp(field->iov_base, text, field->iov_len) == 0;
+}
+
+static void the_journal_gets_a_field_for_each_key(void **state)
+{
+	char room[256];
+	struct iovec fields[4];
+
+	(void)state;
+	assert_int_equal(
+		log_fields(
+			"batch lane=intake n=3 outcome=failed detail=\"the disk, n=4\" Bad=1 =2 x",
+			room, sizeof(room), fields, 4),
+		4);
+	assert_true(is_field(&fields[0], "LINKAGES_LANE=intake"));
+	assert_true(is_field(&fields[1], "LINKAGES_N=3"));
+	assert_true(is_field(&fields[2], "LINKAGES_OUTCOME=failed"));
+	assert_true(is_field(&fields[3], "LINKAGES_DETAIL=the disk, n=4"));
+	assert_int_equal(log_fields("x detail=\"never closed", room, sizeof(room), fields, 4), 1);
+	assert_int_equal(log_fields("a=1 b=2", room, 13, fields, 4), 1);
+	assert_int_equal(log_fields("", room, sizeof(room), fields, 4), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +216,7 @@ int main(void)
 		cmocka_unit_test(gaps_of_a_dense_source),
 		cmocka_unit_test(a_heartbeat_may_come_first),
 		cmocka_unit_test(the_journal_gets_a_level),
+		cmocka_unit_test(the_journal_gets_a_field_for_each_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
