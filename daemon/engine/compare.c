@@ -288,10 +288,9 @@ static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 	if (doubled)
 		return;
 	t->rev++;
-	*add_telling(out) = (struct telling){ c,          (uint32_t)(t - told->at),
-					      state,      LK_NO_CODE,
-					      REPEAT_ALL, false,
-					      *t };
+	*add_telling(out) =
+		(struct telling){ c, (uint32_t)(t - told->at), state, LK_NO_CODE, REPEAT_ALL, false,
+				  *t };
 }
 
 static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d,
@@ -473,9 +472,9 @@ static void withdraw(struct tolds *told, uint32_t index, const struct derivation
 		return;
 	date_again(t, d);
 	t->rev++;
-	*add_telling(out) =
-		(struct telling){ NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason),
-				  false, *t };
+	*add_telling(out) = (struct telling){
+		NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason), false, *t
+	};
 }
 
 /* Whoever had the notice of a family that is none learns that it is over. */

@@ -12,8 +12,9 @@
 #define ROW_MAGIC 0x35464b4cu /* "LKF5" */
 
 #define NO_HOLES(record, plural) \
-	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0, \
-		      "a packed record has no odd end: " #record);
+	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0 && \
+			      sizeof(struct record) <= RECORD_MAX, \
+		      "a packed record has no odd end, and an end: " #record);
 FAMILY_VECTORS(NO_HOLES)
 static_assert(sizeof(struct moment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
 static_assert(sizeof(struct assignment) == 56,
@@ -110,18 +111,43 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 	FAMILY_VECTORS(PACK_COUNT)
 	lk_bytes_add(out, &head, sizeof(head));
 #define PACK_VECTOR(record, plural) \
-	lk_bytes_add(out, f->plural, f->plural##_n * sizeof(struct record));
+	records_pack(out, f->plural, f->plural##_n, sizeof(struct record));
 	FAMILY_VECTORS(PACK_VECTOR)
 	lk_bytes_add(out, f->words.at, f->words.len);
 }
 
-static size_t row_length(const struct row_head *head)
+static int vectors_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
+			  struct family *out)
 {
-	size_t len = sizeof(*head) + head->pool_len;
 	unsigned v = 0;
-#define ADD_LENGTH(record, plural) len += head->n[v++] * sizeof(struct record);
-	FAMILY_VECTORS(ADD_LENGTH)
-	return len;
+	int rc = 0;
+	void *at;
+#define UNPACK_VECTOR(record, plural) \
+	if (rc == 0 && \
+	    (rc = records_unpack(&from, end, head->n[v], sizeof(struct record), &at)) == 0) { \
+		out->plural = at; \
+		out->plural##_n = out->plural##_room = head->n[v++]; \
+	}
+	FAMILY_VECTORS(UNPACK_VECTOR)
+	if (rc < 0)
+		return rc;
+	if (head->pool_len != (size_t)(end - from))
+		return LK_EWIRE;
+	if (head->pool_len == 0)
+		return 0;
+	out->words.at = malloc(head->pool_len);
+	if (out->words.at == NULL)
+		return LK_EMEMORY;
+	memcpy(out->words.at, from, head->pool_len);
+	out->words.len = out->words.room = head->pool_len;
+	return 0;
+}
+
+static int unpack_failed(struct family *out, int rc, struct lk_error *err)
+{
+	family_free(out);
+	return rc == LK_EMEMORY ? lk_fail(err, rc, "no memory for a family row")
+				: lk_fail(err, rc, "family row was written by another layout");
 }
 
 int family_unpack(const void *row, size_t len, struct family *out, struct lk_error *err)
@@ -131,19 +157,12 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 	if (len < sizeof(head))
 		return lk_fail(err, LK_EWIRE, "family row of %zu bytes is too short", len);
 	memcpy(&head, row, sizeof(head));
-	if (head.magic != ROW_MAGIC || row_length(&head) != len)
-		return lk_fail(err, LK_EWIRE, "family row was written by another layout");
-	const uint8_t *from = (const uint8_t *)row + sizeof(head);
-	unsigned v = 0;
-#define UNPACK_VECTOR(record, plural) \
-	out->plural##_n = out->plural##_room = head.n[v++]; \
-	if (out->plural##_n > 0) \
-		out->failed |= (out->plural = vector_copied(&from, out->plural##_n, \
-							    sizeof(struct record))) == NULL;
-	FAMILY_VECTORS(UNPACK_VECTOR)
-	out->words.len = out->words.room = head.pool_len;
-	if (head.pool_len > 0)
-		out->failed |= (out->words.at = vector_copied(&from, head.pool_len, 1)) == NULL;
+	const uint8_t *from = row;
+	int rc = head.magic == ROW_MAGIC
+			 ? vectors_unpack(&head, from + sizeof(head), from + len, out)
+			 : LK_EWIRE;
+	if (rc < 0)
+		return unpack_failed(out, rc, err);
 	out->steps = head.steps;
 	out->last_source = head.last_source;
 	out->last_id = head.last_id;
@@ -151,8 +170,5 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 	out->ticked_at = head.ticked_at;
 	out->last_sequence = head.last_sequence;
 	out->last_place = head.last_place;
-	if (!out->failed)
-		return 0;
-	family_free(out);
-	return lk_fail(err, LK_EMEMORY, "no memory for a family row of %zu bytes", len);
+	return 0;
 }

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x33544b4cu /* "LKT3" */
+#define ROW_MAGIC 0x34544b4cu /* "LKT4" */
 
-static_assert(sizeof(struct told) == 160,
+static_assert(sizeof(struct told) == 160 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {
@@ -83,7 +83,7 @@ void tolds_pack(const struct tolds *t, struct lk_bytes *out)
 		.wake = t->settled.wake,
 	};
 	lk_bytes_add(out, &head, sizeof(head));
-	lk_bytes_add(out, t->at, t->n * sizeof(*t->at));
+	records_pack(out, t->at, t->n, sizeof(*t->at));
 	lk_bytes_add(out, t->words.at, t->words.len);
 }
 
@@ -98,25 +98,46 @@ static bool is_sound(const struct words *words, const struct told *record)
 	       is_in(words, record->other);
 }
 
+/* All or none. */
+static int move_records(struct tolds *to, const struct words *words, const struct told *records,
+			uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!is_sound(words, &records[i]))
+			return LK_EWIRE;
+	for (uint32_t i = 0; i < n; i++)
+		move_record(to, words, &records[i]);
+	return to->failed ? LK_EMEMORY : 0;
+}
+
+static int row_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
+		      struct tolds *out)
+{
+	void *records;
+	int rc = head->magic == ROW_MAGIC
+			 ? records_unpack(&from, end, head->n, sizeof(struct told), &records)
+			 : LK_EWIRE;
+	if (rc < 0)
+		return rc;
+	struct words words = { .at = (char *)(uintptr_t)from, .len = head->words };
+	rc = head->words == (size_t)(end - from) ? move_records(out, &words, records, head->n)
+						 : LK_EWIRE;
+	free(records);
+	return rc;
+}
+
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err)
 {
 	struct row_head head;
 	if (len < sizeof(head))
 		return lk_fail(err, LK_EWIRE, "row of what was told is too short: %zu bytes", len);
 	memcpy(&head, row, sizeof(head));
-	size_t records = head.n * sizeof(struct told);
-	if (head.magic != ROW_MAGIC || len != sizeof(head) + records + head.words)
-		return lk_fail(err, LK_EWIRE, "row of what was told is not of this layout");
-	const uint8_t *from = (const uint8_t *)row + sizeof(head);
-	struct words words = { .at = (char *)(uintptr_t)(from + records), .len = head.words };
-	for (uint32_t i = 0; i < head.n; i++) {
-		struct told record;
-		memcpy(&record, from + i * sizeof(record), sizeof(record));
-		if (!is_sound(&words, &record))
-			return lk_fail(err, LK_EWIRE,
-				       "row of what was told names texts it has not");
-		move_record(out, &words, &record);
-	}
+	const uint8_t *from = row;
+	int rc = row_unpack(&head, from + sizeof(head), from + len, out);
+	if (rc == LK_EMEMORY)
+		return lk_fail(err, rc, "no memory for %u told notices", head.n);
+	if (rc < 0)
+		return lk_fail(err, rc, "row of what was told is not of this layout");
 	out->settled = (struct settled){ head.scene, head.wake, head.moments };
-	return out->failed ? lk_fail(err, LK_EMEMORY, "no memory for %u told notices", head.n) : 0;
+	return 0;
 }

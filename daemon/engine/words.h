@@ -29,8 +29,12 @@ struct word words_add(struct words *w, struct lk_text text);
 /* Room for one more record of `size` in a vector, doubling: the vector's new place, or NULL
  * (nothing changed). */
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size) LK_MUST_CHECK;
-/* A copy of the next n records of a packed row, moving *from behind them; NULL where memory ran
- * out. */
-void *vector_copied(const uint8_t **from, uint32_t n, size_t size) LK_MUST_CHECK;
+/* Records of a packed row: each as what differs from the record before the last one, in words of four bytes, so that a
+ * long history of like records is short. Sizes are multiples of four, up to RECORD_MAX. */
+#define RECORD_MAX 252
+void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size);
+/* The next n records, moving *from behind them: 0 and *out (NULL where n is 0), LK_EWIRE where the row ends before they
+ * do, LK_EMEMORY. */
+int records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void **out) LK_MUST_CHECK;
 
 #endif

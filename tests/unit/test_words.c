@@ -94,16 +94,55 @@ static void a_vector_grows_and_keeps_what_it_has(void **state)
 	free(at);
 }
 
-static void a_copy_moves_on_behind_what_it_took(void **state)
+struct line {
+	uint32_t a, b, c, d;
+};
+
+static void records_come_back_as_they_were(void **state)
 {
-	const uint8_t row[] = { 1, 2, 3, 4, 5, 6 };
-	const uint8_t *from = row;
-	uint8_t *pairs = vector_copied(&from, 2, 2);
+	struct line lines[50] = { { 0 } };
+	struct lk_bytes row = { 0 };
+	void *again;
 
 	(void)state;
-	assert_memory_equal(pairs, row, 4);
-	assert_ptr_equal(from, row + 4);
-	free(pairs);
+	for (uint32_t i = 0; i < 50; i++) /* alike every other time, but for a */
+		lines[i] = (struct line){ i * 7919, i % 2, i % 2 == 0 ? NONE : 9, 0 };
+	records_pack(&row, lines, 50, sizeof(lines[0]));
+	assert_true(row.len < sizeof(lines));
+	lk_bytes_add(&row, "rest", 4);
+	const uint8_t *from = row.at, *end = row.at + row.len;
+	assert_int_equal(records_unpack(&from, end, 50, sizeof(lines[0]), &again), 0);
+	assert_memory_equal(again, lines, sizeof(lines));
+	assert_int_equal(end - from, 4);
+	free(again);
+	from = row.at;
+	assert_int_equal(records_unpack(&from, end, 0, sizeof(lines[0]), &again), 0);
+	assert_null(again);
+	lk_bytes_free(&row);
+}
+
+static void records_cut_short_or_too_wide_are_refused(void **state)
+{
+	const struct line lines[] = { { 1, 2, 3, 4 }, { 1, 2, 3, 5 } };
+	struct lk_bytes row = { 0 };
+	void *again;
+
+	(void)state;
+	records_pack(&row, lines, 2, sizeof(lines[0]));
+	for (size_t len = 0; len < row.len; len++) {
+		const uint8_t *from = row.at;
+		assert_int_equal(records_unpack(&from, row.at + len, 2, sizeof(lines[0]), &again),
+				 LK_EWIRE);
+	}
+	const uint8_t *from = row.at;
+	assert_int_equal(records_unpack(&from, row.at + row.len, UINT32_MAX, sizeof(lines[0]),
+					&again),
+			 LK_EWIRE);
+	row.at[0] |= 0x10; /* a fifth word */
+	from = row.at;
+	assert_int_equal(records_unpack(&from, row.at + row.len, 2, sizeof(lines[0]), &again),
+			 LK_EWIRE);
+	lk_bytes_free(&row);
 }
 
 int main(void)
@@ -115,7 +154,8 @@ int main(void)
 		cmocka_unit_test(a_text_is_kept_once),
 		cmocka_unit_test(equal_additions_give_equal_bytes),
 		cmocka_unit_test(a_vector_grows_and_keeps_what_it_has),
-		cmocka_unit_test(a_copy_moves_on_behind_what_it_took),
+		cmocka_unit_test(records_come_back_as_they_were),
+		cmocka_unit_test(records_cut_short_or_too_wide_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
