@@ -4,6 +4,9 @@
  * never before. Promise: an event that was taken in is either committed or still here; a failed
  * fsync ends the process with status 75.
  *
+ * It takes as many as 50 ms of work will do (credit.c): events that are late by months are folded
+ * anew with their family's whole log, each, and others are not to wait for all of them.
+ *
  * With a manual clock an event whose time lies ahead moves the clock there first, so a batch is cut
  * in pieces there.
  */
@@ -11,6 +14,7 @@
 
 #include "alarm.h"
 #include "clock.h"
+#include "credit.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -36,6 +40,7 @@ struct batch {
 	struct loop_timer *retry;
 	int64_t retry_us;
 	bool held;
+	size_t room;    /* for so many, at present */
 	size_t n, done; /* taken in; committed already (a batch in pieces that failed half way) */
 	struct lk_bytes arena;
 	struct batch_place place[TURN_BATCH_MAX];
@@ -76,7 +81,7 @@ size_t batch_count(const struct batch *batch)
 
 bool batch_is_full(const struct batch *batch)
 {
-	return batch->n == TURN_BATCH_MAX || batch->arena.len + LK_EVENT_MAX > BATCH_BYTES_MAX;
+	return batch->n >= batch->room || batch->arena.len + LK_EVENT_MAX > BATCH_BYTES_MAX;
 }
 
 bool batch_is_held(const struct batch *batch)
@@ -265,7 +270,7 @@ static void clear(struct batch *batch)
 void batch_commit(struct batch *batch)
 {
 	struct lk_error err = { 0 };
-	int64_t began = clock_ticks();
+	int64_t began = clock_ticks(), worked = clock_work();
 
 	if (batch->n == 0)
 		return;
@@ -275,6 +280,7 @@ void batch_commit(struct batch *batch)
 		return;
 	}
 	int64_t us = clock_ticks() - began;
+	batch->room = credit_turn(batch->room, batch->n, clock_work() - worked, TURN_BATCH_MAX);
 	clock_mark(batch->options.clock);
 	alarm_clear(ALARM_STORE_FAILS);
 	count(batch, us);
@@ -298,6 +304,7 @@ int batch_create(const struct batch_options *options, struct batch **out, struct
 		return lk_fail(err, LK_EMEMORY, "no memory for a batch");
 	batch->options = *options;
 	batch->retry_us = RETRY_FIRST_US;
+	batch->room = CREDIT_TURN_FIRST;
 	int rc =
 		loop_timer_create(options->loop, LOOP_PROMPT, try_again, batch, &batch->retry, err);
 	if (rc < 0) {

@@ -137,6 +137,11 @@ int64_t clock_ticks(void)
 	return read_clock(CLOCK_BOOTTIME);
 }
 
+int64_t clock_work(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 struct clock_reading clock_read(void)
 {
 	return (struct clock_reading){ read_clock(CLOCK_REALTIME), clock_ticks() };

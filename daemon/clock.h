@@ -46,6 +46,7 @@ const char *clock_word(const struct clock *clock); /* "real" or "manual" */
 /* Microseconds since the machine started, sleep included: for measuring, unaffected by anybody's
  * hand. */
 int64_t clock_ticks(void);
+int64_t clock_work(void); /* microseconds of the processor that this thread has had */
 struct clock_reading clock_read(void);
 
 /* The arithmetic of the real clock, without the machine's. */

@@ -1,8 +1,8 @@
 /* credit.c - back-pressure as numbers.
  *
- * In: what commits take, what the disk has left. Out: how much more may come. Promise: whatever is
- * granted is never taken back, and the offer reaches zero while there is still room to finish what
- * was granted.
+ * In: what commits take, what the disk has left. Out: how much more may come, and how much of it
+ * one commit takes. Promise: whatever is granted is never taken back, and the offer reaches zero
+ * while there is still room to finish what was granted.
  */
 #include "credit.h"
 
@@ -43,6 +43,19 @@ int64_t credit_offer(const struct credit *credit)
 int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer)
 {
 	return upto + offer > limit ? upto + offer : limit;
+}
+
+size_t credit_turn(size_t room, size_t n, int64_t work_us, size_t most)
+{
+	size_t fits;
+
+	if (work_us > CREDIT_TURN_US) {
+		fits = (size_t)((int64_t)n * CREDIT_TURN_US / work_us);
+		return fits > 0 ? fits : 1;
+	}
+	if (n < room || 2 * work_us > CREDIT_TURN_US)
+		return room;
+	return 2 * room < most ? 2 * room : most;
 }
 
 int64_t credit_add(int64_t have, int64_t n)

@@ -26,6 +26,16 @@ int64_t credit_offer(const struct credit *credit);
  * than it was: what was granted was granted. */
 int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer);
 
+/* ---- One commit ---- */
+
+#define CREDIT_TURN_US (50 * INT64_C(1000)) /* of work, after which others are looked at */
+#define CREDIT_TURN_FIRST 256               /* events, while nothing is known of what they cost */
+
+/* How many events the next commit takes, after one of n events that `room` was the most for and
+ * that cost work_us: as many as CREDIT_TURN_US will do, twice as many as now at the most, never
+ * none. Work is time of the processor: a disk that is slow to sync is no reason to sync more often. */
+size_t credit_turn(size_t room, size_t n, int64_t work_us, size_t most);
+
 /* ---- inbox: notices ---- */
 
 #define CREDIT_NOTICES_MAX 65536

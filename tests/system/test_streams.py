@@ -263,6 +263,22 @@ class Fairness(Streams):
         self.assertLessEqual(position, sum(batches[:3]), f"event {position}, in batches of {batches}")
         self.assertLess(position, FLOOD - max(batches))
 
+    def test_events_that_cost_much_are_committed_few_at_a_time(self):
+        """Each is earlier than all before it, and folds its case anew: the first batch teaches that others are not to wait for
+        as many again."""
+        opening, *later = contacts(300)
+        backwards = self.subscribed([opening, *reversed([{**e, "time": f"2026-03-{2 + i // 60:02d}T10:{i % 60:02d}:00-08:00"}
+                                                         for i, e in enumerate(later)])])
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            backwards.push(300)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.settle(backwards, 300)
+        batches = self.batches()
+        largest = batches.index(max(batches))
+        self.assertLess(max(batches[largest + 1:]), batches[largest] // 2, batches)
+
 
 class LossyFeed(unittest.TestCase):
     """The feed lane loses, repeats and reorders at random; whatever it brought, with the intake lane the end is the same."""

@@ -84,6 +84,32 @@ static void a_limit_is_never_taken_back(void **state)
 	assert_int_equal(limit, 190);
 }
 
+#define MOST 2048
+
+static void cheap_events_are_committed_together(void **state)
+{
+	size_t room = CREDIT_TURN_FIRST;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		room = credit_turn(room, room, (int64_t)room * 10, MOST);
+	assert_int_equal(room, MOST);
+	assert_int_equal(credit_turn(room, 1, 10, MOST), MOST);
+	assert_int_equal(credit_turn(CREDIT_TURN_FIRST, 1, 10, MOST), CREDIT_TURN_FIRST);
+}
+
+static void dear_events_are_committed_few_at_a_time(void **state)
+{
+	size_t room = credit_turn(MOST, MOST, MOST * 15000, MOST);
+
+	(void)state;
+	assert_int_equal(room, CREDIT_TURN_US / 15000);
+	room = credit_turn(room, room, (int64_t)room * 15000, MOST);
+	assert_int_equal(room, CREDIT_TURN_US / 15000);
+	assert_int_equal(credit_turn(room, 1, 10 * CREDIT_TURN_US, MOST), 1);
+	assert_int_equal(credit_turn(1, 1, 10, MOST), 2);
+}
+
 static void notices_are_capped(void **state)
 {
 	(void)state;
@@ -102,6 +128,8 @@ int main(void)
 		cmocka_unit_test(a_full_disk_gets_nothing_until_there_is_room),
 		cmocka_unit_test(a_small_most_is_kept),
 		cmocka_unit_test(a_limit_is_never_taken_back),
+		cmocka_unit_test(cheap_events_are_committed_together),
+		cmocka_unit_test(dear_events_are_committed_few_at_a_time),
 		cmocka_unit_test(notices_are_capped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
