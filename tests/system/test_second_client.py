@@ -338,6 +338,11 @@ class SecondClient(Folder):
         self.assertIn("line 2: bad_value data.status", said)
         self.assertIn("line 5: malformed", said)
         self.assertEqual(self.run_client(*pub, text=wire.to_json(CALWORKS[0]))[0], 0)
+        with linkages.Outbox(self.path("outbox")) as outbox:
+            self.publish(outbox, {**WRONG, "id": "e5"})  # and nobody is told
+        status, _, said = self.run_client(*pub)
+        self.assertEqual((status, "event e5: bad_value data.status" in said), (1, True), said)
+        self.assertEqual(self.run_client(*pub)[0], 0)
         feed = ["pub", "--feed", "--server", self.daemon.lanes["feed"], *self.keys_of("cws"), "--source", "cws-cms"]
         self.assertEqual(self.run_client(*feed, text="".join(wire.to_json(e) + "\n" for e in CWS))[0], 0)
         sub = ["sub", "--server", self.daemon.lanes["inbox"], *self.keys_of("district"), "--store", self.path("store"),

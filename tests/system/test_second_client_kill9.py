@@ -27,7 +27,7 @@ from test_kill9 import SOURCES, check_log, county, rows
 PACKAGE = os.path.join(harness.ROOT, "clients", "python")
 sys.path.insert(0, PACKAGE)
 
-from linkages import Inbox, Store, keys
+from linkages import Control, Inbox, Store, keys
 
 SILENCE_S = 90  # nothing said by anybody for so long is a failure
 READER = "reader"
@@ -150,6 +150,14 @@ def play(daemon, folder, workers, rounds, events, chance):
     return len(victims)
 
 
+def set_clock(daemon):
+    """To the county's first day: with cases that are years old, the first event would else set it so that others lie too far
+    ahead."""
+    peer = keys.read_peer(f"ipc://{daemon.path('run')}/control", daemon.path("state/server.pub"), daemon.path("operator.key"))
+    with Control(peer) as control:
+        control.ask("clock", SILENCE_S, to="2026-03-02T00:00:00-08:00")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("--rounds", 3), ("--families", 300), ("--days", 30), ("--seed", 1)):
@@ -159,9 +167,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="linkages-county.") as folder:
         outboxes, workers = county(folder, a.families, a.days, a.seed)
         events = sum(map(len, outboxes.values()))
-        clients = [(s, "publisher", {"sources": [s]}) for s in outboxes] + [(READER, "worker", {"workers": workers})]
+        clients = [(s, "publisher", {"sources": [s]}) for s in outboxes] + [
+            (READER, "worker", {"workers": workers}), ("operator", "operator", {})]
         store = os.path.join(folder, "store")
         with harness.Daemon(clients, SOURCES) as daemon:
+            set_clock(daemon)
             kills = play(daemon, folder, workers, a.rounds, events, chance)
             with Store(store, effect) as kept, inbox_of(
                     kept, daemon.lanes["inbox"], daemon.path("state/server.pub"), daemon.path(READER + ".key"), workers) as inbox:

@@ -79,7 +79,6 @@ def publish(args, lines):
     """Through the outbox, and on until all is settled."""
     line_of = {}
     with Outbox(args.outbox, args.source) as outbox:
-        known = {(outbox.state.epoch, refusal.seq) for refusal in outbox.refusals()}
         for batch in batches(lines):
             append(outbox, lines, batch, line_of)
         epoch = outbox.state.epoch
@@ -88,11 +87,12 @@ def publish(args, lines):
         if outbox.state.epoch != epoch:
             say("the outbox was an old copy of itself: what it held was sent again under a new name")
             line_of = {}
-        new = [r for r in outbox.refusals() if (outbox.state.epoch, r.seq) not in known]
+        new = outbox.untold()
+        for r in new:
+            where = f"line {line_of[r.seq]}" if r.seq in line_of else f"event {r.id or r.seq}"
+            say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
+        outbox.told(new)
         waiting = outbox.state.last - outbox.state.acked
-    for r in new:
-        where = f"line {line_of[r.seq]}" if r.seq in line_of else f"event {r.id or r.seq}"
-        say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
     if not done:
         say(f"{f'{waiting} events wait in {args.outbox}' if waiting else 'nothing waits'}: "
             f"{publisher.trouble or 'the daemon does not acknowledge'}")

@@ -29,7 +29,8 @@ CREATE TABLE refusal (
 	id TEXT, -- of the event, which may be deleted before anybody reads this
 	reason TEXT NOT NULL,
 	field TEXT,
-	detail TEXT
+	detail TEXT,
+	told INTEGER NOT NULL DEFAULT 0 -- 1: somebody has been told
 ) STRICT
 """
 
@@ -112,7 +113,19 @@ class Outbox:
         return wire.unpack(body, wire.EVENT)
 
     def refusals(self, after=0):
-        return [Refusal(*row) for row in self._db.execute("SELECT * FROM refusal WHERE seq > ? ORDER BY seq", (after,))]
+        return self._refusals("seq > ?", after)
+
+    def untold(self):
+        """Refusals that nobody has been told of: whoever died before saying them says them the next time."""
+        return self._refusals("told = ?", 0)
+
+    def told(self, refusals):
+        with transaction(self._db):
+            self._db.executemany("UPDATE refusal SET told = 1 WHERE seq = ?", ((refusal.seq,) for refusal in refusals))
+
+    def _refusals(self, where, value):
+        query = f"SELECT seq, id, reason, field, detail FROM refusal WHERE {where} ORDER BY seq"
+        return [Refusal(*row) for row in self._db.execute(query, (value,))]
 
     # ---- what the daemon says ----------------------------------------------------------------------------------------
 
@@ -121,7 +134,7 @@ class Outbox:
         `upto` may go back: the daemon came back from an older state."""
         with transaction(self._db):
             for item in refused:
-                self._db.execute("INSERT OR REPLACE INTO refusal VALUES (?, ?, ?, ?, ?)",
+                self._db.execute("INSERT OR IGNORE INTO refusal (seq, id, reason, field, detail) VALUES (?, ?, ?, ?, ?)",
                                  (item["seq"], self._id_of(item["seq"]), item["reason"], item.get("field"), item.get("detail")))
             self._db.execute("UPDATE outbox SET acked = ?", (upto,))
             self._db.execute("DELETE FROM event WHERE seq <= ?", (min(upto, safe),))
