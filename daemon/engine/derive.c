@@ -320,7 +320,7 @@ static bool was_open(const struct kase *k, lk_instant at)
 {
 	if (at == LK_NO_INSTANT || (k->open && k->opened_at <= at))
 		return k->open;
-	return k->first_opened_at != LK_NO_INSTANT && k->first_opened_at <= at && at < k->closed_at;
+	return k->first_opened_at <= at && at < k->closed_at;
 }
 
 /* Asks the case itself first, then the side's other open cases, the earliest opened before the
