@@ -5,6 +5,7 @@
  * read for its worker; a key that is not enrolled is not let in. Chance is taken out, so that a play is the same each time.
  */
 #include "access.h"
+#include "census.h"
 #include "daemon.h"
 #include "feed.h"
 #include "inbox.h"
@@ -236,8 +237,25 @@ static void ask_for_all(void)
 	must(play.user[STRANGER][0] == '\0');
 }
 
+/* Those that need no more of a daemon than there is here: no folder, no jobs, no witness. */
+static size_t verbs_played(struct control_verb *out)
+{
+	static const char *const names[] = { "status",       "family",       "why",   "why-not",
+					     "plan",         "dead-letters", "clock", "reload",
+					     "policy-check", "stop" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < daemon_verbs_n; i++)
+		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++)
+			if (strcmp(daemon_verbs[i].name, names[j]) == 0)
+				out[n++] = daemon_verbs[i];
+	must(n == sizeof(names) / sizeof(*names));
+	return n;
+}
+
 static void build_lanes(struct daemon *d)
 {
+	static struct control_verb verbs[64];
 	const struct feed_options feed = { d->loop, d->sockets, d->access, &d->keys,
 					   d->turn, &d->clock,  d->wake,   &d->config };
 	const struct inbox_options inbox = { d->loop, d->sockets, d->access, &d->keys,
@@ -252,9 +270,16 @@ static void build_lanes(struct daemon *d)
 					       .endpoint = "intake",
 					       .disk = "/",
 					       .credit_most = 8 };
-	const struct control_options control = { d->loop,   d->sockets,   d->access,      &d->keys,
-						 "control", daemon_verbs, daemon_verbs_n, d };
+	const struct control_options control = { .loop = d->loop,
+						 .context = d->sockets,
+						 .access = d->access,
+						 .keys = &d->keys,
+						 .endpoint = "control",
+						 .verbs = verbs,
+						 .verbs_n = verbs_played(verbs),
+						 .verbs_context = d };
 
+	must(census_create(d->loop, d->store, &d->census, NULL) == 0);
 	must(feed_create(&feed, &d->feed, NULL) == 0);
 	must(intake_create(&intake, &d->intake, NULL) == 0);
 	must(inbox_create(&inbox, &d->inbox, NULL) == 0);
@@ -320,6 +345,7 @@ static void end(void)
 	struct daemon *d = &play.d;
 
 	turn_loop();
+	census_destroy(d->census);
 	control_destroy(d->control);
 	inbox_destroy(d->inbox);
 	intake_destroy(d->intake);
