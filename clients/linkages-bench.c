@@ -524,10 +524,11 @@ static int say_due(struct bench *b, int *n, int64_t begun)
 
 static int paced(struct bench *b, int64_t *took)
 {
+	const int64_t all = NOTICES_AN_EVENT * (int64_t)settings.events;
 	int64_t begun = now_ns(), moved = begun;
 	int n = 0, code = 0;
 
-	while (code >= 0 && b->received_n < NOTICES_AN_EVENT * (int64_t)settings.events) {
+	while (code >= 0 && b->received_n < all) {
 		code = say_due(b, &n, begun);
 		if (code >= 0)
 			code = turn_all(b);
@@ -537,7 +538,7 @@ static int paced(struct bench *b, int64_t *took)
 			moved = now_ns();
 		if (stopped || now_ns() - moved > STUCK_NS)
 			return stuck(b);
-		if (code >= 0)
+		if (code >= 0 && b->received_n < all)
 			await_any(b, n < settings.events ? begun + n * SECOND_NS / settings.paced
 							 : now_ns() + SECOND_NS);
 	}
