@@ -264,6 +264,15 @@ static int rebuild_print(void *context, struct lk_span body)
 	return equal ? 0 : 1;
 }
 
+/* ---- prune ------------------------------------------------------------------------------------------------------------- */
+
+static int prune_arguments(char *const *arguments, struct lk_bytes *out)
+{
+	int status = ctl_confirm("Take away now what is older than the configuration keeps it?");
+
+	return status == TOOL_OK ? ctl_put_nothing(arguments, out) : status;
+}
+
 /* ---- backup ------------------------------------------------------------------------------------------------------------ */
 
 struct made {
@@ -513,6 +522,8 @@ static const struct ctl_command commands[] = {
 	{ "rebuild", NULL,
 	  "fold every family anew from the log, fill state.db anew, and say whether both were equal",
 	  "operator", "rebuild", ctl_put_nothing, rebuild_print, ctl_ask },
+	{ "prune", NULL, "take away now what is older than the configuration keeps it", "operator",
+	  "prune", prune_arguments, ctl_print_value, ctl_ask },
 	{ "backup list", NULL, "which backups were made, and where they were put", "operator",
 	  "backups", ctl_put_nothing, backups_print, ctl_ask },
 	{ "backup forget", "NUMBER", "a backup is kept nowhere any more", "operator",

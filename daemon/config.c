@@ -31,6 +31,7 @@ static const struct config_source default_sources[] = {
 #define DAY_US (24 * LK_HOUR)
 #define DEFAULT_REPLAY_WINDOW (30 * DAY_US)
 /* Two turns' worth: one being committed, one under way. */
+#define DEFAULT_RETENTION (3650 * DAY_US)
 #define DEFAULT_CREDIT 4096
 #define MIB (INT64_C(1024) * 1024)
 #define DEFAULT_DISK_RESERVE (64 * MIB)
@@ -455,6 +456,8 @@ static const struct yaml_key config_keys[] = {
 	{ "intake.replay_window", read_window, IN_CONFIG(replay_window_us), NULL, false },
 	{ "intake.credit", yaml_read_integer, IN_CONFIG(intake_credit), &credit_range, false },
 	{ "intake.disk_reserve", read_size, IN_CONFIG(disk_reserve), NULL, false },
+	{ "retention.mailbox", read_window, IN_CONFIG(keep_mailbox_us), NULL, false },
+	{ "retention.dead_letters", read_window, IN_CONFIG(keep_letters_us), NULL, false },
 	{ "log.level", yaml_read_code, IN_CONFIG(log_level), &log_codes, false },
 };
 
@@ -503,6 +506,8 @@ static void use_defaults(struct config *config)
 	*config = (struct config){ .clock = CLOCK_REAL,
 				   .replay_window_us = DEFAULT_REPLAY_WINDOW,
 				   .intake_credit = DEFAULT_CREDIT,
+				   .keep_mailbox_us = DEFAULT_RETENTION,
+				   .keep_letters_us = DEFAULT_RETENTION,
 				   .disk_reserve = DEFAULT_DISK_RESERVE,
 				   .log_level = LOG_LEVEL_INFO };
 	(void)snprintf(config->http, CONFIG_ADDRESS_MAX, "%s", DEFAULT_HTTP);

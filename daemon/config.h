@@ -42,6 +42,8 @@ struct config {
 	size_t sources_n;
 	enum config_clock clock;
 	int64_t replay_window_us; /* `intake.replay_window`: a scrubbed event older than this may leave its outbox */
+	int64_t keep_mailbox_us;  /* `retention.mailbox`: notices that are older leave the front of their mailbox */
+	int64_t keep_letters_us;  /* `retention.dead_letters`: likewise */
 	int64_t intake_credit;    /* `intake.credit`: events a publisher may have sent beyond `upto` */
 	int64_t disk_reserve;    /* `intake.disk_reserve`: bytes; with no more free, no events are asked for */
 	enum config_log log_level;

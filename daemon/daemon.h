@@ -28,6 +28,7 @@ struct daemon {
 	struct control *control;
 	struct idle *idle;
 	struct jobs *jobs;
+	struct prune *prune;
 	struct census *census;
 	struct http *http;          /* NULL: off */
 	struct loop_timer *beat;    /* of the status line and the watchdog */

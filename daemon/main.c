@@ -22,6 +22,7 @@
 #include "loop.h"
 #include "metrics.h"
 #include "policy.h"
+#include "prune.h"
 #include "wake.h"
 #include "zsock.h"
 
@@ -487,6 +488,8 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 	if (rc == 0)
 		rc = jobs_create(d->loop, &d->jobs, err);
 	if (rc == 0)
+		rc = prune_create(d->loop, d->store, &d->clock, &d->config, &d->prune, err);
+	if (rc == 0)
 		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(signals) / sizeof(*signals); i++)
 		rc = loop_signal(d->loop, signals[i].signal, signals[i].call, d, err);
@@ -514,6 +517,7 @@ static void unwind(struct daemon *d)
 	census_destroy(d->census);
 	idle_destroy(d->idle);
 	jobs_destroy(d->jobs);
+	prune_destroy(d->prune);
 	control_destroy(d->control);
 	inbox_destroy(d->inbox);
 	intake_destroy(d->intake);

@@ -344,6 +344,13 @@ static int copy_body(void *context, const struct stored_notice *row)
 	return 0;
 }
 
+static bool is_pruned(const struct writing *w, struct lk_text worker, int64_t seq)
+{
+	struct stored_mailbox mailbox;
+	return store_mailbox_open(w->t->store, worker, &mailbox, w->err) >= 0 &&
+	       seq < mailbox.first;
+}
+
 /* The withdrawal repeats what was told: the last telling, as it stands in the mailbox, edited. */
 static int write_withdrawal(struct writing *w, const struct telling *telling, const struct told *as)
 {
@@ -351,6 +358,8 @@ static int write_withdrawal(struct writing *w, const struct telling *telling, co
 	struct lk_bytes last = { 0 };
 	struct lk_notice n;
 	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, &last, w->err);
+	if (rc == 0 && is_pruned(w, worker, as->seq))
+		return 0; /* nobody can be shown it any more: there is nothing to take back */
 	if (rc == 0)
 		rc = lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
 	if (rc >= 0 && last.failed)
@@ -370,8 +379,7 @@ static bool is_fresh(const struct writing *w, const struct telling *telling)
 {
 	const struct candidate *c = telling->candidate;
 	return c != NULL && telling->state == LK_NEW && c->causes_n > 0 &&
-	       c->causes[0] == w->h->fresh &&
-	       w->t->policy->rule[c->kind].rule_class == MOMENT;
+	       c->causes[0] == w->h->fresh && w->t->policy->rule[c->kind].rule_class == MOMENT;
 }
 
 /* Every telling of a name has the next rev, also where another part of a family that came apart

@@ -333,6 +333,7 @@ const struct control_verb daemon_verbs[] = {
 	{ "release", ROLE_AUDITOR, verb_release },
 	{ "holds", ROLE_AUDITOR, verb_holds },
 	{ "rebuild", ROLE_OPERATOR, verb_rebuild },
+	{ "prune", ROLE_OPERATOR, verb_prune },
 	{ "export", ROLE_AUDITOR, verb_export },
 	{ "backup", ROLE_OPERATOR, verb_backup },
 	{ "backup-verified", ROLE_OPERATOR, verb_backup_verified },

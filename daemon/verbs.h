@@ -24,6 +24,8 @@ void verb_scrub(void *context, struct control *control, const struct control_ask
 		struct lk_span args);
 void verb_rebuild(void *context, struct control *control, const struct control_asker *asker,
 		  struct lk_span args);
+void verb_prune(void *context, struct control *control, const struct control_asker *asker,
+		struct lk_span args);
 void verb_backup(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args);
 /* Said by the tool, once it has moved the copy and proved it sound. */

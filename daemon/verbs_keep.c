@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "intake.h"
 #include "jobs.h"
+#include "prune.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -426,4 +427,50 @@ void verb_rebuild(void *context, struct control *control, const struct control_a
 	if (census_count(d->census, &count))
 		r->families = count.families;
 	begin(d, &rebuild, r, control, asker);
+}
+
+/* ---- prune ----------------------------------------------------------------------------------- */
+
+static int pruning_step(void *work, struct lk_error *err)
+{
+	return prune_step(work, err);
+}
+
+static void pruning_count(const void *work, int64_t *done, int64_t *of)
+{
+	struct prune_count count;
+
+	prune_told(work, &count);
+	*done = count.notices + count.letters;
+	*of = 0;
+}
+
+static void pruning_report(void *work, struct lk_bytes *body)
+{
+	struct prune_count count;
+
+	prune_told(work, &count);
+	lk_put_map(body, 2);
+	verb_put_number(body, "notices", count.notices);
+	verb_put_number(body, "dead_letters", count.letters);
+}
+
+/* The work is the daemon's own, which does the same once an hour. */
+static void pruning_end(void *work)
+{
+	(void)work;
+}
+
+static const struct job_kind pruning = { "prune", pruning_step, pruning_count, pruning_report,
+					 pruning_end };
+
+void verb_prune(void *context, struct control *control, const struct control_asker *asker,
+		struct lk_span args)
+{
+	struct daemon *d = context;
+
+	(void)args;
+	if (jobs_under_way(d->jobs) == NULL)
+		prune_begin(d->prune);
+	begin(d, &pruning, d->prune, control, asker);
 }

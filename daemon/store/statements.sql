@@ -398,3 +398,27 @@ WHERE (SELECT count(*) FROM notice WHERE number >= ref * 4294967296 + first AND 
 	< next - first
 -- name: mend_is_there
 SELECT 1 FROM notice WHERE number = ?1 * 4294967296 + ?2
+
+-- name: prune_mailbox
+SELECT ref, (ref << 32) + first, coalesce((SELECT min(n.number) FROM notice AS n
+	LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
+	WHERE n.number >= (worker.ref << 32) + worker.first AND n.number < (worker.ref << 32) + worker.first + ?3
+	AND (n.number > (worker.ref << 32) + min(worker.received, worker.named) OR n.told_at >= ?2
+		OR (n.rule_class = 0 AND n.state <> 2
+			AND NOT EXISTS (SELECT 1 FROM notice_name AS later WHERE later.id = n.id AND later.number > n.number))
+		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = own.agency AND hold.number = own.number)
+		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = other.agency AND hold.number = other.number))),
+	(ref << 32) + min(first + ?3, next))
+FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
+-- name: prune_answers
+DELETE FROM answer WHERE notice IN (SELECT id FROM notice WHERE number >= ?1 AND number < ?2)
+	AND NOT EXISTS (SELECT 1 FROM notice_name WHERE id = answer.notice AND number >= ?2)
+-- name: prune_names
+DELETE FROM notice_name WHERE (id, number) IN (SELECT id, number FROM notice WHERE number >= ?1 AND number < ?2)
+-- name: prune_notices
+DELETE FROM notice WHERE number >= ?1 AND number < ?2
+-- name: prune_first
+UPDATE worker SET first = ?2 WHERE ref = ?1
+-- name: prune_letters
+DELETE FROM dead_letter WHERE number IN (SELECT number FROM dead_letter ORDER BY number LIMIT ?2)
+	AND number < coalesce((SELECT number FROM dead_letter WHERE received_at >= ?1 ORDER BY number LIMIT 1), 9223372036854775807)

@@ -457,6 +457,16 @@ struct store_restore {
 };
 int store_restore(const struct store_restore *order, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- Keeping no longer ------------------------------------------------------------------------------------------------ */
+
+/* Within a transaction: the front of the next mailbox after *after (0: the first), as far as its notices were told before
+ * that instant, have been stored by a client, do not stand any more and are held by nobody; up to `limit` of them. Moves
+ * *after, and adds to *gone. 1: there may be more; 0: there is no further mailbox. */
+int store_prune_mailbox(struct store *s, int64_t *after, lk_instant before, int limit, int64_t *gone,
+			struct lk_error *err) LK_MUST_CHECK;
+/* Up to `limit` dead letters that came before that instant, the oldest first. Likewise. */
+int store_prune_letters(struct store *s, lk_instant before, int limit, int64_t *gone, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- Expunging, on order ------------------------------------------------------------------------------------------- */
 
 /* A case that was expunged is known by a keyed digest of its number, in the file linkages.expunged beside the database

@@ -195,6 +195,43 @@ class Keep(unittest.TestCase):
         self.assertEqual(self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE first_seq = 0"),
                          [("purpose: study 9 (export of the state store)",)])
 
+    def test_what_is_older_than_it_is_kept_goes(self):
+        self.publish((0, 0.5))
+        self.take_in()
+        self.publish((0.5, 1))
+        kept = self.told_by_mailbox()
+        self.assertEqual(self.asked("--yes", "prune"), {"notices": 0, "dead_letters": 0})
+        self.assertIn("nobody to ask", self.ctl("prune", status=2))
+        self.daemon.stop()
+        with open(self.daemon.path("linkages.yaml"), "a", encoding="utf-8") as f:
+            f.write("retention: {mailbox: 1 minutes, dead_letters: 1 minutes}\n")
+        self.daemon.start()
+        gone = self.asked("--yes", "prune")["notices"]
+        self.assertEqual(self.asked("--yes", "prune")["notices"], 0)
+        self.assertGreater(gone, 0)
+        self.assertIn("sound", self.ctl("ledger", "verify"))
+        self.assertIn("0 damaged", self.ctl("scrub"))
+        self.assertIn("all equal", self.ctl("rebuild"))
+        left = self.told_by_mailbox()
+        for worker, (first, received, rows) in left.items():
+            self.assertEqual([r[0] for r in rows], list(range(first, first + len(rows))), "a mailbox is not dense")
+            self.assertEqual(rows, kept[worker][2][-len(rows):] if rows else [])
+            self.assertLessEqual(first - 1, received)
+            self.assertTrue(not rows or rows[0][1] == 0 or rows[0][0] > received, "an old moment was kept")
+        self.assertEqual(gone, sum(len(k[2]) for k in kept.values()) - sum(len(k[2]) for k in left.values()))
+        self.assertTrue(self.take_in())  # what had not been stored is still there
+
+    def told_by_mailbox(self):
+        """{worker: (first, received, [(seq, rule_class)])}"""
+        self.daemon.stop()
+        boxes = {w: (first, received, []) for w, first, received in
+                 self.rows(self.state("linkages.db"), "SELECT name, first, received FROM worker WHERE mailbox NOT NULL")}
+        for worker, seq, class_ in self.rows(self.state("linkages.db"),
+                                             "SELECT worker_name, seq, rule_class FROM notice_row ORDER BY 1, 2"):
+            boxes[worker][2].append((seq, class_))
+        self.daemon.start()
+        return boxes
+
     def send_bad(self, event):
         with open(self.path("bad"), "w", encoding="utf-8") as f:
             f.write(json.dumps(event) + "\n")
