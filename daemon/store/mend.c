@@ -162,11 +162,13 @@ static int mailbox_fill(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_mailboxes);
 	struct mailbox_row box = { 0 };
+	struct lk_text worker;
 	int rc = query_step(&q, err);
 
 	if (rc == 1) {
 		box.ref = column_int(&q);
-		(void)snprintf(box.worker, sizeof(box.worker), "%.*s", LK_PRINT(column_text(&q)));
+		worker = column_text(&q);
+		(void)snprintf(box.worker, sizeof(box.worker), "%.*s", LK_PRINT(worker));
 		box.first = column_int(&q);
 		box.next = column_int(&q);
 	}
