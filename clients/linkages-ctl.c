@@ -12,13 +12,14 @@ struct ctl_settings ctl_settings = { .timeout = 10, .timezone = "America/Los_Ang
 static const struct option_row rows[] = {
 	PLACE_ROWS(ctl_settings.place),
 	{ "agency", 0, OPTION_TEXT, "AGENCY", &ctl_settings.agency,
-	  "family, plan: whose case number it is: cws or calworks" },
+	  "family, plan, expunge, hold: whose case number it is: cws or calworks" },
 	{ "purpose", 0, OPTION_TEXT, "TEXT", &ctl_settings.purpose,
-	  "family, why, why-not, plan: why it is looked at; written to the disclosure ledger" },
+	  "where content is shown, exported or taken away: why, or on whose order;\n"
+	  "written to the disclosure ledger" },
 	{ "for", 0, OPTION_TEXT, "WORKER", &ctl_settings.worker,
 	  "plan: for whom; what this worker may not see is left out" },
 	{ "after", 0, OPTION_NUMBER, "N", &ctl_settings.after,
-	  "dead-letters: go on after this number" },
+	  "dead-letters, dead-letters export: go on after this number" },
 	{ "limit", 0, OPTION_NUMBER, "N", &ctl_settings.limit,
 	  "dead-letters: at most so many (default: 100)" },
 	{ "role", 0, OPTION_TEXT, "ROLE", &ctl_settings.role,
@@ -76,16 +77,8 @@ const struct tool ctl_tool = {
 /* ---- Commands --------------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_group *const groups[] = {
-	&ctl_clients,
-	&ctl_keys,
-	&ctl_service,
-	&ctl_daemon,
-	&ctl_letters,
-	&ctl_keep,
-	&ctl_expunge,
-	&ctl_case,
-	&ctl_report,
-	&ctl_export,
+	&ctl_clients, &ctl_keys,    &ctl_service, &ctl_daemon, &ctl_letters,
+	&ctl_keep,    &ctl_expunge, &ctl_case,    &ctl_report, &ctl_export,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))
 
