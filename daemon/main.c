@@ -361,6 +361,7 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 		.policy = d->policy,
 		.sources = sources,
 		.sources_n = d->config.sources_n,
+		.replay_window_us = d->config.replay_window_us,
 		.sink = { .context = d,
 			  .told = told,
 			  .answered = answered,

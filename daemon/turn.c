@@ -62,6 +62,7 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	t->store = options->store;
 	t->policy = options->policy;
 	t->sink = options->sink;
+	t->replay_window_us = options->replay_window_us;
 	t->wake_at = LK_NO_INSTANT;
 	int rc = copy_sources(t, options, err);
 	if (rc >= 0)

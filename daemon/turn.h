@@ -46,6 +46,7 @@ struct turn_options {
 	const struct policy *policy;  /* borrowed until turn_policy() or turn_destroy() */
 	const struct turn_source *sources;
 	size_t sources_n;             /* copied */
+	int64_t replay_window_us;     /* an outbox may forget what is older, and was scrubbed; 0: never for that */
 	struct turn_sink sink;
 };
 
@@ -112,7 +113,7 @@ lk_instant turn_next_wake(const struct turn *t);
 /* From now on this policy. Families are re-derived by the following turn_pass() calls. */
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err) LK_MUST_CHECK;
 
-/* One bite of what can wait: a checkpoint, or some families into state.db. 1: there is more; 0: idle; negative. */
+/* One bite of what can wait: a checkpoint, some families into state.db, or a look at some rows. 1: there is more; 0: idle; negative. */
 int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 
 /* A commit and a read of what was committed: whether the store answers. Negative where it refuses, as ever. */

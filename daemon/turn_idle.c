@@ -1,5 +1,5 @@
-/* turn_idle.c - what can wait until nobody does: checkpoints, and state.db filled from the
- * families.
+/* turn_idle.c - what can wait until nobody does: checkpoints, state.db filled from the families,
+ * a look at old rows.
  *
  * In: idle moments. Out: one bite of at most about 10 ms. Promise: the shared state store says only
  * what is committed; reports disturb nobody, and a loss of state.db loses nothing.
@@ -173,5 +173,9 @@ static int project_some(struct turn *t, struct lk_error *err)
 int turn_idle(struct turn *t, struct lk_error *err)
 {
 	int more = store_idle(t->store, err);
-	return more != 0 ? more : project_some(t, err);
+	if (more == 0)
+		more = project_some(t, err);
+	if (more != 0 || t->now == LK_NO_INSTANT)
+		return more;
+	return store_scrub(t->store, t->now, t->replay_window_us, err);
 }

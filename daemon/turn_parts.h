@@ -59,6 +59,7 @@ struct turn {
 	struct turn_sink sink;
 	struct source_state *sources;
 	size_t sources_n;
+	int64_t replay_window_us;
 	lk_instant now;             /* of the last call */
 	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */

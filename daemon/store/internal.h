@@ -79,6 +79,17 @@ struct tombs {
 	size_t n;
 };
 
+/* Where the scrubber is: scrub.c. */
+struct scrub {
+	struct store_check check;
+	int64_t upto;    /* last event when this pass began */
+	int64_t aging;   /* the stream that was looked at last, where the pass is at its end */
+	unsigned bites;
+	lk_instant ended; /* the last whole pass; LK_NO_INSTANT: there was none */
+	bool is_loaded, is_aging;
+	char what[160];  /* the first damage */
+};
+
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
@@ -106,6 +117,7 @@ struct store {
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
 	bool is_checked;       /* damage is looked for: finding it is no surprise */
 	struct store_rebuild rebuilt;
+	struct scrub scrub;
 	bool named;            /* a name was interned in this transaction */
 	bool changed;          /* a family was changed in this transaction */
 	bool filling;          /* state.db has a transaction of its own within this one */

@@ -369,6 +369,14 @@ SELECT id, wake_at FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: dirty_get
 SELECT 1 FROM dirty WHERE family = ?1
 
+-- name: safe_stream
+SELECT ref, next, safe FROM stream WHERE ref > ?1 AND next > safe + 1 ORDER BY ref LIMIT 1
+-- name: safe_rows
+SELECT outbox_seq, position, received_at FROM event WHERE stream = ?1 AND outbox_seq > ?2 AND outbox_seq < ?3
+ORDER BY outbox_seq LIMIT ?4
+-- name: safe_put
+UPDATE stream SET safe = max(safe, ?2) WHERE ref = ?1
+
 -- name: damage_add
 INSERT INTO damage (what, noticed_at) VALUES (?1, ?2)
 -- name: damage_last

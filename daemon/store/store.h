@@ -388,6 +388,11 @@ struct store_check {
 };
 /* Looks at up to `limit` rows. 1: there are more; 0: done; negative: could not be read at all. */
 int store_check(struct store *s, struct store_check *check, int limit, struct lk_error *err) LK_MUST_CHECK;
+/* A bite of the same, without end: what the store does when it has nothing else to do. A damaged row puts it in doubt
+ * (LK_ESYNC). After each whole pass outboxes may forget what was looked at and came in longer than window_us ago; 0: they
+ * may not. Its place outlives the process, about; the last pass that ended is the value STORE_SCRUBBED_AT, an instant. */
+#define STORE_SCRUBBED_AT "scrub.ended"
+int store_scrub(struct store *s, lk_instant now, int64_t window_us, struct lk_error *err) LK_MUST_CHECK;
 /* SQLite's own look at every page and index, in one go: not for a store that somebody waits for. 0, or LK_ESTORE with its
  * first complaint. `tick` is called now and then; may be NULL. */
 int store_integrity(struct store *s, void (*tick)(void *context), void *context, struct lk_error *err) LK_MUST_CHECK;

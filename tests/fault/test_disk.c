@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#define DATABASE CRASH_DIRECTORY "/linkages.db"
 #define SMALL_DEEDS 14
 #define LONG_RUN 2000 /* random cuts from which on every other test is thorough, too */
 
@@ -508,6 +509,278 @@ static void power_cut_in_a_migration(void **state)
 	script_free(script);
 }
 
+/* ---- Damage -------------------------------------------------------------------------------------------------------- */
+
+static void meddle_with(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(DATABASE, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	crash_next_process(false);
+}
+
+/* The middle of the small run, closed, with nothing in the log; the scrubber has not rested yet. */
+static struct course course_at_rest(const struct script *script)
+{
+	struct course c = course_on(script, false);
+
+	c.asks_again = true;
+	crash_load(c.before);
+	crash_image_free(c.before);
+	meddle_with("DELETE FROM value WHERE name LIKE 'scrub.%'");
+	c.before = crash_save();
+	return c;
+}
+
+/* After a rebuild: what the outboxes send again is there again, and the run goes to its end. */
+static void finish_with_replay(struct rig *r, const struct course *c)
+{
+	if (r->turn == NULL && rig_open(r) < 0) {
+		rig_wrong(r, "the daemon does not start again: %s", r->err.text);
+		return;
+	}
+	if (rig_replay(r) < 0 || rig_go(r, c->until) < 0)
+		rig_wrong(r, "the daemon does not go on: %s", r->err.text);
+	rig_close(r);
+	if (rig_open(r) < 0) {
+		rig_wrong(r, "the daemon does not start a third time: %s", r->err.text);
+		return;
+	}
+	rig_check(r);
+	rig_check_compare(r);
+	rig_close(r);
+}
+
+/* Whoever comes across the damage first says so; every call after that says that the store is in doubt. */
+static int idle_until_found(struct rig *r)
+{
+	int rc = turn_pass(r->turn, r->outside.now, &r->err);
+
+	for (int i = 0; rc != LK_ESYNC && i < 300; i++)
+		rc = turn_idle(r->turn, &r->err);
+	return rc;
+}
+
+static void a_damaged_row_is_found_and_comes_back(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE event SET body = x'01' WHERE position = (SELECT max(position) FROM event)",
+		"UPDATE event SET time_at = time_at + 1 WHERE position = 1",
+		"UPDATE event SET id = 'another' WHERE position = 1",
+		"UPDATE family SET state = substr(state, 1, 40) WHERE ref = (SELECT min(ref) FROM family)",
+	};
+	struct script *script = script_of(first_seed + 6);
+	struct course c = course_at_rest(script);
+	struct store_rebuild found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		struct rig r = rig_for(&c);
+
+		crash_load(c.before);
+		meddle_with(damages[i]);
+		assert_int_equal(rig_open(&r), 0);
+		if (idle_until_found(&r) != LK_ESYNC)
+			fail_msg("not found: %s", damages[i]);
+		rig_close(&r);
+		assert_int_equal(rig_open(&r), 0);
+		store_rebuild_found(r.store, &found);
+		assert_int_equal(found.damages, 1);
+		assert_string_equal(found.kept, "linkages.db.damaged");
+		finish_with_replay(&r, &c);
+		if (r.wrong > 0)
+			fail_msg("%s: %s", damages[i], r.what);
+	}
+	printf("a row is damaged; found by the scrubber, set aside, sent again: %zu kinds of damage, 0 lost\n",
+	       sizeof(damages) / sizeof(damages[0]));
+	course_free(&c);
+	script_free(script);
+}
+
+/* The database of the middle of the run under the mark of its end. */
+static void an_old_copy_is_noticed(void **state)
+{
+	struct script *script = script_of(first_seed + 7);
+	struct course c = course_at_rest(script);
+	struct rig r = rig_for(&c);
+	struct store_mark mark;
+
+	(void)state;
+	crash_load(c.before);
+	crash_copy(DATABASE, CRASH_DIRECTORY "/old");
+	if (go(&r, &c) < 0)
+		fail_msg("on a sound disk: %s", r.err.text);
+	crash_copy(CRASH_DIRECTORY "/old", DATABASE);
+	assert_int_equal(rig_open(&r), 0);
+	store_mark_found(r.store, &mark);
+	assert_int_equal(mark.state, MARK_BEHIND);
+	finish_with_replay(&r, &c);
+	expect_fine(&r);
+	printf("an old copy in the place of the database: noticed by its mark, all sent again, 0 lost\n");
+	course_free(&c);
+	script_free(script);
+}
+
+/* What a worker would be shown of a place must be what was told there, or nothing. */
+struct showing {
+	struct lk_bytes bodies[64];
+	int n;
+	bool differs;
+	const struct showing *right;
+};
+
+static int note_shown(void *context, int64_t seq, const void *body, size_t len)
+{
+	struct showing *s = context;
+	const struct lk_bytes *right =
+		s->right != NULL && seq <= s->right->n ? &s->right->bodies[seq - 1] : NULL;
+
+	if (s->right != NULL)
+		s->differs |=
+			right == NULL || right->len != len || memcmp(right->at, body, len) != 0;
+	else if (s->n < 64)
+		lk_bytes_add(&s->bodies[s->n++], body, len);
+	return 0;
+}
+
+static int show(struct rig *r, int worker, struct showing *to)
+{
+	return turn_mailbox(r->turn, lk_text_of(history_worker(worker)), 0, 64, LK_NO_TEXT,
+			    r->outside.now, note_shown, to, &r->err);
+}
+
+static void showing_clear(struct showing *s)
+{
+	for (int i = 0; i < s->n; i++)
+		lk_bytes_free(&s->bodies[i]);
+}
+
+enum found { FOUND_REFUSED, FOUND_NOTICED, FOUND_NOTHING, FOUNDS };
+
+/* A start, a look into every mailbox, and the scrubber, after a bit was flipped. */
+static enum found look_after_flip(struct rig *r, struct showing right[HISTORY_WORKERS],
+				  bool *differs)
+{
+	struct store_rebuild rebuilt;
+	int rc = rig_open(r);
+
+	if (rc < 0)
+		return FOUND_REFUSED;
+	store_rebuild_found(r->store, &rebuilt);
+	for (int w = 0; rc >= 0 && rebuilt.why[0] == '\0' && w < HISTORY_WORKERS; w++) {
+		struct showing now = { .right = &right[w] };
+
+		rc = show(r, w, &now);
+		*differs |= now.differs;
+	}
+	if (rc >= 0)
+		rc = idle_until_found(r);
+	rig_close(r);
+	return rc < 0 || rebuilt.why[0] != '\0' ? FOUND_NOTICED : FOUND_NOTHING;
+}
+
+static void flip_all(const struct course *c, const char *path, int64_t unit, int64_t from,
+		     const char *what)
+{
+	struct showing right[HISTORY_WORKERS] = { 0 };
+	struct rig r = rig_for(c);
+	long n[FOUNDS] = { 0 }, shown = 0;
+
+	crash_load(c->before);
+	assert_int_equal(rig_open(&r), 0);
+	for (int w = 0; w < HISTORY_WORKERS; w++)
+		assert_true(show(&r, w, &right[w]) >= 0);
+	rig_close(&r);
+	crash_load(c->before);
+	int64_t size = crash_size(path), step = cuts_wanted >= LONG_RUN ? unit : 7 * unit;
+
+	for (int64_t at = from; at < size; at += step) {
+		struct dice dice = { first_seed + (uint64_t)at };
+		bool differs = false;
+		int64_t place =
+			at + dice_from(&dice, 0, (int)(unit < size - at ? unit : size - at) - 1);
+
+		crash_load(c->before);
+		crash_flip(path, place, (unsigned)dice_from(&dice, 0, 7));
+		r = rig_for(c);
+		n[look_after_flip(&r, right, &differs)]++;
+		shown += differs;
+	}
+	for (int w = 0; w < HISTORY_WORKERS; w++)
+		showing_clear(&right[w]);
+	if (shown > 0)
+		fail_msg("%s: %ld times something else was shown", what, shown);
+	printf("%s: %ld flips, %ld refused by name at the start, %ld noticed and rebuilt, %ld without effect on what is shown\n",
+	       what, n[0] + n[1] + n[2], n[FOUND_REFUSED], n[FOUND_NOTICED], n[FOUND_NOTHING]);
+}
+
+static void a_bit_flips(void **state)
+{
+	struct script *script = script_of(first_seed + 8);
+	struct course rest = course_at_rest(script), killed;
+	struct rig r;
+
+	(void)state;
+	flip_all(&rest, DATABASE, 4096, 0, "a bit flips in every page of the database");
+	course_free(&rest);
+	killed = course_small(script);
+	r = rig_for(&killed);
+	crash_load(killed.before);
+	assert_int_equal(rig_open(&r), 0);
+	assert_int_equal(rig_go(&r, SMALL_DEEDS / 2), 0);
+	crash_kill();
+	rig_close(&r);
+	crash_next_process(false);
+	killed.outside = r.outside;
+	killed.asks_again = true;
+	crash_image_free(killed.before);
+	killed.before = crash_save();
+	flip_all(&killed, DATABASE "-wal", 4120, 32,
+		 "a bit flips in every frame of the write-ahead log");
+	course_free(&killed);
+	script_free(script);
+}
+
+/* ---- Files that are not what they should be ------------------------------------------------------------------------ */
+
+static void expect_refused(const struct course *c, const char *words)
+{
+	struct rig r = rig_for(c);
+
+	assert_true(rig_open(&r) < 0);
+	if (strstr(r.err.text, words) == NULL)
+		fail_msg("expected '%s', was told '%s'", words, r.err.text);
+}
+
+static void files_are_refused_by_name(void **state)
+{
+	struct script *script = script_of(first_seed + 9);
+	struct course c = course_at_rest(script);
+
+	(void)state;
+	crash_load(c.before);
+	crash_cut_short(DATABASE, 0);
+	expect_refused(&c, "linkages.db is empty");
+	crash_load(c.before);
+	crash_cut_short(DATABASE, 5000);
+	expect_refused(&c, "linkages.db is damaged");
+	crash_load(c.before);
+	crash_copy(CRASH_DIRECTORY "/state.db", DATABASE);
+	expect_refused(&c, "linkages.db is foreign");
+	crash_load(c.before);
+	meddle_with("PRAGMA user_version = 99");
+	expect_refused(&c, "linkages.db is newer");
+	crash_load(c.before);
+	crash_copy(DATABASE, DATABASE "-wal");
+	crash_drop(DATABASE);
+	expect_refused(&c, "linkages.db is missing, its write-ahead log is there");
+	printf("empty, cut short, foreign, newer, missing beside its log: 5 files, each refused by name\n");
+	course_free(&c);
+	script_free(script);
+}
+
 /* ---- The test of the test ------------------------------------------------------------------------------------------ */
 
 static void set_normal(struct rig *r)
@@ -577,6 +850,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_disk_is_full),
 		cmocka_unit_test(power_cut_in_a_rebuild),
 		cmocka_unit_test(power_cut_in_a_migration),
+		cmocka_unit_test(a_damaged_row_is_found_and_comes_back),
+		cmocka_unit_test(an_old_copy_is_noticed),
+		cmocka_unit_test(a_bit_flips),
+		cmocka_unit_test(files_are_refused_by_name),
 		cmocka_unit_test(loss_is_found),
 	};
 	struct lk_error err;

@@ -1760,6 +1760,7 @@ static void every_column_is_commented(void **state)
 
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
+	"trace_tellings", /* the mailboxes that have unnamed notices */
 	"mend_streams", "mend_mailbox_ends", "mend_names", "mend_mailboxes", /* a rebuild reads everything */
 	"trace_tellings", /* as notice_find: mailboxes with notices that have no name yet are few */
 	"prune_letters", /* in order of arrival, up to the first that stays */
