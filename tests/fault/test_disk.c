@@ -174,7 +174,7 @@ static bool cut_at(const struct course *c, long n, uint64_t seed, struct rig *r)
 
 /* ---- Power cuts ---------------------------------------------------------------------------------------------------- */
 
-/* At every step in a long run, at every fortieth in a short one. */
+/* At every step in a long run, at one of 37 in a short one. */
 static long stride(void)
 {
 	return cuts_wanted >= LONG_RUN ? 1 : 37;
