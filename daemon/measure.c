@@ -127,6 +127,23 @@ void daemon_measure(struct daemon *d)
 	metric_set(METRIC_UNANSWERED, "", turn_unanswered(d->turn));
 }
 
+static int note_backup(void *context, const struct stored_backup *backup)
+{
+	lk_instant *newest = context;
+
+	if (backup->verified_at != LK_NO_INSTANT && backup->verified_at > *newest)
+		*newest = backup->verified_at;
+	return 0;
+}
+
+static void measure_backups(struct daemon *d)
+{
+	lk_instant newest = 0;
+
+	if (store_backups(d->store, note_backup, &newest, NULL) >= 0 && newest > 0)
+		metric_set(METRIC_BACKUP_AT, "", newest);
+}
+
 /* What is there from the start, so that a first event is an increase and not a new series. */
 void daemon_measure_first(struct daemon *d)
 {
@@ -139,6 +156,7 @@ void daemon_measure_first(struct daemon *d)
 		for (size_t i = 0; i < sizeof(of_sources) / sizeof(*of_sources); i++)
 			(void)metric_cell(of_sources[i], labels);
 	}
+	measure_backups(d);
 	set_of(METRIC_BUILD, "version", LINKAGES_VERSION, 1);
 	metric_set(METRIC_CLOCK_MANUAL, "", d->clock.manual);
 	metric_set(METRIC_STARTED_AT, "", (int64_t)time(NULL) * LK_SECOND);

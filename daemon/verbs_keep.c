@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "intake.h"
 #include "jobs.h"
+#include "metrics.h"
 #include "prune.h"
 
 #include <stdio.h>
@@ -166,6 +167,8 @@ static void scrub_report(void *work, struct lk_bytes *body)
 {
 	const struct scrubbing *s = work;
 
+	metric_set(METRIC_SCRUBBED_AT, "", clock_read().machine);
+	metric_set(METRIC_SCRUB_DAMAGES, "", s->check.damages);
 	lk_put_map(body, 4);
 	lk_put_word(body, "sound");
 	lk_put_bool(body, s->check.damages == 0);
@@ -288,14 +291,17 @@ void verb_backup_verified(void *context, struct control *control, const struct c
 	struct lk_error err = { 0 };
 	int64_t number = 0;
 
-	if (!lk_as_int(lk_get(args, "backup"), &number) || place.len < 1 || place.len > PLACE_MOST)
+	if (!lk_as_int(lk_get(args, "backup"), &number) || place.len < 1 ||
+	    place.len > PLACE_MOST) {
 		control_refuse(control, asker, "bad_value",
 			       "backup: its number; place: where it was put");
-	else if (store_backup_verified(d->store, number, place, clock_now(&d->clock), &err) < 0 ||
-		 intake_safe_moved(d->intake, &err) < 0)
+	} else if (store_backup_verified(d->store, number, place, clock_now(&d->clock), &err) < 0 ||
+		   intake_safe_moved(d->intake, &err) < 0) {
 		verb_fail(control, asker, &err);
-	else
+	} else {
+		metric_set(METRIC_BACKUP_AT, "", clock_now(&d->clock));
 		control_reply(control, asker, false, NULL);
+	}
 }
 
 void verb_backup_forget(void *context, struct control *control, const struct control_asker *asker,
