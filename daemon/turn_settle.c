@@ -7,6 +7,7 @@
  */
 #include "turn_parts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,7 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 	lk_notice_encode(n, &body);
 	struct stored_notice row = row_of(w, as, n, &body);
 	row.basis = basis_of(w, as, n->level, basis);
+	assert(lk_text_is(row.worker, n->to)); /* nobody reads another's notice */
 	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice")
 			     : store_notice_add(w->t->store, &row, &record->seq, w->err);
 	record->rev = as->rev;

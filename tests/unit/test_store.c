@@ -891,6 +891,35 @@ static void places_in_a_mailbox_are_dense_also_after_a_rollback(void **state)
 	assert_int_equal(seen.n, 2);
 }
 
+/* Names get into their table in idle bites: they are found before, meanwhile and after. */
+static void a_notice_is_found_while_its_name_is_on_the_way(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+	uint8_t id[LK_DIGEST], found[LK_DIGEST];
+	char prefix[LK_DIGEST_HEX];
+	int bites = 0, more;
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 700; i++) {
+		lk_digest(&i, sizeof(i), NULL, id);
+		struct stored_notice n = a_notice(i % 3 == 0 ? "w1" : "w2", id, 1, "body");
+		add_notice(s, &n);
+	}
+	GOOD(store_commit(s, &err));
+	lk_digest_hex(id, prefix);
+	do {
+		struct seen seen = { 0 };
+		assert_int_equal(store_notice_find(s, id, see_notice, &seen, &err), 1);
+		assert_int_equal(store_notice_named(s, lk_text_of(prefix), found, &err), 1);
+		assert_memory_equal(found, id, LK_DIGEST);
+		more = store_idle(s, &err);
+		bites++;
+	} while (more == 1);
+	assert_int_equal(more, 0);
+	assert_true(bites > 2);
+}
+
 static void a_mailbox_is_made_once_and_receipts_only_grow(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -1760,15 +1789,17 @@ static void every_column_is_commented(void **state)
 
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
-	"trace_tellings", /* the mailboxes that have unnamed notices */
-	"mend_streams", "mend_mailbox_ends", "mend_names", "mend_mailboxes", /* a rebuild reads everything */
+	"mend_streams",   "mend_mailbox_ends",
+	"mend_names",     "mend_mailboxes", /* a rebuild reads everything */
 	"trace_tellings", /* as notice_find: mailboxes with notices that have no name yet are few */
-	"prune_letters", /* in order of arrival, up to the first that stays */
-	"hold_list", /* a few rows, all of which are asked for */
-	"backup_list", "backup_streams", "mailbox_names", /* a few rows, all of which are asked for */
-	"count_all", /* of workers only */
-	"notice_find", "notice_history", "notice_named", "unnamed", /* the mailboxes that have unnamed notices */
-	"dirty_all", /* state.db is filled anew */
+	"prune_letters",  /* in order of arrival, up to the first that stays */
+	"hold_list",      /* a few rows, all of which are asked for */
+	"backup_list",    "backup_streams",
+	"mailbox_names", /* a few rows, all of which are asked for */
+	"count_all",     /* of workers only */
+	"notice_find",    "notice_history",
+	"notice_named",   "unnamed", /* the mailboxes that have unnamed notices */
+	"dirty_all",                 /* state.db is filled anew */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders", /* likewise: all that orders took away, against what they say */
 	"letter_after",  /* likewise */
@@ -2083,6 +2114,7 @@ int main(void)
 		MEMORY(a_notice_is_found_by_its_first_digits_with_its_history),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		FILES(places_in_a_mailbox_are_dense_also_after_a_rollback),
+		MEMORY(a_notice_is_found_while_its_name_is_on_the_way),
 		MEMORY(a_mailbox_is_made_once_and_receipts_only_grow),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 		FILES(the_ledger_is_a_chain),
