@@ -429,7 +429,7 @@ static int backup(const struct ctl_command *command, char *const *arguments)
 	struct lk_asker *asker = NULL;
 	struct made m = { 0 };
 	struct lk_error err;
-	struct proof p;
+	struct proof p = { 0 };
 	int rc;
 
 	if (access(arguments[0], F_OK) == 0)

@@ -314,10 +314,14 @@ int http_create(const struct http_options *options, struct http **out, struct lk
 
 void http_destroy(struct http *http)
 {
+	struct connection *next;
+
 	if (http == NULL)
 		return;
-	while (http->connections != NULL)
-		connection_end(http->connections);
+	for (struct connection *c = http->connections; c != NULL; c = next) {
+		next = c->next;
+		connection_end(c);
+	}
 	if (http->listener != NULL)
 		evconnlistener_free(http->listener);
 	free(http);
