@@ -21,7 +21,7 @@ struct question {
 	struct lk_span args;
 	lk_answer_visitor *visit;
 	void *context;
-	unsigned drops; /* of the dealer, before the question */
+	unsigned drops;             /* of the dealer, before the question */
 	lk_instant patience, until; /* how long for each part; and so until when */
 	bool answered;
 };
