@@ -180,6 +180,11 @@ static long stride(void)
 	return cuts_wanted >= LONG_RUN ? 1 : 37;
 }
 
+static const char *how_often(void)
+{
+	return stride() == 1 ? "every step" : "one step of 37";
+}
+
 static long cut_everywhere(const struct course *c)
 {
 	struct rig r;
@@ -211,11 +216,11 @@ static void power_cut_at_every_step(void **state)
 
 	(void)state;
 	assert_true(n * stride() > 100 && m * stride() > 20 && o * stride() > 20);
-	printf("power cut at every step of making the files, batches, time passing, checkpoint, restart: %ld cuts, 0 lost\n",
-	       n);
-	printf("power cut at every step after a clean end: %ld cuts, 0 lost\n", m);
-	printf("power cut at every step after a power cut, recovery included: %ld cuts, 0 lost\n",
-	       o);
+	printf("power cut at %s of making the files, batches, time passing, checkpoint, restart: %ld cuts, 0 lost\n",
+	       how_often(), n);
+	printf("power cut at %s after a clean end: %ld cuts, 0 lost\n", how_often(), m);
+	printf("power cut at %s after a power cut, recovery included: %ld cuts, 0 lost\n",
+	       how_often(), o);
 	course_free(&whole);
 	course_free(&on);
 	course_free(&again);
@@ -270,7 +275,8 @@ static void power_cut_in_recovery(void **state)
 		total += n > 0 ? n : 0;
 	}
 	assert_true(total > 20);
-	printf("power cut at every step of recovery from a power cut: %ld cuts, 0 lost\n", total);
+	printf("power cut at %s of recovery from a power cut: %ld cuts, 0 lost\n", how_often(),
+	       total);
 	course_free(&whole);
 	script_free(script);
 }
@@ -463,7 +469,7 @@ static void power_cut_in_a_rebuild(void **state)
 
 	(void)state;
 	assert_true(n * stride() > 50 && m * stride() > 50);
-	printf("power cut at every step of a rebuild: %ld cuts, 0 lost\n", n + m);
+	printf("power cut at %s of a rebuild: %ld cuts, 0 lost\n", how_often(), n + m);
 	course_free(&sync);
 	course_free(&damage);
 	script_free(script);
@@ -503,8 +509,8 @@ static void power_cut_in_a_migration(void **state)
 	course_learn(&c);
 	n = cut_everywhere(&c);
 	assert_true(n * stride() > 50);
-	printf("power cut at every step of a migration and the first batches after it: %ld cuts, 0 lost\n",
-	       n);
+	printf("power cut at %s of a migration and the first batches after it: %ld cuts, 0 lost\n",
+	       how_often(), n);
 	course_free(&c);
 	script_free(script);
 }
