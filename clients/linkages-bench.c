@@ -557,7 +557,9 @@ static int by_length(const void *a, const void *b)
 
 static double quantile_ms(const struct bench *b, size_t per_mille)
 {
-	return (double)b->took_ns[(b->took_n - 1) * per_mille / 1000] / 1e6;
+	size_t at = (b->took_n - 1) * per_mille / 1000;
+
+	return (double)b->took_ns[at] / 1e6;
 }
 
 static void tell(struct bench *b, int64_t took)

@@ -520,9 +520,12 @@ static void read_case(struct walk *w, sqlite3_stmt *row)
 static struct happened *happened_add(struct walk *w, lk_instant at, enum happening what, int kase)
 {
 	static struct happened scratch;
-	struct happened *h = grown(w, w->past, w->past_n, &w->past_room, sizeof(*h));
+	struct happened *h;
 
-	if (h == NULL || kase < 0 || at == LK_NO_INSTANT)
+	if (kase < 0 || at == LK_NO_INSTANT)
+		return &scratch;
+	h = grown(w, w->past, w->past_n, &w->past_room, sizeof(*h));
+	if (h == NULL)
 		return &scratch;
 	w->past = h;
 	h = &w->past[w->past_n++];
