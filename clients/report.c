@@ -729,7 +729,7 @@ static int months_make(struct walk *w, int to, struct lk_error *err)
 {
 	struct report *r = w->report;
 
-	r->n = (size_t)(to - w->from + 1);
+	r->n = (size_t)to - (size_t)w->from + 1;
 	r->months = calloc(r->n, sizeof(*r->months));
 	w->ends = calloc(r->n, sizeof(*w->ends));
 	if (r->months == NULL || w->ends == NULL)
