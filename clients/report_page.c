@@ -200,7 +200,7 @@ static void print_plot(const struct report *r, const struct plot *p, FILE *to)
 	(void)fprintf(to, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
 		      HEIGHT);
 	print_axes(r, scale, to);
-	for (int s = 0; s < p->n; s++) {
+	for (int s = 0; s < p->n && s < SERIES_MAX; s++) {
 		if (p->bars)
 			print_bars(r, p, s, scale, to);
 		else

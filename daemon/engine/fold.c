@@ -440,11 +440,11 @@ static void fold_concern_resolved(struct step *s)
 	concern_of(s, s->e->concern_resolved.concern)->resolved = 1;
 }
 
-static struct moment *referral_moment(const struct step *s, uint32_t index)
+/* Where memory ran out, the record is none of the family's, and its place means nothing: nobody looks there. */
+static struct moment *referral_moment(const struct step *s, const struct referral *r)
 {
-	const struct referral *r = &s->f->referrals[index];
 	struct moment *m = add_moment(s, LK_REFERRAL_CHANGED);
-	m->subject = index;
+	m->subject = (uint32_t)(r - s->f->referrals);
 	m->status = r->status;
 	m->urgency = r->urgent ? LK_URGENT : LK_NO_CODE;
 	return m;
@@ -479,7 +479,7 @@ static void fold_referral_made(struct step *s)
 	r->made_at = s->at;
 	r->cause = s->cause;
 	if (r->to_agency >= 0)
-		referral_moment(s, (uint32_t)(r - s->f->referrals));
+		referral_moment(s, r);
 }
 
 static void fold_referral_updated(struct step *s)
@@ -488,7 +488,7 @@ static void fold_referral_updated(struct step *s)
 	if (r->cause == NONE)
 		return;
 	r->status = s->e->referral_updated.status;
-	referral_moment(s, (uint32_t)(r - s->f->referrals));
+	referral_moment(s, r);
 }
 
 /* ---- Meetings -------------------------------------------------------------------------------- */
