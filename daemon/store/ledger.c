@@ -401,7 +401,7 @@ static int end_check(struct store *s, struct ledger_check *check, struct lk_erro
 
 int store_ledger_check(struct store *s, struct ledger_check *check, int limit, struct lk_error *err)
 {
-	struct sealed sealed;
+	struct sealed sealed = { 0 };
 	struct query q;
 	int n = 0, rc;
 

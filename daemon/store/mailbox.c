@@ -339,7 +339,7 @@ int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq
 {
 	struct stored_notice n = { .worker = worker, .rev = 1, .state = LK_WITHDRAWN, .topic = -1 };
 	struct lk_bytes body = { 0 };
-	int64_t sum;
+	int64_t sum = 0;
 	int rc;
 
 	n.own.agency = n.other.agency = -1;
