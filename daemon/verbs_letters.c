@@ -259,7 +259,7 @@ void verb_dead_letter_resubmit(void *context, struct control *control,
 {
 	static struct corrected c; /* an event is large */
 	struct lk_span event = lk_get(args, "event");
-	struct turn_verdict verdict;
+	struct turn_verdict verdict = { 0 };
 	struct lk_bytes body = { 0 };
 	struct lk_error err = { 0 };
 	char about[64];

@@ -255,7 +255,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT])
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
-int lk_fail(struct lk_error *err, int code, const char *format, ...)
+int(lk_fail)(struct lk_error *err, int code, const char *format, ...)
 {
 	va_list args;
 

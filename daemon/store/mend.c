@@ -31,19 +31,27 @@ struct mending {
 	bool is_short; /* of memory, or there are too many */
 };
 
+static bool has_room(struct mending *m)
+{
+	struct damaged *wider;
+
+	if (m->n < m->room)
+		return true;
+	wider = realloc(m->rows, (m->room * 2 + 16) * sizeof(*wider));
+	if (wider == NULL)
+		return false;
+	m->rows = wider;
+	m->room = m->room * 2 + 16;
+	return true;
+}
+
 static void note_damaged(void *context, const char *what)
 {
 	struct mending *m = context;
-	struct damaged *wider = m->rows;
 
-	if (m->n == m->room) {
-		m->room = m->room * 2 + 16;
-		wider = realloc(m->rows, m->room * sizeof(*wider));
-	}
-	m->is_short |= wider == NULL || m->n == DAMAGES_MAX;
+	m->is_short = m->is_short || m->n == DAMAGES_MAX || !has_room(m);
 	if (m->is_short)
 		return;
-	m->rows = wider;
 	m->rows[m->n] = (struct damaged){ .part = m->check.part, .at = m->check.at };
 	(void)snprintf(m->rows[m->n++].what, sizeof(m->rows[0].what), "%s", what);
 }
