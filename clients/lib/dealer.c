@@ -49,6 +49,8 @@ struct dealer {
 	unsigned failures; /* in a row */
 	lk_instant due_at; /* pausing: dial; dialling: give up */
 	lk_instant heard_at, sent_at;
+	lk_instant wake_at;  /* when the owner wants its turn; 0: it does not */
+	lk_instant armed_at; /* when the timer rings */
 	char trouble[400];
 };
 
@@ -387,8 +389,8 @@ enum dealer_news dealer_next(struct dealer *l, struct lk_span *frame)
 		return DEALER_MESSAGE;
 	if (l->left)
 		dealer_drop(l, "%s: the daemon closed the connection", l->address);
-	if (read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
-		expirations = 0; /* not a deadline yet: somebody called early */
+	if (dealer_now() >= l->armed_at && read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
+		expirations = 0; /* was read before */
 	return time_take(l);
 }
 
@@ -430,13 +432,23 @@ void dealer_again(struct dealer *l)
 	l->again = true;
 }
 
+void dealer_wake(struct dealer *l, lk_instant at)
+{
+	l->wake_at = at;
+}
+
+static lk_instant earlier(lk_instant a, lk_instant b)
+{
+	return a < b ? a : b;
+}
+
 static lk_instant dealer_due(const struct dealer *l)
 {
-	lk_instant silence = l->heard_at + SILENCE_MAX, ping = l->sent_at + PING_AFTER;
+	lk_instant due = earlier(l->heard_at + SILENCE_MAX, l->sent_at + PING_AFTER);
 
 	if (l->phase != OPEN)
-		return l->due_at;
-	return silence < ping ? silence : ping;
+		due = l->due_at;
+	return l->wake_at != 0 ? earlier(due, l->wake_at) : due;
 }
 
 /* libzmq's descriptors tell of changes, not of states, and a send may swallow one: ask the sockets themselves. */
@@ -454,17 +466,22 @@ static bool dealer_pending(const struct dealer *l)
 	       (events & ZMQ_POLLIN) != 0;
 }
 
+/* A timer that rings too early costs one look; setting it anew each time would cost a system call a turn. */
 void dealer_arm(struct dealer *l)
 {
-	lk_instant left = dealer_due(l) - dealer_now();
+	lk_instant now = dealer_now(), due = dealer_due(l);
 	struct itimerspec at = { 0 };
 
-	if (l->again || left < 1 || dealer_pending(l))
-		left = 1;
+	if (l->again || due <= now || dealer_pending(l))
+		due = now + 1;
 	l->again = false;
-	at.it_value.tv_sec = left / LK_SECOND;
-	at.it_value.tv_nsec = (left % LK_SECOND) * 1000;
-	(void)timerfd_settime(l->timer_fd, 0, &at, NULL);
+	l->wake_at = 0;
+	if (l->armed_at > now && l->armed_at <= due)
+		return;
+	l->armed_at = due;
+	at.it_value.tv_sec = due / LK_SECOND;
+	at.it_value.tv_nsec = (due % LK_SECOND) * 1000;
+	(void)timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 int dealer_wait(struct dealer *l, int timeout_ms, struct lk_error *err)

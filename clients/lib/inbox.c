@@ -15,6 +15,8 @@
 #define WORKERS_MAX 1000
 #define FRAMES_A_BITE 512 /* also the most that one commit of the store holds */
 #define CREDIT 1024
+/* Receipts that come together are one for each worker; a notice after a pause is receipted at once. */
+#define RECEIPTS_EVERY (LK_SECOND / 4)
 
 struct mailbox {
 	char worker[65];
@@ -35,8 +37,11 @@ struct lk_inbox {
 	struct lk_inbox_options options; /* callbacks; the borrowed texts are copied elsewhere */
 	struct lk_inbox_store *store;
 	char client[65];
-	struct mailbox *mailboxes;
+	struct mailbox *mailboxes; /* by worker */
 	size_t mailboxes_n;
+	struct mailbox *latest; /* whose notice came last: the next is often of the same worker */
+	lk_instant receipted_at;
+	bool unreceipted; /* some mailbox is */
 	char session[LK_DIGEST_HEX];
 	int64_t credit, credit_max; /* what is left of what we gave; how much we may give */
 	bool clock_manual;
@@ -57,6 +62,22 @@ static bool is_worker(const char *id)
 	return len >= 1 && len <= 64 && strspn(id, of) == len;
 }
 
+static int order_workers(const void *a, const void *b)
+{
+	return strcmp(((const struct mailbox *)a)->worker, ((const struct mailbox *)b)->worker);
+}
+
+static int mailboxes_sort(struct lk_inbox *b, struct lk_error *err)
+{
+	qsort(b->mailboxes, b->mailboxes_n, sizeof(*b->mailboxes), order_workers);
+	for (size_t i = 1; i < b->mailboxes_n; i++)
+		if (order_workers(&b->mailboxes[i - 1], &b->mailboxes[i]) == 0)
+			return lk_fail(err, LK_ECONFIG, "worker %s is named twice",
+				       b->mailboxes[i].worker);
+	b->latest = b->mailboxes;
+	return 0;
+}
+
 static int mailboxes_make(struct lk_inbox *b, const struct lk_inbox_options *options,
 			  struct lk_error *err)
 {
@@ -74,13 +95,10 @@ static int mailboxes_make(struct lk_inbox *b, const struct lk_inbox_options *opt
 				err, LK_ECONFIG,
 				"'%.64s' is no worker's id: 1 to 64 letters, digits and . _ @ -",
 				worker);
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(b->mailboxes[j].worker, worker) == 0)
-				return lk_fail(err, LK_ECONFIG, "worker %s is named twice", worker);
 		(void)snprintf(b->mailboxes[i].worker, sizeof(b->mailboxes[i].worker), "%s",
 			       worker);
 	}
-	return 0;
+	return mailboxes_sort(b, err);
 }
 
 int lk_inbox_create(const struct lk_inbox_options *options, struct lk_inbox **out,
@@ -112,20 +130,6 @@ int lk_inbox_create(const struct lk_inbox_options *options, struct lk_inbox **ou
 	return 0;
 }
 
-void lk_inbox_destroy(struct lk_inbox *b)
-{
-	if (b == NULL)
-		return;
-	dealer_destroy(b->dealer);
-	while (b->answers != NULL) {
-		struct pending_answer *next = b->answers->next;
-		free(b->answers);
-		b->answers = next;
-	}
-	free(b->mailboxes);
-	free(b);
-}
-
 int lk_inbox_fd(const struct lk_inbox *b)
 {
 	return dealer_fd(b->dealer);
@@ -145,12 +149,22 @@ bool lk_inbox_caught_up(const struct lk_inbox *b)
 	return dealer_connected(b->dealer);
 }
 
+static int order_text_and_worker(const void *text, const void *mailbox)
+{
+	return lk_text_order(*(const struct lk_text *)text,
+			     lk_text_of(((const struct mailbox *)mailbox)->worker));
+}
+
 static struct mailbox *mailbox_of(struct lk_inbox *b, struct lk_text worker)
 {
-	for (size_t i = 0; i < b->mailboxes_n; i++)
-		if (lk_text_says(worker, b->mailboxes[i].worker))
-			return &b->mailboxes[i];
-	return NULL;
+	struct mailbox *found = b->latest;
+
+	if (!lk_text_says(worker, found->worker))
+		found = bsearch(&worker, b->mailboxes, b->mailboxes_n, sizeof(*b->mailboxes),
+				order_text_and_worker);
+	if (found != NULL)
+		b->latest = found;
+	return found;
 }
 
 /* ---- What we say --------------------------------------------------------------------------------------------------- */
@@ -239,6 +253,8 @@ static void say_ping(struct lk_inbox *b, enum lk_message_type type)
 
 static void say_receipts(struct lk_inbox *b)
 {
+	b->unreceipted = false;
+	b->receipted_at = dealer_now();
 	for (size_t i = 0; i < b->mailboxes_n && dealer_connected(b->dealer); i++) {
 		struct mailbox *m = &b->mailboxes[i];
 		struct lk_message message = { .type = LK_MSG_RECEIPT };
@@ -251,6 +267,34 @@ static void say_receipts(struct lk_inbox *b)
 		message.receipt.upto = m->place.last;
 		say(b, &message);
 	}
+}
+
+static void say_receipts_due(struct lk_inbox *b)
+{
+	lk_instant due = b->receipted_at + RECEIPTS_EVERY;
+
+	if (!b->unreceipted)
+		return;
+	if (dealer_now() >= due)
+		say_receipts(b);
+	else
+		dealer_wake(b->dealer, due);
+}
+
+void lk_inbox_destroy(struct lk_inbox *b)
+{
+	if (b == NULL)
+		return;
+	if (b->unreceipted && dealer_connected(b->dealer))
+		say_receipts(b);
+	dealer_destroy(b->dealer);
+	while (b->answers != NULL) {
+		struct pending_answer *next = b->answers->next;
+		free(b->answers);
+		b->answers = next;
+	}
+	free(b->mailboxes);
+	free(b);
 }
 
 static void say_answers(struct lk_inbox *b)
@@ -311,7 +355,6 @@ static int store_flush(struct lk_inbox *b, struct lk_error *err)
 		dealer_drop(b->dealer, "the store of this inbox failed");
 		return code;
 	}
-	say_receipts(b);
 	if (b->news && b->options.received != NULL)
 		b->options.received(b->options.context);
 	b->news = false;
@@ -332,8 +375,9 @@ static int welcome_worker(struct lk_inbox *b, const struct lk_msg_welcome_worker
 		return 0;
 	same = lk_text_says(w->mailbox, m->place.mailbox) && m->place.last < w->next;
 	if (same && m->place.last >= w->first - 1) {
-		m->unreceipted =
-			m->place.last > 0; /* the receipt before may have been lost: say it again */
+		/* The receipt before may have been lost: say it again. */
+		m->unreceipted = m->place.last > 0;
+		b->unreceipted |= m->unreceipted;
 		return 0;
 	}
 	code = store_open_batch(b, err);
@@ -397,7 +441,7 @@ static int take_notice(struct lk_inbox *b, struct lk_error *err)
 	if (code < 0)
 		return code;
 	m->place.last = n->seq;
-	m->unreceipted = true;
+	m->unreceipted = b->unreceipted = true;
 	b->news |= code == 1;
 	return 0;
 }
@@ -564,6 +608,7 @@ int lk_inbox_process(struct lk_inbox *b, struct lk_error *err)
 		lk_inbox_store_rollback(b->store);
 	} else {
 		code = store_flush(b, err);
+		say_receipts_due(b);
 		say_credit(b);
 		say_answers(b);
 	}

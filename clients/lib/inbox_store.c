@@ -52,6 +52,10 @@ struct lk_inbox_store {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[store_statements_n];
 	bool in_transaction;
+	/* How far the worker has come whose notices are being put: notices of one worker come together, and their last
+	 * place is the one that counts. Written before anything else of a place is, and before COMMIT. */
+	char worker[65];
+	int64_t last; /* 0: nothing to write */
 };
 
 int lk_inbox_store_open(const char *path, struct lk_inbox_store **out, struct lk_error *err)
@@ -100,13 +104,26 @@ int lk_inbox_store_begin(struct lk_inbox_store *s, struct lk_error *err)
 	return code;
 }
 
+static int last_write(struct lk_inbox_store *s, struct lk_error *err)
+{
+	int64_t last = s->last;
+
+	if (last == 0)
+		return 0;
+	s->last = 0;
+	sqlfile_bind(s->stmt[STORE_LAST], "iti", last, lk_text_of(s->worker), last);
+	return sqlfile_exec(s->stmt[STORE_LAST], err);
+}
+
 int lk_inbox_store_commit(struct lk_inbox_store *s, struct lk_error *err)
 {
 	int code;
 
 	if (!s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "the inbox store is in no transaction");
-	code = sqlfile_run(s->db, "COMMIT", err);
+	code = last_write(s, err);
+	if (code == 0)
+		code = sqlfile_run(s->db, "COMMIT", err);
 	if (code < 0)
 		lk_inbox_store_rollback(s);
 	s->in_transaction = false;
@@ -119,6 +136,7 @@ void lk_inbox_store_rollback(struct lk_inbox_store *s)
 	if (s->in_transaction)
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	s->in_transaction = false;
+	s->last = 0;
 }
 
 /* ---- Places -------------------------------------------------------------------------------------------------------- */
@@ -127,8 +145,10 @@ int lk_inbox_store_place(struct lk_inbox_store *s, struct lk_text worker,
 			 struct lk_inbox_place *out, struct lk_error *err)
 {
 	sqlite3_stmt *place = s->stmt[STORE_PLACE];
-	int found;
+	int found = last_write(s, err);
 
+	if (found < 0)
+		return found;
 	sqlfile_bind(place, "t", worker);
 	found = sqlfile_step(place, err);
 	if (found != 1)
@@ -143,8 +163,13 @@ int lk_inbox_store_place(struct lk_inbox_store *s, struct lk_text worker,
 int lk_inbox_store_mailbox(struct lk_inbox_store *s, struct lk_text worker, struct lk_text mailbox,
 			   int64_t last, struct lk_error *err)
 {
+	int code;
+
 	if (!s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "begin a transaction first");
+	code = last_write(s, err);
+	if (code < 0)
+		return code;
 	sqlfile_bind(s->stmt[STORE_MAILBOX], "tti", worker, mailbox, last);
 	return sqlfile_exec(s->stmt[STORE_MAILBOX], err);
 }
@@ -162,16 +187,17 @@ struct telling {
 static int telling_read(struct lk_text worker, struct lk_span notice, struct telling *out,
 			struct lk_error *err)
 {
-	struct lk_text state = lk_as_text(lk_get(notice, "state"));
-	struct lk_text reason = lk_as_text(lk_get(notice, "reason"));
+	struct lk_text reason;
 
 	*out = (struct telling){ .worker = worker, .body = notice };
 	out->id = lk_as_text(lk_get(notice, "id"));
 	if (out->id.len != LK_DIGEST_HEX - 1 || !lk_as_int(lk_get(notice, "rev"), &out->rev) ||
 	    out->rev < 1)
 		return lk_fail(err, LK_EWIRE, "a notice without id or rev");
-	out->erases = lk_text_says(state, "withdrawn") &&
-		      (lk_text_says(reason, "consent") || lk_text_says(reason, "unlinked"));
+	if (!lk_text_says(lk_as_text(lk_get(notice, "state")), "withdrawn"))
+		return 0;
+	reason = lk_as_text(lk_get(notice, "reason"));
+	out->erases = lk_text_says(reason, "consent") || lk_text_says(reason, "unlinked");
 	return 0;
 }
 
@@ -188,6 +214,23 @@ static int telling_erase(struct lk_inbox_store *s, const struct telling *t, bool
 	sqlfile_bind(s->stmt[STORE_REDUCE], "btti", (const void *)t->body.at, t->body.len,
 		     t->worker, t->id, t->rev);
 	return sqlfile_exec(s->stmt[STORE_REDUCE], err);
+}
+
+/* The higher of the two, where the same worker's place is noted already. */
+static int last_note(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		     struct lk_error *err)
+{
+	int code = 0;
+
+	if (s->last != 0 && !lk_text_says(worker, s->worker))
+		code = last_write(s, err);
+	if (code < 0)
+		return code;
+	if (s->last == 0)
+		(void)snprintf(s->worker, sizeof(s->worker), "%.*s", LK_PRINT(worker));
+	if (seq > s->last)
+		s->last = seq;
+	return 0;
 }
 
 int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
@@ -208,10 +251,8 @@ int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t 
 	is_new = code == 0 && sqlite3_changes(s->db) > 0;
 	if (code == 0 && t.erases)
 		code = telling_erase(s, &t, !is_new, err);
-	if (code == 0) {
-		sqlfile_bind(s->stmt[STORE_LAST], "iti", seq, worker, seq);
-		code = sqlfile_exec(s->stmt[STORE_LAST], err);
-	}
+	if (code == 0)
+		code = last_note(s, worker, seq, err);
 	return code < 0 ? code : (int)is_new;
 }
 

@@ -181,7 +181,8 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 	if (code < 0)
 		return code;
 	if (sqlite3_open_v2(path != NULL ? path : ":memory:", &db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK)
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK)
 		code = sqlfile_fail(db, err, "cannot open it");
 	if (code == 0)
 		code = sqlfile_settle_in(db, path, kind, create, err);

@@ -187,9 +187,27 @@ static size_t utf8_sequence(const uint8_t *at, size_t left)
 	return len;
 }
 
+/* How many bytes in front are ASCII and no NUL, as far as eight at a time tell: most texts are nothing else. */
+static size_t plain_length(const uint8_t *at, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t eight;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
+		memcpy(&eight, at + i, sizeof(eight));
+		if (((eight | (eight - ones)) & tops) != 0)
+			break;
+	}
+	return i;
+}
+
 static const char *text_fault(const uint8_t *at, size_t len)
 {
-	for (size_t i = 0, step; i < len; i += step) {
+	for (size_t i = plain_length(at, len), step = 1; i < len; i += step) {
+		step = 1;
+		if (at[i] > 0 && at[i] < 0x80)
+			continue;
 		if (at[i] == 0)
 			return "a text holds a NUL";
 		step = utf8_sequence(at + i, len - i);
@@ -272,18 +290,28 @@ static int text_compare(const void *a, const void *b)
 	return lk_text_order(*(const struct lk_text *)a, *(const struct lk_text *)b);
 }
 
-#define FEW_KEYS 512 /* every map of an event: deciding about one never needs memory */
+#define FEW_KEYS 16   /* each is held against each: most maps */
+#define SOME_KEYS 512 /* every map of an event: deciding about one never needs memory */
 
-/* Keys that did not come sorted: sorts them, so that a hostile map costs n log n and not n
- * squared. */
+static bool few_are_unique(const struct lk_text *keys, uint64_t n)
+{
+	for (uint64_t i = 1; i < n; i++)
+		for (uint64_t j = 0; j < i; j++)
+			if (keys[i].len == keys[j].len &&
+			    memcmp(keys[i].at, keys[j].at, keys[i].len) == 0)
+				return false;
+	return true;
+}
+
+/* Sorts the keys, so that a hostile map costs n log n and not n squared. */
 static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
 {
-	struct lk_text few[FEW_KEYS], *keys = few;
+	struct lk_text some[SOME_KEYS], *keys = some;
 	struct lk_span key, value;
 	size_t cursor = 0, i = 0;
 	bool unique = true;
 
-	if (n > FEW_KEYS)
+	if (n > SOME_KEYS)
 		keys = malloc(n * sizeof(*keys));
 	if (keys == NULL)
 		return scan_fail(s, SCAN_MEMORY, "out of memory");
@@ -292,7 +320,7 @@ static int scan_unique(struct scanner *s, struct lk_span map, size_t n)
 	qsort(keys, i, sizeof(*keys), text_compare);
 	for (i = 1; i < n && unique; i++)
 		unique = lk_text_order(keys[i - 1], keys[i]) != 0;
-	if (keys != few)
+	if (keys != some)
 		free(keys);
 	return unique ? 0 : scan_fail(s, SCAN_BROKEN, "a key is there twice");
 }
@@ -317,20 +345,30 @@ static int scan_past(struct scanner *s)
 	return 0;
 }
 
+static int scan_key(struct scanner *s, struct lk_text *key)
+{
+	struct head head;
+
+	if (scan_head(s, &head) < 0)
+		return -1;
+	if (head.kind != SPAN_TEXT)
+		return scan_fail(s, SCAN_BROKEN, "a key is not a text");
+	return scan_text(s, &head, key);
+}
+
+/* Keys that come sorted are unique. */
 static int scan_pairs(struct scanner *s, const struct head *map, unsigned depth)
 {
 	const uint8_t *start = s->at - map->size;
-	struct lk_text key, last = LK_NO_TEXT;
-	struct head head;
+	struct lk_text key = LK_NO_TEXT, last, few[FEW_KEYS];
 	bool sorted = true;
 
-	for (uint64_t i = 0; i < map->n; i++, last = key) {
-		if (scan_head(s, &head) < 0)
+	for (uint64_t i = 0; i < map->n; i++) {
+		last = key;
+		if (scan_key(s, &key) < 0)
 			return -1;
-		if (head.kind != SPAN_TEXT)
-			return scan_fail(s, SCAN_BROKEN, "a key is not a text");
-		if (scan_text(s, &head, &key) < 0)
-			return -1;
+		if (map->n <= FEW_KEYS)
+			few[i] = key;
 		sorted = sorted && (i == 0 || lk_text_order(last, key) < 0);
 		if ((is_sealed(s, key, depth) ? scan_past(s) : scan_one(s, depth)) < 0)
 			return -1;
@@ -338,7 +376,9 @@ static int scan_pairs(struct scanner *s, const struct head *map, unsigned depth)
 	if (sorted)
 		return 0;
 	s->scan->canonical = false;
-	return scan_unique(s, lk_span_of(start, (size_t)(s->at - start)), (size_t)map->n);
+	if (map->n > FEW_KEYS)
+		return scan_unique(s, lk_span_of(start, (size_t)(s->at - start)), (size_t)map->n);
+	return few_are_unique(few, map->n) ? 0 : scan_fail(s, SCAN_BROKEN, "a key is there twice");
 }
 
 static int scan_one(struct scanner *s, unsigned depth)

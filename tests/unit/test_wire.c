@@ -187,7 +187,7 @@ static void keys_shuffled(struct lk_bytes *b, uint32_t n, uint32_t twice)
 
 static void a_key_twice_is_found_however_many_there_are(void **state)
 {
-	static const uint32_t sizes[] = { 2, 3, 64, 100, 512, 513, 4000 };
+	static const uint32_t sizes[] = { 2, 3, 15, 16, 17, 64, 100, 512, 513, 4000 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -201,6 +201,38 @@ static void a_key_twice_is_found_however_many_there_are(void **state)
 		lk_bytes_free(&unique);
 		lk_bytes_free(&doubled);
 	}
+}
+
+/* Texts are looked at in steps of eight bytes: a fault is found in every place of a step. */
+static void a_fault_of_a_text_is_found_wherever_it_is(void **state)
+{
+	static const struct {
+		const char *at;
+		size_t len;
+		int result;
+	} marks[] = {
+		{ "", 1, LK_EWIRE }, { "\x80", 1, LK_EWIRE }, { "\xc3\xa9", 2, 0 },
+		{ "\x7f", 1, 0 },    { "\x01", 1, 0 },        { "\xed\xa0\x80", 3, LK_EWIRE }
+	};
+	struct lk_bytes b = { 0 };
+	char text[40];
+
+	(void)state;
+	for (size_t m = 0; m < sizeof(marks) / sizeof(*marks); m++) {
+		for (uint32_t len = 3; len <= sizeof(text); len++) {
+			for (size_t at = 0; at + marks[m].len <= len; at++) {
+				memset(text, 'x', sizeof(text));
+				memcpy(text + at, marks[m].at, marks[m].len);
+				lk_bytes_clear(&b);
+				lk_put_map(&b, 1);
+				lk_put_word(&b, "a");
+				lk_put_text(&b, (struct lk_text){ text, len });
+				assert_int_equal(lk_wire_scan(b.at, b.len, &lk_event_limits, NULL),
+						 marks[m].result);
+			}
+		}
+	}
+	lk_bytes_free(&b);
 }
 
 static void what_is_written_is_read(void **state)
@@ -394,6 +426,7 @@ int main(void)
 		cmocka_unit_test(what_is_outside_is_refused),
 		cmocka_unit_test(limits_are_exact),
 		cmocka_unit_test(a_key_twice_is_found_however_many_there_are),
+		cmocka_unit_test(a_fault_of_a_text_is_found_wherever_it_is),
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(members_are_found_by_name_and_path),
 		cmocka_unit_test(spans_of_unscanned_bytes_stay_inside),
