@@ -20,7 +20,8 @@ struct admission {
 	struct lk_error *err;
 	struct lk_bytes canonical;
 	struct lk_event event;
-	uint8_t digest[LK_DIGEST];
+	uint8_t digest[LK_DIGEST]; /* of what it says: digest_of() */
+	bool has_digest;
 	bool is_expunged; /* it names a case that nothing may be kept of */
 };
 
@@ -83,7 +84,17 @@ static int digest_refused(struct admission *a)
 		return lk_fail(a->err, rc, "no memory for an event");
 	if (rc < 0)
 		lk_digest(a->in->bytes, a->in->len, NULL, a->digest);
+	a->has_digest = true;
 	return LK_EREFUSED;
+}
+
+/* Asked for only where something is known already, or refused. */
+static const uint8_t *digest_of(struct admission *a)
+{
+	if (!a->has_digest)
+		lk_digest(a->canonical.at, a->canonical.len, NULL, a->digest);
+	a->has_digest = true;
+	return a->digest;
 }
 
 /* Of such a case, or of a link to one. */
@@ -100,7 +111,7 @@ static bool names_expunged(const struct admission *a)
 static int refuse_expunged(struct admission *a)
 {
 	a->is_expunged = true;
-	memset(a->digest, 0, LK_DIGEST);
+	a->has_digest = true; /* zeroes */
 	return refuse(a, LK_FORBIDDEN, "subject", "this case was expunged on order");
 }
 
@@ -115,7 +126,6 @@ static int read_event(struct admission *a)
 	}
 	if (lk_wire_canonical(in->bytes, in->len, &a->canonical) < 0 || a->canonical.failed)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
-	lk_digest(a->canonical.at, a->canonical.len, NULL, a->digest);
 	if (names_expunged(a))
 		return refuse_expunged(a);
 	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
@@ -139,7 +149,7 @@ static int note_known(void *context, const struct stored_event *row)
 	struct known *k = context;
 	k->position = row->position;
 	k->has_place = row->has_outbox_seq;
-	memcpy(k->digest, row->digest, LK_DIGEST);
+	lk_digest(row->body, row->body_len, NULL, k->digest);
 	return 0;
 }
 
@@ -151,7 +161,7 @@ static int look_up(struct admission *a)
 		store_event_find(a->t->store, a->event.source, a->event.id, note_known, &k, a->err);
 	if (rc <= 0)
 		return rc;
-	if (memcmp(k.digest, a->digest, LK_DIGEST) != 0)
+	if (memcmp(k.digest, digest_of(a), LK_DIGEST) != 0)
 		return refuse(a, LK_CONFLICT, "id", "a known id with other content");
 	a->verdict->outcome = TURN_REPEATED;
 	if (a->in->has_outbox_seq && !k.has_place)
@@ -183,7 +193,7 @@ static int answer_again(struct admission *a)
 	if (rc <= 0)
 		return rc;
 	a->verdict->outcome = TURN_REPEATED;
-	if (memcmp(was.digest, a->digest, LK_DIGEST) != 0)
+	if (memcmp(was.digest, digest_of(a), LK_DIGEST) != 0)
 		return refuse_other(a);
 	if (was.was_refused) {
 		a->verdict->outcome = TURN_REFUSED;
@@ -420,7 +430,6 @@ static struct stored_event row_of(const struct admission *a)
 		.body_len = a->canonical.len,
 	};
 	memcpy(row.epoch, a->in->epoch, LK_DIGEST);
-	memcpy(row.digest, a->digest, LK_DIGEST);
 	return row;
 }
 
@@ -433,8 +442,10 @@ static int keep_event(struct admission *a)
 	if (known < 0)
 		return known;
 	int rc = store_event_add(a->t->store, &row, &row.position, a->err);
+	if (rc <= 0)
+		return rc < 0 ? rc : look_up(a);
 	a->verdict->outcome = TURN_APPLIED;
-	return rc < 0 ? rc : admit_effect(a->t, &a->event, &row, known > 0, a->now, a->err);
+	return admit_effect(a->t, &a->event, &row, known > 0, a->now, a->err);
 }
 
 static int keep_letter(struct admission *a, bool has_place)
@@ -452,16 +463,14 @@ static int keep_letter(struct admission *a, bool has_place)
 		.body_len = a->is_expunged ? 0 : a->in->len,
 	};
 	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
-	memcpy(letter.digest, a->digest, LK_DIGEST);
+	memcpy(letter.digest, digest_of(a), LK_DIGEST);
 	return store_dead_letter_add(a->t->store, &letter, a->err);
 }
 
 static int admit_new(struct admission *a, bool is_read)
 {
-	int rc = is_read ? look_up(a) : LK_EREFUSED;
-	if (rc == 0)
-		rc = keep_event(a);
-	else if (rc == LK_EREFUSED)
+	int rc = is_read ? keep_event(a) : LK_EREFUSED;
+	if (rc == LK_EREFUSED)
 		rc = keep_letter(a, a->in->has_outbox_seq);
 	if (rc >= 0 && a->in->has_outbox_seq)
 		a->t->stream.next = a->in->seq + 1;

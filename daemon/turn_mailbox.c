@@ -329,7 +329,6 @@ static int log_answer(struct turn *t, const struct asked *a, const struct told *
 		.body = body.at,
 		.body_len = body.len,
 	};
-	lk_digest(body.at, body.len, NULL, row.digest);
 	int rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for an answer")
 			     : store_event_add(t->store, &row, &position, err);
 	lk_bytes_free(&body);

@@ -210,6 +210,7 @@ static int verified(struct store *s, int64_t number, struct lk_text place, lk_in
 		return rc;
 	if (rc == 0)
 		return lk_fail(err, LK_ENOTFOUND, "there is no backup %lld", (long long)number);
+	streams_forget(s);
 	q = query_begin(s, SQL_backup_safe);
 	bind_int(&q, number);
 	return query_run(&q, err);

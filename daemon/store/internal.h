@@ -82,12 +82,32 @@ struct tombs {
 /* Where the scrubber is: scrub.c. */
 struct scrub {
 	struct store_check check;
-	int64_t upto;    /* last event when this pass began */
-	int64_t aging;   /* the stream that was looked at last, where the pass is at its end */
+	int64_t upto;  /* last event when this pass began */
+	int64_t aging; /* the stream that was looked at last, where the pass is at its end */
 	unsigned bites;
 	lk_instant ended; /* the last whole pass; LK_NO_INSTANT: there was none */
 	bool is_loaded, is_aging;
-	char what[160];  /* the first damage */
+	char what[160]; /* the first damage */
+};
+
+/* Which names may be superseded, as bits: log.c. */
+struct superseded {
+	uint64_t *at;
+	uint64_t bits; /* a power of two */
+};
+
+/* Where an outbox is, known by its stream's ref: asked once, written once a batch. */
+struct stream_end {
+	int64_t next, safe, known;
+	bool is_known; /* else the row is asked */
+	bool moved;    /* in this transaction: the row is behind */
+};
+
+struct stream_ends {
+	struct stream_end *at;
+	size_t room;
+	int64_t *moved; /* refs of those that moved */
+	size_t moved_n, moved_room;
 };
 
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
@@ -118,10 +138,10 @@ struct store {
 	bool is_checked;       /* damage is looked for: finding it is no surprise */
 	struct store_rebuild rebuilt;
 	struct scrub scrub;
-	bool named;            /* a name was interned in this transaction */
-	bool changed;          /* a family was changed in this transaction */
-	bool filling;          /* state.db has a transaction of its own within this one */
-	int64_t fillings;      /* of state.db so far */
+	bool named;       /* a name was interned in this transaction */
+	bool changed;     /* a family was changed in this transaction */
+	bool filling;     /* state.db has a transaction of its own within this one */
+	int64_t fillings; /* of state.db so far */
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
 	struct mark mark;
@@ -132,6 +152,8 @@ struct store {
 	struct name_slot *names;
 	struct case_slot *cases;
 	struct mailbox_ends ends;
+	struct stream_ends streams;
+	struct superseded superseded;
 	struct lk_bytes scratch; /* what a row says, for its sum */
 	uint8_t salts[SALTS][LK_DIGEST];
 	unsigned salts_left;
@@ -215,6 +237,24 @@ int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error 
 /* ---- tombs.c -------------------------------------------------------------------------------- */
 
 int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- log.c ---------------------------------------------------------------------------------- */
+
+int superseded_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void superseded_note(struct store *s, int64_t source, struct lk_text id);
+/* The event at one place of an outbox: 1 and the digest of its body, or 0. */
+int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
+		   struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- stream.c ------------------------------------------------------------------------------- */
+
+/* A verdict of this place is kept from now on. */
+void stream_reached(struct store *s, int64_t ref, int64_t seq);
+/* Before COMMIT, and before anything in the transaction asks the rows. */
+int streams_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void streams_forget(
+	struct store *s); /* after a rollback, and when rows were changed by a statement */
+void streams_free(struct store *s);
 
 /* ---- mailbox.c, log.c, for expunge.c ---------------------------------------------------------- */
 

@@ -74,7 +74,6 @@ CREATE TABLE event (
 	stream INTEGER, -- stream.ref of the outbox it came from; null: it came over the feed lane only
 	outbox_seq INTEGER, -- its place there
 	ahead INTEGER NOT NULL CHECK (ahead IN (0, 1)), -- 1: its time had not come; it is not folded yet
-	digest BLOB NOT NULL CHECK (length(digest) = 16), -- of body
 	sum INTEGER NOT NULL, -- of the row, except stream, outbox_seq and ahead, which change
 	body BLOB NOT NULL, -- canonical MessagePack
 	CHECK ((stream IS NULL) = (outbox_seq IS NULL)),

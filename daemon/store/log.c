@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LETTER_MAX (64u * 1024)
@@ -25,24 +26,42 @@ static void event_sum(struct store *s, const struct stored_event *e)
 	sum_int(s, e->received_at);
 	sum_int(s, e->has_sequence);
 	sum_int(s, e->has_sequence ? e->sequence : 0);
-	sum_blob(s, e->digest, LK_DIGEST);
+	sum_blob(s, e->body, e->body_len);
 }
 
 struct event_refs {
 	int64_t source, kase, stream;
 };
 
+static int event_is_known(struct store *s, int64_t source, struct lk_text id, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_known);
+	int64_t position;
+
+	bind_int(&q, source);
+	bind_text(&q, id);
+	return query_number(&q, &position, err);
+}
+
+/* 1, or 0: the event is known. A case that was never heard of gets no name by an event that is not
+ * kept; with a case that has one, the row itself finds out. */
 static int event_names(struct store *s, const struct stored_event *e, struct event_refs *refs,
 		       struct lk_error *err)
 {
 	struct case_key key = { e->agency, e->number };
-	int rc = name_intern(s, name_of_source(e->source), &refs->source, err);
+	int known = 0, rc = name_intern(s, name_of_source(e->source), &refs->source, err);
 
 	if (rc == 0)
+		rc = name_seek(s, name_of_case(key), &refs->kase, err);
+	if (rc == 0)
+		known = event_is_known(s, refs->source, e->id, err);
+	if (rc == 0 && known == 0)
 		rc = name_intern(s, name_of_case(key), &refs->kase, err);
-	if (rc == 0 && e->has_outbox_seq)
+	if (rc < 0 || known != 0)
+		return rc < 0 ? rc : known < 0 ? known : 0;
+	if (e->has_outbox_seq)
 		rc = name_intern(s, name_of_stream(refs->source, e->epoch), &refs->stream, err);
-	return rc;
+	return rc < 0 ? rc : 1;
 }
 
 static void bind_if(struct query *q, bool given, int64_t value)
@@ -69,42 +88,43 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 	bind_if(&q, e->has_outbox_seq, refs->stream);
 	bind_if(&q, e->has_outbox_seq, e->outbox_seq);
 	bind_int(&q, e->ahead);
-	bind_digest(&q, e->digest);
 	bind_int(&q, sum);
 	bind_blob(&q, e->body, e->body_len);
 	return q;
+}
+
+/* 1, or 0 where the index says that it is known. */
+static int event_insert(struct store *s, const struct stored_event *e,
+			const struct event_refs *refs, struct lk_error *err)
+{
+	struct query q;
+	int64_t sum;
+	int rc;
+
+	event_sum(s, e);
+	if ((rc = sum_end(s, &sum, err)) < 0)
+		return rc;
+	q = event_query(s, e, refs, sum);
+	rc = query_run(&q, err);
+	return rc < 0 ? rc : sqlite3_changes(s->db);
 }
 
 int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
 		    struct lk_error *err)
 {
 	struct event_refs refs = { 0 };
-	struct query q;
-	int64_t sum;
 	int rc = event_names(s, event, &refs, err);
 
-	if (rc < 0)
-		return rc;
-	event_sum(s, event);
-	if ((rc = sum_end(s, &sum, err)) < 0)
-		return rc;
-	q = event_query(s, event, &refs, sum);
-	if ((rc = query_run(&q, err)) < 0)
+	if (rc == 1)
+		rc = event_insert(s, event, &refs, err);
+	if (rc != 1)
 		return rc;
 	*position = s->tips.position = sqlite3_last_insert_rowid(s->db);
-	return 0;
-}
-
-static int event_check(struct store *s, const struct stored_event *e, int64_t sum,
-		       struct lk_error *err)
-{
-	uint8_t digest[LK_DIGEST];
-
-	lk_digest(e->body, e->body_len, NULL, digest);
-	if (memcmp(digest, e->digest, LK_DIGEST) != 0)
-		return row_damaged(s, err, "event", e->position, "digest");
-	event_sum(s, e);
-	return sum_check(s, sum, "event", e->position, err);
+	if (lk_text_given(event->supersedes))
+		superseded_note(s, refs.source, event->supersedes);
+	if (event->has_outbox_seq)
+		stream_reached(s, refs.stream, event->outbox_seq);
+	return 1;
 }
 
 static int event_read(struct query *q, struct stored_event *e, struct lk_error *err)
@@ -126,10 +146,10 @@ static int event_read(struct query *q, struct stored_event *e, struct lk_error *
 	e->outbox_seq = column_int(q);
 	(void)column_digest(q, e->epoch);
 	e->ahead = column_int(q) != 0;
-	(void)column_digest(q, e->digest); /* one of another length is a wrong one */
 	sum = column_int(q);
 	e->body = column_blob(q, &e->body_len);
-	return event_check(q->store, e, sum, err);
+	event_sum(q->store, e);
+	return sum_check(q->store, sum, "event", e->position, err);
 }
 
 int event_examine(struct query *q, struct lk_error *err)
@@ -218,7 +238,27 @@ int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_
 	bind_int(&q, position);
 	bind_int(&q, stream);
 	bind_int(&q, seq);
-	return query_run(&q, err);
+	rc = query_run(&q, err);
+	stream_reached(s, stream, seq);
+	return rc;
+}
+
+static int event_digest(void *context, const struct stored_event *e)
+{
+	lk_digest(e->body, e->body_len, NULL, context);
+	return 0;
+}
+
+int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
+		   struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_stream_event);
+	int n, rc;
+
+	bind_int(&q, stream);
+	bind_int(&q, seq);
+	rc = events_walk(&q, event_digest, digest, &n, err);
+	return rc < 0 ? rc : n;
 }
 
 int store_event_arrived(struct store *s, int64_t position, struct lk_error *err)
@@ -239,6 +279,73 @@ int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* ---- What is superseded ---------------------------------------------------------------------- */
+
+/* A bit for each of two hashes of a name that was superseded: where one is not set, nobody did. Nearly
+ * all events are answered so; only the others ask the index. */
+#define BITS_LEAST (UINT64_C(1) << 20)
+#define BITS_MOST (UINT64_C(1) << 26)
+#define BITS_A_NAME 16
+
+static uint64_t superseded_hash(int64_t source, struct lk_text id)
+{
+	uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)source;
+
+	for (uint32_t i = 0; i < id.len; i++)
+		hash = (hash ^ (uint8_t)id.at[i]) * UINT64_C(1099511628211);
+	return hash ^ hash >> 29;
+}
+
+static bool superseded_bit(const struct superseded *all, uint64_t hash, bool set)
+{
+	uint64_t bit = hash & (all->bits - 1), mask = UINT64_C(1) << (bit % 64);
+
+	if (set)
+		all->at[bit / 64] |= mask;
+	return (all->at[bit / 64] & mask) != 0;
+}
+
+/* What is rolled back afterwards leaves its bits: then the index is asked once too often. */
+void superseded_note(struct store *s, int64_t source, struct lk_text id)
+{
+	uint64_t hash = superseded_hash(source, id);
+
+	(void)superseded_bit(&s->superseded, hash, true);
+	(void)superseded_bit(&s->superseded, hash >> 32, true);
+}
+
+static bool may_be_superseded(const struct store *s, int64_t source, struct lk_text id)
+{
+	uint64_t hash = superseded_hash(source, id);
+
+	return superseded_bit(&s->superseded, hash, false) &&
+	       superseded_bit(&s->superseded, hash >> 32, false);
+}
+
+int superseded_load(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_superseded_count);
+	struct superseded *all = &s->superseded;
+	int64_t names = 0, source;
+	int rc = query_number(&q, &names, err);
+
+	if (rc < 0)
+		return rc;
+	for (all->bits = BITS_LEAST;
+	     all->bits < BITS_MOST && all->bits / BITS_A_NAME < (uint64_t)names;)
+		all->bits *= 2;
+	free(all->at);
+	if ((all->at = calloc(all->bits / 64, sizeof(*all->at))) == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for what is superseded");
+	q = query_begin(s, SQL_event_superseders);
+	while ((rc = query_step(&q, err)) == 1) {
+		source = column_int(&q);
+		superseded_note(s, source, column_text(&q));
+	}
+	query_end(&q);
+	return rc;
+}
+
 int store_is_superseded(struct store *s, struct lk_text source, struct lk_text id,
 			struct lk_error *err)
 {
@@ -246,8 +353,8 @@ int store_is_superseded(struct store *s, struct lk_text source, struct lk_text i
 	int64_t ref, one;
 	int rc = name_seek(s, name_of_source(source), &ref, err);
 
-	if (rc != 1)
-		return rc;
+	if (rc != 1 || !may_be_superseded(s, ref, id))
+		return rc < 0 ? rc : 0;
 	q = query_begin(s, SQL_event_superseded);
 	bind_int(&q, ref);
 	bind_text(&q, id);
@@ -294,7 +401,10 @@ int store_dead_letter_add(struct store *s, const struct dead_letter *letter, str
 	bind_digest(&q, letter->digest);
 	bind_int(&q, sum);
 	bind_blob(&q, letter->body, kept);
-	return query_run(&q, err);
+	rc = query_run(&q, err);
+	if (letter->has_seq)
+		stream_reached(s, stream, letter->seq);
+	return rc;
 }
 
 static int letter_read(struct query *q, struct dead_letter *l, struct lk_error *err)

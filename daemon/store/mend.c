@@ -214,6 +214,7 @@ static int ask_again(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_streams);
 
+	streams_forget(s);
 	return query_run(&q, err);
 }
 

@@ -114,6 +114,7 @@ static int stream_keep(struct store *s, const struct aging *a, struct lk_error *
 {
 	struct query q = query_begin(s, SQL_safe_put);
 
+	streams_forget(s);
 	bind_int(&q, a->stream);
 	bind_int(&q, a->safe);
 	return query_run(&q, err);

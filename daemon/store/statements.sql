@@ -37,19 +37,22 @@ INSERT INTO identity (one, store) VALUES (1, ?1)
 SELECT max(position) FROM event
 -- name: event_add
 INSERT INTO event (source, id, case_ref, type, supersedes, time_at, received_at, sequence, stream, outbox_seq, ahead,
-	digest, sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+	sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+ON CONFLICT (source, id) DO NOTHING
+-- name: event_known
+SELECT position FROM event WHERE source = ?1 AND id = ?2
 -- name: event_find
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
-	ahead, digest, sum, body
+	ahead, sum, body
 FROM event_row WHERE source = ?1 AND id = ?2
 -- name: event_of_case
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
-	ahead, digest, sum, body
+	ahead, sum, body
 FROM event_row WHERE case_ref = ?1 ORDER BY position
 -- name: event_due
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
-	ahead, digest, sum, body
+	ahead, sum, body
 FROM event_row WHERE ahead = 1 AND time_at <= ?1 ORDER BY time_at, position LIMIT ?2
 -- name: event_source
 SELECT source FROM event WHERE position = ?1
@@ -59,6 +62,10 @@ UPDATE event SET stream = ?2, outbox_seq = ?3 WHERE position = ?1 AND stream IS 
 UPDATE event SET ahead = 0 WHERE position = ?1
 -- name: event_next_ahead
 SELECT min(time_at) FROM event WHERE ahead = 1
+-- name: event_superseded_count
+SELECT count(*) FROM event INDEXED BY event_supersedes WHERE supersedes IS NOT NULL
+-- name: event_superseders
+SELECT source, supersedes FROM event INDEXED BY event_supersedes WHERE supersedes IS NOT NULL
 -- name: event_superseded
 SELECT 1 FROM event WHERE source = ?1 AND supersedes = ?2 LIMIT 1
 
@@ -85,7 +92,9 @@ UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
 -- name: gap_put
 INSERT INTO source_gap (stream, first, upto, noticed_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 -- name: stream_event
-SELECT digest FROM event WHERE stream = ?1 AND outbox_seq = ?2
+SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
+	ahead, sum, body
+FROM event_row WHERE stream = ?1 AND outbox_seq = ?2
 -- name: stream_letter
 SELECT digest, reason, field, detail FROM dead_letter WHERE stream = ?1 AND seq = ?2 ORDER BY number LIMIT 1
 -- name: heard_put
@@ -274,7 +283,7 @@ SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter),
 
 -- name: check_events
 SELECT position, position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
-	epoch, ahead, digest, sum, body
+	epoch, ahead, sum, body
 FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: check_letters
 SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body

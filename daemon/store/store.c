@@ -123,6 +123,8 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	if ((rc = tips_load(s, err)) < 0)
 		return rc;
+	if ((rc = superseded_load(s, err)) < 0)
+		return rc;
 	return tombs_open(s, err);
 }
 
@@ -207,6 +209,7 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 	s->suspect = false;
 	s->generation++;
 	mailboxes_forget(s);
+	streams_forget(s);
 	memset(&s->tips, 0, sizeof(s->tips));
 	if (rc == 0)
 		rc = rebuild_finish(s, err);
@@ -255,6 +258,8 @@ void store_close(struct store *s)
 	store_unload(s);
 	lk_bytes_free(&s->scratch);
 	mailboxes_free(s);
+	streams_free(s);
+	free(s->superseded.at);
 	free(s->names);
 	free(s->cases);
 	free(s->directory);
@@ -295,6 +300,8 @@ int store_commit(struct store *s, struct lk_error *err)
 		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
 	if ((rc = mailboxes_flush(s, err)) < 0)
 		return rc;
+	if ((rc = streams_flush(s, err)) < 0)
+		return rc;
 	if ((rc = state_commit(s, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_commit);
@@ -324,6 +331,7 @@ void store_rollback(struct store *s)
 	s->tips = s->committed;
 	names_forget(s);
 	mailboxes_forget(s);
+	streams_forget(s);
 }
 
 /* ---- Idle work ------------------------------------------------------------------------------- */

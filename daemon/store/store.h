@@ -58,7 +58,6 @@ struct stored_event {
 	int64_t outbox_seq;
 	uint8_t epoch[LK_DIGEST]; /* valid where has_outbox_seq */
 	bool ahead;            /* its time had not come when it was stored, and it has not been folded yet */
-	uint8_t digest[LK_DIGEST]; /* of the canonical form; checked against the body whenever a row is read */
 	const void *body;      /* canonical MessagePack */
 	size_t body_len;
 };
@@ -67,12 +66,13 @@ typedef int stored_event_visitor(void *context, const struct stored_event *event
 /* 1 and visit, or 0 where no such event is known. */
 int store_event_find(struct store *s, struct lk_text source, struct lk_text id, stored_event_visitor *visit,
 		     void *context, struct lk_error *err) LK_MUST_CHECK;
+/* 1 and *position; or 0: an event of that source and id is known, and nothing is written. */
 int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
 		    struct lk_error *err) LK_MUST_CHECK;
 /* A known event came again over intake: remember its place in the outbox if it had none. */
 int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
 		      struct lk_error *err) LK_MUST_CHECK;
-/* All events of one case, in order of arrival. A row whose digest is wrong stops the walk with LK_ESTORE. */
+/* All events of one case, in order of arrival. A row whose sum is wrong stops the walk with LK_ESTORE. */
 int store_case_events(struct store *s, struct case_key key, stored_event_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
 /* Events kept for later whose time has come by `now`, earliest first, at most `limit`. */

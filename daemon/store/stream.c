@@ -8,43 +8,154 @@
 #include "internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
-		     struct stored_stream *out, struct lk_error *err)
-{
-	struct query q;
-	int64_t ref;
-	int rc = stream_seek(s, source, epoch, &ref, err);
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
-	if (rc != 1)
-		return rc;
-	q = query_begin(s, SQL_stream_get);
+static void *wider_by_half(void *at, size_t size, size_t least, size_t *room)
+{
+	size_t to = *room + *room / 2 > least ? *room + *room / 2 : least;
+	void *wider = realloc(at, to * size);
+
+	if (wider != NULL)
+		*room = to;
+	return wider;
+}
+
+static int ends_reserve(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct stream_ends *ends = &s->streams;
+	size_t was = ends->room;
+	struct stream_end *wider;
+
+	if ((size_t)ref < was)
+		return 0;
+	wider = wider_by_half(ends->at, sizeof(*wider), (size_t)ref + 16, &ends->room);
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the ends of outboxes");
+	memset(wider + was, 0, (ends->room - was) * sizeof(*wider));
+	ends->at = wider;
+	return 0;
+}
+
+static int moved_note(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct stream_ends *ends = &s->streams;
+	int64_t *wider = ends->moved;
+
+	if (ends->at[ref].moved)
+		return 0;
+	if (ends->moved_n == ends->moved_room)
+		wider = wider_by_half(ends->moved, sizeof(*wider), 16, &ends->moved_room);
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the ends of outboxes");
+	ends->moved = wider;
+	ends->moved[ends->moved_n++] = ref;
+	ends->at[ref].moved = true;
+	return 0;
+}
+
+/* 1, or 0 where it has not been opened. */
+static int end_load(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_stream_get);
+	struct stream_end *end = &s->streams.at[ref];
+	int rc;
+
 	bind_int(&q, ref);
 	if ((rc = query_step(&q, err)) == 1) {
-		out->source = source;
-		memcpy(out->epoch, epoch, LK_DIGEST);
-		out->next = column_int(&q);
-		out->safe = column_int(&q);
-		out->known = column_int(&q);
+		end->next = column_int(&q);
+		end->safe = column_int(&q);
+		end->known = column_int(&q);
+		end->is_known = true;
 	}
 	query_end(&q);
 	return rc;
 }
 
+static int end_write(struct store *s, int64_t ref, int64_t next, int64_t safe, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_stream_put);
+
+	bind_int(&q, ref);
+	bind_int(&q, next);
+	bind_int(&q, safe);
+	return query_run(&q, err);
+}
+
+void stream_reached(struct store *s, int64_t ref, int64_t seq)
+{
+	struct stream_ends *ends = &s->streams;
+
+	if ((size_t)ref < ends->room && ends->at[ref].known < seq)
+		ends->at[ref].known = seq; /* said over where it is not known */
+}
+
+int streams_flush(struct store *s, struct lk_error *err)
+{
+	struct stream_ends *ends = &s->streams;
+
+	for (; ends->moved_n > 0; ends->moved_n--) {
+		int64_t ref = ends->moved[ends->moved_n - 1];
+		int rc = end_write(s, ref, ends->at[ref].next, ends->at[ref].safe, err);
+
+		if (rc < 0)
+			return rc;
+		ends->at[ref].moved = false;
+	}
+	return 0;
+}
+
+void streams_forget(struct store *s)
+{
+	if (s->streams.room > 0)
+		memset(s->streams.at, 0, s->streams.room * sizeof(*s->streams.at));
+	s->streams.moved_n = 0;
+}
+
+void streams_free(struct store *s)
+{
+	free(s->streams.at);
+	free(s->streams.moved);
+}
+
+/* ---- One outbox ------------------------------------------------------------------------------ */
+
+int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+		     struct stored_stream *out, struct lk_error *err)
+{
+	int64_t ref;
+	int rc = stream_seek(s, source, epoch, &ref, err);
+
+	if (rc != 1)
+		return rc;
+	if ((rc = ends_reserve(s, ref, err)) < 0)
+		return rc;
+	if (!s->streams.at[ref].is_known && (rc = end_load(s, ref, err)) != 1)
+		return rc;
+	out->source = source;
+	memcpy(out->epoch, epoch, LK_DIGEST);
+	out->next = s->streams.at[ref].next;
+	out->safe = s->streams.at[ref].safe;
+	out->known = s->streams.at[ref].known;
+	return 1;
+}
+
 int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err)
 {
-	struct query q;
 	int64_t ref;
 	int rc = stream_intern(s, stream->source, stream->epoch, &ref, err);
 
+	if (rc == 0)
+		rc = ends_reserve(s, ref, err);
 	if (rc < 0)
 		return rc;
-	q = query_begin(s, SQL_stream_put);
-	bind_int(&q, ref);
-	bind_int(&q, stream->next);
-	bind_int(&q, stream->safe);
-	return query_run(&q, err);
+	if (!s->streams.at[ref].is_known)
+		return end_write(s, ref, stream->next, stream->safe, err);
+	s->streams.at[ref].next = stream->next;
+	s->streams.at[ref].safe = stream->safe;
+	return moved_note(s, ref, err);
 }
 
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
@@ -65,20 +176,6 @@ int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK
 }
 
 /* ---- Verdicts -------------------------------------------------------------------------------- */
-
-static int verdict_applied(struct store *s, int64_t stream, int64_t seq, struct stream_verdict *out,
-			   struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_stream_event);
-	int rc;
-
-	bind_int(&q, stream);
-	bind_int(&q, seq);
-	if ((rc = query_step(&q, err)) == 1)
-		(void)column_digest(&q, out->digest);
-	query_end(&q);
-	return rc;
-}
 
 static void text_keep(struct lk_text text, char *out, size_t room)
 {
@@ -113,7 +210,7 @@ int store_stream_verdict(struct store *s, struct lk_text source, const uint8_t e
 	if (rc != 1)
 		return rc;
 	memset(out, 0, sizeof(*out));
-	rc = verdict_applied(s, stream, seq, out, err);
+	rc = event_at_place(s, stream, seq, out->digest, err);
 	return rc != 0 ? rc : verdict_refused(s, stream, seq, out, err);
 }
 
