@@ -40,13 +40,13 @@ struct tolds {
 	struct told *at;
 	uint32_t n, room;
 	struct settled settled;
+	void *block; /* of a row: what has no room of its own lies in it */
 	bool failed; /* memory ran out: void */
 };
 
 void tolds_free(struct tolds *t); /* NULL-safe; leaves it empty, as zeroes are */
 void tolds_pack(const struct tolds *t, struct lk_bytes *out);
-/* Appends a row's records to what is there. LK_EWIRE: not such a row - told rows are never guessed
- * at. */
+/* LK_EWIRE: not such a row - told rows are never guessed at; out is empty then. */
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
 struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
 /* A zeroed record; with t->failed set a scratch one. Pointers from before are void. */
