@@ -30,6 +30,7 @@ void tolds_free(struct tolds *t)
 	if (t->room > 0)
 		free(t->at);
 	free(t->block);
+	digests_free(&t->causes);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -39,6 +40,36 @@ struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
 		if (memcmp(t->at[i].id, id, LK_DIGEST) == 0)
 			return &t->at[i];
 	return NULL;
+}
+
+/* Those that came since it was asked last are known by their causes from now on. */
+static bool know_causes(struct tolds *t)
+{
+	while (t->causes.n < t->n)
+		if (!digests_add(&t->causes, t->at[t->causes.n].cause))
+			return false;
+	return true;
+}
+
+static uint32_t same_cause(const struct tolds *t, uint32_t place, const uint8_t cause[LK_DIGEST])
+{
+	while (place != NONE && memcmp(t->at[place].cause, cause, LK_DIGEST) != 0)
+		place = digests_next(&t->causes, place);
+	return place;
+}
+
+uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST])
+{
+	if (!know_causes(t)) {
+		t->failed = true;
+		return NONE;
+	}
+	return same_cause(t, digests_first(&t->causes, cause), cause);
+}
+
+uint32_t tolds_after(const struct tolds *t, uint32_t place)
+{
+	return same_cause(t, digests_next(&t->causes, place), t->at[place].cause);
 }
 
 struct told *tolds_add(struct tolds *t)

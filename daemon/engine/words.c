@@ -49,13 +49,11 @@ static bool pool_reserve(struct words *w, uint32_t more)
 	return true;
 }
 
-struct word words_add(struct words *w, struct lk_text text)
+struct word words_append(struct words *w, struct lk_text text)
 {
 	if (text.at == NULL)
 		return NO_WORD;
 	struct word word = { w->len, text.len };
-	if (pool_find(w, text, &word.at))
-		return word;
 	if (!pool_reserve(w, text.len)) {
 		w->failed = true;
 		return NO_WORD;
@@ -64,6 +62,12 @@ struct word words_add(struct words *w, struct lk_text text)
 		memcpy(w->at + w->len, text.at, text.len);
 	w->len += text.len;
 	return word;
+}
+
+struct word words_add(struct words *w, struct lk_text text)
+{
+	struct word word = { 0, text.len };
+	return pool_find(w, text, &word.at) ? word : words_append(w, text);
 }
 
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size)

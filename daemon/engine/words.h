@@ -26,6 +26,9 @@ bool words_say(const struct words *w, struct word word, struct lk_text text);
  * set, where memory ran out. The text may not lie in the pool itself. */
 struct word words_add(struct words *w, struct lk_text text);
 
+/* The same for a text that nobody has said before, and nobody looks for: the id of an event. */
+struct word words_append(struct words *w, struct lk_text text);
+
 /* Room for one more record of `size` in a vector, doubling: the vector's new place, or NULL (nothing changed). A vector
  * with records and no room lies in a block that somebody else gives back: it is copied out. */
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size) LK_MUST_CHECK;
