@@ -1,11 +1,11 @@
 /* idle.c - what the store does, through the turn, when the sockets are quiet.
  *
- * In: turns of the loop that have nothing else to do, and a beat that comes in any case. Out: bites
- * of at most about 10 ms. Promise: a loop that is never idle still checkpoints, so that the log
- * file stays within bounds.
+ * In: turns of the loop that have nothing else to do, and a beat. Out: bites of at most about 10 ms. Promise: nobody who
+ * publishes waits for what can wait; a loop that is never idle still comes to it, and the log stays within bounds.
  */
 #include "idle.h"
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -17,6 +17,8 @@
 #define BEAT_US (LK_SECOND / 4)
 /* A bite ends with a sync, and whoever publishes while it lasts waits for it: nobody has for so long. */
 #define QUIET_US (20 * INT64_C(1000))
+/* So long may it all wait for quiet; from then on there is a bite at each beat. */
+#define OVERDUE_US (10 * LK_SECOND)
 #define FAILED_US (10 * LK_SECOND)
 
 struct idle {
@@ -24,7 +26,19 @@ struct idle {
 	struct turn *turn;
 	struct loop_timer *beat, *bite;
 	int64_t accepted; /* events, as last seen */
+	int64_t done_us;  /* when nothing was left to do; ticks */
 };
+
+static bool failed(struct idle *idle, int rc, const struct lk_error *err)
+{
+	if (rc >= 0)
+		return false;
+	log_line(LOG_ERROR, "idle outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
+	if (err->code == LK_ESYNC)
+		loop_stop(idle->loop, EX_TEMPFAIL);
+	loop_timer_in(idle->beat, FAILED_US);
+	return true;
+}
 
 static void bite(struct idle *idle)
 {
@@ -32,14 +46,29 @@ static void bite(struct idle *idle)
 	int rc = turn_idle(idle->turn, &err);
 
 	metric_add(METRIC_IDLE_BITES, 1);
-	if (rc > 0)
+	if (rc == 0)
+		idle->done_us = clock_ticks();
+	if (!failed(idle, rc, &err) && rc > 0)
 		loop_timer_in(idle->bite, 0);
-	if (rc >= 0)
-		return;
-	log_line(LOG_ERROR, "idle outcome=failed fault=%d detail=\"%s\"", err.code, err.text);
-	if (err.code == LK_ESYNC)
-		loop_stop(idle->loop, EX_TEMPFAIL);
-	loop_timer_in(idle->beat, FAILED_US);
+}
+
+/* Events came since the last look. */
+static bool is_busy(struct idle *idle)
+{
+	int64_t accepted = metric_get(METRIC_EVENTS_ACCEPTED);
+	bool busy = accepted != idle->accepted;
+
+	idle->accepted = accepted;
+	return busy;
+}
+
+/* Comes back until there is quiet; meanwhile only what must be. */
+static void await_quiet(struct idle *idle)
+{
+	struct lk_error err = { 0 };
+
+	if (!failed(idle, turn_relieve(idle->turn, &err), &err))
+		loop_timer_in(idle->bite, QUIET_US);
 }
 
 static void beaten(void *context)
@@ -47,20 +76,20 @@ static void beaten(void *context)
 	struct idle *idle = context;
 
 	loop_timer_in(idle->beat, BEAT_US);
-	bite(idle);
+	if (!is_busy(idle) || clock_ticks() - idle->done_us > OVERDUE_US)
+		bite(idle);
+	else
+		await_quiet(idle);
 }
 
 static void bitten(void *context)
 {
 	struct idle *idle = context;
-	int64_t accepted = metric_get(METRIC_EVENTS_ACCEPTED);
 
-	if (accepted == idle->accepted) {
+	if (is_busy(idle))
+		await_quiet(idle);
+	else
 		bite(idle);
-		return;
-	}
-	idle->accepted = accepted;
-	loop_timer_in(idle->bite, QUIET_US);
 }
 
 int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct lk_error *err)
@@ -70,7 +99,7 @@ int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct 
 
 	if (idle == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for idle bites");
-	*idle = (struct idle){ .loop = loop, .turn = turn };
+	*idle = (struct idle){ .loop = loop, .turn = turn, .done_us = clock_ticks() };
 	rc = loop_timer_create(loop, LOOP_PROMPT, beaten, idle, &idle->beat, err);
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_IDLE, bitten, idle, &idle->bite, err);

@@ -34,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 
 static const char usage[] =
@@ -54,6 +55,7 @@ static const char usage[] =
 	"77 strangers would be let in; 78 a file does not say what it should.\n";
 
 #define STATUS_US (10 * LK_SECOND)
+#define LOG_ROOM (INT64_C(64) << 20)
 
 /* ---- What the turn tells ---- */
 
@@ -290,9 +292,20 @@ static int make_folders(const char *path, struct lk_error *err)
 	return 0;
 }
 
+/* Only where the disk will not miss it. */
+static int64_t log_room(const struct config *config)
+{
+	struct statvfs disk;
+
+	if (statvfs(config->state_directory, &disk) < 0 ||
+	    (int64_t)(disk.f_bavail * disk.f_frsize) < config->disk_reserve + 8 * LOG_ROOM)
+		return 0;
+	return LOG_ROOM;
+}
+
 static int build_files(struct daemon *d, struct lk_error *err)
 {
-	const struct store_options options = { .directory = d->config.state_directory };
+	struct store_options options = { .directory = d->config.state_directory };
 	char public_path[CONFIG_PATH_MAX + 16];
 	int rc = make_folders(d->config.state_directory, err);
 
@@ -300,6 +313,7 @@ static int build_files(struct daemon *d, struct lk_error *err)
 		       d->config.state_directory);
 	if (rc == 0)
 		rc = make_folders(d->config.runtime_directory, err);
+	options.log_room = log_room(&d->config);
 	if (rc == 0)
 		rc = store_open(&options, &d->store, err);
 	if (rc == 0)
@@ -328,16 +342,10 @@ static int build_access(struct daemon *d, struct lk_error *err)
 }
 
 /* The clock goes on where the store left it. */
-static int start_clock(struct daemon *d, struct lk_error *err)
+static void start_clock(struct daemon *d)
 {
-	int64_t since;
-	int rc = store_value_get(d->store, "now", &since, err);
-
-	if (rc < 0)
-		return rc;
-	clock_start(&d->clock, d->config.clock == CLOCK_MANUAL, rc > 0 ? since : LK_NO_INSTANT);
+	clock_start(&d->clock, d->config.clock == CLOCK_MANUAL, turn_now(d->turn));
 	d->started_at = clock_now(&d->clock);
-	return 0;
 }
 
 static struct turn_source *turn_sources(const struct config *config)
@@ -374,12 +382,12 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 	d->silent = calloc(d->config.sources_n + 1, sizeof(*d->silent));
 	rc = sources == NULL || d->silent == NULL
 		     ? lk_fail(err, LK_EMEMORY, "no memory for the sources")
-		     : start_clock(d, err);
+		     : wake_create(d->loop, &d->clock, &d->wake, err);
 
 	if (rc == 0)
-		rc = wake_create(d->loop, &d->clock, &d->wake, err);
-	if (rc == 0)
 		rc = turn_create(&options, &d->turn, err);
+	if (rc == 0)
+		start_clock(d);
 	free(sources);
 	return rc;
 }

@@ -28,6 +28,15 @@ static int copy_sources(struct turn *t, const struct turn_options *o, struct lk_
 	return 0;
 }
 
+/* Events that came after the time was written last say when they did. */
+static void recall_event(void *context, struct lk_text source, lk_instant received_at)
+{
+	struct turn *t = context;
+	if (received_at > t->now)
+		t->now = received_at;
+	turn_heard(t, source, received_at);
+}
+
 /* Families remember under what they were derived: the policy, and how often a silence that held
  * them back has ended. */
 static int set_revision(struct turn *t, struct lk_error *err)
@@ -47,9 +56,9 @@ static int set_revision(struct turn *t, struct lk_error *err)
 
 static int recall_now(struct turn *t, struct lk_error *err)
 {
-	int64_t last = LK_NO_INSTANT;
-	int rc = store_value_get(t->store, "now", &last, err);
-	t->now = rc > 0 ? last : LK_NO_INSTANT;
+	t->now = LK_NO_INSTANT;
+	int rc = store_now_get(t->store, &t->now, recall_event, t, err);
+	t->kept_at = LK_NO_INSTANT;
 	return rc < 0 ? rc : 0;
 }
 
@@ -152,6 +161,7 @@ void turn_undo(struct turn *t)
 	tally_undo(t);
 	lk_bytes_clear(&t->each);
 	t->stream.source = LK_NO_TEXT;
+	t->is_told_by_events = false;
 }
 
 static void tell_each(struct turn *t)
@@ -185,21 +195,46 @@ static void tell_sink(struct turn *t)
 	t->wake_at = wake_at;
 }
 
+/* Time, and when each source was heard: within the transaction. */
+static int keep_time(struct turn *t, struct lk_error *err)
+{
+	int rc = store_now_put(t->store, t->now, err);
+	for (size_t i = 0; rc >= 0 && i < t->sources_n; i++) {
+		const struct source_state *s = &t->sources[i];
+		if (s->heard_at != LK_NO_INSTANT)
+			rc = store_heard_put(t->store, lk_text_of(s->source.name), s->heard_at,
+					     err);
+	}
+	return rc;
+}
+
+/* Events that were applied say in their rows when they came: beside them a page with the time is written once a second
+ * and not for each. */
+static bool is_time_kept(const struct turn *t)
+{
+	return t->is_told_by_events && t->kept_at != LK_NO_INSTANT &&
+	       t->now - t->kept_at < LK_SECOND;
+}
+
 int turn_commit(struct turn *t, struct lk_error *err)
 {
+	bool is_kept = is_time_kept(t);
 	int rc = stream_flush(t, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
 	if (rc >= 0)
 		rc = tally_flush(t, err);
-	if (rc >= 0)
-		rc = store_value_put(t->store, "now", t->now, err);
+	if (rc >= 0 && !is_kept)
+		rc = keep_time(t, err);
 	if (rc >= 0)
 		rc = store_commit(t->store, err);
 	if (rc < 0) {
 		turn_undo(t);
 		return rc;
 	}
+	if (!is_kept)
+		t->kept_at = t->now;
+	t->is_told_by_events = false;
 	homes_trim(t);
 	tell_sink(t);
 	return 0;
@@ -281,12 +316,6 @@ static int settle_silence(struct turn *t, lk_instant now, struct lk_error *err)
 		changed |= silent != s->is_silent;
 		spoke |= s->is_silent && !silent;
 		s->is_silent = silent;
-		int rc = s->heard_at != LK_NO_INSTANT
-				 ? store_heard_put(t->store, lk_text_of(s->source.name),
-						   s->heard_at, err)
-				 : 0;
-		if (rc < 0)
-			return rc;
 	}
 	int rc = spoke ? note_spoken(t, err) : 0;
 	return rc >= 0 && changed ? feeds_settle(t, now, err) : rc;
@@ -306,6 +335,14 @@ static lk_instant next_silence(const struct turn *t)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
+static bool all_applied(const struct turn_verdict *verdicts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (verdicts[i].outcome != TURN_APPLIED)
+			return false;
+	return n > 0;
+}
+
 int turn_events(struct turn *t, lk_instant now, const struct turn_event *events, size_t n,
 		struct turn_verdict *verdicts, struct lk_error *err)
 {
@@ -317,10 +354,12 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 		rc = admit(t, &events[i], t->now, &verdicts[i], err);
 	if (rc >= 0)
 		rc = settle_silence(t, t->now, err);
-	if (rc >= 0)
-		return turn_commit(t, err);
-	turn_undo(t);
-	return rc;
+	if (rc < 0) {
+		turn_undo(t);
+		return rc;
+	}
+	t->is_told_by_events = all_applied(verdicts, n);
+	return turn_commit(t, err);
 }
 
 /* What the outbox has forgotten can not be asked for: the range is recorded as lost. */
@@ -555,6 +594,11 @@ int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
 	}
 	rc = turn_commit(t, err);
 	return rc < 0 ? rc : more;
+}
+
+lk_instant turn_now(const struct turn *t)
+{
+	return t->now;
 }
 
 lk_instant turn_next_wake(const struct turn *t)

@@ -88,7 +88,7 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 /* How far an outbox may forget, by now: 1 and *safe, or 0: never seen. */
 int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
 	      struct lk_error *err) LK_MUST_CHECK;
-/* A heartbeat or an event of a source was heard. Cheap; written with the next batch. */
+/* A heartbeat or an event of a source was heard. Cheap; written with a commit, at most once a second. */
 void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 
 /* Whether a source's silence is told of from now on. */
@@ -108,6 +108,8 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
  * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. */
 #define TURN_FAMILIES_MAX 256
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
+/* The last instant that the store knows of; LK_NO_INSTANT: none. */
+lk_instant turn_now(const struct turn *t);
 /* The next instant at which turn_pass() has something to do. */
 lk_instant turn_next_wake(const struct turn *t);
 /* From now on this policy. Families are re-derived by the following turn_pass() calls. */
@@ -115,6 +117,8 @@ int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *er
 
 /* One bite of what can wait: a checkpoint, some families into state.db, or a look at some rows. 1: there is more; 0: idle; negative. */
 int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
+/* What cannot wait until there is quiet: a checkpoint of a log that is too long. 0 or negative. */
+int turn_relieve(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 
 /* A commit and a read of what was committed: whether the store answers. Negative where it refuses, as ever. */
 int turn_touch(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;

@@ -170,6 +170,11 @@ static int project_some(struct turn *t, struct lk_error *err)
 	return rc < 0 ? rc : 1;
 }
 
+int turn_relieve(struct turn *t, struct lk_error *err)
+{
+	return store_relieve(t->store, err);
+}
+
 int turn_idle(struct turn *t, struct lk_error *err)
 {
 	int more = store_idle(t->store, err);

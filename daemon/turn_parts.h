@@ -61,6 +61,8 @@ struct turn {
 	size_t sources_n;
 	int64_t replay_window_us;
 	lk_instant now;             /* of the last call */
+	lk_instant kept_at;         /* what the store was told of it last; LK_NO_INSTANT: nothing yet */
+	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
 	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */

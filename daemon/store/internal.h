@@ -63,6 +63,7 @@ struct tips {
 struct wal {
 	sqlite3 *db;
 	int frames, bite;
+	int64_t room; /* bytes that it shall have, written ahead; 0: as it comes */
 };
 
 /* The file linkages.mark: mark.c. */
@@ -147,6 +148,7 @@ struct store {
 	struct mark mark;
 	struct tombs tombs;
 	struct wal wal, state_wal;
+	int64_t log_room;
 	struct store_work work;
 	uint32_t generation;
 	struct name_slot *names;
@@ -277,6 +279,16 @@ int family_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 /* Every mailbox gets the id that the store's present identity gives it. */
 int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- wal.c ---------------------------------------------------------------------------------- */
+
+void wal_watch(struct wal *wal, sqlite3 *db, int64_t room);
+bool wal_has_bite(const struct wal *wal); /* as much as 10 ms of checkpointing */
+bool wal_is_long(const struct wal *wal);  /* too long to wait for quiet */
+bool wal_is_full(const struct wal *wal);  /* too long for another commit */
+int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
+/* One bite of zeros behind what is written. 1: there is more to come; 0: there is room enough; LK_ESYNC. */
+int wal_prepare(struct store *s, struct wal *wal, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- mark.c --------------------------------------------------------------------------------- */
 
 int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
@@ -328,6 +340,7 @@ struct file_kind {
 	unsigned mode;
 	const char *locking; /* pragma value */
 	int cache_kib;       /* pages in memory, at most */
+	const char *synchronous; /* pragma value */
 	bool remade;         /* a projection: what cannot be used is not refused but made anew */
 	const char *const *const *version; /* [n]: NULL-ended pieces that make n + 1 of n */
 	int versions;

@@ -35,6 +35,7 @@ const struct file_kind linkages_file = {
 	.mode = 0600,
 	.locking = "EXCLUSIVE",
 	.cache_kib = 96 * 1024,
+	.synchronous = "FULL",
 	.version = linkages_versions,
 	.versions = sizeof(linkages_versions) / sizeof(linkages_versions[0]),
 };
@@ -45,6 +46,8 @@ const struct file_kind state_file = {
 	.mode = 0640,
 	.locking = "NORMAL", /* others read it */
 	.cache_kib = 8 * 1024,
+	/* A power cut may take its last fillings, which linkages.db remembers: then it is made anew. */
+	.synchronous = "NORMAL",
 	.remade = true,
 	.version = state_versions,
 	.versions = sizeof(state_versions) / sizeof(state_versions[0]),
@@ -302,15 +305,17 @@ static int file_settings(sqlite3 *db, const struct file_kind *kind)
 static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db,
 		     struct lk_error *err)
 {
+	char own[80];
 	int version = 0, rc;
 
 	if ((rc = version_check(s, db, kind, &version, err)) != 0 || s->read_only)
 		return rc;
 	if (version < kind->versions)
 		rc = versions_make(db, kind, version);
+	(void)snprintf(own, sizeof(own), "PRAGMA synchronous = %s; BEGIN IMMEDIATE; COMMIT",
+		       kind->synchronous);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", NULL,
-				  NULL, NULL);
+		rc = sqlite3_exec(db, own, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, db, rc, err);
 }
 

@@ -12,16 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
-
-/* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so it is made small by being
- * made often: the bite follows what the disk does in 10 ms. The limit is where writers wait for
- * a checkpoint rather than the disk for them. */
-#define BITE_MIN 64
-#define BITE_FIRST 1000
-#define BITE_MAX 8000
-#define WAL_LIMIT 16384
-#define BITE_NS INT64_C(10000000)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
@@ -42,23 +32,6 @@ static int statements_prepare(struct store *s, sqlite3 *db, int from, int until,
 					   err);
 	}
 	return 0;
-}
-
-static int wal_grew(void *context, sqlite3 *db, const char *name, int frames)
-{
-	struct wal *wal = context;
-
-	(void)db;
-	(void)name;
-	wal->frames = frames;
-	return SQLITE_OK;
-}
-
-static void wal_watch(struct wal *wal, sqlite3 *db)
-{
-	wal->db = db;
-	wal->bite = BITE_FIRST;
-	(void)sqlite3_wal_hook(db, wal_grew, wal);
 }
 
 /* A file is named by chance when it is made; a store in memory has no name, so that it is the
@@ -116,7 +89,7 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 	if (rc < 0)
 		return rc;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	wal_watch(&s->wal, s->db);
+	wal_watch(&s->wal, s->db, s->log_room);
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
 		return rc;
 	if ((rc = identity_load(s, err)) < 0)
@@ -137,7 +110,7 @@ static int store_load_state(struct store *s, struct lk_error *err)
 		return 0;
 	if ((rc = state_open(s, err)) < 0)
 		return rc;
-	wal_watch(&s->state_wal, s->state);
+	wal_watch(&s->state_wal, s->state, 0);
 	if ((rc = statements_prepare(s, s->state, STATE_FIRST, STATEMENT_COUNT, err)) < 0)
 		return rc;
 	return state_load(s, err);
@@ -168,6 +141,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only || options->file != NULL;
+	s->log_room = s->read_only ? 0 : options->log_room;
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
@@ -289,8 +263,6 @@ int store_begin(struct store *s, struct lk_error *err)
 	return 0;
 }
 
-static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
-
 int store_commit(struct store *s, struct lk_error *err)
 {
 	struct query q;
@@ -313,10 +285,9 @@ int store_commit(struct store *s, struct lk_error *err)
 		s->committed = s->tips;
 		mark_write(s);
 	}
-	if (s->wal.frames < WAL_LIMIT)
-		return 0;
 	/* The batch is durable whatever comes of this; the next call tells of a failed sync. */
-	(void)wal_checkpoint(s, &s->wal, NULL);
+	if (wal_is_full(&s->wal))
+		(void)wal_checkpoint(s, &s->wal, NULL);
 	return 0;
 }
 
@@ -336,50 +307,39 @@ void store_rollback(struct store *s)
 
 /* ---- Idle work ------------------------------------------------------------------------------- */
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void bite_adapt(struct wal *wal, int64_t took_ns)
-{
-	if (took_ns > BITE_NS && wal->bite > BITE_MIN)
-		wal->bite /= 2;
-	else if (took_ns < BITE_NS / 4 && wal->bite < BITE_MAX)
-		wal->bite += wal->bite / 4;
-}
-
-static int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err)
-{
-	int64_t begun = now_ns();
-	int rc = sqlite3_wal_checkpoint_v2(wal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-
-	s->work.checkpoints++;
-	s->work.checkpoint_us += (now_ns() - begun) / 1000;
-	wal->frames = 0; /* until the next commit counts them anew */
-	bite_adapt(wal, now_ns() - begun);
-	if (rc == SQLITE_OK && wal == &s->wal)
-		return mark_sync(s, err);
-	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-		return 0; /* a reader of state.db may hold it up: later */
-	return store_fault(s, wal->db, rc, "checkpoint", err);
-}
-
-int store_idle(struct store *s, struct lk_error *err)
+static int idle_allowed(const struct store *s, struct lk_error *err)
 {
 	if (s->suspect)
 		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
 	if (s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: idle within a transaction");
-	if (s->wal.frames >= s->wal.bite) {
-		int rc = wal_checkpoint(s, &s->wal, err);
+	return 0;
+}
 
-		return rc < 0 ? rc : s->state_wal.frames >= s->state_wal.bite;
+int store_relieve(struct store *s, struct lk_error *err)
+{
+	int rc = idle_allowed(s, err);
+
+	if (rc == 0 && wal_is_long(&s->wal))
+		rc = wal_checkpoint(s, &s->wal, err);
+	if (rc == 0 && wal_is_long(&s->state_wal))
+		rc = wal_checkpoint(s, &s->state_wal, err);
+	return rc;
+}
+
+int store_idle(struct store *s, struct lk_error *err)
+{
+	int rc = idle_allowed(s, err);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = wal_prepare(s, &s->wal, err)) != 0)
+		return rc;
+	if (wal_has_bite(&s->wal)) {
+		rc = wal_checkpoint(s, &s->wal, err);
+		return rc < 0 ? rc : wal_has_bite(&s->state_wal);
 	}
-	if (s->state_wal.frames >= s->state_wal.bite)
+	if (wal_has_bite(&s->state_wal))
 		return wal_checkpoint(s, &s->state_wal, err);
 	return s->read_only ? 0 : mailboxes_name(s, err);
 }

@@ -21,6 +21,9 @@ struct store;
 struct store_options {
 	const char *directory; /* of linkages.db and state.db; NULL: both in memory, for the simulator and tests */
 	bool read_only;
+	/* So many bytes of the write-ahead log are written ahead, in idle bites: commits that overwrite are synced faster than
+	 * those that append, for no metadata is written. 0: the log grows as it is needed. */
+	int64_t log_room;
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
 
@@ -36,6 +39,8 @@ int store_commit(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 void store_rollback(struct store *store);
 /* One bite (at most about 10 ms) of checkpointing. 1: there is more to do; 0: idle. Not within a transaction. */
 int store_idle(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+/* A checkpoint where the write-ahead log has become so long that it cannot wait for quiet. Not within a transaction. */
+int store_relieve(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 
 /* A case named by its agency's number. */
 struct case_key {
@@ -139,6 +144,12 @@ int store_stream_refusals(struct store *s, struct lk_text source, const uint8_t 
 /* When a source was last heard of, for silence: kept across restarts. */
 int store_heard_put(struct store *s, struct lk_text source, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
 int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
+/* What time it is, within a transaction; and what it was at the last put: 1 and *now, 0: never put. Events that came after
+ * that in the log are visited, and say when they did. */
+typedef void event_came_visitor(void *context, struct lk_text source, lk_instant received_at);
+int store_now_put(struct store *s, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
+int store_now_get(struct store *s, lk_instant *now, event_came_visitor *visit, void *context,
+		  struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- Families ---------------------------------------------------------------------------------------------------- */
 

@@ -242,3 +242,43 @@ int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, stru
 	bind_int(&q, ref);
 	return query_number(&q, at, err);
 }
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+#define NOW_POSITION "now.position"
+
+int store_now_put(struct store *s, lk_instant now, struct lk_error *err)
+{
+	int rc = store_value_put(s, "now", now, err);
+
+	return rc < 0 ? rc : store_value_put(s, NOW_POSITION, s->tips.position, err);
+}
+
+static int events_came(struct store *s, int64_t position, event_came_visitor *visit, void *context,
+		       struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_came);
+	int rc;
+
+	bind_int(&q, position);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct lk_text source = column_text(&q);
+
+		visit(context, source, column_int(&q));
+	}
+	query_end(&q);
+	return rc;
+}
+
+int store_now_get(struct store *s, lk_instant *now, event_came_visitor *visit, void *context,
+		  struct lk_error *err)
+{
+	int64_t position = s->tips.position;
+	int rc = store_value_get(s, "now", now, err);
+
+	if (rc != 1)
+		return rc;
+	if ((rc = store_value_get(s, NOW_POSITION, &position, err)) >= 0)
+		rc = events_came(s, position, visit, context, err);
+	return rc < 0 ? rc : 1;
+}

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define BATCH_MAX 7
+#define LOG_ROOM \
+	200000 /* bytes: less than a batch or two write, so that both kinds of log are tried */
 
 static void *must(void *at)
 {
@@ -173,7 +175,7 @@ static int make_turn(struct rig *r)
 
 int rig_open(struct rig *r)
 {
-	const struct store_options options = { .directory = CRASH_DIRECTORY };
+	const struct store_options options = { .directory = CRASH_DIRECTORY, .log_room = LOG_ROOM };
 	int rc = store_open(&options, &r->store, &r->err);
 
 	if (rc == 0)

@@ -1449,6 +1449,45 @@ static void the_write_ahead_log_stays_small(void **state)
 	assert_true(counts.wal_bytes < 40 * 1000 * 1000);
 }
 
+static int64_t log_bytes(struct place *place)
+{
+	struct store_counts counts = { 0 };
+
+	GOOD(store_counts(place->store, &counts, &err));
+	return counts.wal_bytes;
+}
+
+static void put_event(struct store *s, const char *id)
+{
+	struct stored_event e = an_event(id);
+
+	GOOD(store_begin(s, &err));
+	add_event(s, &e);
+	GOOD(store_commit(s, &err));
+}
+
+static void a_log_is_written_ahead_and_then_over(void **state)
+{
+	struct place *place = *state;
+	const struct store_options options = { .directory = place->directory, .log_room = 3000000 };
+	int more, bites = 0;
+
+	place_close(place);
+	GOOD(store_open(&options, &place->store, &err));
+	put_event(place->store, "e1");
+	assert_true(log_bytes(place) < 100000);
+	while ((more = store_idle(place->store, &err)) == 1)
+		bites++;
+	assert_int_equal(more, 0);
+	assert_int_equal(bites, 3);
+	assert_int_equal(log_bytes(place), 3000000);
+	put_event(place->store, "e2");
+	assert_int_equal(log_bytes(place), 3000000);
+	place_close(place);
+	GOOD(place_open(place));
+	SAW("e1 e2", store_case_events(place->store, CWS_CASE, see_event, &seen, &err));
+}
+
 /* ---- Damage ---------------------------------------------------------------------------------- */
 
 struct damage {
@@ -2171,6 +2210,7 @@ int main(void)
 		WATCHED(a_transaction_that_sqlite_gave_up_is_not_written_to),
 		WATCHED(after_a_failed_sync_nothing_is_promised),
 		FILES(the_write_ahead_log_stays_small),
+		FILES(a_log_is_written_ahead_and_then_over),
 		FILES(a_changed_row_is_noticed_before_it_is_shown),
 		FILES(files_have_their_modes),
 		FILES(a_second_daemon_is_refused),

@@ -390,6 +390,45 @@ static void a_restart_remembers_everything(void **state)
 	assert_non_null(strstr(o->each, "withdrawn crossover.found garcia\n"));
 }
 
+/* An event of the feed lane, and nothing passes before it. */
+static void calls(struct office *o, const char *id, const char *now)
+{
+	struct lk_bytes wire = event(id, now, "C-1", "contact.made", "'data':{'kind':'phone'}");
+	const struct turn_event in = { .bytes = wire.at, .len = wire.len };
+
+	assert_int_equal(turn_events(o->turn, story_instant(now), &in, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	lk_bytes_free(&wire);
+}
+
+static lk_instant time_written(struct office *o)
+{
+	lk_instant now = LK_NO_INSTANT;
+
+	assert_int_equal(store_value_get(o->store, "now", &now, &o->err), 1);
+	return now;
+}
+
+static void time_is_written_once_a_second_and_read_from_the_log_beside_it(void **state)
+{
+	struct office *o = *state;
+	const char *first = "2026-03-02T11:00:00-08:00", *second = "2026-03-02T11:00:00.400-08:00";
+	struct turn_hearing hearing;
+
+	a_family(o);
+	calls(o, "first", first);
+	calls(o, "second", second);
+	assert_int_equal(time_written(o), story_instant(first));
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy);
+	assert_int_equal(turn_now(o->turn), story_instant(second));
+	assert_true(turn_hearing(o->turn, 0, &hearing));
+	assert_string_equal(hearing.name, "cws-cms");
+	assert_int_equal(hearing.heard_at, story_instant(second));
+	assert_int_equal(pass(o, "2026-03-02T11:00:00.500-08:00"), 0);
+	assert_int_equal(time_written(o), story_instant("2026-03-02T11:00:00.500-08:00"));
+}
+
 /* ---- Policy ------------------------------------------------------------------------------------ */
 
 static void another_policy_publishes_only_differences(void **state)
@@ -653,6 +692,7 @@ int main(void)
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
 		IN_OFFICE(a_restart_remembers_everything),
+		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		IN_OFFICE(another_policy_publishes_only_differences),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
