@@ -473,6 +473,7 @@ int store_flush(struct store *s, struct lk_error *err)
 			return store_fault(s, files[i], rc, "checkpoint", err);
 		wals[i]->frames = 0;
 	}
+	s->wal.room = s->log_room; /* what was written ahead has gone with the rest */
 	return mark_sync(s, err);
 }
 

@@ -205,7 +205,11 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = mark_open(s, err);
 	if (rc == 0 && rebuild_is_due(s))
 		rc = store_rebuild(s, err);
-	return rc == 0 ? store_load_state(s, err) : rc;
+	if (rc == 0)
+		rc = store_load_state(s, err);
+	while (rc == 0 && (rc = wal_prepare(s, &s->wal, err)) == 1)
+		rc = 0;
+	return rc;
 }
 
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err)

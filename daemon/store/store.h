@@ -21,8 +21,8 @@ struct store;
 struct store_options {
 	const char *directory; /* of linkages.db and state.db; NULL: both in memory, for the simulator and tests */
 	bool read_only;
-	/* So many bytes of the write-ahead log are written ahead, in idle bites: commits that overwrite are synced faster than
-	 * those that append, for no metadata is written. 0: the log grows as it is needed. */
+	/* So many bytes of the write-ahead log are written ahead: commits that overwrite are synced faster than those that
+	 * append, for no metadata is written. 0: the log grows as it is needed. */
 	int64_t log_room;
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
