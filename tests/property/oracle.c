@@ -17,6 +17,7 @@ struct known_case {
 	struct lk_text number;
 	lk_instant opened_at; /* first opening; LK_NO_INSTANT: none */
 	bool was_opened, open, limited;
+	bool limit_said;       /* by its last opening */
 	int group;             /* cases that links join share one */
 	uint32_t status_event; /* that brought the present status; HISTORY_MAX: none */
 	int status;
@@ -323,6 +324,13 @@ static void set_status(struct view *v, struct known_case *k, int status, uint32_
 	k->status_event = event;
 }
 
+/* What the opening says anew of the case itself is newer than what had waited for it. */
+static bool is_older(const struct known_case *k, const struct counted *c, int type)
+{
+	return c->waited && (type == LK_CASE_STATUS || type == LK_CASE_CLOSED ||
+			     (type == LK_CASE_RESTRICTED && k->limit_said));
+}
+
 static void apply(struct view *v, uint32_t place)
 {
 	const struct counted *c = &v->order[place];
@@ -330,9 +338,12 @@ static void apply(struct view *v, uint32_t place)
 	int kase = case_of(v, (int)e->agency, e->subject);
 	struct known_case *k = &v->cases[kase];
 	struct known_consent *consent;
+	if (is_older(k, c, (int)e->type))
+		return;
 	if (e->type == LK_CASE_OPENED) {
 		k->open = k->was_opened = true;
-		if (e->case_opened.limited_access >= 0)
+		k->limit_said = e->case_opened.limited_access >= 0;
+		if (k->limit_said)
 			k->limited = e->case_opened.limited_access == 1;
 		set_status(v, k, e->case_opened.status, c->event);
 		join_alike(v, place);
