@@ -6,9 +6,9 @@ usage: tests/mutation/mutate.py [--only REGEX] [--jobs N] [--list] [--stories] [
 In: the tree. Each mutation is one small wrong in a scratch copy: a duration a unit longer or shorter, a recipient less
 or more, another urgency, level, topic or class, a rule switched off (these through --policy where the loader lets a
 county do it, else in the list of policy.h), a condition turned round in the engine's sources. All stories are held
-against the simulator made so; what they do not notice is held against the model (tests/model) and, where it is in a
-source, the properties (tests/property), over random histories. Out: the mutations that nothing notices, and how many
-there were.
+against the simulator made so; what they do not notice is held, where it is in a source, against the engine's unit tests,
+then against the model (tests/model) and the properties (tests/property) over random histories. Out: the mutations
+that nothing notices, and how many there were.
 Exit status: 0 if every survivor is in the table `equal` (where it says why nothing can tell it from the right one) and
 every row of the table survives; 1 otherwise; 2 where it could not run.
 Promise: writes nothing outside a temporary folder.
@@ -33,6 +33,7 @@ PYTHON = "/usr/bin/python3"
 POLICY_H = ENGINE + "policy.h"
 SOURCES = ["rules/*.c", "needs.c", "derive.c", "compare.c", "fold.c"]
 TIMEOUT_S = 30
+ENGINE_TESTS = ["tests/test_" + name for name in ("compare", "derive", "fold", "needs", "told", "family", "turn", "explain")]
 SEEDS, HISTORIES, LONG_S = 100, 20, 300  # what is left over when the stories have passed
 
 
@@ -215,10 +216,10 @@ class Scratch:
         self.build = os.path.join(root, "build")
         self.run(["cmake", "-S", self.base, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None",
                   "-DCMAKE_C_FLAGS=-O0", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"])
-        self.run(["ninja", "-C", self.build, "linkages-sim", "property"])
+        self.run(["ninja", "-C", self.build, "linkages-sim", "property"] + [os.path.basename(u) for u in ENGINE_TESTS])
         with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as f:
             self.commands = {os.path.relpath(c["file"], self.base): c["command"] for c in json.load(f)}
-        self.link = {program: self.link_of(program) for program in ("bin/linkages-sim", "tests/property")}
+        self.link = {program: self.link_of(program) for program in ["bin/linkages-sim", "tests/property"] + ENGINE_TESTS}
         self.stories = sorted(glob.glob(os.path.join(self.base, "tests/scenarios/*.ndjson")))
         self.places = queue.Queue()
         for i in range(jobs):
@@ -238,7 +239,7 @@ class Scratch:
             sys.exit(2)
         return done.stdout
 
-    def check(self, sim, policy=None):
+    def check(self, sim, policy=None, place=None):
         """'killed', 'survives', or 'refused' where the loader does not allow the policy."""
         stories = list(self.stories)
         for part in (stories[:3], stories[3:12], stories[12:]):
@@ -252,14 +253,29 @@ class Scratch:
             if done.returncode != 0:
                 self.first(re.search(r"^FAIL (.*)$", done.stdout, re.M))
                 return "killed"
-        return "survives" if self.stories_only else self.check_histories(sim, policy)
+        if self.stories_only:
+            return "survives"
+        return "killed" if place and self.units_notice(place) else self.check_histories(sim, place, policy)
 
-    def check_histories(self, sim, policy):
-        """What the stories do not tell from the right program, the model or a property may."""
+    def units_notice(self, place):
+        for unit in ENGINE_TESTS:
+            try:
+                done = subprocess.run([self.linked(unit, place)], capture_output=True, cwd=self.base,
+                                      timeout=4 * TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                return True
+            if done.returncode != 0:
+                return True
+        return False
+
+    def check_histories(self, sim, place, policy):
+        """What neither tells from the right program, the model or a property may."""
         model = [PYTHON, os.path.join(self.base, "tests/model/differ.py"), "--stop", "--seeds", str(SEEDS), "--sim",
                  sim + (f" --policy {policy}" if policy else "")]
-        properties = [os.path.join(os.path.dirname(sim), "property"), "--histories", str(HISTORIES)]
-        for command in [model] if policy else [model, properties]:
+        commands = [model]
+        if place:
+            commands.append([self.linked("tests/property", place), "--histories", str(HISTORIES)])
+        for command in commands:
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S)
             except subprocess.TimeoutExpired:
@@ -274,8 +290,10 @@ class Scratch:
             self.stories = [noticed[1]] + [s for s in self.stories if s != noticed[1]]
 
     def set_aside(self):
-        """Stories that fail for the right program can tell nothing of a wrong one."""
+        """Stories and tests that fail for the right program can tell nothing of a wrong one."""
         sim, stories = os.path.join(self.build, "bin/linkages-sim"), self.stories
+        for unit in ENGINE_TESTS:
+            self.run([os.path.join(self.build, unit)], cwd=self.base)
         failing = [s for s in stories if subprocess.run([sim, "--check", s], capture_output=True).returncode != 0]
         self.stories = [s for s in stories if s not in failing]
         for story in failing:
@@ -288,27 +306,30 @@ class Scratch:
         with open(path, encoding="utf-8") as f:
             right = f.read()
         at = right.index(mutation.old, mutation.at)
-        obj, sim = os.path.join(place, "mutant.o"), os.path.join(place, "sim")
+        obj = os.path.join(place, "mutant.o")
         command = self.commands[mutation.compiles].replace(self.base + "/daemon", place + "/daemon")
         command = re.sub(r" -o \S+", f" -w -o {obj}", command)
-        links = " && ".join(command.replace(f" -o {program} ", f" {obj} -o {os.path.join(place, name)} ")
-                            for (program, command), name in zip(self.link.items(), ("sim", "property")))
         try:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(right[:at] + mutation.new + right[at + len(mutation.old):])
             done = subprocess.run(command, shell=True, cwd=self.build, capture_output=True)
-            done = done if done.returncode else subprocess.run(links, shell=True, cwd=self.build, capture_output=True)
         finally:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(right)
-        return sim if done.returncode == 0 else None
+        return self.linked("bin/linkages-sim", place) if done.returncode == 0 else None
+
+    def linked(self, program, place):
+        """A program with the place's mutant in it: what is named first is not looked for in the archive."""
+        out = os.path.join(place, os.path.basename(program))
+        self.run(["sh", "-c", self.link[program].replace(f" -o {program} ", f" {place}/mutant.o -o {out} ")], cwd=self.build)
+        return out
 
     def judge(self, mutation):
         place = self.places.get()
         try:
             if mutation.policy is None:
                 sim = self.compiled(mutation, place)
-                return self.check(sim) if sim else "refused"
+                return self.check(sim, place=place) if sim else "refused"
             policy = os.path.join(place, "policy.yaml")
             with open(policy, "w", encoding="utf-8") as f:
                 f.write(mutation.policy)
