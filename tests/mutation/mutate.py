@@ -253,9 +253,9 @@ class Scratch:
             if done.returncode != 0:
                 self.first(re.search(r"^FAIL (.*)$", done.stdout, re.M))
                 return "killed"
-        if self.stories_only:
-            return "survives"
-        return "killed" if place and self.units_notice(place) else self.check_histories(sim, place, policy)
+        if place and self.units_notice(place):
+            return "killed"
+        return "survives" if self.stories_only else self.check_histories(sim, place, policy)
 
     def units_notice(self, place):
         for unit in ENGINE_TESTS:
@@ -361,7 +361,7 @@ def main():
     p.add_argument("--only", default="", help="only mutations whose name matches")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     p.add_argument("--list", action="store_true", help="name the mutations, make none")
-    p.add_argument("--stories", action="store_true", help="the stories alone: a first look")
+    p.add_argument("--stories", action="store_true", help="the stories and unit tests alone: a first look")
     p.add_argument("-v", action="store_true", help="say how each went")
     a = p.parse_args()
     makers = (durations, minutes, sets, rule_mutations, conditions)

@@ -17,10 +17,8 @@ struct known_case {
 	struct lk_text number;
 	lk_instant opened_at; /* first opening; LK_NO_INSTANT: none */
 	bool was_opened, open, limited;
-	bool limit_said;       /* by its last opening */
-	int group;             /* cases that links join share one */
-	uint32_t status_event; /* that brought the present status; HISTORY_MAX: none */
-	int status;
+	bool limit_said; /* by its last opening */
+	int group;       /* cases that links join share one */
 	lk_instant live_since[lk_topic_count];
 };
 
@@ -68,8 +66,6 @@ static int case_of(struct view *v, int agency, struct lk_text number)
 	struct known_case *k = &v->cases[v->cases_n];
 	*k = (struct known_case){ .agency = agency, .number = number, .opened_at = LK_NO_INSTANT };
 	k->group = v->cases_n;
-	k->status = LK_NO_CODE;
-	k->status_event = HISTORY_MAX;
 	for (int t = 0; t < lk_topic_count; t++)
 		k->live_since[t] = LK_NO_INSTANT;
 	return v->cases_n++;
@@ -315,20 +311,11 @@ static void expire_until(struct view *v, lk_instant at)
 
 /* ---- Events in their order ---------------------------------------------------------------------- */
 
-static void set_status(struct view *v, struct known_case *k, int status, uint32_t event)
-{
-	(void)v;
-	if (k->status == status)
-		return;
-	k->status = status;
-	k->status_event = event;
-}
-
 /* What the opening says anew of the case itself is newer than what had waited for it. */
 static bool is_older(const struct known_case *k, const struct counted *c, int type)
 {
-	return c->waited && (type == LK_CASE_STATUS || type == LK_CASE_CLOSED ||
-			     (type == LK_CASE_RESTRICTED && k->limit_said));
+	return c->waited &&
+	       (type == LK_CASE_CLOSED || (type == LK_CASE_RESTRICTED && k->limit_said));
 }
 
 static void apply(struct view *v, uint32_t place)
@@ -345,10 +332,7 @@ static void apply(struct view *v, uint32_t place)
 		k->limit_said = e->case_opened.limited_access >= 0;
 		if (k->limit_said)
 			k->limited = e->case_opened.limited_access == 1;
-		set_status(v, k, e->case_opened.status, c->event);
 		join_alike(v, place);
-	} else if (e->type == LK_CASE_STATUS) {
-		set_status(v, k, e->case_status.status, c->event);
 	} else if (e->type == LK_CASE_CLOSED) {
 		k->open = false;
 	} else if (e->type == LK_CASE_RESTRICTED) {
@@ -404,6 +388,7 @@ struct judging {
 	struct view *v;
 	const struct lk_notice *n;
 	int side, own, other; /* cases; -1: not named */
+	int level;            /* the rule's */
 	bool is_moment;
 };
 
@@ -513,6 +498,18 @@ static const char *judge_signal(const struct judging *j)
 	return NULL;
 }
 
+/* What a rule says at content, and had to take back, leaves the case and its workers: no fact, no date. */
+static const char *judge_registry(const struct judging *j)
+{
+	const struct lk_about *a = &j->n->about;
+	if (j->level < LK_CONTENT || topics[j->n->kind] == LK_TOPIC_MEETING)
+		return NULL;
+	bool says = a->from >= 0 || a->status >= 0 || a->what >= 0 || a->category >= 0 ||
+		    lk_text_given(a->milestone) || lk_text_given(a->referral) ||
+		    a->left != INT64_MIN || j->n->due != LK_NO_DATE;
+	return says ? "content, and says that it is none" : NULL;
+}
+
 static const char *judge_own(const struct judging *j)
 {
 	bool names_other = lk_text_given(j->n->other_number) || j->n->contacts_n > 0;
@@ -532,6 +529,8 @@ static const char *judge(const struct judging *j)
 		complaint = judge_events(j);
 	if (complaint == NULL && j->n->level == LK_SIGNAL)
 		complaint = judge_signal(j);
+	if (complaint == NULL && j->n->level == LK_REGISTRY)
+		complaint = judge_registry(j);
 	if (complaint == NULL && j->n->level == LK_OWN)
 		complaint = judge_own(j);
 	return complaint;
@@ -542,6 +541,7 @@ static struct judging judging_of(const struct world *w, struct view *v, const st
 {
 	struct judging j = { .v = v, .n = n, .side = LK_NO_CODE, .own = -1, .other = -1 };
 	j.is_moment = w->policy->rule[n->kind].rule_class == MOMENT;
+	j.level = w->policy->rule[n->kind].level;
 	if (!lk_text_given(n->case_number))
 		return j;
 	j.side = n->case_number.at[0] == 'C' ? LK_CWS : LK_CALWORKS;

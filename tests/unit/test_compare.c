@@ -69,6 +69,9 @@ static void what_cannot_differ_is_passed_over(void **state)
 	assert_true(s.partial);
 	look_at_state(&s, wake);
 	assert_false(s.partial);
+	(void)look(&s, "2026-03-10T12:00:00-07:00"); /* a look for answers lets it stand */
+	look_at_state(&s, story_instant("2026-03-10T12:00:00-07:00"));
+	assert_true(s.partial);
 	story_end(&s);
 }
 
@@ -102,6 +105,21 @@ static void a_standing_notice_follows_the_caseload(void **state)
 			    "withdrawn crossover.found jones reassigned\n"
 			    "updated crossover.found garcia registry\n"
 			    "new crossover.found lopez registry\n");
+	story_end(&s);
+}
+
+/* Each hand-out asks again whether it may be seen: of the time at which it happened, not of the telling. */
+static void a_record_remembers_when_it_happened(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	with_consent(&s);
+	said(&s, "2026-03-02T10:45:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	(void)look(&s, MONDAY);
+	assert_int_equal(told_of(&s, LK_MILESTONE_TOLD, "garcia")->cause_at,
+			 story_instant("2026-03-02T10:45:00-08:00"));
 	story_end(&s);
 }
 
@@ -301,6 +319,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_differ_is_passed_over),
 		cmocka_unit_test(a_new_content_is_told_under_the_same_id),
 		cmocka_unit_test(a_standing_notice_follows_the_caseload),
+		cmocka_unit_test(a_record_remembers_when_it_happened),
 		cmocka_unit_test(a_moment_stays_with_who_heard_it),
 		cmocka_unit_test(what_is_no_longer_so_is_over),
 		cmocka_unit_test(a_withdrawn_notice_may_come_again_as_new),
