@@ -339,17 +339,19 @@ static int open_home(struct turn *t, struct case_key key, struct home **out, str
 	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
 }
 
+static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *err)
+{
+	const struct lk_other *other = &e->link_confirmed.other;
+	struct case_key own = { (int)e->agency, e->subject };
+	return gather_pair(t, own, (struct case_key){ other->agency, other->number }, err);
+}
+
 static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,
 			  lk_instant at, struct lk_error *err)
 {
-	struct case_key own = { (int)e->agency, e->subject };
-	struct case_key other = { e->link_confirmed.other.agency, e->link_confirmed.other.number };
-	int rc = gather_pair(t, own, other, err);
-	touch(touched, own.agency, own.number);
-	if (rc < 0)
-		return rc;
+	touch(touched, (int)e->agency, e->subject);
 	/* The other case comes along where it belongs to the family now, or did before. */
-	touch(touched, other.agency, other.number);
+	touch(touched, e->link_confirmed.other.agency, e->link_confirmed.other.number);
 	return gather(t, touched->at, touched->n, at, err);
 }
 
@@ -369,17 +371,22 @@ static int effect(struct turn *t, const struct lk_event *e, const struct stored_
 {
 	struct touched touched = { .n = 0 };
 	struct home *h = NULL;
-	int taken = lk_text_given(e->supersedes) ? take_back(t, e, &touched, at, err) : 0;
-	if (taken < 0)
-		return taken;
 	int out = store_is_superseded(t->store, e->source, e->id, err);
 	if (out < 0)
 		return out;
-	if (!out && !row->ahead && is_link((int)e->type))
+	bool links = !out && !row->ahead && is_link((int)e->type);
+	/* Before anything is taken back, which may settle families: they have heard of the link by then. */
+	int rc = links ? find_link(t, e, err) : 0;
+	if (rc < 0)
+		return rc;
+	int taken = lk_text_given(e->supersedes) ? take_back(t, e, &touched, at, err) : 0;
+	if (taken < 0)
+		return taken;
+	if (links)
 		return effect_of_link(t, e, &touched, at, err);
 	struct case_key key = { (int)e->agency, e->subject };
 	int pairs = has_tokens(e) && !row->ahead ? gather_tokens(t, key, err) : 0;
-	int rc = pairs < 0 ? pairs : open_home(t, key, &h, err);
+	rc = pairs < 0 ? pairs : open_home(t, key, &h, err);
 	if (rc >= 0 && has_tokens(e))
 		h->is_tokenless = false;
 	/* What the event's own instant brings due is told with it, not before it. */
