@@ -260,12 +260,21 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 			i < c->about.proposals.n ? c->about.proposals.at[i].at : LK_NO_INSTANT;
 }
 
-/* Nobody gets one notice twice: the worker has been told by another place. */
-static bool has_it(const struct tolds *told, const struct candidate *c)
+/* Its record; NULL: never told. */
+static struct told *told_as(struct tolds *told, const struct candidate *c)
 {
-	for (uint32_t i = 0; i < told->n; i++) {
+	for (uint32_t i = tolds_of(told, c->cause); i != NONE; i = tolds_after(told, i))
+		if (memcmp(told->at[i].id, c->id, LK_DIGEST) == 0)
+			return &told->at[i];
+	return NULL;
+}
+
+/* Nobody gets one notice twice: the worker has been told by another place. */
+static bool has_it(struct tolds *told, const struct candidate *c)
+{
+	for (uint32_t i = tolds_of(told, c->cause); i != NONE; i = tolds_after(told, i)) {
 		const struct told *t = &told->at[i];
-		if (t->live && !t->doubled && memcmp(t->cause, c->cause, LK_DIGEST) == 0 &&
+		if (t->live && !t->doubled &&
 		    lk_text_is(words_text(&told->words, t->worker), c->worker))
 			return true;
 	}
@@ -302,7 +311,7 @@ static void compare_standing(struct tolds *told, struct told *t, const struct de
 	if (stands && memcmp(t->content, content, LK_DIGEST) == 0)
 		return;
 	tell(told, t, d, c, stands ? LK_UPDATED : LK_NEW, out);
-	t = tolds_find(told, c->id);
+	t = told_as(told, c);
 	if (t != NULL)
 		memcpy(t->content, content, LK_DIGEST);
 }
@@ -310,7 +319,7 @@ static void compare_standing(struct tolds *told, struct told *t, const struct de
 static void compare_candidate(struct tolds *told, const struct derivation *d,
 			      const struct candidate *c, struct outcome *out)
 {
-	struct told *t = tolds_find(told, c->id);
+	struct told *t = told_as(told, c);
 	if (c->withheld || !c->may_tell)
 		return;
 	if (!is_moment(d->p, c->kind))
@@ -333,21 +342,30 @@ static bool is_unlinked(const struct tolds *told, const struct derivation *d, co
 /* What follows of a record: its own candidate, and whoever else has its cause. */
 struct standing {
 	bool follows, withheld, elsewhere;
+	bool hidden; /* its own candidate may not be seen */
+	bool goes;   /* it is to be withdrawn */
 };
 
-static struct standing standing_of(const struct derivation *d, const struct told *t)
+static void stand(struct standing *s, const struct derivation *d, const struct told *t,
+		  const struct candidate *c)
 {
-	struct standing s = { false, false, false };
-	for (uint32_t i = 0; i < d->n; i++) {
-		const struct candidate *c = &d->at[i];
-		if (memcmp(c->cause, t->cause, LK_DIGEST) != 0)
-			continue;
-		bool own = memcmp(c->id, t->id, LK_DIGEST) == 0;
-		s.follows |= own && c->follows && (!c->withheld || is_moment(d->p, c->kind));
-		s.withheld |= c->withheld && c->side == t->side;
-		s.elsewhere |= !c->withheld;
+	bool own = memcmp(c->id, t->id, LK_DIGEST) == 0;
+	s->follows |= own && c->follows && (!c->withheld || is_moment(d->p, c->kind));
+	s->withheld |= c->withheld && c->side == t->side;
+	s->elsewhere |= !c->withheld;
+	s->hidden |= own && c->withheld;
+}
+
+/* Of each record; free() gives it back. NULL: no memory. */
+static struct standing *standings_of(struct tolds *told, const struct derivation *d)
+{
+	struct standing *all = calloc(told->n + 1, sizeof(*all));
+	for (uint32_t c = 0; all != NULL && c < d->n; c++) {
+		uint32_t i = tolds_of(told, d->at[c].cause);
+		for (; i != NONE; i = tolds_after(told, i))
+			stand(&all[i], d, &told->at[i], &d->at[c]);
 	}
-	return s;
+	return all;
 }
 
 static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
@@ -363,36 +381,41 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
 }
 
-/* When the event that a moment is named by counts from now: a late event may have moved it. Of an event
- * that is no more, as it was told. */
-static lk_instant happened_at(const struct derivation *d, const struct told *t)
+/* What the decision function is asked with from now on, here and at every hand-out. */
+static bool is_dated(const struct derivation *d, const struct told *t)
 {
-	for (uint32_t i = 0; i < d->f->causes_n; i++) {
+	return is_moment(d->p, t->kind) && t->level == LK_CONTENT;
+}
+
+/* When the events that moments of a kind are named by count from now: a late event may have moved them. Of an event that
+ * is no more, as it was told. */
+static void date_kind(struct tolds *told, const struct derivation *d, const struct standing *all,
+		      int kind)
+{
+	for (uint32_t c = 0; c < d->f->causes_n; c++) {
 		char key[KEY_MAX];
 		uint8_t digest[LK_DIGEST];
-		const struct cause *c = &d->f->causes[i];
-		key_cause(d->f, i, key);
-		cause_digest(t->kind, key, digest);
-		if (memcmp(digest, t->cause, LK_DIGEST) == 0)
-			return c->at;
+		key_cause(d->f, c, key);
+		cause_digest(kind, key, digest);
+		for (uint32_t i = tolds_of(told, digest); i != NONE; i = tolds_after(told, i))
+			if (all[i].goes && is_dated(d, &told->at[i]))
+				told->at[i].cause_at = d->f->causes[c].at;
 	}
-	return t->cause_at;
 }
 
-/* It follows still, but from a time at which it could not be known. */
-static bool is_withheld(const struct derivation *d, const struct told *t)
+/* What follows still, but from a time at which it could not be known, never happened. */
+static void date_again(struct tolds *told, const struct derivation *d, const struct standing *all)
 {
-	for (uint32_t i = 0; i < d->n; i++)
-		if (d->at[i].withheld && memcmp(d->at[i].id, t->id, LK_DIGEST) == 0)
-			return true;
-	return false;
-}
-
-/* What the decision function is asked with from now on, here and at every hand-out. */
-static void date_again(struct told *t, const struct derivation *d)
-{
-	if (is_moment(d->p, t->kind) && t->level == LK_CONTENT)
-		t->cause_at = is_withheld(d, t) ? LK_NO_INSTANT : happened_at(d, t);
+	unsigned kinds = 0;
+	for (uint32_t i = 0; i < told->n; i++)
+		if (all[i].goes && is_dated(d, &told->at[i]))
+			kinds |= POLICY_BIT(told->at[i].kind);
+	for (int kind = 0; kind < lk_notice_kind_count; kind++)
+		if ((kinds & POLICY_BIT(kind)) != 0)
+			date_kind(told, d, all, kind);
+	for (uint32_t i = 0; i < told->n; i++)
+		if (all[i].goes && all[i].hidden && is_dated(d, &told->at[i]))
+			told->at[i].cause_at = LK_NO_INSTANT;
 }
 
 /* A meeting of the reader's own side stays known when the link is undone that put another in its way. */
@@ -454,23 +477,23 @@ static bool ended_follows(const struct tolds *told, const struct derivation *d,
 	return kase == NONE || !was_mutual(d->f, kase, t->cause_at);
 }
 
-static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
-		     struct outcome *out)
+static bool goes(const struct tolds *told, const struct derivation *d, const struct told *t,
+		 const struct standing *s)
 {
-	struct told *t = &told->at[index];
-	if (!t->live)
-		return;
-	struct standing s = standing_of(d, t);
 	bool is_wrong = is_moment(d->p, t->kind) && t->level >= LK_REGISTRY &&
 			is_unlinked(told, d, t); /* what it names is not the family's any more */
-	if ((s.follows && !is_wrong) ||
-	    (t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t)))
-		return;
-	int reason = withdrawal_reason(told, d, t, &s);
+	return t->live && (!s->follows || is_wrong) &&
+	       !(t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t));
+}
+
+static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
+		     const struct standing *s, struct outcome *out)
+{
+	struct told *t = &told->at[index];
+	int reason = withdrawal_reason(told, d, t, s);
 	t->live = 0;
 	if (t->doubled)
 		return;
-	date_again(t, d);
 	t->rev++;
 	*add_telling(out) = (struct telling){
 		NULL, index, LK_WITHDRAWN, reason, may_repeat(told, d, t, reason), false, *t
@@ -525,9 +548,18 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 			 struct outcome *out)
 {
 	uint32_t before = told->n, first = out->n;
+	struct standing *all = standings_of(told, d);
+	if (all == NULL) {
+		out->failed = true;
+		return;
+	}
 	for (uint32_t i = 0; i < before; i++)
-		if (is_in(scope, &told->at[i]))
-			withdraw(told, i, d, out);
+		all[i].goes = is_in(scope, &told->at[i]) && goes(told, d, &told->at[i], &all[i]);
+	date_again(told, d, all);
+	for (uint32_t i = 0; i < before; i++)
+		if (all[i].goes)
+			withdraw(told, i, d, &all[i], out);
+	free(all);
 	uint32_t withdrawn = out->n;
 	for (uint32_t i = first; i < withdrawn; i++)
 		if (ends_episode(told, d, &out->at[i]))

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x35464b4cu /* "LKF5" */
+#define ROW_MAGIC 0x36464b4cu /* "LKF6" */
 
 #define NO_HOLES(record, plural) \
 	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0 && \
@@ -33,9 +33,13 @@ void family_free(struct family *f)
 {
 	if (f == NULL)
 		return;
-	free(f->words.at);
-#define FREE_VECTOR(record, plural) free(f->plural);
+	if (f->words.room > 0)
+		free(f->words.at);
+#define FREE_VECTOR(record, plural) \
+	if (f->plural##_room > 0) \
+		free(f->plural);
 	FAMILY_VECTORS(FREE_VECTOR)
+	free(f->block);
 	family_init(f);
 }
 
@@ -116,31 +120,43 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 	lk_bytes_add(out, f->words.at, f->words.len);
 }
 
-static int vectors_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
-			  struct family *out)
+static bool vectors_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
+			   struct family *out)
 {
+	uint8_t *at = out->block;
 	unsigned v = 0;
-	int rc = 0;
-	void *at;
 #define UNPACK_VECTOR(record, plural) \
-	if (rc == 0 && \
-	    (rc = records_unpack(&from, end, head->n[v], sizeof(struct record), &at)) == 0) { \
-		out->plural = at; \
-		out->plural##_n = out->plural##_room = head->n[v++]; \
-	}
+	if (!records_unpack(&from, end, head->n[v], sizeof(struct record), at)) \
+		return false; \
+	out->plural = (struct record *)(void *)at; \
+	out->plural##_n = head->n[v]; \
+	at += records_space(head->n[v++], sizeof(struct record));
 	FAMILY_VECTORS(UNPACK_VECTOR)
-	if (rc < 0)
-		return rc;
 	if (head->pool_len != (size_t)(end - from))
+		return false;
+	memcpy(at, from, head->pool_len);
+	out->words.at = (char *)at;
+	out->words.len = head->pool_len;
+	return true;
+}
+
+/* One block for all of it: LK_EMEMORY; LK_EWIRE where it claims more than a row of this length can hold. */
+static int row_unpack(const struct row_head *head, const uint8_t *from, size_t len,
+		      struct family *out)
+{
+	size_t space = head->pool_len;
+	unsigned v = 0;
+	if (head->magic != ROW_MAGIC || head->pool_len > len)
 		return LK_EWIRE;
-	if (head->pool_len == 0)
-		return 0;
-	out->words.at = malloc(head->pool_len);
-	if (out->words.at == NULL)
+#define ADD_SPACE(record, plural) \
+	if (head->n[v] > len) \
+		return LK_EWIRE; \
+	space += records_space(head->n[v++], sizeof(struct record));
+	FAMILY_VECTORS(ADD_SPACE)
+	out->block = malloc(space + 1);
+	if (out->block == NULL)
 		return LK_EMEMORY;
-	memcpy(out->words.at, from, head->pool_len);
-	out->words.len = out->words.room = head->pool_len;
-	return 0;
+	return vectors_unpack(head, from, from + len, out) ? 0 : LK_EWIRE;
 }
 
 static int unpack_failed(struct family *out, int rc, struct lk_error *err)
@@ -157,10 +173,7 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 	if (len < sizeof(head))
 		return lk_fail(err, LK_EWIRE, "family row of %zu bytes is too short", len);
 	memcpy(&head, row, sizeof(head));
-	const uint8_t *from = row;
-	int rc = head.magic == ROW_MAGIC
-			 ? vectors_unpack(&head, from + sizeof(head), from + len, out)
-			 : LK_EWIRE;
+	int rc = row_unpack(&head, (const uint8_t *)row + sizeof(head), len - sizeof(head), out);
 	if (rc < 0)
 		return unpack_failed(out, rc, err);
 	out->steps = head.steps;

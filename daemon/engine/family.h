@@ -205,6 +205,7 @@ struct family {
 	int64_t last_sequence, last_place; /* INT64_MAX: had none */
 	struct words words;
 	bool failed; /* memory ran out: the state is void */
+	void *block; /* of a row: what has no room of its own lies in it */
 	const struct trace *trace; /* who asks why; NULL in all other work. Never packed */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \

@@ -1109,21 +1109,31 @@ void fold_pass(struct family *f, const struct policy *p, lk_instant now)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-static void note_speaker(struct family *f, struct lk_text source, uint32_t kase)
+/* The word for a source, which has now spoken of the case. */
+static struct word note_speaker(struct family *f, struct lk_text source, uint32_t kase)
 {
-	for (uint32_t i = 0; i < f->speakers_n; i++)
-		if (f->speakers[i].kase == kase && family_says(f, f->speakers[i].source, source))
-			return;
-	struct word w = family_word(f, source);
+	struct word w = NO_WORD;
+	for (uint32_t i = 0; i < f->speakers_n; i++) {
+		if (!family_says(f, f->speakers[i].source, source))
+			continue;
+		w = f->speakers[i].source;
+		if (f->speakers[i].kase == kase)
+			return w;
+	}
+	if (w.at == NONE)
+		w = family_word(f, source);
 	struct speaker *s = family_add_speaker(f);
 	s->source = w;
 	s->kase = kase;
+	return w;
 }
 
-static uint32_t add_cause(struct family *f, const struct lk_event *e, lk_instant at)
+static uint32_t add_cause(struct family *f, const struct lk_event *e, struct word source,
+			  lk_instant at)
 {
-	struct word source = family_word(f, e->source), id = family_word(f, e->id);
+	struct word id = words_append(&f->words, e->id);
 	struct cause *c = family_add_cause(f);
+	f->failed |= f->words.failed;
 	c->source = source;
 	c->id = id;
 	c->at = at;
@@ -1145,10 +1155,9 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	run_ticks(f, p, key->at, false);
 	struct step s = { .f = f, .p = p, .e = event, .at = key->at };
 	s.kase = named_case(f, (int)event->agency, event->subject);
-	s.cause = add_cause(f, event, key->at);
+	s.cause = add_cause(f, event, note_speaker(f, event->source, s.kase), key->at);
 	if (f->failed)
 		return;
-	note_speaker(f, event->source, s.kase);
 	begin_step(&s);
 	if (!key->waited || !is_replaced(&s))
 		folds[event->type](&s);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x34544b4cu /* "LKT4" */
+#define ROW_MAGIC 0x35544b4cu /* "LKT5" */
 
 static_assert(sizeof(struct told) == 160 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
@@ -25,8 +25,12 @@ void tolds_free(struct tolds *t)
 {
 	if (t == NULL)
 		return;
-	free(t->words.at);
-	free(t->at);
+	if (t->words.room > 0)
+		free(t->words.at);
+	if (t->room > 0)
+		free(t->at);
+	free(t->block);
+	digests_free(&t->causes);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -36,6 +40,36 @@ struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
 		if (memcmp(t->at[i].id, id, LK_DIGEST) == 0)
 			return &t->at[i];
 	return NULL;
+}
+
+/* Those that came since it was asked last are known by their causes from now on. */
+static bool know_causes(struct tolds *t)
+{
+	while (t->causes.n < t->n)
+		if (!digests_add(&t->causes, t->at[t->causes.n].cause))
+			return false;
+	return true;
+}
+
+static uint32_t same_cause(const struct tolds *t, uint32_t place, const uint8_t cause[LK_DIGEST])
+{
+	while (place != NONE && memcmp(t->at[place].cause, cause, LK_DIGEST) != 0)
+		place = digests_next(&t->causes, place);
+	return place;
+}
+
+uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST])
+{
+	if (!know_causes(t)) {
+		t->failed = true;
+		return NONE;
+	}
+	return same_cause(t, digests_first(&t->causes, cause), cause);
+}
+
+uint32_t tolds_after(const struct tolds *t, uint32_t place)
+{
+	return same_cause(t, digests_next(&t->causes, place), t->at[place].cause);
 }
 
 struct told *tolds_add(struct tolds *t)
@@ -58,18 +92,13 @@ static struct word moved(struct tolds *to, const struct words *from, struct word
 	return added;
 }
 
-static void move_record(struct tolds *to, const struct words *from, const struct told *record)
-{
-	struct told copy = *record;
-	copy.worker = moved(to, from, record->worker);
-	copy.own = moved(to, from, record->own);
-	copy.other = moved(to, from, record->other);
-	*tolds_add(to) = copy;
-}
-
 void tolds_move(struct tolds *to, const struct tolds *from, const struct told *record)
 {
-	move_record(to, &from->words, record);
+	struct told copy = *record;
+	copy.worker = moved(to, &from->words, record->worker);
+	copy.own = moved(to, &from->words, record->own);
+	copy.other = moved(to, &from->words, record->other);
+	*tolds_add(to) = copy;
 }
 
 void tolds_pack(const struct tolds *t, struct lk_bytes *out)
@@ -98,46 +127,49 @@ static bool is_sound(const struct words *words, const struct told *record)
 	       is_in(words, record->other);
 }
 
-/* All or none. */
-static int move_records(struct tolds *to, const struct words *words, const struct told *records,
-			uint32_t n)
+static bool are_sound(const struct tolds *t)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (!is_sound(words, &records[i]))
-			return LK_EWIRE;
-	for (uint32_t i = 0; i < n; i++)
-		move_record(to, words, &records[i]);
-	return to->failed ? LK_EMEMORY : 0;
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!is_sound(&t->words, &t->at[i]))
+			return false;
+	return true;
 }
 
-static int row_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
+/* One block for the records and their words. */
+static int row_unpack(const struct row_head *head, const uint8_t *from, size_t len,
 		      struct tolds *out)
 {
-	void *records;
-	int rc = head->magic == ROW_MAGIC
-			 ? records_unpack(&from, end, head->n, sizeof(struct told), &records)
-			 : LK_EWIRE;
-	if (rc < 0)
-		return rc;
-	struct words words = { .at = (char *)(uintptr_t)from, .len = head->words };
-	rc = head->words == (size_t)(end - from) ? move_records(out, &words, records, head->n)
-						 : LK_EWIRE;
-	free(records);
-	return rc;
+	const uint8_t *end = from + len;
+	if (head->magic != ROW_MAGIC || head->n > len || head->words > len)
+		return LK_EWIRE;
+	size_t space = records_space(head->n, sizeof(struct told));
+	uint8_t *block = malloc(space + head->words + 1);
+	if (block == NULL)
+		return LK_EMEMORY;
+	out->block = block;
+	if (!records_unpack(&from, end, head->n, sizeof(struct told), block) ||
+	    head->words != (size_t)(end - from))
+		return LK_EWIRE;
+	memcpy(block + space, from, head->words);
+	out->at = (struct told *)(void *)block;
+	out->n = head->n;
+	out->words.at = (char *)block + space;
+	out->words.len = head->words;
+	out->settled = (struct settled){ head->scene, head->wake, head->moments };
+	return are_sound(out) ? 0 : LK_EWIRE;
 }
 
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err)
 {
 	struct row_head head;
+	memset(out, 0, sizeof(*out));
 	if (len < sizeof(head))
 		return lk_fail(err, LK_EWIRE, "row of what was told is too short: %zu bytes", len);
 	memcpy(&head, row, sizeof(head));
-	const uint8_t *from = row;
-	int rc = row_unpack(&head, from + sizeof(head), from + len, out);
-	if (rc == LK_EMEMORY)
-		return lk_fail(err, rc, "no memory for %u told notices", head.n);
-	if (rc < 0)
-		return lk_fail(err, rc, "row of what was told is not of this layout");
-	out->settled = (struct settled){ head.scene, head.wake, head.moments };
-	return 0;
+	int rc = row_unpack(&head, (const uint8_t *)row + sizeof(head), len - sizeof(head), out);
+	if (rc == 0)
+		return 0;
+	tolds_free(out);
+	return rc == LK_EMEMORY ? lk_fail(err, rc, "no memory for %u told notices", head.n)
+				: lk_fail(err, rc, "row of what was told is not of this layout");
 }

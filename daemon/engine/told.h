@@ -5,7 +5,7 @@
 #ifndef LINKAGES_ENGINE_TOLD_H
 #define LINKAGES_ENGINE_TOLD_H
 
-#include "words.h"
+#include "digests.h"
 
 #include <linkages/notice.h>
 
@@ -40,15 +40,20 @@ struct tolds {
 	struct told *at;
 	uint32_t n, room;
 	struct settled settled;
+	struct digests causes; /* of the records that were looked through for a cause */
+	void *block; /* of a row: what has no room of its own lies in it */
 	bool failed; /* memory ran out: void */
 };
 
 void tolds_free(struct tolds *t); /* NULL-safe; leaves it empty, as zeroes are */
 void tolds_pack(const struct tolds *t, struct lk_bytes *out);
-/* Appends a row's records to what is there. LK_EWIRE: not such a row - told rows are never guessed
- * at. */
+/* LK_EWIRE: not such a row - told rows are never guessed at; out is empty then. */
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
 struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
+/* The records of one cause, each once, whoever has it: a place in t->at, the one after it; NONE. For want of memory, with
+ * t->failed set, there are none. */
+uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST]);
+uint32_t tolds_after(const struct tolds *t, uint32_t place);
 /* A zeroed record; with t->failed set a scratch one. Pointers from before are void. */
 struct told *tolds_add(struct tolds *t);
 /* Copies one record of another list, words and all. */

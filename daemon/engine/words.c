@@ -39,21 +39,21 @@ static bool pool_reserve(struct words *w, uint32_t more)
 	uint32_t room = w->room == 0 ? 256 : w->room;
 	while (room < w->len + more)
 		room *= 2;
-	char *wider = realloc(w->at, room);
+	char *wider = realloc(w->room == 0 ? NULL : w->at, room);
 	if (wider == NULL)
 		return false;
+	if (w->room == 0 && w->len > 0)
+		memcpy(wider, w->at, w->len);
 	w->at = wider;
 	w->room = room;
 	return true;
 }
 
-struct word words_add(struct words *w, struct lk_text text)
+struct word words_append(struct words *w, struct lk_text text)
 {
 	if (text.at == NULL)
 		return NO_WORD;
 	struct word word = { w->len, text.len };
-	if (pool_find(w, text, &word.at))
-		return word;
 	if (!pool_reserve(w, text.len)) {
 		w->failed = true;
 		return NO_WORD;
@@ -64,14 +64,23 @@ struct word words_add(struct words *w, struct lk_text text)
 	return word;
 }
 
+struct word words_add(struct words *w, struct lk_text text)
+{
+	struct word word = { 0, text.len };
+	return pool_find(w, text, &word.at) ? word : words_append(w, text);
+}
+
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size)
 {
 	if (n < *room)
 		return at;
-	uint32_t more = *room == 0 ? 4 : *room * 2;
-	void *wider = realloc(at, more * size);
-	if (wider != NULL)
-		*room = more;
+	uint32_t more = *room == 0 ? n + 4 : *room * 2;
+	void *wider = realloc(*room == 0 ? NULL : at, more * size);
+	if (wider == NULL)
+		return NULL;
+	if (*room == 0 && n > 0)
+		memcpy(wider, at, n * size);
+	*room = more;
 	return wider;
 }
 
@@ -80,30 +89,36 @@ void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size)
  * goes to one side and to the other in turn. The first two differ from zeroes. */
 
 #define WORD sizeof(uint32_t)
+#define WORDS_MAX (RECORD_MAX / WORD)
 
-static uint32_t word_at(const uint8_t *record, size_t i)
+static uint32_t word_at(const uint8_t *at)
 {
 	uint32_t word;
-	memcpy(&word, record + i, WORD);
+	memcpy(&word, at, WORD);
 	return word;
 }
 
-static uint64_t differing(const uint8_t *record, const uint8_t *from, size_t size)
+/* A bit for each word of a record. */
+static size_t mask_len(size_t size)
 {
-	uint64_t mask = 0;
-	for (size_t i = 0; i < size; i += WORD)
-		mask |= (uint64_t)(word_at(record, i) != word_at(from, i)) << i / WORD;
-	return mask;
+	return (size / WORD + 7) / 8;
 }
 
-static void record_pack(struct lk_bytes *out, const uint8_t *record, uint64_t mask)
+static void record_pack(struct lk_bytes *out, const uint8_t *record, const uint8_t *from,
+			size_t size)
 {
-	uint8_t packed[sizeof(mask) + RECORD_MAX];
-	size_t len = sizeof(mask);
-	memcpy(packed, &mask, sizeof(mask));
-	for (; mask != 0; mask &= mask - 1, len += WORD)
-		memcpy(packed + len, record + (size_t)__builtin_ctzll(mask) * WORD, WORD);
-	lk_bytes_add(out, packed, len);
+	uint32_t differing[WORDS_MAX];
+	uint64_t mask = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < size / WORD; i++) {
+		uint32_t word = word_at(record + i * WORD);
+		if (word == word_at(from + i * WORD))
+			continue;
+		mask |= UINT64_C(1) << i;
+		differing[n++] = word;
+	}
+	lk_bytes_add(out, &mask, mask_len(size));
+	lk_bytes_add(out, differing, n * WORD);
 }
 
 void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size)
@@ -111,45 +126,34 @@ void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size)
 	static const uint8_t nothing[RECORD_MAX];
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *record = (const uint8_t *)at + i * size;
-		const uint8_t *from = i > 1 ? record - 2 * size : nothing;
-		record_pack(out, record, differing(record, from, size));
+		record_pack(out, record, i > 1 ? record - 2 * size : nothing, size);
 	}
 }
 
-static bool record_unpack(const uint8_t **from, const uint8_t *end, uint8_t *record, uint32_t i,
-			  size_t size)
+/* Over what the record before the last one was. */
+static bool record_unpack(const uint8_t **from, const uint8_t *end, uint32_t *record, size_t size)
 {
-	uint64_t mask;
-	if ((size_t)(end - *from) < sizeof(mask))
+	uint64_t mask = 0;
+	size_t len = mask_len(size);
+	if ((size_t)(end - *from) < len)
 		return false;
-	memcpy(&mask, *from, sizeof(mask));
-	*from += sizeof(mask);
+	memcpy(&mask, *from, len);
+	*from += len;
 	if (mask >> size / WORD != 0 ||
 	    (size_t)(end - *from) < (size_t)__builtin_popcountll(mask) * WORD)
 		return false;
-	if (i > 1)
-		memcpy(record, record - 2 * size, size);
 	for (; mask != 0; mask &= mask - 1, *from += WORD)
-		memcpy(record + (size_t)__builtin_ctzll(mask) * WORD, *from, WORD);
+		record[__builtin_ctzll(mask)] = word_at(*from);
 	return true;
 }
 
-int records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void **out)
+bool records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void *out)
 {
-	*out = NULL;
-	if (n == 0)
-		return 0;
-	if (n > (size_t)(end - *from) / sizeof(uint64_t))
-		return LK_EWIRE;
-	uint8_t *records = calloc(n, size);
-	if (records == NULL)
-		return LK_EMEMORY;
+	uint32_t last[2][WORDS_MAX] = { { 0 } };
 	for (uint32_t i = 0; i < n; i++) {
-		if (!record_unpack(from, end, records + i * size, i, size)) {
-			free(records);
-			return LK_EWIRE;
-		}
+		if (!record_unpack(from, end, last[i % 2], size))
+			return false;
+		memcpy((uint8_t *)out + i * size, last[i % 2], size);
 	}
-	*out = records;
-	return 0;
+	return true;
 }

@@ -15,7 +15,7 @@ struct word {
 
 struct words {
 	char *at;
-	uint32_t len, room;
+	uint32_t len, room; /* room 0: it lies in a block that somebody else gives back */
 	bool failed; /* memory ran out */
 };
 
@@ -26,15 +26,22 @@ bool words_say(const struct words *w, struct word word, struct lk_text text);
  * set, where memory ran out. The text may not lie in the pool itself. */
 struct word words_add(struct words *w, struct lk_text text);
 
-/* Room for one more record of `size` in a vector, doubling: the vector's new place, or NULL
- * (nothing changed). */
+/* The same for a text that nobody has said before, and nobody looks for: the id of an event. */
+struct word words_append(struct words *w, struct lk_text text);
+
+/* Room for one more record of `size` in a vector, doubling: the vector's new place, or NULL (nothing changed). A vector
+ * with records and no room lies in a block that somebody else gives back: it is copied out. */
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size) LK_MUST_CHECK;
 /* Records of a packed row: each as what differs from the record before the last one, in words of four bytes, so that a
  * long history of like records is short. Sizes are multiples of four, up to RECORD_MAX. */
 #define RECORD_MAX 252
 void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size);
-/* The next n records, moving *from behind them: 0 and *out (NULL where n is 0), LK_EWIRE where the row ends before they
- * do, LK_EMEMORY. */
-int records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void **out) LK_MUST_CHECK;
+/* The next n records, moving *from behind them; out has room for them. False: the row ends before they do. */
+bool records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void *out) LK_MUST_CHECK;
+/* Bytes of a block that n records take, so that the next may begin behind them. */
+static inline size_t records_space(uint32_t n, size_t size)
+{
+	return (n * size + 7) & ~(size_t)7;
+}
 
 #endif

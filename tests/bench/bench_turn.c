@@ -1,7 +1,7 @@
 /* bench_turn.c - what an event costs in the turn: decode, fold, derive, compare, store, hand out.
  *
- * In: how many events, over how many families, how many a batch; a folder for the store, or memory. Out: a line with
- * processor time an event. Promise: the same work as linkages-bench does, without sockets: two notices an event, each
+ * In: how many events, over how many families, how many a batch; a folder for the store, or '' for memory; how many of the first
+ * family come late after that. Out: a line with processor time an event, and one an event that was late. Promise: the same work as linkages-bench does, without sockets: two notices an event, each
  * handed out; the events of a run are the same each time, so that instructions can be counted.
  */
 #include "policy.h"
@@ -14,14 +14,16 @@
 
 #define WORKERS 128
 #define SOURCES 2
+#define MILLISECOND (LK_SECOND / 1000)
 #define BEGUN_AT (INT64_C(20514) * 24 * LK_HOUR) /* 2026-03-02 */
 
 struct play {
-	int events, families, batch;
+	int events, families, batch, late;
 	const char *folder;
 	struct store *store;
 	struct turn *turn;
 	lk_instant now;
+	lk_instant time; /* of the event that is said; LK_NO_INSTANT: now */
 	struct lk_bytes arena;
 	size_t place[TURN_BATCH_MAX + 1];
 	struct turn_event event[TURN_BATCH_MAX];
@@ -98,13 +100,13 @@ static void end_event(struct play *p, int agency, const char *type, const char *
 	put_pair(&p->arena, "specversion", "1.0");
 	put_pair(&p->arena, "subject", subject);
 	lk_put_word(&p->arena, "time");
-	lk_put_time(&p->arena, (struct lk_time){ p->now, 0 });
+	lk_put_time(&p->arena, (struct lk_time){ p->time != LK_NO_INSTANT ? p->time : p->now, 0 });
 	put_pair(&p->arena, "type", type);
 	p->event[p->n] = (struct turn_event){ .source = lk_text_of(sources[agency].name),
 					      .has_outbox_seq = true,
 					      .seq = ++p->next_seq[agency] };
 	p->event[p->n].epoch[0] = (uint8_t)(agency + 1);
-	p->now += LK_SECOND / 1000;
+	p->now += MILLISECOND;
 	if (++p->n == (size_t)p->batch)
 		commit(p);
 }
@@ -155,18 +157,18 @@ static void say_family(struct play *p, int family)
 	end_event(p, LK_CWS, "consent.signed", id, family);
 }
 
-static void say_milestone(struct play *p, int n)
+static void say_milestone(struct play *p, char series, int n, int family)
 {
 	static const char note[] =
 		"Certificate of the second course was handed in at the district office; attendance was "
 		"complete in all twelve weeks, and the next course begins then.";
 	char id[32];
 
-	(void)snprintf(id, sizeof(id), "m-%07d", n);
+	(void)snprintf(id, sizeof(id), "%c-%07d", series, n);
 	begin_event(p, 2);
 	put_pair(&p->arena, "milestone", "training_completed");
 	put_pair(&p->arena, "note", note);
-	end_event(p, n % SOURCES, "milestone.reached", id, n / SOURCES % p->families);
+	end_event(p, n % SOURCES, "milestone.reached", id, family);
 }
 
 /* ---- Playing --------------------------------------------------------------------------------- */
@@ -215,6 +217,7 @@ static void open_play(struct play *p, const struct policy *policy)
 					   .sink = { .context = p, .told = told } };
 	must(p, turn_create(&turn, &p->turn, &p->err));
 	p->now = BEGUN_AT;
+	p->time = LK_NO_INSTANT;
 	for (int i = 0; i < p->families; i++)
 		say_family(p, i);
 	commit(p);
@@ -226,8 +229,8 @@ static void measure(struct play *p)
 	double begun = cpu_us(), turned = 0, handed = 0;
 
 	for (int n = 0; n < p->events;) {
-		for (int i = 0; i < p->batch && n < p->events; i++)
-			say_milestone(p, n++);
+		for (int i = 0; i < p->batch && n < p->events; i++, n++)
+			say_milestone(p, 'm', n, n / SOURCES % p->families);
 		commit(p);
 		turned += cpu_us() - begun;
 		begun = cpu_us();
@@ -239,6 +242,23 @@ static void measure(struct play *p)
 	       p->events, p->families, p->batch, turned / p->events, handed / p->events);
 }
 
+/* Each lies somewhere else in the family's life: strewn by a number that has no divisor in common with theirs. */
+static void measure_late(struct play *p)
+{
+	lk_instant first = p->now - (lk_instant)p->events * MILLISECOND, last = p->now;
+	double begun = cpu_us();
+
+	for (int n = 0; n < p->late;) {
+		for (int i = 0; i < p->batch && n < p->late; i++, n++) {
+			p->time = first + (last - first) / p->late * (n * 7919L % p->late);
+			say_milestone(p, 'l', n, 0);
+		}
+		commit(p);
+	}
+	printf("late events=%d batch=%d us_per_event turn=%.2f\n", p->late, p->batch,
+	       (cpu_us() - begun) / p->late);
+}
+
 int main(int argc, char **argv)
 {
 	static struct policy policy;
@@ -247,9 +267,10 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc && i <= 3; i++)
 		*numbers[i - 1] = atoi(argv[i]);
-	p.folder = argc > 4 ? argv[4] : NULL;
+	p.folder = argc > 4 && argv[4][0] != '\0' ? argv[4] : NULL;
+	p.late = argc > 5 ? atoi(argv[5]) : 0;
 	if (p.events < 1 || p.families < 1 || p.batch < 1 || p.batch > TURN_BATCH_MAX) {
-		fputs("usage: bench_turn [EVENTS [FAMILIES [BATCH [FOLDER]]]]\n", stderr);
+		fputs("usage: bench_turn [EVENTS [FAMILIES [BATCH [FOLDER [LATE]]]]]\n", stderr);
 		return 2;
 	}
 	must(&p, policy_load(NULL, &policy, &p.err));
@@ -259,6 +280,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench_turn: %lld notices\n", (long long)p.notices);
 		return 1;
 	}
+	if (p.late > 0)
+		measure_late(&p);
 	turn_destroy(p.turn);
 	store_close(p.store);
 	lk_bytes_free(&p.arena);

@@ -53,7 +53,6 @@ static void put_tolds(struct lk_bytes *out)
 	tolds_free(&t);
 }
 
-/* Words of what was read are gathered anew, so the second reading is held against the third. */
 static void try_tolds(const struct lk_bytes *row)
 {
 	struct tolds t = { 0 }, again = { 0 };

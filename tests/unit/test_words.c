@@ -101,8 +101,8 @@ struct line {
 static void records_come_back_as_they_were(void **state)
 {
 	struct line lines[50] = { { 0 } };
+	struct line again[50];
 	struct lk_bytes row = { 0 };
-	void *again;
 
 	(void)state;
 	for (uint32_t i = 0; i < 50; i++) /* alike every other time, but for a */
@@ -111,38 +111,48 @@ static void records_come_back_as_they_were(void **state)
 	assert_true(row.len < sizeof(lines));
 	lk_bytes_add(&row, "rest", 4);
 	const uint8_t *from = row.at, *end = row.at + row.len;
-	assert_int_equal(records_unpack(&from, end, 50, sizeof(lines[0]), &again), 0);
+	assert_true(records_unpack(&from, end, 50, sizeof(lines[0]), again));
 	assert_memory_equal(again, lines, sizeof(lines));
 	assert_int_equal(end - from, 4);
-	free(again);
 	from = row.at;
-	assert_int_equal(records_unpack(&from, end, 0, sizeof(lines[0]), &again), 0);
-	assert_null(again);
+	assert_true(records_unpack(&from, end, 0, sizeof(lines[0]), again));
+	assert_ptr_equal(from, row.at);
 	lk_bytes_free(&row);
 }
 
 static void records_cut_short_or_too_wide_are_refused(void **state)
 {
 	const struct line lines[] = { { 1, 2, 3, 4 }, { 1, 2, 3, 5 } };
+	struct line again[3];
 	struct lk_bytes row = { 0 };
-	void *again;
+	const uint8_t *from;
 
 	(void)state;
 	records_pack(&row, lines, 2, sizeof(lines[0]));
 	for (size_t len = 0; len < row.len; len++) {
-		const uint8_t *from = row.at;
-		assert_int_equal(records_unpack(&from, row.at + len, 2, sizeof(lines[0]), &again),
-				 LK_EWIRE);
+		from = row.at;
+		assert_false(records_unpack(&from, row.at + len, 2, sizeof(lines[0]), again));
 	}
-	const uint8_t *from = row.at;
-	assert_int_equal(records_unpack(&from, row.at + row.len, UINT32_MAX, sizeof(lines[0]),
-					&again),
-			 LK_EWIRE);
+	from = row.at;
+	assert_false(records_unpack(&from, row.at + row.len, 3, sizeof(lines[0]), again));
 	row.at[0] |= 0x10; /* a fifth word */
 	from = row.at;
-	assert_int_equal(records_unpack(&from, row.at + row.len, 2, sizeof(lines[0]), &again),
-			 LK_EWIRE);
+	assert_false(records_unpack(&from, row.at + row.len, 2, sizeof(lines[0]), again));
 	lk_bytes_free(&row);
+}
+
+static void a_vector_in_a_block_grows_out_of_it(void **state)
+{
+	uint64_t block[3] = { 1, 2, 3 };
+	uint32_t room = 0;
+	uint64_t *at = vector_grown(block, 3, &room, sizeof(*at));
+
+	(void)state;
+	assert_non_null(at);
+	assert_ptr_not_equal(at, block);
+	assert_true(room > 3);
+	assert_memory_equal(at, block, sizeof(block));
+	free(at);
 }
 
 int main(void)
@@ -154,6 +164,7 @@ int main(void)
 		cmocka_unit_test(a_text_is_kept_once),
 		cmocka_unit_test(equal_additions_give_equal_bytes),
 		cmocka_unit_test(a_vector_grows_and_keeps_what_it_has),
+		cmocka_unit_test(a_vector_in_a_block_grows_out_of_it),
 		cmocka_unit_test(records_come_back_as_they_were),
 		cmocka_unit_test(records_cut_short_or_too_wide_are_refused),
 	};
