@@ -20,6 +20,7 @@ struct turn_expunging {
 	struct case_key cases[CASES_MAX], *neighbours;
 	char (*numbers)[33];
 	size_t n, neighbours_n;
+	bool again; /* it was struck out, and perhaps the process died before all was overwritten */
 	enum { SEARCHING, PROJECTING, FLUSHING } stage;
 	struct stored_struck struck;
 	struct lk_error *err;
@@ -44,9 +45,12 @@ static int note_case(void *context, struct case_key key)
 static int find_family(struct turn_expunging *x, struct case_key key)
 {
 	int rc = store_case_family(x->t->store, key, x->family, x->err);
-	if (rc == 0)
+	x->again = rc == 0 && store_is_expunged(x->t->store, key);
+	if (rc == 0 && !x->again)
 		return lk_fail(x->err, LK_ENOTFOUND, "there is no such case");
-	if (rc > 0)
+	if (x->again)
+		rc = note_case(x, key);
+	else if (rc > 0)
 		rc = store_family_cases(x->t->store, x->family, note_case, x, x->err);
 	for (size_t i = 0; i < x->n; i++)
 		x->cases[i].number = lk_text_of(x->numbers[i]);
@@ -161,19 +165,25 @@ static int note_neighbour(void *context, struct case_key key)
 
 /* ---- Striking -------------------------------------------------------------------------------- */
 
+static int note_own(struct turn_expunging *x)
+{
+	struct home *own = home_get(x->t, x->family, x->err);
+	int rc = own == NULL ? LK_ESTORE : 0;
+	for (uint32_t i = 0; rc >= 0 && i < own->told.n; i++)
+		rc = store_traces_note(x->traces, own->told.at[i].id, x->err);
+	return rc;
+}
+
 static int strike(struct turn_expunging *x, const struct ledger_row *order)
 {
 	struct turn *t = x->t;
 	x->neighbours_n = 0;
-	struct home *own = home_get(t, x->family, x->err);
-	int rc = own == NULL ? LK_ESTORE : 0;
-	for (uint32_t i = 0; rc >= 0 && i < own->told.n; i++)
-		rc = store_traces_note(x->traces, own->told.at[i].id, x->err);
+	int rc = x->again ? 0 : note_own(x);
 	if (rc >= 0)
 		rc = store_traces_neighbours(x->traces, note_neighbour, x);
 	if (rc >= 0)
 		rc = store_traces_strike(x->traces, order, &x->struck, x->err);
-	if (rc >= 0)
+	if (rc >= 0 && !x->again)
 		rc = home_drop(t, x->family, x->err);
 	if (rc >= 0)
 		rc = homes_flush(t, x->err);

@@ -4,15 +4,14 @@
  * copy is the committed state of one instant; no step holds up a commit for longer than its bite; outboxes are told to
  * forget only what is in a copy that somebody has proved sound.
  */
+#include "disk.h"
 #include "internal.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #define COPY "backup.db"
 #define COPY_PART "backup.db.part"
@@ -76,7 +75,7 @@ int store_backup_begin(struct store *s, struct store_backup **out, struct lk_err
 	b->bite = PAGES_FIRST;
 	(void)snprintf(b->part, sizeof(b->part), "%s/" COPY_PART, s->directory);
 	(void)snprintf(b->place, sizeof(b->place), "%s/" COPY, s->directory);
-	(void)unlink(b->place);
+	(void)disk_remove(b->place);
 	if ((rc = copy_open(b, err)) < 0) {
 		store_backup_end(b);
 		return rc;
@@ -134,7 +133,7 @@ static int copy_close(struct store_backup *b, struct lk_error *err)
 	b->copy = NULL;
 	if ((rc = path_sync(b->part, err)) < 0)
 		return rc;
-	if (rename(b->part, b->place) != 0)
+	if (disk_rename(b->part, b->place) < 0)
 		return lk_fail(err, LK_ESTORE, "the backup cannot be renamed");
 	return entries_sync(b->store->directory, err);
 }
@@ -190,7 +189,7 @@ void store_backup_end(struct store_backup *b)
 	if (b->pages != NULL)
 		(void)sqlite3_backup_finish(b->pages);
 	(void)sqlite3_close(b->copy);
-	(void)unlink(b->part); /* which is renamed where it is whole */
+	(void)disk_remove(b->part); /* which is renamed where it is whole */
 	free(b);
 }
 
@@ -227,7 +226,7 @@ int store_backup_verified(struct store *s, int64_t number, struct lk_text place,
 	if (rc < 0 || s->directory == NULL)
 		return rc;
 	(void)snprintf(path, sizeof(path), "%s/" COPY, s->directory);
-	(void)unlink(path);
+	(void)disk_remove(path);
 	return 0;
 }
 

@@ -20,11 +20,15 @@ int disk_create(const char *path, unsigned mode);
 /* No file of that name afterwards; one that was not there is no failure. */
 int disk_remove(const char *path);
 int disk_rename(const char *from, const char *to);
+/* A second name for a file, where there is none of that name yet. */
+int disk_link(const char *from, const char *to);
+/* Where we are root: the file belongs to whom `like` belongs. */
+int disk_give(const char *path, const char *like);
 /* A file's bytes, or a directory's entries. */
 int disk_sync(const char *path);
 int disk_sync_entries(const char *directory);
-/* The first bytes of a file, as many as there are: their count. */
-int disk_read(const char *path, void *at, size_t room);
+/* The bytes of a file from offset on, as many as there are and have room: their count. */
+int disk_read(const char *path, int64_t offset, void *at, size_t room);
 /* Over the bytes at offset of a file that is there; not synced. */
 int disk_write(const char *path, int64_t offset, const void *at, size_t len);
 

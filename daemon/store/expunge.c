@@ -418,6 +418,8 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 		rc = strike_ledger(t, ledger, order, &out->ledger, err);
 	if (rc == 0)
 		rc = store_value_put(s, "expunged", (int64_t)s->tombs.n, err);
+	if (rc == 0) /* the last event may be gone, and its position is not given again */
+		rc = store_value_put(s, VALUE_STRUCK_UPTO, s->tips.position, err);
 	return rc;
 }
 

@@ -136,6 +136,7 @@ struct store {
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
+	bool is_draft;         /* a copy that has no name yet: what is wrong with it is its maker's to know */
 	bool is_checked;       /* damage is looked for: finding it is no surprise */
 	struct store_rebuild rebuilt;
 	struct scrub scrub;
@@ -238,6 +239,8 @@ int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error 
 
 /* ---- tombs.c -------------------------------------------------------------------------------- */
 
+/* Of linkages.db, how far its log went when something was struck out of it last. */
+#define VALUE_STRUCK_UPTO "struck_upto"
 int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- log.c ---------------------------------------------------------------------------------- */
@@ -314,8 +317,14 @@ void store_doubt(struct store *s, enum doubt doubt, const char *why);
 bool rebuild_is_due(struct store *s);
 /* Of the open store, a whole new file beside it; then, with the store closed, into its place. The
  * latter does nothing where there is no such file. */
+struct place {
+	char at[4096];
+};
+struct place place_in(const char *directory, const char *name);
 int rebuild_make(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int rebuild_finish(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Puts a restored store into its place, where one is ready: restore.c. */
+int restore_finish(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- store.c ---------------------------------------------------------------------------------- */
@@ -355,6 +364,8 @@ int path_sync(const char *path, struct lk_error *err) LK_MUST_CHECK;
 int entries_sync(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 /* An empty file of that mode, in the place of whatever was there. */
 int file_reserve(const char *path, unsigned mode, struct lk_error *err) LK_MUST_CHECK;
+/* From now on changes go to a write-ahead log: a copy that was made of a file has another kind of journal. */
+int file_keep_log(struct store *s, sqlite3 *db, const char *what, struct lk_error *err) LK_MUST_CHECK;
 /* Takes a file and its logs away. */
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
 

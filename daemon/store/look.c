@@ -3,10 +3,11 @@
  * In: the state directory. Out: names. Promise: nothing is written, nothing is waited for long; a store that is not there
  * has nobody in it.
  */
+#include "disk.h"
 #include "internal.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define PATIENCE_MS 2000
 
@@ -34,11 +35,12 @@ int store_supervisors(const char *directory, int (*visit)(void *context, struct 
 		      void *context, struct lk_error *err)
 {
 	char path[4096];
+	struct disk_file found;
 	sqlite3 *db = NULL;
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/state.db", directory);
-	if (access(path, F_OK) != 0)
+	if (disk_look(path, &found) == -ENOENT)
 		return 0;
 	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
 	if (rc == SQLITE_OK)

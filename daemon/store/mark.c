@@ -72,10 +72,10 @@ static void mark_read(struct store *s, struct lk_error *err)
 {
 	struct store_mark *found = &s->mark.found;
 	char text[MARK_ROOM] = "";
-	int len = disk_read(s->mark.path, text, sizeof(text) - 1);
+	int len = disk_read(s->mark.path, 0, text, sizeof(text) - 1);
 
 	found->state = MARK_NONE;
-	if (len != 0)
+	if (len != 0 && len != -ENOENT)
 		found->state = len > 0 && mark_parse(text, found) ? mark_compare(s, found, err)
 								  : MARK_UNREAD;
 }
@@ -84,9 +84,14 @@ int mark_open(struct store *s, struct lk_error *err)
 {
 	int rc;
 
-	if (s->directory == NULL || s->read_only)
+	if (s->directory == NULL)
 		return 0;
 	(void)snprintf(s->mark.path, sizeof(s->mark.path), "%s/linkages.mark", s->directory);
+	if (s->read_only) {
+		mark_read(s, err);
+		s->mark.path[0] = '\0';
+		return 0;
+	}
 	rc = disk_create(s->mark.path, 0600);
 	if (rc < 0 && rc != -EEXIST) {
 		s->mark.path[0] = '\0';

@@ -319,6 +319,13 @@ static int file_take(struct store *s, const struct file_kind *kind, sqlite3 *db,
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, db, rc, err);
 }
 
+int file_keep_log(struct store *s, sqlite3 *db, const char *what, struct lk_error *err)
+{
+	int rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_fault(s, db, rc, what, err);
+}
+
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err)
 {
 	static const char *const suffix[] = { "-wal", "-shm", "" };
@@ -348,11 +355,11 @@ static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3
 static int file_alone(struct store *s, const struct file_kind *kind, sqlite3 **db,
 		      struct lk_error *err)
 {
-	int rc;
+	struct disk_file found;
+	int rc = disk_look(s->file, &found);
 
-	if (access(s->file, R_OK) != 0)
-		return lk_fail(err, LK_ENOTFOUND, "%s cannot be read: %s", s->file,
-			       strerror(errno));
+	if (rc < 0)
+		return lk_fail(err, LK_ENOTFOUND, "%s cannot be read: %s", s->file, strerror(-rc));
 	rc = sqlite3_open_v2(s->file, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL);
 	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
 }

@@ -32,16 +32,17 @@
 /* The copy, while it is made. Only one process can be at it: whoever holds linkages.db. */
 #define COPY "linkages.db.rebuild"
 
-struct place {
-	char at[4096];
-};
-
-static struct place place_of(const struct store *s, const char *name)
+struct place place_in(const char *directory, const char *name)
 {
 	struct place place;
 
-	(void)snprintf(place.at, sizeof(place.at), "%s/%s", s->directory, name);
+	(void)snprintf(place.at, sizeof(place.at), "%s/%s", directory, name);
 	return place;
+}
+
+static struct place place_of(const struct store *s, const char *name)
+{
+	return place_in(s->directory, name);
 }
 
 static int failed(struct lk_error *err, const char *what, int rc)
@@ -64,7 +65,7 @@ void store_doubt(struct store *s, enum doubt doubt, const char *why)
 	    s->read_only)
 		return;
 	s->suspect = true;
-	if (s->directory == NULL)
+	if (s->directory == NULL || s->is_draft)
 		return;
 	(void)snprintf(text, sizeof(text), "%s: %s\n", doubts[doubt], why);
 	place = place_of(s, SUSPECT);
@@ -78,7 +79,7 @@ void store_doubt(struct store *s, enum doubt doubt, const char *why)
 static int doubt_read(const struct store *s, char *why, size_t room)
 {
 	struct place place = place_of(s, SUSPECT);
-	int n = disk_read(place.at, why, room - 1);
+	int n = disk_read(place.at, 0, why, room - 1);
 
 	if (n == -ENOENT)
 		return 0;
@@ -131,6 +132,7 @@ static int copy_open(const struct store *s, struct store **out, struct lk_error 
 
 	if (rc < 0)
 		return rc;
+	(*out)->is_draft = true;
 	kind = linkages_file;
 	kind.name = COPY;
 	return store_load(*out, &kind, err);
@@ -143,9 +145,8 @@ static int copy_check(struct store *s, struct store *copy, struct lk_error *err)
 
 	if (rc == 0)
 		rc = store_integrity(copy, NULL, NULL, err);
-	if (rc == 0 &&
-	    sqlite3_exec(copy->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
-		rc = store_fault(copy, copy->db, sqlite3_errcode(copy->db), "rebuild", err);
+	if (rc == 0)
+		rc = file_keep_log(copy, copy->db, "rebuild", err);
 	if (rc == 0 && copy->suspect)
 		rc = lk_fail(err, LK_ESYNC, "rebuild: the copy cannot be trusted either");
 	return rc;

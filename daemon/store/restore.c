@@ -3,91 +3,61 @@
  * In: a copy that was proved sound, and the directory of a store that nobody holds. Out: the store as the copy has it, and
  * the old files beside it under another name. Promise: at every instant there is either the old store or the restored one;
  * the restored one knows that it is restored, and so will its clients.
+ *
+ * The steps, each of which a power cut may end: copy, sync, renew; a second name for the old files; rename to
+ * linkages.db.restored, which is the point of no return; the old log and marks away; the restored file into its place. From
+ * the point of no return on, whoever opens the store takes the rest of the steps first.
  */
+#include "disk.h"
 #include "internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PART_BYTES (1u << 20)
+#define COPY "linkages.db.restore" /* while it is made ready */
+#define READY "linkages.db.restored"
 
 struct restoring {
-	const char *directory;
-	char room[4096 - 32]; /* DIRECTORY/restore, where the copy is made ready */
-	int64_t done, of;
 	const struct store_restore *order;
+	struct place copy;
+	int64_t done, of;
 };
 
-static int failed(struct lk_error *err, const char *what)
+static int failed(struct lk_error *err, const char *what, int rc)
 {
-	int why = errno;
-
-	return lk_fail(err, why == ENOSPC ? LK_EFULL : LK_ESTORE, "%s: %s", what, strerror(why));
-}
-
-static int path_in(char out[4096], const char *directory, const char *name)
-{
-	return snprintf(out, 4096, "%s/%s", directory, name);
+	return lk_fail(err, rc == -ENOSPC ? LK_EFULL : LK_ESTORE, "%s: %s", what, strerror(-rc));
 }
 
 /* ---- Making the copy ready ------------------------------------------------------------------- */
 
-static int copy_bytes(struct restoring *r, int from, int to, struct lk_error *err)
+static int copy_bytes(struct restoring *r, struct lk_error *err)
 {
-	static char bytes[PART_BYTES];
-	ssize_t n;
+	static uint8_t bytes[PART_BYTES];
+	int n, rc;
 
-	while ((n = read(from, bytes, sizeof(bytes))) > 0) {
-		if (write(to, bytes, (size_t)n) != n)
-			return failed(err, "the copy cannot be written");
+	while ((n = disk_read(r->order->file, r->done, bytes, sizeof(bytes))) > 0) {
+		if ((rc = disk_write(r->copy.at, r->done, bytes, (size_t)n)) < 0)
+			return failed(err, "the copy cannot be written", rc);
 		r->done += n;
 		if (r->order->tick != NULL)
 			r->order->tick(r->order->context, r->done, r->of);
 	}
-	if (n < 0)
-		return failed(err, "the copy cannot be read");
-	return fsync(to) == 0 ? 0 : failed(err, "the copy cannot be synced");
-}
-
-/* Whoever puts it back, it belongs to whom the directory belongs. */
-static int copy_owned(const struct restoring *r, int to, struct lk_error *err)
-{
-	struct stat st;
-
-	if (stat(r->directory, &st) != 0)
-		return failed(err, "the state directory cannot be reached");
-	if (geteuid() == 0 &&
-	    (fchown(to, st.st_uid, st.st_gid) != 0 || chown(r->room, st.st_uid, st.st_gid) != 0))
-		return failed(err, "the copy cannot be given to the daemon's user");
-	return 0;
+	return n < 0 ? failed(err, "the copy cannot be read", n) : path_sync(r->copy.at, err);
 }
 
 static int copy_in(struct restoring *r, struct lk_error *err)
 {
-	char path[4096];
-	struct stat st;
-	int from = open(r->order->file, O_RDONLY | O_CLOEXEC), to, rc;
+	struct disk_file found;
+	int rc = disk_look(r->order->file, &found);
 
-	if (from < 0 || fstat(from, &st) != 0) {
-		rc = failed(err, "the copy cannot be opened");
-		if (from >= 0)
-			(void)close(from);
-		return rc;
-	}
-	r->of = (int64_t)st.st_size;
-	(void)path_in(path, r->room, linkages_file.name);
-	to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, linkages_file.mode);
-	rc = to < 0 ? failed(err, "the copy cannot be made") : copy_owned(r, to, err);
-	if (rc == 0)
-		rc = copy_bytes(r, from, to, err);
-	if (to >= 0)
-		(void)close(to);
-	(void)close(from);
-	return rc;
+	if (rc < 0)
+		return failed(err, "the copy cannot be opened", rc);
+	r->of = found.bytes;
+	rc = file_reserve(r->copy.at, linkages_file.mode, err);
+	return rc < 0 ? rc : copy_bytes(r, err);
 }
 
 /* The ledger tells where its chain was cut, and what it was before, as far as that is known. */
@@ -104,55 +74,65 @@ static int tell_ledger(struct restoring *r, struct store *s, const struct ledger
 	return store_ledger_add(s, &row, err);
 }
 
-static int copy_renew(struct restoring *r, const struct ledger_head *before, struct lk_error *err)
+/* Another store than the one it was copied from; and a log again, which a copy has none of. */
+static int renew(struct restoring *r, struct store *s, const struct ledger_head *before,
+		 struct lk_error *err)
 {
-	const struct store_options options = { .directory = r->room };
-	struct store *s = NULL;
-	int rc = store_open(&options, &s, err);
+	int rc = store_begin(s, err);
 
-	if (rc == 0)
-		rc = store_begin(s, err);
 	if (rc == 0)
 		rc = store_renew(s, err);
 	if (rc == 0)
 		rc = tell_ledger(r, s, before, err);
 	if (rc == 0)
 		rc = store_commit(s, err);
+	return rc == 0 ? file_keep_log(s, s->db, "restore", err) : rc;
+}
+
+static int copy_renew(struct restoring *r, const struct ledger_head *before, struct lk_error *err)
+{
+	static struct file_kind kind;
+	const struct store_options options = { .directory = r->order->directory };
+	struct store *s = NULL;
+	int rc = store_make(&options, &s, err);
+
+	kind = linkages_file;
+	kind.name = COPY;
+	if (rc == 0) {
+		s->is_draft = true;
+		rc = store_load(s, &kind, err);
+	}
+	if (rc == 0)
+		rc = renew(r, s, before, err);
 	store_close(s);
-	return rc;
+	return rc == 0 ? path_sync(r->copy.at, err) : rc;
+}
+
+static void copy_clear(const struct restoring *r)
+{
+	static const char *const left[] = { COPY, COPY "-journal", COPY "-wal" };
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		struct place place = place_in(r->order->directory, left[i]);
+
+		(void)disk_remove(place.at); /* it is in nobody's way but the next copy's */
+	}
 }
 
 /* ---- Changing places ------------------------------------------------------------------------- */
 
-static void room_clear(const struct restoring *r)
-{
-	static const char *const left[] = { "linkages.db",   "linkages.db-wal", "linkages.db-shm",
-					    "linkages.mark", "state.db",        "state.db-wal",
-					    "state.db-shm" };
-	char path[4096];
-
-	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
-		(void)path_in(path, r->room, left[i]);
-		(void)unlink(path);
-	}
-	(void)rmdir(r->room);
-}
-
-/* Nobody holds the store that is there; damaged or missing is no hindrance. Its head, if it can be read. */
+/* Nobody holds the store that is there; damaged or missing is no hindrance. Its head, if it can be read. It is only read:
+ * whoever restores need not be the daemon's user, and a store in doubt is not made anew first. */
 static int present_head(const struct restoring *r, struct ledger_head *head, struct lk_error *err)
 {
-	const struct store_options options = { .directory = r->directory };
+	const struct store_options options = { .directory = r->order->directory,
+					       .read_only = true };
 	struct lk_error why = { 0 };
 	struct store_mark mark;
 	struct store *s = NULL;
-	char path[4096];
-	int rc;
+	int rc = store_open(&options, &s, &why);
 
 	*head = (struct ledger_head){ 0 };
-	(void)path_in(path, r->directory, linkages_file.name);
-	if (access(path, F_OK) != 0)
-		return 0;
-	rc = store_open(&options, &s, &why);
 	if (rc == LK_ESTATE)
 		return lk_fail(err, LK_ESTATE, "%s: stop the daemon first", why.text);
 	if (rc < 0)
@@ -165,59 +145,102 @@ static int present_head(const struct restoring *r, struct ledger_head *head, str
 	return 0;
 }
 
-/* The old file keeps a name of its own. A log of it must not be found beside the new one. */
-static int keep_old(struct restoring *r, struct lk_error *err)
-{
-	char path[4096], kept[4096], name[64];
+/* What the old store is made of: the file, its log, and a file that was ready to follow it. */
+static const char *const old_parts[] = { "", "-wal", ".rebuilt" };
+#define OLD_PARTS (sizeof(old_parts) / sizeof(old_parts[0]))
 
-	(void)snprintf(name, sizeof(name), "linkages.db.before-%lld",
-		       (long long)(r->order->at / LK_SECOND));
-	(void)path_in(path, r->directory, linkages_file.name);
-	(void)path_in(kept, r->directory, name);
-	if (link(path, kept) != 0 && errno != ENOENT)
-		return failed(err, "the old store cannot be kept");
-	(void)path_in(path, r->directory, "linkages.db-wal");
-	(void)snprintf(name, sizeof(name), "linkages.db.before-%lld-wal",
-		       (long long)(r->order->at / LK_SECOND));
-	(void)path_in(kept, r->directory, name);
-	if (rename(path, kept) != 0 && errno != ENOENT)
-		return failed(err, "the old store's log cannot be kept");
-	(void)path_in(path, r->directory, "linkages.mark");
-	(void)unlink(path);
-	return 0;
+static struct place old_name(const struct restoring *r, size_t part)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "linkages.db%s", old_parts[part]);
+	return place_in(r->order->directory, name);
 }
 
-static int change_places(struct restoring *r, struct lk_error *err)
+static struct place kept_name(const struct restoring *r, size_t part)
 {
-	char from[4096], to[4096];
-	int rc = keep_old(r, err);
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "linkages.db.before-%lld%s",
+		       (long long)(r->order->at / LK_SECOND), old_parts[part]);
+	return place_in(r->order->directory, name);
+}
+
+/* Beside the names that they have. */
+static int keep_old(const struct restoring *r, struct lk_error *err)
+{
+	for (size_t i = 0; i < OLD_PARTS; i++) {
+		struct place from = old_name(r, i), to = kept_name(r, i);
+		int rc = disk_link(from.at, to.at);
+
+		if (rc < 0 && rc != -ENOENT)
+			return failed(err, "the old store cannot be kept", rc);
+	}
+	return entries_sync(r->order->directory, err);
+}
+
+static int copy_ready(const struct restoring *r, struct lk_error *err)
+{
+	struct place ready = place_in(r->order->directory, READY);
+	int rc = disk_give(r->copy.at, r->order->directory);
 
 	if (rc < 0)
+		return failed(err, "the copy cannot be given to the daemon's user", rc);
+	if ((rc = path_sync(r->copy.at, err)) < 0)
 		return rc;
-	(void)path_in(from, r->room, linkages_file.name);
-	(void)path_in(to, r->directory, linkages_file.name);
-	if (rename(from, to) != 0)
-		return failed(err, "the restored store cannot take its place");
-	return entries_sync(r->directory, err);
+	if ((rc = disk_rename(r->copy.at, ready.at)) < 0)
+		return failed(err, "the restored store cannot be renamed", rc);
+	return entries_sync(r->order->directory, err);
+}
+
+/* What must never be found beside the restored file: what speaks of the old one. */
+static int old_away(const char *directory, struct lk_error *err)
+{
+	static const char *const old[] = { "linkages.db-wal", "linkages.db-shm", "linkages.mark",
+					   "linkages.suspect", "linkages.db.rebuilt" };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
+		struct place place = place_in(directory, old[i]);
+
+		if ((rc = disk_remove(place.at)) < 0)
+			return failed(err, "the old store cannot be put away", rc);
+	}
+	return entries_sync(directory, err);
+}
+
+int restore_finish(const char *directory, struct lk_error *err)
+{
+	struct place ready = place_in(directory, READY);
+	struct place db = place_in(directory, linkages_file.name);
+	struct disk_file found;
+	int rc;
+
+	if (disk_look(ready.at, &found) < 0)
+		return 0;
+	if ((rc = old_away(directory, err)) < 0)
+		return rc;
+	if ((rc = disk_rename(ready.at, db.at)) < 0)
+		return failed(err, "the restored store cannot take its place", rc);
+	return entries_sync(directory, err);
 }
 
 int store_restore(const struct store_restore *order, struct lk_error *err)
 {
-	struct restoring r = { .directory = order->directory, .order = order };
+	struct restoring r = { .order = order, .copy = place_in(order->directory, COPY) };
 	struct ledger_head before;
-	int rc;
+	int rc = present_head(&r, &before, err);
 
-	(void)snprintf(r.room, sizeof(r.room), "%s/restore", order->directory);
-	if ((rc = present_head(&r, &before, err)) < 0)
+	if (rc < 0)
 		return rc;
-	room_clear(&r);
-	if (mkdir(r.room, 0700) != 0)
-		return failed(err, "the state directory cannot be written");
+	copy_clear(&r);
 	rc = copy_in(&r, err);
 	if (rc == 0)
 		rc = copy_renew(&r, &before, err);
 	if (rc == 0)
-		rc = change_places(&r, err);
-	room_clear(&r);
-	return rc;
+		rc = keep_old(&r, err);
+	if (rc == 0)
+		rc = copy_ready(&r, err);
+	copy_clear(&r);
+	return rc == 0 ? restore_finish(order->directory, err) : rc;
 }

@@ -68,10 +68,15 @@ static int identity_load(struct store *s, struct lk_error *err)
 static int tips_load(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_event_last);
+	int64_t struck = 0;
 	int rc = query_number(&q, &s->tips.position, err);
 
+	if (rc >= 0)
+		rc = store_value_get(s, VALUE_STRUCK_UPTO, &struck, err);
 	if (rc < 0)
 		return rc;
+	if (s->tips.position < struck)
+		s->tips.position = struck;
 	q = query_begin(s, SQL_ledger_tip);
 	if ((rc = query_step(&q, err)) == 1) {
 		s->tips.ledger = column_int(&q);
@@ -197,7 +202,12 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 
 static int store_start(struct store *s, struct lk_error *err)
 {
-	int rc = s->directory != NULL && !s->read_only ? rebuild_finish(s, err) : 0;
+	bool is_whole =
+		s->directory == NULL || s->read_only; /* or a change of places was cut short */
+	int rc = is_whole ? 0 : restore_finish(s->directory, err);
+
+	if (rc == 0 && !is_whole)
+		rc = rebuild_finish(s, err);
 
 	if (rc == 0)
 		rc = store_load(s, &linkages_file, err);

@@ -375,7 +375,9 @@ int __wrap_disk_remove(const char *path);
 int __wrap_disk_rename(const char *from, const char *to);
 int __wrap_disk_sync(const char *path);
 int __wrap_disk_sync_entries(const char *directory);
-int __wrap_disk_read(const char *path, void *at, size_t space);
+int __wrap_disk_link(const char *from, const char *to);
+int __wrap_disk_give(const char *path, const char *like);
+int __wrap_disk_read(const char *path, int64_t offset, void *at, size_t space);
 int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t len);
 
 int __wrap_disk_look(const char *path, struct disk_file *out)
@@ -408,6 +410,22 @@ int __wrap_disk_rename(const char *from, const char *to)
 	return name == NULL ? -ENOENT : names_change(to, name->inode, from);
 }
 
+int __wrap_disk_link(const char *from, const char *to)
+{
+	const struct name *name = name_find(disk.cached, from);
+
+	if (name == NULL || inode_of(to) != NULL)
+		return name == NULL ? -ENOENT : -EEXIST;
+	return names_change(to, name->inode, "");
+}
+
+/* All of this disk is ours. */
+int __wrap_disk_give(const char *path, const char *like)
+{
+	(void)like;
+	return inode_of(path) == NULL ? -ENOENT : 0;
+}
+
 int __wrap_disk_sync(const char *path)
 {
 	struct inode *i = inode_of(path);
@@ -434,11 +452,11 @@ static int file_read(const struct inode *i, int64_t offset, void *at, int64_t le
 	return (int)there;
 }
 
-int __wrap_disk_read(const char *path, void *at, size_t space)
+int __wrap_disk_read(const char *path, int64_t offset, void *at, size_t space)
 {
 	const struct inode *i = inode_of(path);
 
-	return i == NULL ? -ENOENT : file_read(i, 0, at, (int64_t)space);
+	return i == NULL ? -ENOENT : file_read(i, offset, at, (int64_t)space);
 }
 
 int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t len)

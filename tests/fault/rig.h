@@ -44,8 +44,14 @@ struct outside {
 	int64_t acked[HISTORY_SOURCES];      /* told to the outbox */
 	int64_t told[HISTORY_WORKERS];       /* told to the worker's session */
 	uint8_t mailbox[HISTORY_WORKERS][LK_DIGEST];
+	uint8_t era;                         /* outboxes made anew so far */
 	uint32_t answering;                  /* the deed of answers that has begun, + 1 */
 	int64_t answers_upto;                /* it is about the mailbox up to here */
+};
+
+struct gone {
+	int agency;
+	char number[16];
 };
 
 struct rig {
@@ -57,6 +63,8 @@ struct rig {
 	struct lk_error err;
 	bool keeps_all;   /* nothing has happened that the daemon may ask again for */
 	bool replays;     /* it does, in the batch at hand */
+	const struct gone *gone; /* cases that were expunged: whatever names one must be lost */
+	size_t gone_n;
 	int wrong;        /* promises found broken */
 	char what[160];   /* the first of them */
 };
@@ -66,8 +74,12 @@ int rig_open(struct rig *r);
 void rig_close(struct rig *r);
 /* Deeds up to, not including, `until`. 0, or what the first call said that failed. */
 int rig_go(struct rig *r, uint32_t until);
+/* The outboxes are made anew, and begin from their first event. */
+void rig_renew(struct rig *r);
 /* The outboxes send again what they are asked for, of the deeds that were done. 0 or negative. */
 int rig_replay(struct rig *r);
+/* Where a source's outbox is in a store; as if nothing had ever come where it is not known. */
+void rig_stream(struct rig *r, struct store *s, int source, struct stored_stream *out);
 /* What was promised is there: acknowledged events, told notices, whole batches, dense mailboxes. */
 void rig_check(struct rig *r);
 /* What the mailboxes hold: a digest over all tellings. */

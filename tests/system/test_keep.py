@@ -119,7 +119,7 @@ class Keep(unittest.TestCase):
         told, logged = self.told_after_stop()
         self.assertIn("stop the daemon first", self.restore_while_running())
         self.daemon.stop()
-        self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"))
+        self.restore_for_another()
         names = self.rows(self.state("linkages.db"), "SELECT hex(mailbox) FROM worker WHERE mailbox NOT NULL")
         old = self.rows(self.path("old.db"), "SELECT hex(mailbox) FROM worker WHERE mailbox NOT NULL")
         self.assertEqual(len(names), len(old))
@@ -133,6 +133,7 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         self.assertEqual(self.logged(), logged)
         self.assertEqual(self.told(), told)
+        self.assertEqual(self.rows(self.state("linkages.db"), "PRAGMA journal_mode"), [("wal",)])
         cut = self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE basis LIKE 'restored%'")
         self.assertEqual(len(cut), 1)
 
@@ -141,6 +142,19 @@ class Keep(unittest.TestCase):
         both = self.told(), self.logged()
         self.daemon.start()
         return both
+
+    def restore_for_another(self):
+        """Where we may: as root, of a daemon that is another user."""
+        me, it = os.geteuid(), 65534 if os.geteuid() == 0 else os.geteuid()
+        self.give_store_to(it)
+        self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"))
+        self.assertEqual(os.stat(self.state("linkages.db")).st_uid, it)
+        self.give_store_to(me)
+
+    def give_store_to(self, user):
+        folder = self.daemon.path("state")
+        for path in [folder] + [os.path.join(folder, name) for name in os.listdir(folder)]:
+            os.chown(path, user, -1)
 
     def restore_while_running(self):
         return self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("old.db"), status=2)
