@@ -32,6 +32,11 @@
 #define RECEIPTS_US (LK_SECOND / 2)     /* receipts that come together are one write */
 #define RECEIPTS_A_WRITE 256
 #define FAILED_US LK_SECOND /* until a store that failed is asked again */
+/* Of notices in one message. A value has a byte at least: so there are never more than the 8,192 values of a message. */
+#define NOTICES_BYTES 8000
+/* Messages of that size that may wait to leave by one connection; then the session is blocked, and its mail waits on
+ * disk. */
+#define QUEUE 256
 
 struct inbox_session;
 
@@ -58,6 +63,7 @@ struct inbox_session {
 	struct lane_session base;
 	char id[LK_DIGEST_HEX];
 	int64_t credit;
+	int64_t several; /* notices that it takes in one message */
 	bool queued, blocked;
 	struct inbox_session *next_queued;
 	size_t cursor; /* whose turn it is */
@@ -72,6 +78,7 @@ struct inbox {
 	struct inbox_session *first, *last; /* those that have something to be sent */
 	struct mailbox *bucket[BUCKETS];
 	size_t mailboxes_n;
+	struct lk_bytes notices, array; /* of the message that is being made */
 };
 
 /* ---- Mailboxes ---- */
@@ -201,26 +208,74 @@ void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq)
 struct handing {
 	struct inbox *inbox;
 	struct reader *reader;
+	int64_t first; /* of those in inbox->notices */
+	uint32_t n;
 	int sent;
 	int fault;
 };
 
+static struct lk_message one_notice(const struct handing *h)
+{
+	struct lk_message message = { .type = LK_MSG_NOTICE };
+
+	message.notice_sent.session = lk_text_of(h->reader->session->id);
+	message.notice_sent.worker = lk_text_of(h->reader->mailbox->worker);
+	message.notice_sent.seq = h->first;
+	message.notice_sent.notice = lk_span_of(h->inbox->notices.at, h->inbox->notices.len);
+	return message;
+}
+
+static struct lk_message some_notices(const struct handing *h)
+{
+	struct lk_bytes *array = &h->inbox->array;
+	struct lk_message message = { .type = LK_MSG_NOTICES };
+
+	lk_bytes_clear(array);
+	lk_put_array(array, h->n);
+	lk_bytes_add(array, h->inbox->notices.at, h->inbox->notices.len);
+	message.notices_sent.session = lk_text_of(h->reader->session->id);
+	message.notices_sent.worker = lk_text_of(h->reader->mailbox->worker);
+	message.notices_sent.seq = h->first;
+	message.notices_sent.notices = lk_span_of(array->at, array->len);
+	return message;
+}
+
+static void send_notices(struct handing *h)
+{
+	struct inbox_session *session = h->reader->session;
+	const struct lk_message message = h->n == 1 ? one_notice(h) : some_notices(h);
+	bool failed = h->inbox->notices.failed || (h->n > 1 && h->inbox->array.failed);
+
+	h->fault = failed ? LK_EMEMORY : lane_send(h->inbox->lane, session->base.route, &message);
+	if (h->fault < 0)
+		return;
+	h->reader->sent = h->first + h->n - 1;
+	session->credit -= h->n;
+	h->sent += (int)h->n;
+}
+
+static bool goes_along(const struct handing *h, int64_t seq, size_t len)
+{
+	return h->n < h->reader->session->several && seq == h->first + h->n &&
+	       h->inbox->notices.len + len <= NOTICES_BYTES;
+}
+
 static int hand_out(void *context, int64_t seq, const void *body, size_t len)
 {
 	struct handing *h = context;
-	struct inbox_session *session = h->reader->session;
-	struct lk_message message = { .type = LK_MSG_NOTICE };
 
-	message.notice_sent.session = lk_text_of(session->id);
-	message.notice_sent.worker = lk_text_of(h->reader->mailbox->worker);
-	message.notice_sent.seq = seq;
-	message.notice_sent.notice = lk_span_of(body, len);
-	h->fault = lane_send(h->inbox->lane, session->base.route, &message);
-	if (h->fault < 0)
-		return 1;
-	h->reader->sent = seq;
-	session->credit--;
-	h->sent++;
+	if (h->n > 0 && !goes_along(h, seq, len)) {
+		send_notices(h);
+		if (h->fault < 0)
+			return 1;
+		h->n = 0;
+	}
+	if (h->n == 0) {
+		lk_bytes_clear(&h->inbox->notices);
+		h->first = seq;
+	}
+	lk_bytes_add(&h->inbox->notices, body, len);
+	h->n++;
 	return 0;
 }
 
@@ -260,6 +315,8 @@ static int serve_notices(struct inbox *inbox, struct reader *r, int most)
 		store_failed(inbox, &err);
 		return rc;
 	}
+	if (h.n > 0 && h.fault == 0)
+		send_notices(&h);
 	metric_add(METRIC_NOTICES_SENT, h.sent);
 	if (h.fault < 0)
 		r->session->blocked = true;
@@ -491,6 +548,7 @@ static void begin_session(struct inbox *inbox, const struct lane_sender *from,
 	}
 	randombytes_buf(id, sizeof(id));
 	lk_digest_hex(id, session->id);
+	session->several = hello->several > LK_SEVERAL ? LK_SEVERAL : hello->several;
 	lane_open(inbox->lane, from, &session->base);
 	if (join_all(inbox, from, session, hello->workers, &items, &err) < 0) {
 		const struct lane_sender known = { from->route, from->client, &session->base };
@@ -782,6 +840,7 @@ static int make_lane(struct inbox *inbox, struct lk_error *err)
 		.endpoint = inbox->options.endpoint,
 		.takes = LK_INBOX_TAKES,
 		.bite = LANE_BITE,
+		.queue = QUEUE,
 		.handle = handle,
 		.may_stay = may_stay,
 		.ended = ended,
@@ -817,5 +876,7 @@ void inbox_destroy(struct inbox *inbox)
 	loop_timer_destroy(inbox->pump);
 	loop_timer_destroy(inbox->unblock);
 	loop_timer_destroy(inbox->receipts);
+	lk_bytes_free(&inbox->notices);
+	lk_bytes_free(&inbox->array);
 	free(inbox);
 }

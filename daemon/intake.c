@@ -70,6 +70,7 @@ struct intake {
 	size_t streams_n;
 	struct credit credit;
 	bool paused;
+	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
 	struct intake_input input[TURN_BATCH_MAX];
 };
 
@@ -227,6 +228,7 @@ static void send_subscribe(struct intake *intake, const struct lane_sender *from
 	message.subscribe.credit = offer;
 	message.subscribe.safe = stored->safe < next ? stored->safe : next - 1;
 	message.subscribe.refused = as_array(&array, &r->items, r->n);
+	message.subscribe.several = LK_SEVERAL;
 	s->next = next;
 	s->limit = s->told = next - 1 + offer;
 	if (message.subscribe.refused.at != NULL)
@@ -322,8 +324,10 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 	const struct lk_msg_pub_hello *hello = &message->pub_hello;
 	uint8_t epoch[LK_DIGEST];
 
-	/* What waits is committed first, so that the answer is true. */
+	/* What waits is committed first, so that the answer is true. Its acknowledgement may find nobody. */
 	batch_commit(intake->batch);
+	const struct lane_sender now = lane_sender_now(intake->lane, from);
+	from = &now;
 	if (hello->v != LK_PROTOCOL_VERSION)
 		lane_error(intake->lane, from, LANE_VERSION, "1");
 	else if (turn_agency_of(intake->options.turn, hello->source) < 0)
@@ -368,59 +372,112 @@ static void exceeded(struct intake *intake, const struct lane_sender *from, stru
 	send_nak(intake, from->route, s);
 }
 
-static int add_to_batch(struct intake *intake, struct subscription *s,
-			const struct lk_msg_event_sent *event)
+static int add_to_batch(struct intake *intake, struct subscription *s, int64_t seq,
+			struct lk_span event)
 {
 	struct batch_input input = {
 		.source = lk_text_of(s->stream->source),
-		.bytes = event->event.at,
-		.len = event->event.len,
+		.bytes = event.at,
+		.len = event.len,
 		.has_outbox_seq = true,
-		.seq = event->seq,
+		.seq = seq,
 	};
 
 	memcpy(input.epoch, s->stream->epoch, LK_DIGEST);
 	int i = batch_add(intake->batch, &input);
 	if (i < 0)
 		return i;
-	intake->input[i] = (struct intake_input){ s->stream, event->seq, NO_INPUT };
+	intake->input[i] = (struct intake_input){ s->stream, seq, NO_INPUT };
 	s->stream->users++;
 	if (s->last == NO_INPUT)
 		s->first = i;
 	else
 		intake->input[s->last].next = i;
 	s->last = i;
-	if (event->seq == s->stream->next)
+	if (seq == s->stream->next)
 		s->stream->next++;
-	if (event->seq == s->next)
+	if (seq == s->next)
 		s->next++;
 	return 0;
 }
 
-static bool take_event(struct intake *intake, const struct lane_sender *from,
-		       const struct lk_message *message)
+/* NULL: it may not send events, and was told why. */
+static struct subscription *subscription_named(struct intake *intake,
+					       const struct lane_sender *from, struct lk_text name)
 {
-	const struct lk_msg_event_sent *event = &message->event_sent;
 	struct intake_session *session = (struct intake_session *)from->session;
 	uint8_t epoch[LK_DIGEST];
 	struct subscription *s = NULL;
 
-	if (session != NULL && lk_digest_parse(event->epoch, epoch) == 0)
+	if (session != NULL && lk_digest_parse(name, epoch) == 0)
 		s = subscription_find(session, epoch);
 	if (s == NULL)
 		lane_error(intake->lane, from, LANE_NO_SESSION, "say hello first");
 	else if (!roster_may_speak_for(from->client, lk_text_of(s->stream->source)))
 		lane_error(intake->lane, from, LANE_FORBIDDEN,
 			   "this key may not speak for the source any more");
-	else if (event->seq < 1)
+	else
+		return s;
+	return NULL;
+}
+
+/* False: it was not taken, and what follows it is not to be looked at. The session may be over. */
+static bool take_one(struct intake *intake, const struct lane_sender *from, struct subscription *s,
+		     int64_t seq, struct lk_span event)
+{
+	if (seq < 1) {
 		lane_error(intake->lane, from, LANE_MALFORMED, "seq counts from 1");
-	else if (event->seq > s->limit)
+	} else if (seq > s->limit) {
 		exceeded(intake, from, s);
-	else if (event->seq > s->next) {
+	} else if (seq > s->next) {
 		if (s->naked != s->next)
 			send_nak(intake, from->route, s);
-	} else if (add_to_batch(intake, s, event) < 0) {
+	} else if (add_to_batch(intake, s, seq, event) < 0) {
 		lane_error(intake->lane, from, LANE_BUSY, "no memory");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static bool take_event(struct intake *intake, const struct lane_sender *from,
+		       const struct lk_message *message)
+{
+	const struct lk_msg_event_sent *event = &message->event_sent;
+	struct subscription *s = subscription_named(intake, from, event->epoch);
+
+	if (s != NULL)
+		(void)take_one(intake, from, s, event->seq, event->event);
+	return !batch_is_full(intake->batch);
+}
+
+/* The batch may be full in the middle of it: the rest is the next one's. */
+static bool take_events(struct intake *intake, const struct lane_sender *from,
+			const struct lk_message *message)
+{
+	const struct lk_msg_events_sent *sent = &message->events_sent;
+	struct subscription *s = subscription_named(intake, from, sent->epoch);
+	int64_t n = lk_count(sent->events), seq = sent->seq, first = intake->go_on;
+	struct lk_span key, event;
+	size_t cursor = 0;
+
+	intake->go_on = 0;
+	if (s == NULL)
+		return !batch_is_full(intake->batch);
+	if (n < 1 || n > LK_SEVERAL) {
+		lane_error(intake->lane, from, LANE_MALFORMED, "a message has 1 to 128 events");
+		return !batch_is_full(intake->batch);
+	}
+	for (; lk_next(sent->events, &cursor, &key, &event); seq++) {
+		if (seq < first)
+			continue;
+		if (batch_is_full(intake->batch)) {
+			intake->go_on = seq;
+			lane_keep(intake->lane);
+			return false;
+		}
+		if (!take_one(intake, from, s, seq, event))
+			break;
 	}
 	return !batch_is_full(intake->batch);
 }
@@ -453,9 +510,8 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 {
 	static bool (*const takes[])(struct intake *, const struct lane_sender *,
 				     const struct lk_message *) = {
-		[LK_MSG_PUB_HELLO] = take_hello,
-		[LK_MSG_EVENT] = take_event,
-		[LK_MSG_PING] = take_heartbeat,
+		[LK_MSG_PUB_HELLO] = take_hello, [LK_MSG_EVENT] = take_event,
+		[LK_MSG_EVENTS] = take_events,   [LK_MSG_PING] = take_heartbeat,
 		[LK_MSG_PONG] = take_heartbeat,
 	};
 	struct intake *intake = owner;

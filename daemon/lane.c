@@ -58,13 +58,24 @@ enum lane_liveness lane_liveness(const struct lane_session *session, int64_t now
 
 /* ---- Sessions ---- */
 
-static struct lane_session *find(struct lane *lane, lane_route route)
+static struct lane_session *find(const struct lane *lane, lane_route route)
 {
 	struct lane_session *session = lane->bucket[route % BUCKETS];
 
 	while (session != NULL && session->route != route)
 		session = session->next;
 	return session;
+}
+
+struct lane_sender lane_sender_now(const struct lane *lane, const struct lane_sender *from)
+{
+	return (struct lane_sender){ from->route, from->client,
+				     from->session != NULL ? find(lane, from->route) : NULL };
+}
+
+void lane_keep(struct lane *lane)
+{
+	zsock_keep(lane->socket);
 }
 
 void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_session *session)
@@ -177,6 +188,8 @@ static void put_re(const struct lk_message *asked, struct lk_bytes *out)
 		lk_put_text(out, asked->answer.notice);
 	else if (asked->type == LK_MSG_EVENT)
 		lk_put_int(out, asked->event_sent.seq);
+	else if (asked->type == LK_MSG_EVENTS)
+		lk_put_int(out, asked->events_sent.seq);
 	else
 		lk_put_word(out, lk_message_word(asked->type));
 }
@@ -433,6 +446,7 @@ int lane_create(const struct lane_options *options, struct lane **out, struct lk
 		.keys = options->keys,
 		.parts = LANE_FRAMES,
 		.bite = options->bite,
+		.queue = options->queue,
 		.receive = received,
 		.bitten = bitten,
 		.owner = lane,

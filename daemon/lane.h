@@ -30,7 +30,7 @@ struct lane_session {
 	lane_route route;
 	uint8_t key[ROSTER_KEY];
 	int64_t heard_us, spoke_us; /* clock_ticks() */
-	struct zsock_line line;	    /* of its hello */
+	struct zsock_line line;     /* of its hello */
 	struct lane_session *next;  /* in its bucket */
 };
 
@@ -66,6 +66,7 @@ struct lane_options {
 	const char *name, *endpoint;
 	unsigned takes; /* LK_..._TAKES */
 	size_t bite;
+	int queue; /* messages that may wait to leave by one connection; 0: as many as usual */
 	/* False ends the bite. */
 	bool (*handle)(void *owner, const struct lane_sender *from,
 		       const struct lk_message *message);
@@ -96,6 +97,11 @@ void lane_tell(struct lane *lane, lane_route route, const struct lk_message *mes
 void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code,
 		const char *detail);
 
+/* From inside `handle`, which then returns false: the message comes once more, in the next bite. */
+void lane_keep(struct lane *lane);
+/* The sender with the session that it has now: what was sent meanwhile may have ended the one that it had. */
+struct lane_sender lane_sender_now(const struct lane *lane, const struct lane_sender *from);
+
 /* Takes over a session made by the owner, whose key and route are filled from `from`. */
 void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_session *session);
 void lane_end(struct lane *lane, struct lane_session *session);
@@ -103,7 +109,8 @@ void lane_end(struct lane *lane, struct lane_session *session);
 void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
 	       void *context);
 /* Who a session is of, by the table of clients as it is now; NULL: nobody any more. */
-const struct roster_client *lane_client(const struct lane *lane, const struct lane_session *session);
+const struct roster_client *lane_client(const struct lane *lane,
+					const struct lane_session *session);
 size_t lane_count(const struct lane *lane);
 /* After another table of clients: ends the sessions of those who are not in it any more, or may do
  * less than they do; and shuts their connections, once the reason has been told. */

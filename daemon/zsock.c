@@ -50,6 +50,10 @@ struct zsock {
 	struct zsock_options options;
 	char endpoint[512];
 	bool paused;
+	bool due; /* `again` is set */
+	bool keep;
+	zmq_msg_t kept[ZSOCK_PARTS_MAX]; /* a message that is to come once more */
+	size_t kept_n;
 };
 
 /* ---- Context ---- */
@@ -170,6 +174,10 @@ static int set_options(struct zsock *zsock, struct lk_error *err)
 	if (rc == 0 && options->kind == ZSOCK_SUB &&
 	    zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
 		rc = lk_fail(err, LK_ENET, "ZMQ_SUBSCRIBE: %s", zmq_strerror(zmq_errno()));
+	if (rc == 0 && options->queue > 0)
+		rc = set_all(zsock->socket,
+			     &(struct int_option){ ZMQ_SNDHWM, options->queue, "ZMQ_SNDHWM" }, 1,
+			     err);
 	if (rc == 0 && options->keys != NULL)
 		rc = set_lane(zsock->socket, options->keys, err);
 	return rc;
@@ -208,6 +216,45 @@ static bool take(void *socket, zmq_msg_t *parts, size_t *n)
 	return true;
 }
 
+/* Must come back without waiting for an edge. */
+static void look_again(struct zsock *zsock)
+{
+	if (!zsock->due)
+		loop_timer_in(zsock->again, 0);
+	zsock->due = true;
+}
+
+void zsock_keep(struct zsock *zsock)
+{
+	zsock->keep = true;
+}
+
+static void move_parts(zmq_msg_t *to, zmq_msg_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		zmq_msg_init(&to[i]);
+		zmq_msg_move(&to[i], &from[i]);
+	}
+}
+
+/* The message that was kept, else the next. False: none waits. */
+static bool take_next(struct zsock *zsock, zmq_msg_t *parts, size_t *n)
+{
+	if (zsock->kept_n == 0)
+		return take(zsock->socket, parts, n);
+	*n = zsock->kept_n;
+	move_parts(parts, zsock->kept, *n);
+	zsock->kept_n = 0;
+	return true;
+}
+
+static void put_back(struct zsock *zsock, zmq_msg_t *parts, size_t n)
+{
+	move_parts(zsock->kept, parts, n);
+	zsock->kept_n = n;
+	zsock->keep = false;
+}
+
 static bool hand_over(struct zsock *zsock, zmq_msg_t *parts, size_t n)
 {
 	struct zsock_message message = { .n = n };
@@ -228,7 +275,7 @@ void zsock_look(struct zsock *zsock)
 	bool go_on = true, empty = false;
 
 	while (!zsock->paused && go_on && taken < zsock->options.bite) {
-		empty = !take(zsock->socket, parts, &n);
+		empty = !take_next(zsock, parts, &n);
 		if (empty)
 			break;
 		taken++;
@@ -236,10 +283,12 @@ void zsock_look(struct zsock *zsock)
 			go_on = hand_over(zsock, parts, n);
 		else
 			metric_add(METRIC_SHAPE_DROPPED, 1);
+		if (zsock->keep)
+			put_back(zsock, parts, n);
 		close_parts(parts, n < ZSOCK_PARTS_MAX ? n : ZSOCK_PARTS_MAX);
 	}
 	if (!empty && !zsock->paused)
-		loop_timer_in(zsock->again, 0);
+		look_again(zsock);
 	if (taken > 0 && zsock->options.bitten != NULL)
 		zsock->options.bitten(zsock->options.owner);
 }
@@ -249,6 +298,14 @@ static void looked_at(void *context)
 	zsock_look(context);
 }
 
+static void came_back(void *context)
+{
+	struct zsock *zsock = context;
+
+	zsock->due = false;
+	zsock_look(zsock);
+}
+
 void zsock_pause(struct zsock *zsock)
 {
 	if (zsock->paused)
@@ -256,6 +313,7 @@ void zsock_pause(struct zsock *zsock)
 	zsock->paused = true;
 	loop_watch_pause(zsock->watch);
 	loop_timer_cancel(zsock->again);
+	zsock->due = false;
 }
 
 /* Whatever came meanwhile has spent its edge: look. */
@@ -265,7 +323,7 @@ void zsock_resume(struct zsock *zsock)
 		return;
 	zsock->paused = false;
 	loop_watch_resume(zsock->watch);
-	loop_timer_in(zsock->again, 0);
+	look_again(zsock);
 }
 
 bool zsock_paused(const struct zsock *zsock)
@@ -344,7 +402,7 @@ int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n)
 	}
 	/* A send can swallow the edge that tells of a message. */
 	if (!zsock->paused)
-		loop_timer_in(zsock->again, 0);
+		look_again(zsock);
 	return rc;
 }
 
@@ -376,13 +434,13 @@ static int join_loop(struct zsock *zsock, struct lk_error *err)
 
 	if (zmq_getsockopt(zsock->socket, ZMQ_FD, &fd, &size) != 0)
 		return lk_fail(err, LK_ENET, "ZMQ_FD: %s", zmq_strerror(zmq_errno()));
-	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, looked_at, zsock, &zsock->again,
+	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, came_back, zsock, &zsock->again,
 			       err);
 	if (rc == 0)
 		rc = loop_watch_create(zsock->options.loop, fd, looked_at, zsock, &zsock->watch,
 				       err);
 	if (rc == 0)
-		loop_timer_in(zsock->again, 0);
+		look_again(zsock);
 	return rc;
 }
 
@@ -418,6 +476,7 @@ void zsock_destroy(struct zsock *zsock)
 		return;
 	loop_watch_destroy(zsock->watch);
 	loop_timer_destroy(zsock->again);
+	close_parts(zsock->kept, zsock->kept_n);
 	if (zsock->socket != NULL)
 		zmq_close(zsock->socket);
 	free(zsock);

@@ -64,6 +64,7 @@ struct zsock_options {
 	const struct key_pair *keys; /* NULL: in-process, no CURVE */
 	size_t parts;                /* a message of another number is dropped whole and counted */
 	size_t bite;                 /* messages at most before others have their turn */
+	int queue; /* messages that may wait to leave by one connection; 0: as many as usual */
 	/* One message, borrowed until it returns. False ends the bite. */
 	bool (*receive)(void *owner, const struct zsock_message *message);
 	void (*bitten)(void *owner); /* after a bite that brought something; may be NULL */
@@ -80,6 +81,9 @@ int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n) LK
 void zsock_pause(struct zsock *zsock);
 void zsock_resume(struct zsock *zsock);
 bool zsock_paused(const struct zsock *zsock);
+/* From inside `receive`, which then returns false: the message was not used up; it comes once more, as
+ * the first of the next bite. */
+void zsock_keep(struct zsock *zsock);
 /* One bite, now. */
 void zsock_look(struct zsock *zsock);
 /* The endpoint as bound: a wildcard port is a number here. */

@@ -221,6 +221,7 @@ static int say_hello(struct lk_inbox *b, struct lk_error *err)
 		hello.sub_hello.v = LK_PROTOCOL_VERSION;
 		hello.sub_hello.client = lk_text_of(b->client);
 		hello.sub_hello.workers = lk_span_of(list.at, list.len);
+		hello.sub_hello.several = LK_SEVERAL;
 		say(b, &hello);
 	}
 	lk_bytes_free(&list);
@@ -420,30 +421,54 @@ static bool is_ours(const struct lk_inbox *b, struct lk_text session)
 	return dealer_connected(b->dealer) && lk_text_says(session, b->session);
 }
 
-static int take_notice(struct lk_inbox *b, struct lk_error *err)
+static int store_notice(struct lk_inbox *b, struct mailbox *m, int64_t seq, struct lk_span notice,
+			struct lk_error *err)
 {
-	const struct lk_msg_notice_sent *n = &b->in.notice_sent;
-	struct mailbox *m = mailbox_of(b, n->worker);
 	int code;
 
-	if (m == NULL || !is_ours(b, n->session))
-		return 0;
 	b->credit--;
-	if (n->seq <= m->place.last)
+	if (seq <= m->place.last)
 		return 0;
-	if (n->seq != m->place.last + 1) {
+	if (seq != m->place.last + 1) {
 		dealer_drop(b->dealer, "the daemon passed over a notice; connecting again");
 		return 0;
 	}
 	code = store_open_batch(b, err);
 	if (code == 0)
-		code = lk_inbox_store_put(b->store, n->worker, n->seq, n->notice, err);
+		code = lk_inbox_store_put(b->store, lk_text_of(m->worker), seq, notice, err);
 	if (code < 0)
 		return code;
-	m->place.last = n->seq;
+	m->place.last = seq;
 	m->unreceipted = b->unreceipted = true;
 	b->news |= code == 1;
 	return 0;
+}
+
+static int take_notice(struct lk_inbox *b, struct lk_error *err)
+{
+	const struct lk_msg_notice_sent *n = &b->in.notice_sent;
+	struct mailbox *m = mailbox_of(b, n->worker);
+
+	if (m == NULL || !is_ours(b, n->session))
+		return 0;
+	return store_notice(b, m, n->seq, n->notice, err);
+}
+
+static int take_notices(struct lk_inbox *b, struct lk_error *err)
+{
+	const struct lk_msg_notices_sent *n = &b->in.notices_sent;
+	struct mailbox *m = mailbox_of(b, n->worker);
+	struct lk_span key, notice;
+	size_t cursor = 0;
+	int64_t seq = n->seq;
+	int code = 0;
+
+	if (m == NULL || !is_ours(b, n->session))
+		return 0;
+	while (code == 0 && dealer_connected(b->dealer) &&
+	       lk_next(n->notices, &cursor, &key, &notice))
+		code = store_notice(b, m, seq++, notice, err);
+	return code;
 }
 
 static int take_caughtup(struct lk_inbox *b, struct lk_error *err)
@@ -551,9 +576,9 @@ static const struct {
 	int (*take)(struct lk_inbox *b, struct lk_error *err);
 } takes[] = {
 	{ LK_MSG_WELCOME, take_welcome },   { LK_MSG_NOTICE, take_notice },
-	{ LK_MSG_CAUGHTUP, take_caughtup }, { LK_MSG_ANSWERED, take_answered },
-	{ LK_MSG_PING, take_ping },         { LK_MSG_PONG, take_pong },
-	{ LK_MSG_ERROR, take_error },
+	{ LK_MSG_NOTICES, take_notices },   { LK_MSG_CAUGHTUP, take_caughtup },
+	{ LK_MSG_ANSWERED, take_answered }, { LK_MSG_PING, take_ping },
+	{ LK_MSG_PONG, take_pong },         { LK_MSG_ERROR, take_error },
 };
 
 static int take_frame(struct lk_inbox *b, struct lk_span frame, struct lk_error *err)

@@ -55,7 +55,8 @@ static int members_decode(const char *what, const struct field *fields, struct l
 
 /* Where events come in, what an event holds is judged with the event: a bad one is its publisher's
  * to be told of, and no reason to refuse the message around it. */
-static int frame_scan(const void *bytes, size_t len, const char *sealed, struct lk_error *err)
+static int frame_scan(const void *bytes, size_t len, const char *const *sealed,
+		      struct lk_error *err)
 {
 	struct scan scan;
 
@@ -66,13 +67,36 @@ static int frame_scan(const void *bytes, size_t len, const char *sealed, struct 
 		       "%zu bytes that are not one bounded map: %s", len, scan.detail);
 }
 
+static const char event_member[] = "event", events_member[] = "events";
+
+/* Was a member measured only that this message does not know for one that carries events? */
+static bool must_scan_again(struct lk_span map, int type)
+{
+	bool one = lk_get(map, event_member).at != NULL,
+	     many = lk_get(map, events_member).at != NULL;
+
+	return (one && type != LK_MSG_EVENT) || (many && type != LK_MSG_EVENTS);
+}
+
+/* As the first scan was, but for what its own message seals. */
+static int scan_again(const void *bytes, size_t len, int type, struct lk_error *err)
+{
+	const char *const sealed[] = { type == LK_MSG_EVENT    ? event_member
+				       : type == LK_MSG_EVENTS ? events_member
+							       : NULL,
+				       NULL };
+
+	return frame_scan(bytes, len, sealed, err);
+}
+
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err)
 {
-	const char *sealed = (takes & LK_TAKES(LK_MSG_EVENT)) != 0 ? "event" : NULL;
+	static const char *const carriers[] = { event_member, events_member, NULL };
+	bool sealed = (takes & LK_TAKES(LK_MSG_EVENT)) != 0;
 	struct lk_span map = lk_span_of(bytes, len);
 	struct lk_text word;
-	int type, rc = frame_scan(bytes, len, sealed, err);
+	int type, rc = frame_scan(bytes, len, sealed ? carriers : NULL, err);
 
 	if (rc < 0)
 		return rc;
@@ -82,8 +106,8 @@ int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_m
 	type = message_type(word, takes);
 	if (type < 0)
 		return lk_fail(err, LK_EWIRE, "a message of a name that is not spoken here");
-	if (sealed != NULL && type != LK_MSG_EVENT)
-		rc = frame_scan(bytes, len, NULL, err);
+	if (sealed && must_scan_again(map, type))
+		rc = scan_again(bytes, len, type, err);
 	if (rc < 0)
 		return rc;
 	memset(out, 0, sizeof(*out));

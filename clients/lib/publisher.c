@@ -13,6 +13,7 @@
 /* So much in one call of process, then the caller's loop turns. */
 #define FRAMES_A_BITE 64
 #define EVENTS_A_BITE 512
+#define BYTES_A_MESSAGE (32 * 1024) /* of events that go together */
 
 struct lk_publisher {
 	struct dealer *dealer;
@@ -20,8 +21,12 @@ struct lk_publisher {
 	void *context;
 	void (*settled)(void *context, int64_t upto);
 	void (*renewed)(void *context);
-	int64_t cursor; /* next seq to send */
-	int64_t limit;  /* highest seq that may be sent */
+	int64_t cursor;  /* next seq to send */
+	int64_t limit;   /* highest seq that may be sent */
+	int64_t several; /* events that the daemon takes in one message */
+	struct lk_bytes events,
+		array; /* of the message that is being made: `waiting` events from `cursor` on */
+	uint32_t waiting;
 	bool just_renewed; /* the hello that was answered last was of an epoch made for this connection */
 	struct lk_message in; /* the message at hand; borrows from the dealer's frame */
 };
@@ -61,6 +66,8 @@ void lk_publisher_destroy(struct lk_publisher *p)
 	if (p == NULL)
 		return;
 	dealer_destroy(p->dealer);
+	lk_bytes_free(&p->events);
+	lk_bytes_free(&p->array);
 	free(p);
 }
 
@@ -107,19 +114,58 @@ static void say_last(struct lk_publisher *p, enum lk_message_type type)
 	say(p, &message);
 }
 
-/* Non-zero stops: the queue is full, and the dealer turns readable when it is not. */
-static int send_one(void *context, int64_t seq, const void *event, size_t len)
+static bool say_event(struct lk_publisher *p)
 {
-	struct lk_publisher *p = context;
 	struct lk_outbox_state state = state_of(p);
 	struct lk_message message = { .type = LK_MSG_EVENT };
 
 	message.event_sent.epoch = lk_text_of(state.epoch);
-	message.event_sent.seq = seq;
-	message.event_sent.event = lk_span_of(event, len);
-	if (!dealer_say(p->dealer, &message))
+	message.event_sent.seq = p->cursor;
+	message.event_sent.event = lk_span_of(p->events.at, p->events.len);
+	return dealer_say(p->dealer, &message);
+}
+
+static bool say_events(struct lk_publisher *p)
+{
+	struct lk_outbox_state state = state_of(p);
+	struct lk_message message = { .type = LK_MSG_EVENTS };
+
+	lk_bytes_clear(&p->array);
+	lk_put_array(&p->array, p->waiting);
+	lk_bytes_add(&p->array, p->events.at, p->events.len);
+	message.events_sent.epoch = lk_text_of(state.epoch);
+	message.events_sent.seq = p->cursor;
+	message.events_sent.events = lk_span_of(p->array.at, p->array.len);
+	return !p->array.failed && dealer_say(p->dealer, &message);
+}
+
+/* Non-zero stops: the queue is full, and the dealer turns readable when it is not. */
+static int send_waiting(struct lk_publisher *p)
+{
+	uint32_t n = p->waiting;
+	bool sent = n == 0 || (!p->events.failed && (n == 1 ? say_event(p) : say_events(p)));
+
+	p->waiting = 0;
+	lk_bytes_clear(&p->events);
+	if (!sent)
 		return 1;
-	p->cursor = seq + 1;
+	p->cursor += n;
+	return 0;
+}
+
+/* The outbox's numbers are dense, but a range that was deleted ends what goes together. */
+static int send_one(void *context, int64_t seq, const void *event, size_t len)
+{
+	struct lk_publisher *p = context;
+	bool goes_along = p->waiting < p->several && seq == p->cursor + p->waiting &&
+			  p->events.len + len <= BYTES_A_MESSAGE;
+
+	if (p->waiting > 0 && !goes_along && send_waiting(p) != 0)
+		return 1;
+	if (p->waiting == 0)
+		p->cursor = seq;
+	lk_bytes_add(&p->events, event, len);
+	p->waiting++;
 	return 0;
 }
 
@@ -128,13 +174,14 @@ static int send_events(struct lk_publisher *p, struct lk_error *err)
 	int64_t last = state_of(p).last;
 	int64_t upto = p->limit < last ? p->limit : last;
 	int64_t n = upto - p->cursor + 1;
-	int code;
+	int code, left;
 
 	if (!dealer_connected(p->dealer) || n <= 0)
 		return 0;
 	code = lk_outbox_read(p->outbox, p->cursor, (int)(n < EVENTS_A_BITE ? n : EVENTS_A_BITE),
 			      send_one, p, err);
-	if (code > 0 && n > EVENTS_A_BITE)
+	left = send_waiting(p);
+	if (code > 0 && left == 0 && n > EVENTS_A_BITE)
 		dealer_again(p->dealer);
 	return code < 0 ? code : 0;
 }
@@ -237,6 +284,7 @@ static int take_subscribe(struct lk_publisher *p, struct lk_error *err)
 		return code;
 	p->cursor = s->next;
 	p->limit = s->next - 1 + s->credit;
+	p->several = s->several;
 	p->just_renewed = false;
 	dealer_greeted(p->dealer);
 	return 0;

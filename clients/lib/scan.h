@@ -48,10 +48,10 @@ int scan_value(const void *bytes, size_t len, const struct lk_limits *limits,
 int scan_map(const void *bytes, size_t len, const struct lk_limits *limits,
 	     struct scan *out) LK_MUST_CHECK;
 
-/* As scan_map(), but the outermost map's member `sealed` (NULL: none) is only measured, whatever it
- * holds: who opens it scans it by its own limits. */
-int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits, const char *sealed,
-		  struct scan *out) LK_MUST_CHECK;
+/* As scan_map(), but members of the outermost map whose names are in `sealed` (a list that NULL ends; NULL: none)
+ * are only measured, whatever they hold: who opens one scans it by its own limits. */
+int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits,
+		  const char *const *sealed, struct scan *out) LK_MUST_CHECK;
 
 enum span_kind span_kind(struct lk_span value);
 

@@ -243,7 +243,8 @@ uint32_t text_characters(struct lk_text text)
 struct scanner {
 	const uint8_t *at, *end;
 	const struct lk_limits *limits;
-	const char *sealed; /* a member of the outermost map that is only measured; or NULL */
+	const char *const
+		*sealed; /* members of the outermost map that are only measured; or NULL */
 	unsigned items;
 	struct scan *scan;
 };
@@ -330,7 +331,13 @@ static size_t value_size(const uint8_t *at, size_t left);
 
 static bool is_sealed(const struct scanner *s, struct lk_text key, unsigned depth)
 {
-	return s->sealed != NULL && depth + 1 == s->limits->depth && lk_text_says(key, s->sealed);
+	const char *const *name = s->sealed;
+
+	if (name == NULL || depth + 1 != s->limits->depth)
+		return false;
+	while (*name != NULL && !lk_text_says(key, *name))
+		name++;
+	return *name != NULL;
 }
 
 /* Steps over one value, of whatever kinds. */
@@ -406,7 +413,7 @@ static int scan_one(struct scanner *s, unsigned depth)
 }
 
 static int scan_whole(const void *bytes, size_t len, const struct lk_limits *limits,
-		      const char *sealed, struct scan *out)
+		      const char *const *sealed, struct scan *out)
 {
 	struct scanner s = { .at = bytes,
 			     .end = (const uint8_t *)bytes + len,
@@ -431,8 +438,8 @@ int scan_value(const void *bytes, size_t len, const struct lk_limits *limits, st
 	return scan_whole(bytes, len, limits, NULL, out);
 }
 
-int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits, const char *sealed,
-		  struct scan *out)
+int scan_envelope(const void *bytes, size_t len, const struct lk_limits *limits,
+		  const char *const *sealed, struct scan *out)
 {
 	if (scan_whole(bytes, len, limits, sealed, out) < 0)
 		return -1;

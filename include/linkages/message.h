@@ -27,10 +27,13 @@
 	F(first, "first", NUMBER, REQUIRED) F(last, "last", NUMBER, REQUIRED) F(acked, "acked", NUMBER, REQUIRED)
 #define LK_FIELDS_event_sent(F) \
 	F(epoch, "epoch", KEY, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) F(event, "event", RAW, NULLABLE)
+/* events: the events of seq, seq + 1, ...; only to a daemon that says `several` in `subscribe`, and at most so many */
+#define LK_FIELDS_events_sent(F) \
+	F(epoch, "epoch", KEY, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) F(events, "events", LIST, REQUIRED)
 /* intake, daemon to publisher. refused: [{seq, reason, field, detail}] */
 #define LK_FIELDS_subscribe(F) \
 	F(epoch, "epoch", KEY, REQUIRED) F(next, "next", NUMBER, REQUIRED) F(credit, "credit", NUMBER, REQUIRED) \
-	F(safe, "safe", NUMBER, REQUIRED) F(refused, "refused", LIST, REQUIRED)
+	F(safe, "safe", NUMBER, REQUIRED) F(refused, "refused", LIST, REQUIRED) F(several, "several", NUMBER, OPTIONAL)
 #define LK_FIELDS_ack(F) \
 	F(epoch, "epoch", KEY, REQUIRED) F(upto, "upto", NUMBER, REQUIRED) F(safe, "safe", NUMBER, REQUIRED) \
 	F(credit, "credit", NUMBER, REQUIRED) F(refused, "refused", LIST, REQUIRED)
@@ -47,7 +50,8 @@
 
 /* inbox, client to daemon. workers: [{worker, mailbox, last}], mailbox nil where the client has none yet */
 #define LK_FIELDS_sub_hello(F) \
-	F(v, "v", NUMBER, REQUIRED) F(client, "client", WORD(64), REQUIRED) F(workers, "workers", LIST, REQUIRED)
+	F(v, "v", NUMBER, REQUIRED) F(client, "client", WORD(64), REQUIRED) F(workers, "workers", LIST, REQUIRED) \
+	F(several, "several", NUMBER, OPTIONAL)
 #define LK_FIELDS_hello_worker(F) \
 	F(worker, "worker", WORKER, REQUIRED) F(mailbox, "mailbox", RAW, OPTIONAL) F(last, "last", NUMBER, REQUIRED)
 #define LK_FIELDS_credit(F) F(session, "session", KEY, REQUIRED) F(n, "n", NUMBER, REQUIRED)
@@ -65,6 +69,10 @@
 #define LK_FIELDS_notice_sent(F) \
 	F(session, "session", KEY, REQUIRED) F(worker, "worker", WORKER, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) \
 	F(notice, "notice", RAW, REQUIRED)
+/* notices: those of seq, seq + 1, ...; only to a client that says `several` in `hello`, and at most so many */
+#define LK_FIELDS_notices_sent(F) \
+	F(session, "session", KEY, REQUIRED) F(worker, "worker", WORKER, REQUIRED) F(seq, "seq", NUMBER, REQUIRED) \
+	F(notices, "notices", LIST, REQUIRED)
 #define LK_FIELDS_caughtup(F) \
 	F(session, "session", KEY, REQUIRED) F(worker, "worker", WORKER, REQUIRED) F(seq, "seq", NUMBER, REQUIRED)
 #define LK_FIELDS_answered(F) \
@@ -89,7 +97,8 @@
 	M(LK_MSG_RECEIPT, receipt, "receipt") M(LK_MSG_ANSWER, answer, "answer") \
 	M(LK_MSG_WELCOME, welcome, "welcome") M(LK_MSG_NOTICE, notice_sent, "notice") \
 	M(LK_MSG_CAUGHTUP, caughtup, "caughtup") M(LK_MSG_ANSWERED, answered, "answered") \
-	M(LK_MSG_VERB, verb, "verb") M(LK_MSG_REPLY, reply, "reply")
+	M(LK_MSG_VERB, verb, "verb") M(LK_MSG_REPLY, reply, "reply") \
+	M(LK_MSG_EVENTS, events_sent, "events") M(LK_MSG_NOTICES, notices_sent, "notices")
 #define LK_MESSAGE_ITEMS(M) \
 	M(LK_ITEM_REFUSED, refused_item, "") M(LK_ITEM_HELLO_WORKER, hello_worker, "") \
 	M(LK_ITEM_WELCOME_WORKER, welcome_worker, "")
@@ -111,9 +120,14 @@ struct lk_message {
 #undef LK_UNION_MEMBER
 };
 
+/* The most events or notices that one message of ours holds, and that is taken of others. */
+#define LK_SEVERAL 128
+
 /* Who is listening, and so which messages may come: a set of types. */
 #define LK_TAKES(type) (1u << (type))
-#define LK_INTAKE_TAKES (LK_TAKES(LK_MSG_PUB_HELLO) | LK_TAKES(LK_MSG_EVENT) | LK_TAKES(LK_MSG_PING) | LK_TAKES(LK_MSG_PONG))
+#define LK_INTAKE_TAKES \
+	(LK_TAKES(LK_MSG_PUB_HELLO) | LK_TAKES(LK_MSG_EVENT) | LK_TAKES(LK_MSG_EVENTS) | LK_TAKES(LK_MSG_PING) | \
+	 LK_TAKES(LK_MSG_PONG))
 #define LK_PUBLISHER_TAKES \
 	(LK_TAKES(LK_MSG_SUBSCRIBE) | LK_TAKES(LK_MSG_ACK) | LK_TAKES(LK_MSG_NAK) | LK_TAKES(LK_MSG_PING) | \
 	 LK_TAKES(LK_MSG_PONG) | LK_TAKES(LK_MSG_ERROR))
@@ -121,15 +135,15 @@ struct lk_message {
 	(LK_TAKES(LK_MSG_SUB_HELLO) | LK_TAKES(LK_MSG_CREDIT) | LK_TAKES(LK_MSG_RECEIPT) | LK_TAKES(LK_MSG_ANSWER) | \
 	 LK_TAKES(LK_MSG_PING) | LK_TAKES(LK_MSG_PONG))
 #define LK_WORKER_TAKES \
-	(LK_TAKES(LK_MSG_WELCOME) | LK_TAKES(LK_MSG_NOTICE) | LK_TAKES(LK_MSG_CAUGHTUP) | LK_TAKES(LK_MSG_ANSWERED) | \
-	 LK_TAKES(LK_MSG_PING) | LK_TAKES(LK_MSG_PONG) | LK_TAKES(LK_MSG_ERROR))
+	(LK_TAKES(LK_MSG_WELCOME) | LK_TAKES(LK_MSG_NOTICE) | LK_TAKES(LK_MSG_NOTICES) | LK_TAKES(LK_MSG_CAUGHTUP) | \
+	 LK_TAKES(LK_MSG_ANSWERED) | LK_TAKES(LK_MSG_PING) | LK_TAKES(LK_MSG_PONG) | LK_TAKES(LK_MSG_ERROR))
 #define LK_CONTROL_TAKES LK_TAKES(LK_MSG_VERB)
 #define LK_ASKER_TAKES (LK_TAKES(LK_MSG_REPLY) | LK_TAKES(LK_MSG_ERROR))
 
 /* Scans and decodes one lane message. 0; LK_EWIRE, or LK_EREFUSED for one of more values or bytes than a message may
  * have, with a sentence that repeats nothing of the bytes. Where events may
- * come, event_sent.event is only measured: lk_event_decode() judges it, so that a bad event is a dead letter with a name
- * and not the end of its publisher's session. */
+ * come, event_sent.event and events_sent.events are only measured: lk_event_decode() judges each, so that a bad event is a
+ * dead letter with a name and not the end of its publisher's session. */
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err) LK_MUST_CHECK;
 /* The value of `m`. */

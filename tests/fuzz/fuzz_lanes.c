@@ -211,6 +211,8 @@ static int heard(void *context, const char *socket, const struct zsock_part *par
 					       NULL) == 0);
 	if (message.type == LK_MSG_NOTICE)
 		must(may_read(route, message.notice_sent.worker));
+	if (message.type == LK_MSG_NOTICES)
+		must(may_read(route, message.notices_sent.worker));
 	return play.fault;
 }
 

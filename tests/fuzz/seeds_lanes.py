@@ -27,8 +27,8 @@ def hello(who, source, first=1, last=9, acked=0, epoch=EPOCH):
     return say(who, "hello", v=1, source=source, epoch=epoch, first=first, last=last, acked=acked)
 
 
-def read(who, *workers, last=0, mailbox=None):
-    return say(who, "hello", v=1, client="x", workers=[{"worker": w, "mailbox": mailbox, "last": last} for w in workers])
+def read(who, *workers, last=0, mailbox=None, **more):
+    return say(who, "hello", v=1, client="x", workers=[{"worker": w, "mailbox": mailbox, "last": last} for w in workers], **more)
 
 
 def session(n):
@@ -44,6 +44,11 @@ def event(source, number, type_, **members):
 
 def sent(who, source, number, type_, seq=None, **members):
     return say(who, "event", epoch=EPOCH, seq=seq or number, event=event(source, number, type_, **members))
+
+
+def several(who, source, first, *types):
+    return say(who, "events", epoch=EPOCH, seq=first,
+               events=[event(source, n, type_, **members) for n, (type_, members) in enumerate(types, first)])
 
 
 def verb(who, which, n=1, **args):
@@ -66,6 +71,10 @@ PLAYS = {
     "answered": CROSSED + say(GARCIA, "answer", session=session(2), worker="garcia", notice="0" * 32) + step(TURN),
     "consent": CROSSED + sent(CWS, "cws-cms", 3, "consent.signed", consent="c") + sent(CWS, "cws-cms", 4, "case.status", status="fr")
     + sent(CWS, "cws-cms", 5, "consent.revoked", consent="c") + step(TURN),
+    "several": read(GARCIA, "garcia", several=9) + CREDIT + hello(CWS, "cws-cms")
+    + several(CWS, "cws-cms", 1, ("case.opened", {"status": "fm"}), ("worker.assigned", {"role": "social_worker", "worker": "garcia"}),
+              ("no.such", {})) + CALWORKS_SIDE + step(TURN) + several(CWS, "cws-cms", 2, *7 * [("contact.made", {"kind": "phone"})])
+    + several(CWS, "cws-cms", 8) + step(TURN),
     "gap": hello(CWS, "cws-cms", first=5, last=9, acked=4) + sent(CWS, "cws-cms", 9, "contact.made", kind="phone") + step(TURN)
     + say(CWS, "ping", last=9) + say(CWS, "pong", last=9),
     "beyond_credit": hello(CWS, "cws-cms") + 2 * sent(CWS, "cws-cms", 1, "contact.made", seq=99, kind="phone"),

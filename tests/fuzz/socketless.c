@@ -17,7 +17,7 @@ struct zsock_context {
 
 struct zsock {
 	struct zsock_options options;
-	bool paused;
+	bool paused, keep;
 };
 
 static struct {
@@ -58,10 +58,17 @@ void socketless_say(const char *socket, const struct zsock_part *parts, size_t n
 		return;
 	memcpy(message.part, parts, n * sizeof(*parts));
 	world.line = line;
-	(void)zsock->options.receive(zsock->options.owner,
-				     &message); /* each is a bite of its own */
-	if (zsock->options.bitten != NULL)
-		zsock->options.bitten(zsock->options.owner);
+	do { /* each is a bite of its own */
+		zsock->keep = false;
+		(void)zsock->options.receive(zsock->options.owner, &message);
+		if (zsock->options.bitten != NULL)
+			zsock->options.bitten(zsock->options.owner);
+	} while (zsock->keep && !zsock->paused);
+}
+
+void zsock_keep(struct zsock *zsock)
+{
+	zsock->keep = true;
 }
 
 int zsock_begin(struct zsock_context **out, struct lk_error *err)

@@ -200,6 +200,55 @@ class Places(InboxTest):
         self.assertEqual(self.asker().ok("status")["alarms"]["mailbox_ahead"], {"stands": False, "raised": 1})
 
 
+class Several(InboxTest):
+    """Notices of a row in one message, to a client that says it takes them; to others one by one."""
+
+    def said(self, several, credit, last=0):
+        worker = self.welcomed()
+        place = {"worker": "garcia", "mailbox": worker.store["garcia"]["mailbox"], "last": last}
+        worker.send("hello", v=1, client="python", workers=[place], several=several)
+        worker.session = worker.expect("welcome")["session"]
+        worker.credit(credit)
+        return worker
+
+    def rows(self, worker, n):
+        """What carries the next n notices: how many each message has, and their seqs."""
+        sizes, seqs, told = [], [], []
+        while len(seqs) < n:
+            message = worker.receive()
+            if message["m"] == "caughtup":
+                continue
+            notices = message["notices"] if message["m"] == "notices" else [message["notice"]]
+            self.assertEqual(message["m"] == "notices", len(notices) > 1)
+            sizes.append(len(notices))
+            seqs += range(message["seq"], message["seq"] + len(notices))
+            told += notices
+        return sizes, seqs, told
+
+    def test_rows_are_dense_within_credit_and_the_same_notices(self):
+        self.tell(20)
+        all_of_them = list(range(1, 61))
+        one_by_one = self.rows(self.welcomed(credit=100), 60)
+        self.assertEqual(one_by_one[:2], ([1] * 60, all_of_them))
+        for several, most in ((1, 1), (0, 1), (7, 7), (128, 128), (1 << 40, 128)):
+            with self.subTest(several=several):
+                sizes, seqs, told = self.rows(self.said(several, 100), 60)
+                self.assertLessEqual(max(sizes), most)
+                self.assertEqual(seqs, all_of_them)
+                self.assertEqual(told, one_by_one[2])
+                self.assertEqual(max(sizes) > 1, most > 1)
+
+    def test_each_uses_one_credit(self):
+        self.tell(5)
+        worker = self.said(128, 4)
+        self.assertEqual(self.rows(worker, 4)[1], [1, 2, 3, 4])
+        self.say_nothing_more(worker)
+        worker.credit(1)
+        self.assertEqual(self.rows(worker, 1)[1], [5])
+        worker.send("receipt", session=worker.session, worker="garcia", upto=5)
+        self.assertEqual(self.rows(self.said(128, 100, last=5), 10)[1], list(range(6, 16)))
+
+
 class Sessions(InboxTest):
     def test_two_sessions_of_one_worker(self):
         """Both get everything; an answer in one answers in both; whoever comes later is told who answered, and when."""

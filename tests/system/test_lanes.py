@@ -150,6 +150,14 @@ class Intake(LaneTest):
         error = agency.expect("error")
         self.assertEqual((error["code"], error["re"]), ("no_session", 1))
 
+    def test_the_credit_may_end_in_the_middle_of_a_message(self):
+        agency = self.subscribed(contacts(50))
+        agency.send("events", epoch=EPOCH, seq=1, events=agency.outbox[:30])
+        self.assertEqual(agency.expect("nak")["want"], 21)
+        self.assertEqual(agency.expect("ack")["upto"], 20)
+        agency.send("events", epoch=EPOCH, seq=21, events=agency.outbox[20:])
+        self.assertEqual(agency.expect("error")["code"], "busy")
+
     def test_one_nak_for_one_gap(self):
         agency = self.subscribed(contacts(10))
         for seq in (3, 4, 5):

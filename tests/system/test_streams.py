@@ -235,6 +235,86 @@ class Order(Streams):
 FLOOD = 7_000
 
 
+class Several(Streams):
+    """Events of a row in one message are as many events."""
+
+    def configure(self):
+        with open(self.daemon.path("linkages.yaml"), "a", encoding="utf-8") as f:
+            f.write("intake: {credit: 1000}\nlog: {level: debug}\n")
+
+    def send(self, agency, first, events):
+        agency.send("events", epoch=agency.epoch, seq=first, events=events)
+
+    def test_a_batch_may_end_in_the_middle_of_a_message(self):
+        """The first batch has 256 events at most; its messages have 100 each, one event of them is none."""
+        outbox = contacts(700)
+        outbox[449] = "none"
+        agency = self.publisher(outbox)
+        agency.hello()
+        subscribe = agency.expect("subscribe")
+        self.assertGreaterEqual(subscribe["several"], 100)
+        agency.subscribed(subscribe)
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            for first in range(1, 701, 100):
+                self.send(agency, first, outbox[first - 1:first + 99])
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.settle(agency, 700)
+        self.assertEqual(agency.refused, {450: ("malformed", None)})
+        with open(self.daemon.path("log"), encoding="utf-8") as f:
+            batches = [int(n) for n in re.findall(r"^batch lane=intake n=(\d+) ", f.read(), re.MULTILINE)]
+        self.assertEqual(sum(batches), 700)
+        self.assertTrue(any(sum(batches[:i]) % 100 for i in range(1, len(batches))), f"none ended in the middle: {batches}")
+        self.assertEqual(self.stored(), [(e["id"],) for e in outbox if e != "none"])
+
+    def test_what_lies_below_is_repeated_and_a_gap_is_asked_for(self):
+        agency = self.subscribed(contacts(12))
+        self.send(agency, 5, agency.outbox[4:8])
+        self.assertEqual(agency.expect("nak")["want"], 1)
+        self.send(agency, 1, agency.outbox[:6])
+        self.send(agency, 4, agency.outbox[3:])
+        self.settle(agency, 12)
+        self.assertEqual(agency.refused, {})
+        self.assertEqual(self.stored("SELECT count(*) FROM event_row"), [(12,)])
+
+    def test_none_and_too_many_are_no_message(self):
+        for events in ([], contacts(129)):
+            with self.subTest(n=len(events)):
+                agency = self.subscribed([])
+                self.send(agency, 1, events)
+                error = agency.expect("error")
+                self.assertEqual((error["code"], error["re"]), ("malformed", 1))
+
+    def test_bytes_that_are_no_event_are_dead_letters_here_too(self):
+        raw = list(POISON.values())
+        agency = self.subscribed(raw)
+        agency.socket.send(b"\x84" + peer.pack("events") + bytes([0xdc, 0, len(raw)]) + b"".join(raw) + peer.pack("m")
+                           + peer.pack("events") + peer.pack("epoch") + peer.pack(EPOCH) + peer.pack("seq") + peer.pack(1))
+        self.settle(agency, len(raw))
+        self.assertEqual(agency.refused, {i: (REASONS.get(name, "malformed"), "specversion" if name == "an empty map" else None)
+                                          for i, name in enumerate(POISON, 1)})
+
+
+class Leaving(Streams):
+    def test_who_says_hello_again_and_is_gone_before_the_answer(self):
+        """Its events are committed before its hello is answered, and their acknowledgement finds nobody: the session is over,
+        and the hello must not be answered in it."""
+        for round_ in range(5):
+            agency = self.subscribed(contacts(5 * round_ + 5), acked=5 * round_)
+            agency.socket.setsockopt(peer.zmq.LINGER, peer.LIMIT_MS)
+            self.daemon.process.send_signal(signal.SIGSTOP)
+            try:
+                agency.push()
+                agency.hello()
+                agency.close()
+            finally:
+                self.daemon.process.send_signal(signal.SIGCONT)
+        agency = self.publisher(contacts(25))
+        agency.publish_all()
+        self.assertEqual(self.stored("SELECT count(*) FROM event_row"), [(25,)])
+
+
 class Fairness(Streams):
     def configure(self):
         with open(self.daemon.path("linkages.yaml"), "a", encoding="utf-8") as f:

@@ -663,11 +663,38 @@ static const struct {
 	{ LK_MSG_WELCOME, "workers", welcome_worker_members },
 };
 
+/* Which lists of a message hold what is described elsewhere: as the one value of another message is. */
+static const struct {
+	enum lk_message_type type;
+	const char *word, *one;
+} carriers[] = {
+	{ LK_MSG_EVENTS, "events", "event" },
+	{ LK_MSG_NOTICES, "notices", "notice" },
+};
+
+static void carried_list_say(struct schema *s, const char *one)
+{
+	const struct field item = { .word = one, .kind = FIELD_RAW };
+	struct schema items = { 0 };
+
+	schema_word(s, "type", "array");
+	schema_int(s, "minItems", 1);
+	schema_key(s, "items");
+	field_say(&items, &item);
+	schema_end(&items, &s->pairs);
+}
+
 static void message_list_say(struct schema *s, enum lk_message_type type, const struct field *f)
 {
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
 		if (lists[i].type == type && strcmp(lists[i].word, f->word) == 0) {
 			map_list_say(s, f, lists[i].fields());
+			return;
+		}
+	}
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(*carriers); i++) {
+		if (carriers[i].type == type && strcmp(carriers[i].word, f->word) == 0) {
+			carried_list_say(s, carriers[i].one);
 			return;
 		}
 	}
