@@ -24,7 +24,8 @@ struct gathered_case {
 struct gathered_event {
 	struct fold_key key; /* its texts point into row */
 	uint32_t kase;
-	uint32_t other; /* of LINK_BY_TOKEN */
+	uint32_t other;            /* of LINK_BY_TOKEN */
+	struct lk_text numbers[2]; /* its two cases'; else empty */
 	int type;
 	bool is_out; /* superseded by what was known at an instant that has passed */
 	struct lk_text supersedes;
@@ -155,6 +156,7 @@ static struct gathered_event *copy_event(const struct stored_event *row)
 	};
 	e->key.id = put_text(&at, row->id);
 	e->supersedes = put_text(&at, row->supersedes);
+	e->numbers[0] = e->numbers[1] = LK_NO_TEXT;
 	e->type = row->type;
 	e->is_out = false;
 	e->body_len = row->body_len;
@@ -238,10 +240,18 @@ static void place_events(struct gathering *g)
 	}
 }
 
+/* A link stands behind what it goes by; of several the numbers decide, so that every fold takes them
+ * alike. */
 static int by_key(const void *a, const void *b)
 {
-	const struct gathered_event *const *x = a, *const *y = b;
-	return fold_order(&(*x)->key, &(*y)->key);
+	const struct gathered_event *x = *(const struct gathered_event *const *)a;
+	const struct gathered_event *y = *(const struct gathered_event *const *)b;
+	int order = fold_order(&x->key, &y->key);
+	if (order == 0)
+		order = (x->type == LINK_BY_TOKEN) - (y->type == LINK_BY_TOKEN);
+	for (int i = 0; order == 0 && i < 2; i++)
+		order = lk_text_order(x->numbers[i], y->numbers[i]);
+	return order;
 }
 
 static void sort_events(struct gathering *g)
@@ -257,8 +267,37 @@ static int key_order(const struct case_key *a, const struct case_key *b)
 	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
 }
 
-/* Every link is folded at its instant, after what was said then and before what had waited for an
- * opening of that instant; one that an event confirmed is there by that time. */
+static bool confirms(const struct gathering *g, const struct gathered_event *e, uint32_t other)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	if (e->type != LK_LINK_CONFIRMED ||
+	    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+		return false;
+	const struct lk_other *o = &event.link_confirmed.other;
+	return gathered(g, (struct case_key){ o->agency, o->number }) == other;
+}
+
+/* The opening whose tokens link the two cases at an instant; NULL where a person's word does. */
+static const struct gathered_event *linking_opening(const struct gathering *g, uint32_t a,
+						    uint32_t b, lk_instant since)
+{
+	const struct gathered_event *last = NULL;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if ((e->kase != a && e->kase != b) || e->key.at != since)
+			continue;
+		if (confirms(g, e, e->kase == a ? b : a))
+			return NULL;
+		if (e->type == LK_CASE_OPENED &&
+		    (last == NULL || fold_order(&last->key, &e->key) < 0))
+			last = e;
+	}
+	return last;
+}
+
+/* Every link is folded at its instant: behind the opening that brought its tokens, or behind what was
+ * said then, and a person's confirmation with it, but before what had waited for an opening. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
 {
 	struct gathered_event **wider =
@@ -269,17 +308,18 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	struct gathered_event *e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
+	const struct gathered_event *opening = linking_opening(g, kase, other, since);
 	bool turned = key_order(&g->cases[kase].key, &g->cases[other].key) > 0;
 	e->kase = turned ? other : kase;
 	e->other = turned ? kase : other;
-	/* Of several at one instant the numbers decide, so that every fold takes them alike. */
-	e->key = (struct fold_key){ .at = since,
-				    .waited = 1,
-				    .time_at = LK_NO_INSTANT,
-				    .source = g->cases[e->kase].key.number,
-				    .sequence = INT64_MAX,
-				    .place = INT64_MAX,
-				    .id = g->cases[e->other].key.number };
+	e->numbers[0] = g->cases[e->kase].key.number;
+	e->numbers[1] = g->cases[e->other].key.number;
+	e->key = opening != NULL ? opening->key
+				 : (struct fold_key){ .at = since,
+						      .waited = 1,
+						      .time_at = LK_NO_INSTANT,
+						      .sequence = INT64_MAX,
+						      .place = INT64_MAX };
 	e->type = LINK_BY_TOKEN;
 	g->events[g->events_n++] = e;
 	return 0;
