@@ -168,6 +168,80 @@ static void the_trigger_of_the_pltm_is_when_both_are_at_work(void **state)
 	story_end(&s);
 }
 
+/* C-2 and W-2, whose family has ended, join C-1 and W-1; W-1 says so, or W-2. */
+static void two_families_join(struct story *s, const char *subject, const char *data)
+{
+	two_cases(s, "ifs", "active");
+	said(s, "2026-03-02T11:00:00-08:00", "C-2", "case.opened", "{'status':'ifs'}");
+	said(s, "2026-03-02T11:01:00-08:00", "C-2", "worker.assigned",
+	     "{'role':'social_worker','worker':'ito'}");
+	said(s, "2026-03-02T11:02:00-08:00", "W-2", "case.opened", "{'status':'active'}");
+	said(s, "2026-03-02T11:03:00-08:00", "W-2", "worker.assigned",
+	     "{'role':'ais_worker','worker':'lopez'}");
+	said(s, "2026-03-02T11:04:00-08:00", "W-2", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-2'}}");
+	said(s, "2026-03-03T09:00:00-08:00", "C-2", "case.closed", "{}");
+	said(s, "2026-03-04T09:00:00-08:00", subject, "link.confirmed", data);
+}
+
+static void an_episode_goes_on_when_an_ended_one_joins(void **state)
+{
+	static const char *const words[][2] = {
+		{ "W-1", "{'other':{'agency':'cws','case':'C-2'}}" },
+		{ "W-2", "{'other':{'agency':'cws','case':'C-1'}}" },
+	};
+	struct story s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		two_families_join(&s, words[i][0], words[i][1]);
+		assert_true(kin(&s)->mutual);
+		assert_int_equal(kin(&s)->episode_at, story_instant("2026-03-02T10:00:00-08:00"));
+		assert_int_equal(kin(&s)->pltm_at, story_instant("2026-03-02T10:00:00-08:00"));
+		story_end(&s);
+	}
+}
+
+/* The trigger that an ended episode had is none of the one that goes on. */
+static void an_ended_episode_triggers_nothing(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	said(&s, "2026-03-03T09:00:00-08:00", "C-1", "case.closed", "{}");
+	said(&s, "2026-03-04T09:00:00-08:00", "C-2", "case.opened", "{'status':'er'}");
+	said(&s, "2026-03-04T09:01:00-08:00", "W-2", "case.opened", "{'status':'active'}");
+	said(&s, "2026-03-04T09:02:00-08:00", "W-2", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-2'}}");
+	said(&s, "2026-03-05T09:00:00-08:00", "W-2", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-1'}}");
+	assert_true(kin(&s)->mutual);
+	assert_int_equal(kin(&s)->episode_at, story_instant("2026-03-04T09:02:00-08:00"));
+	assert_int_equal(kin(&s)->pltm_at, LK_NO_INSTANT);
+	story_end(&s);
+}
+
+/* closure.both asks when a family was mutual last. */
+static void of_two_ended_episodes_the_later_is_the_last(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	said(&s, "2026-03-02T11:00:00-08:00", "C-2", "case.opened", "{'status':'ifs'}");
+	said(&s, "2026-03-02T11:02:00-08:00", "W-2", "case.opened", "{'status':'active'}");
+	said(&s, "2026-03-02T11:04:00-08:00", "W-2", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-2'}}");
+	said(&s, "2026-03-03T09:00:00-08:00", "C-1", "case.closed", "{}");
+	said(&s, "2026-03-04T09:00:00-08:00", "C-2", "case.closed", "{}");
+	said(&s, "2026-03-05T09:00:00-08:00", "W-1", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-2'}}");
+	assert_false(kin(&s)->mutual);
+	assert_int_equal(kin(&s)->ended_at, story_instant("2026-03-04T09:00:00-08:00"));
+	story_end(&s);
+}
+
 /* ---- Ids --------------------------------------------------------------------------------------- */
 
 /* The case's own, else its agency's in the family, else the other agency's. */
@@ -185,6 +259,27 @@ static void an_id_means_the_nearest(void **state)
 	assert_int_equal(s.f.concerns_n, 2);
 	assert_true(s.f.concerns[0].resolved);
 	assert_false(s.f.concerns[1].resolved);
+	story_end(&s);
+}
+
+/* Both other cases have raised one: the agency's own is nearer. */
+static void its_agency_is_nearer_than_the_other(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	said(&s, "2026-03-03T09:00:00-08:00", "W-1", "concern.raised",
+	     "{'concern':'k1','kind':'deviation'}");
+	said(&s, "2026-03-03T09:01:00-08:00", "C-2", "case.opened", "{'status':'fm'}");
+	said(&s, "2026-03-03T09:02:00-08:00", "C-2", "concern.raised",
+	     "{'concern':'k1','kind':'deviation'}");
+	said(&s, "2026-03-03T09:03:00-08:00", "C-2", "link.confirmed",
+	     "{'other':{'agency':'calworks','case':'W-1'}}");
+	assert_int_equal(s.f.concerns_n, 2);
+	said(&s, "2026-03-04T09:00:00-08:00", "C-1", "concern.resolved", "{'concern':'k1'}");
+	assert_false(s.f.concerns[0].resolved);
+	assert_true(s.f.concerns[1].resolved);
 	story_end(&s);
 }
 
@@ -336,6 +431,33 @@ static void a_reminder_needs_a_meeting_that_was_known_by_then(void **state)
 	story_end(&s);
 }
 
+/* What is said goes before what the kind of meeting would have. */
+static void a_meeting_may_say_whether_the_family_must_be_there(void **state)
+{
+	static const struct {
+		const char *kind, *family;
+		bool expected;
+	} rows[] = { { "visit", "", true },     { "visit", ",'family':false", false },
+		     { "pltm", "", false },     { "pltm", ",'family':true", true },
+		     { "staffing", "", false }, { "court", ",'family':true", true } };
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char data[300];
+
+		(void)snprintf(data, sizeof(data),
+			       "{'meeting':'m%zu','kind':'%s','start':'2026-03-06T10:00:00-08:00',"
+			       "'end':'2026-03-06T11:00:00-08:00'%s}",
+			       i, rows[i].kind, rows[i].family);
+		said(&s, "2026-03-05T07:59:00-08:00", "C-1", "meeting.scheduled", data);
+		if (s.f.versions[i].family != rows[i].expected)
+			fail_msg("row %zu", i);
+	}
+	story_end(&s);
+}
+
 /* ---- Step by step equals all at once ----------------------------------------------------------- */
 
 /* Time may be asked at any instant on the way: the same bytes come out. */
@@ -375,7 +497,11 @@ int main(void)
 		cmocka_unit_test(a_family_is_mutual_while_both_sides_are_open),
 		cmocka_unit_test(cases_without_a_link_are_families_of_their_own),
 		cmocka_unit_test(the_trigger_of_the_pltm_is_when_both_are_at_work),
+		cmocka_unit_test(an_episode_goes_on_when_an_ended_one_joins),
+		cmocka_unit_test(an_ended_episode_triggers_nothing),
+		cmocka_unit_test(of_two_ended_episodes_the_later_is_the_last),
 		cmocka_unit_test(an_id_means_the_nearest),
+		cmocka_unit_test(its_agency_is_nearer_than_the_other),
 		cmocka_unit_test(before_the_link_an_id_is_another),
 		cmocka_unit_test(the_same_status_again_is_no_change),
 		cmocka_unit_test(trouble_goes_on_from_noncompliance_to_sanction),
@@ -384,6 +510,7 @@ int main(void)
 		cmocka_unit_test(content_is_live_from_the_last_thing_it_needed),
 		cmocka_unit_test(a_month_without_a_visit_is_missed_at_its_end),
 		cmocka_unit_test(a_reminder_needs_a_meeting_that_was_known_by_then),
+		cmocka_unit_test(a_meeting_may_say_whether_the_family_must_be_there),
 		cmocka_unit_test(looking_in_between_changes_nothing),
 	};
 
