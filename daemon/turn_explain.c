@@ -184,17 +184,14 @@ static struct lk_text copied(char *to, size_t room, struct lk_text text)
 static int note_telling(void *context, const struct stored_notice *row)
 {
 	struct why *w = context;
-	struct lk_notice n;
 	struct history *wider =
 		vector_grown(w->history, w->history_n, &w->history_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(w->err, LK_EMEMORY, "no memory for a notice's history");
 	w->history = wider;
-	int rc = lk_notice_decode(row->body, row->body_len, &n, w->err);
-	if (rc < 0)
-		return rc;
-	w->history[w->history_n++] = (struct history){ row->rev, row->seq,   row->state,
-						       n.reason, row->level, row->told_at };
+	w->history[w->history_n++] =
+		(struct history){ row->rev,          row->seq,   row->state,
+				  row->said->reason, row->level, row->told_at };
 	w->row = *row;
 	w->row.worker = copied(w->worker, sizeof(w->worker), row->worker);
 	w->row.own.number = copied(w->own, sizeof(w->own), row->own.number);
@@ -203,7 +200,7 @@ static int note_telling(void *context, const struct stored_notice *row)
 	if (row->state == LK_WITHDRAWN && w->body.len > 0)
 		return 0;
 	lk_bytes_clear(&w->body);
-	lk_bytes_add(&w->body, row->body, row->body_len);
+	lk_notice_encode(row->said, &w->body);
 	w->told_at = row->told_at;
 	return w->body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice") : 0;
 }

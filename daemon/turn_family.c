@@ -181,11 +181,14 @@ static void put_meetings(const struct print *p)
 static int put_said(void *context, const struct stored_notice *row)
 {
 	const struct print *p = context;
-	struct lk_span notice = lk_span_of(row->body, row->body_len),
-		       about = lk_get(notice, "about");
+	struct lk_bytes body = { .at = NULL };
+	lk_notice_encode(row->said, &body);
+	struct lk_span notice = lk_span_of(body.at, body.len), about = lk_get(notice, "about");
 	put_text(p, "due", lk_as_text(lk_get(notice, "due")));
 	put_key(p, "about");
 	lk_put_raw(p->out, about.at, about.len);
+	p->out->failed |= body.failed;
+	lk_bytes_free(&body);
 	return 0;
 }
 
@@ -208,7 +211,8 @@ static int put_standing(struct turn *t, const struct print *p, const struct told
 		put_code(&item, "urgency", lk_urgency_word(n->urgency));
 		put_instant(&item, "told", n->first_told_at);
 		put_instant(&item, "answered", n->answered_at);
-		rc = store_notice_find(t->store, n->id, put_said, &item, err);
+		rc = store_notice_at(t->store, words_text(&told->words, n->worker), n->seq,
+				     put_said, &item, err);
 		if (rc == 0)
 			rc = lk_fail(err, LK_ESTORE,
 				     "a notice that was told is not in its mailbox");

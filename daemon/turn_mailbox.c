@@ -115,13 +115,9 @@ static int is_family_event(struct hand_out *h, const struct home *home,
 static int rests_on_family(struct hand_out *h, const struct home *home,
 			   const struct stored_notice *row)
 {
-	struct lk_span events = lk_get_path(lk_span_of(row->body, row->body_len), "because.events");
-	struct lk_span key, event;
-	size_t cursor = 0;
 	int rc = 1;
-	while (rc > 0 && lk_next(events, &cursor, &key, &event))
-		if (lk_text_given(lk_as_text(event)))
-			rc = is_family_event(h, home, row, lk_as_text(event));
+	for (uint32_t i = 0; rc > 0 && i < row->said->events_n; i++)
+		rc = is_family_event(h, home, row, row->said->events[i]);
 	return rc;
 }
 
@@ -151,35 +147,20 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 }
 
 /* A number and a kind: that something was told, and not what. */
-static void put_reduced(struct lk_bytes *out, const struct stored_notice *row)
+static void put_reduced(struct hand_out *h, const struct stored_notice *row)
 {
-	char id[LK_DIGEST_HEX];
-	lk_digest_hex(row->id, id);
-	lk_put_map(out, 6);
-	lk_put_word(out, "id");
-	lk_put_word(out, id);
-	lk_put_word(out, "rev");
-	lk_put_int(out, row->rev);
-	lk_put_word(out, "to");
-	lk_put_text(out, row->worker);
-	lk_put_word(out, "kind");
-	lk_put_word(out, lk_notice_kind_word(row->kind));
-	lk_put_word(out, "state");
-	lk_put_word(out, lk_notice_state_word(LK_WITHDRAWN));
-	lk_put_word(out, "reason");
-	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
+	struct lk_notice n = *row->said;
+	lk_notice_reduce(&n);
+	lk_notice_encode(&n, &h->bodies);
+	h->withheld++;
 }
 
-static int put_answered(struct hand_out *h, const struct stored_notice *row)
+static void put_answered(struct hand_out *h, const struct stored_notice *row)
 {
-	struct lk_notice n;
-	int rc = lk_notice_decode(row->body, row->body_len, &n, h->err);
-	if (rc < 0)
-		return rc;
+	struct lk_notice n = *row->said;
 	n.answered_by = row->answered_by;
 	n.answered_at = zone_time(&h->t->policy->zone, row->answered_at);
 	lk_notice_encode(&n, &h->bodies);
-	return 0;
 }
 
 static int put_body(struct hand_out *h, const struct stored_notice *row)
@@ -188,16 +169,16 @@ static int put_body(struct hand_out *h, const struct stored_notice *row)
 	if (shown < 0)
 		return shown;
 	if (!shown) {
-		h->withheld++;
-		put_reduced(&h->bodies, row);
+		put_reduced(h, row);
 		return 0;
 	}
 	h->shown[row->level]++;
 	if (row->level > h->level)
 		h->level = row->level;
 	if (lk_text_given(row->answered_by))
-		return put_answered(h, row);
-	lk_bytes_add(&h->bodies, row->body, row->body_len);
+		put_answered(h, row);
+	else
+		lk_notice_encode(row->said, &h->bodies);
 	return 0;
 }
 

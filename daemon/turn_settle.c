@@ -7,7 +7,6 @@
  */
 #include "turn_parts.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,7 +283,7 @@ static struct lk_text basis_of(const struct writing *w, const struct told *t, in
 }
 
 static struct stored_notice row_of(const struct writing *w, const struct told *t,
-				   const struct lk_notice *n, const struct lk_bytes *body)
+				   const struct lk_notice *n)
 {
 	const struct words *words = &w->h->told.words;
 	struct stored_notice row = {
@@ -299,50 +298,48 @@ static struct stored_notice row_of(const struct writing *w, const struct told *t
 		.other = { 1 - t->side, words_text(words, t->other) },
 		.cause_at = t->cause_at,
 		.told_at = w->at,
-		.body = body->at,
-		.body_len = body->len,
+		.said = n,
 	};
 	memcpy(row.id, t->id, LK_DIGEST);
 	return row;
 }
 
-static int note_each(struct writing *w, const struct lk_bytes *body)
+static int note_each(struct writing *w, const struct lk_notice *n)
 {
-	lk_bytes_add(&w->t->each, &body->len, sizeof(body->len));
-	lk_bytes_add(&w->t->each, body->at, body->len);
-	return w->t->each.failed ? lk_fail(w->err, LK_EMEMORY, "no memory to show a notice") : 0;
+	struct lk_bytes body = { 0 };
+	lk_notice_encode(n, &body);
+	lk_bytes_add(&w->t->each, &body.len, sizeof(body.len));
+	lk_bytes_add(&w->t->each, body.at, body.len);
+	bool failed = body.failed || w->t->each.failed;
+	lk_bytes_free(&body);
+	return failed ? lk_fail(w->err, LK_EMEMORY, "no memory to show a notice") : 0;
 }
 
 /* What is written is as the telling was; the record remembers where its last one lies. */
 static int write_notice(struct writing *w, const struct telling *telling, const struct told *as,
 			struct lk_notice *n)
 {
-	struct lk_bytes body = { 0 };
 	char basis[BASIS_MAX];
 	struct told *record = &w->h->told.at[telling->told];
 	lk_digest_hex(as->id, n->id);
 	n->rev = as->rev;
 	n->at = zone_time(&w->t->policy->zone, w->at);
-	lk_notice_encode(n, &body);
-	struct stored_notice row = row_of(w, as, n, &body);
+	struct stored_notice row = row_of(w, as, n);
 	row.basis = basis_of(w, as, n->level, basis);
-	assert(lk_text_is(row.worker, n->to)); /* nobody reads another's notice */
-	int rc = body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice")
-			     : store_notice_add(w->t->store, &row, &record->seq, w->err);
+	int rc = store_notice_add(w->t->store, &row, &record->seq, w->err);
 	record->rev = as->rev;
 	if (rc >= 0)
 		rc = note_grown(w->t, row.worker, record->seq, w->err);
 	if (rc >= 0)
 		rc = tally_notice(w->t, as, n, w->err);
 	if (rc >= 0 && w->t->sink.each != NULL)
-		rc = note_each(w, &body);
-	lk_bytes_free(&body);
+		rc = note_each(w, n);
 	return rc;
 }
 
 static int copy_body(void *context, const struct stored_notice *row)
 {
-	lk_bytes_add(context, row->body, row->body_len);
+	lk_notice_encode(row->said, context);
 	return 0;
 }
 

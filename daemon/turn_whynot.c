@@ -279,12 +279,9 @@ struct scan {
 static int see_told(void *context, const struct stored_notice *row)
 {
 	struct scan *s = context;
-	struct lk_notice n;
 	struct row said = NO_ROW;
-	if (s->t->live || lk_notice_decode(row->body, row->body_len, &n, s->a->err) < 0)
-		return 0;
-	for (uint32_t i = 0; i < n.events_n; i++) {
-		if (!lk_text_says(n.events[i], s->a->name))
+	for (uint32_t i = 0; !s->t->live && i < row->said->events_n; i++) {
+		if (!lk_text_says(row->said->events[i], s->a->name))
 			continue;
 		said.kind = s->t->kind;
 		said.notice = s->t->id;
@@ -302,7 +299,7 @@ static int find_told_before(struct asking *a, const struct tolds *told)
 		if ((a->spoken & POLICY_BIT(s.t->kind)) != 0 ||
 		    !lk_text_is(words_text(&told->words, s.t->worker), a->worker))
 			continue;
-		int rc = store_notice_find(a->t->store, s.t->id, see_told, &s, a->err);
+		int rc = store_notice_at(a->t->store, a->worker, s.t->seq, see_told, &s, a->err);
 		if (rc < 0)
 			return rc;
 	}

@@ -16,6 +16,20 @@ void lk_notice_clear(struct lk_notice *notice)
 	fields_clear(notice_fields(), notice);
 }
 
+void lk_notice_reduce(struct lk_notice *notice)
+{
+	struct lk_notice reduced;
+
+	lk_notice_clear(&reduced);
+	memcpy(reduced.id, notice->id, sizeof(reduced.id));
+	reduced.rev = notice->rev;
+	reduced.to = notice->to;
+	reduced.kind = notice->kind;
+	reduced.state = LK_WITHDRAWN;
+	reduced.reason = LK_NO_CONSENT;
+	*notice = reduced;
+}
+
 void lk_notice_encode(const struct lk_notice *notice, struct lk_bytes *out)
 {
 	fields_put(notice_fields(), notice, out);

@@ -50,6 +50,18 @@ struct case_slot {
 	uint8_t family[LK_DIGEST];
 };
 
+/* Bytes that stand for themselves in many rows, by their number; believed as name slots are. */
+#define PHRASE_SLOTS 16384u
+struct phrase {
+	int64_t ref;
+	uint32_t generation;
+	struct lk_bytes bytes;
+};
+struct phrases {
+	struct phrase at[PHRASE_SLOTS];
+	int64_t heard[PHRASE_SLOTS]; /* numbers, by what they say; 0: none */
+};
+
 /* ---- The store ------------------------------------------------------------------------------ */
 
 /* Ends of the two logs, kept so that the hot path does not ask for them. */
@@ -154,10 +166,12 @@ struct store {
 	uint32_t generation;
 	struct name_slot *names;
 	struct case_slot *cases;
+	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct stream_ends streams;
 	struct superseded superseded;
 	struct lk_bytes scratch; /* what a row says, for its sum */
+	struct lk_bytes packed, contacts; /* of the notice that is being written */
 	uint8_t salts[SALTS][LK_DIGEST];
 	unsigned salts_left;
 };
@@ -232,6 +246,35 @@ int stream_seek(struct store *s, struct lk_text source, const uint8_t epoch[LK_D
 		int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
 int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
 		  int64_t *ref, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- phrase.c ------------------------------------------------------------------------------- */
+
+/* 0 and *ref, written now if it is not remembered. */
+int phrase_ref(struct store *s, const void *at, size_t len, int64_t *ref,
+	       struct lk_error *err) LK_MUST_CHECK;
+/* 1 and *out, valid until the next one is asked for; 0: there is none of that number. */
+int phrase_get(struct store *s, int64_t ref, struct lk_text *out, struct lk_error *err) LK_MUST_CHECK;
+int phrases_load(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* remembers the last ones */
+void phrases_free(struct store *s);
+
+/* ---- notice.c ------------------------------------------------------------------------------- */
+
+/* A notice that was read, and texts of it that stand nowhere else in one piece. */
+#define NOTICE_TEXTS 32768 /* the most that contacts, citation and events can be */
+struct said_room {
+	struct lk_notice notice;
+	size_t used;
+	char texts[NOTICE_TEXTS];
+};
+
+/* Both add what the phrases say to the sum that has been begun. Appends what row->said says beyond the
+ * row. */
+int notice_pack(struct store *s, const struct stored_notice *row, struct lk_bytes *out,
+		struct lk_error *err) LK_MUST_CHECK;
+/* The columns of *row are read; fills said, in the room, and cause_at. It borrows from body and from the
+ * row's texts. LK_ESTORE where these bytes are no notice; they are not compared with the sum here. */
+int notice_unpack(struct store *s, const void *body, size_t len, struct stored_notice *row,
+		  struct said_room *room, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 

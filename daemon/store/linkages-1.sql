@@ -171,25 +171,24 @@ CREATE TABLE calendar (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calendar_worker ON calendar (worker, end_at);
 
+-- name: phrase
+CREATE TABLE phrase (
+	ref INTEGER PRIMARY KEY, -- stands for it inside this file
+	bytes BLOB NOT NULL -- what many rows say and no family is known by: a source, a citation, who works on a case, a basis
+) STRICT;
+
 -- name: notice
 CREATE TABLE notice (
 	number INTEGER PRIMARY KEY, -- 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
 	id BLOB NOT NULL CHECK (length(id) = 16), -- the notice's id, the same for all of its tellings
 	rev INTEGER NOT NULL, -- 1, 2, ... a telling
-	kind INTEGER NOT NULL, -- lk_notice_kind
-	state INTEGER NOT NULL, -- lk_notice_state
-	level INTEGER NOT NULL, -- lk_level: what it carries of the other side
-	topic INTEGER NOT NULL, -- lk_topic; -1: none
-	rule_class INTEGER NOT NULL, -- 0 standing, 1 moment
-	own_agency INTEGER NOT NULL, -- lk_agency of the recipient's side; -1: none
+	marks INTEGER NOT NULL, -- kind, state, level, class, agencies and topic, as notice_row takes them apart
 	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
-	other_agency INTEGER NOT NULL, -- lk_agency the facts are from; -1: none crossed
 	other_case INTEGER, -- agency_case.ref the facts are from; null: none crossed
-	cause_at INTEGER NOT NULL, -- instant of what it tells
 	told_at INTEGER NOT NULL, -- instant of the telling
 	ledger INTEGER, -- ledger.number of its making; null: nothing of the other side is in it
-	sum INTEGER NOT NULL, -- of the row
-	body BLOB NOT NULL -- the notice, encoded, as told
+	sum INTEGER NOT NULL, -- of the row, with the phrases that it names
+	body BLOB NOT NULL -- what the notice says beyond these columns, as notice.c packs it
 ) STRICT;
 
 -- name: notice_name
@@ -215,7 +214,14 @@ CREATE TABLE answer (
 -- name: notice_row
 CREATE VIEW notice_row AS
 SELECT notice.*, notice.number & 4294967295 AS seq, worker.name AS worker_name, own.number AS own_number,
-	other.number AS other_number, answerer.name AS answered_by, answer.at AS answered_at
+	other.number AS other_number, answerer.name AS answered_by, answer.at AS answered_at,
+	marks & 255 AS kind, -- lk_notice_kind
+	marks >> 8 & 3 AS state, -- lk_notice_state
+	marks >> 10 & 3 AS level, -- lk_level: what it carries of the other side
+	marks >> 12 & 1 AS rule_class, -- 0 standing, 1 moment
+	(marks >> 13 & 3) - 1 AS own_agency, -- lk_agency of the recipient's side; -1: none
+	(marks >> 15 & 3) - 1 AS other_agency, -- lk_agency the facts are from; -1: none crossed
+	(marks >> 17) - 1 AS topic -- lk_topic; -1: none
 FROM notice
 JOIN worker ON worker.ref = notice.number >> 32
 LEFT JOIN agency_case AS own ON own.ref = notice.own_case

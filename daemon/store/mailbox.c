@@ -6,8 +6,7 @@
  */
 #include "internal.h"
 
-#include <linkages/wire.h>
-
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,25 +103,46 @@ int mailboxes_rename(struct store *s, struct lk_error *err)
 
 /* ---- Tellings -------------------------------------------------------------------------------- */
 
-static void notice_sum(struct store *s, const struct stored_notice *n, int64_t seq)
+/* Small codes share one column: the view notice_row takes them apart. */
+#define MARK_KIND 0
+#define MARK_STATE 8
+#define MARK_LEVEL 10
+#define MARK_CLASS 12
+#define MARK_OWN 13
+#define MARK_OTHER 15
+#define MARK_TOPIC 17
+
+static int64_t marks_of(const struct stored_notice *n)
+{
+	return (int64_t)n->kind << MARK_KIND | (int64_t)n->state << MARK_STATE |
+	       (int64_t)n->level << MARK_LEVEL | (int64_t)n->rule_class << MARK_CLASS |
+	       (int64_t)(n->own.agency + 1) << MARK_OWN |
+	       (int64_t)(n->other.agency + 1) << MARK_OTHER | (int64_t)(n->topic + 1) << MARK_TOPIC;
+}
+
+static void marks_read(int64_t marks, struct stored_notice *n)
+{
+	n->kind = (int)(marks >> MARK_KIND & 255);
+	n->state = (int)(marks >> MARK_STATE & 3);
+	n->level = (int)(marks >> MARK_LEVEL & 3);
+	n->rule_class = (int)(marks >> MARK_CLASS & 1);
+	n->own.agency = (int)(marks >> MARK_OWN & 3) - 1;
+	n->other.agency = (int)(marks >> MARK_OTHER & 3) - 1;
+	n->topic = (int)(marks >> MARK_TOPIC & 255) - 1;
+}
+
+/* The columns; what the body names follows, and then the body. */
+static void sum_columns(struct store *s, const struct stored_notice *n, int64_t marks)
 {
 	sum_begin(s);
 	sum_text(s, n->worker);
-	sum_int(s, seq);
+	sum_int(s, n->seq);
 	sum_blob(s, n->id, LK_DIGEST);
 	sum_int(s, n->rev);
-	sum_int(s, n->kind);
-	sum_int(s, n->state);
-	sum_int(s, n->level);
-	sum_int(s, n->topic);
-	sum_int(s, n->rule_class);
-	sum_int(s, n->own.agency);
+	sum_int(s, marks);
 	sum_text(s, n->own.number);
-	sum_int(s, n->other.agency);
 	sum_text(s, n->other.number);
-	sum_int(s, n->cause_at);
 	sum_int(s, n->told_at);
-	sum_blob(s, n->body, n->body_len);
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
@@ -239,7 +259,6 @@ static int bind_case(struct store *s, struct query *q, struct case_key key, stru
 	int64_t ref;
 	int rc;
 
-	bind_int(q, key.agency);
 	if (!lk_text_given(key.number)) {
 		bind_null(q);
 		return 0;
@@ -249,45 +268,66 @@ static int bind_case(struct store *s, struct query *q, struct case_key key, stru
 	return rc;
 }
 
-static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
-			 int64_t seq, int64_t sum, struct lk_error *err)
+/* What is bound for a row: its small codes, its sum and its body, which lasts until the next one. */
+struct bound {
+	int64_t marks, sum;
+	struct lk_bytes *body;
+};
+
+static int notice_bind(struct store *s, const struct stored_notice *n, struct bound *out,
+		       struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_notice_add);
 	int rc;
 
-	bind_int(&q, number_of(worker, seq));
+	assert(n->said->kind == n->kind && n->said->state == n->state && n->said->rev == n->rev);
+	assert(lk_text_is(n->said->to, n->worker)); /* nobody reads another's notice */
+	out->marks = marks_of(n);
+	out->body = &s->packed;
+	lk_bytes_clear(out->body);
+	sum_columns(s, n, out->marks);
+	if ((rc = notice_pack(s, n, out->body, err)) < 0)
+		return rc;
+	sum_blob(s, out->body->at, out->body->len);
+	return sum_end(s, &out->sum, err);
+}
+
+static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
+			 struct lk_error *err)
+{
+	struct bound bound;
+	struct query q;
+	int rc = notice_bind(s, n, &bound, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_notice_add);
+	bind_int(&q, number_of(worker, n->seq));
 	bind_digest(&q, n->id);
 	bind_int(&q, n->rev);
-	bind_int(&q, n->kind);
-	bind_int(&q, n->state);
-	bind_int(&q, n->level);
-	bind_int(&q, n->topic);
-	bind_int(&q, n->rule_class);
+	bind_int(&q, bound.marks);
 	if ((rc = bind_case(s, &q, n->own, err)) < 0 ||
 	    (rc = bind_case(s, &q, n->other, err)) < 0) {
 		query_end(&q);
 		return rc;
 	}
-	bind_int(&q, n->cause_at);
 	bind_int(&q, n->told_at);
 	if (lk_text_given(n->basis))
 		bind_int(&q, s->tips.ledger);
 	else
 		bind_null(&q);
-	bind_int(&q, sum);
-	bind_blob(&q, n->body, n->body_len);
+	bind_int(&q, bound.sum);
+	bind_blob(&q, bound.body->at, bound.body->len);
 	return query_run(&q, err);
 }
 
 /* Nothing of the other side is kept for a worker whose row in the ledger is not kept with it. */
-static int notice_disclose(struct store *s, const struct stored_notice *n, int64_t seq,
-			   struct lk_error *err)
+static int notice_disclose(struct store *s, const struct stored_notice *n, struct lk_error *err)
 {
 	const struct ledger_row row = {
 		.at = n->told_at,
 		.worker = n->worker,
-		.from = seq,
-		.upto = seq,
+		.from = n->seq,
+		.upto = n->seq,
 		.level = n->level,
 		.basis = n->basis,
 	};
@@ -298,113 +338,68 @@ static int notice_disclose(struct store *s, const struct stored_notice *n, int64
 int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq,
 		     struct lk_error *err)
 {
-	int64_t worker, sum;
+	struct stored_notice placed = *notice;
+	int64_t worker;
 	int rc = name_intern(s, name_of_worker(notice->worker), &worker, err);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = mailbox_grow(s, notice->worker, worker, seq, err)) < 0)
+	if ((rc = mailbox_grow(s, notice->worker, worker, &placed.seq, err)) < 0)
 		return rc;
-	if ((rc = notice_disclose(s, notice, *seq, err)) < 0)
+	*seq = placed.seq;
+	if ((rc = notice_disclose(s, &placed, err)) < 0)
 		return rc;
-	notice_sum(s, notice, *seq);
-	if ((rc = sum_end(s, &sum, err)) < 0)
-		return rc;
-	return notice_insert(s, notice, worker, *seq, sum, err);
+	return notice_insert(s, &placed, worker, err);
 }
 
-/* That something was told, and is withdrawn; what it was is not known any more. */
-static void put_buried(struct lk_bytes *out, const struct stored_notice *n)
-{
-	char id[LK_DIGEST_HEX];
+/* ---- Reading --------------------------------------------------------------------------------- */
 
-	lk_digest_hex(n->id, id);
-	lk_put_map(out, 6);
-	lk_put_word(out, "id");
-	lk_put_word(out, id);
-	lk_put_word(out, "rev");
-	lk_put_int(out, n->rev);
-	lk_put_word(out, "to");
-	lk_put_text(out, n->worker);
-	lk_put_word(out, "kind");
-	lk_put_word(out, lk_notice_kind_word(n->kind));
-	lk_put_word(out, "state");
-	lk_put_word(out, lk_notice_state_word(n->state));
-	lk_put_word(out, "reason");
-	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
-}
-
-int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq,
-		struct lk_error *err)
+static int notice_read(struct query *q, struct stored_notice *n, struct said_room *room,
+		       struct lk_error *err)
 {
-	struct stored_notice n = { .worker = worker, .rev = 1, .state = LK_WITHDRAWN, .topic = -1 };
-	struct lk_bytes body = { 0 };
-	int64_t sum = 0;
+	int64_t marks, sum;
+	const void *body;
+	size_t len;
 	int rc;
-
-	n.own.agency = n.other.agency = -1;
-	sum_begin(s);
-	sum_blob(s, s->identity, LK_DIGEST);
-	sum_text(s, worker);
-	sum_int(s, seq);
-	if (s->scratch.failed)
-		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
-	lk_digest(s->scratch.at, s->scratch.len, NULL, n.id);
-	put_buried(&body, &n);
-	n.body = body.at;
-	n.body_len = body.len;
-	notice_sum(s, &n, seq);
-	rc = body.failed ? lk_fail(err, LK_EMEMORY, "no memory for a notice")
-			 : sum_end(s, &sum, err);
-	if (rc == 0)
-		rc = notice_insert(s, &n, ref, seq, sum, err);
-	lk_bytes_free(&body);
-	return rc;
-}
-
-static int notice_read(struct query *q, struct stored_notice *n, struct lk_error *err)
-{
-	int64_t sum;
 
 	n->worker = column_text(q);
 	n->seq = column_int(q);
 	(void)column_digest(q, n->id);
 	n->rev = column_int(q);
-	n->kind = column_code(q);
-	n->state = column_code(q);
-	n->level = column_code(q);
-	n->topic = column_code(q);
-	n->rule_class = column_code(q);
-	n->own.agency = column_code(q);
+	marks = column_int(q);
 	n->own.number = column_text(q);
-	n->other.agency = column_code(q);
 	n->other.number = column_text(q);
-	n->cause_at = column_int(q);
 	n->told_at = column_int(q);
 	sum = column_int(q);
-	n->body = column_blob(q, &n->body_len);
+	body = column_blob(q, &len);
 	n->answered_by = column_text(q);
 	n->answered_at = column_instant(q);
-	notice_sum(q->store, n, n->seq);
+	marks_read(marks, n);
+	sum_columns(q->store, n, marks);
+	if ((rc = notice_unpack(q->store, body, len, n, room, err)) < 0)
+		return rc;
+	sum_blob(q->store, body, len);
 	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
 }
 
 int notice_examine(struct query *q, struct lk_error *err)
 {
 	struct stored_notice notice;
+	struct said_room room;
 
-	return notice_read(q, &notice, err);
+	return notice_read(q, &notice, &room, err);
 }
 
 static int notices_walk(struct query *q, stored_notice_visitor *visit, void *context, int *n,
 			struct lk_error *err)
 {
 	struct stored_notice notice;
+	struct said_room room;
 	int rc;
 
 	*n = 0;
 	while ((rc = query_step(q, err)) == 1) {
-		if ((rc = notice_read(q, &notice, err)) < 0)
+		if ((rc = notice_read(q, &notice, &room, err)) < 0)
 			break;
 		++*n;
 		if ((rc = visit(context, &notice)) != 0)
@@ -515,58 +510,70 @@ int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIG
 /* ---- Striking out ---------------------------------------------------------------------------- */
 
 /* That something was told, and not what: as at a hand-out that may not show it. */
-static void put_struck(struct lk_bytes *out, const struct stored_notice *n)
+static void notice_reduce(struct stored_notice *n, struct lk_notice *said)
 {
-	char id[LK_DIGEST_HEX];
-
-	lk_digest_hex(n->id, id);
-	lk_put_map(out, 6);
-	lk_put_word(out, "id");
-	lk_put_word(out, id);
-	lk_put_word(out, "rev");
-	lk_put_int(out, n->rev);
-	lk_put_word(out, "to");
-	lk_put_text(out, n->worker);
-	lk_put_word(out, "kind");
-	lk_put_word(out, lk_notice_kind_word(n->kind));
-	lk_put_word(out, "state");
-	lk_put_word(out, lk_notice_state_word(LK_WITHDRAWN));
-	lk_put_word(out, "reason");
-	lk_put_word(out, lk_withdrawal_word(LK_NO_CONSENT));
-}
-
-static int notice_rewrite(struct store *s, int64_t number, struct stored_notice *n,
-			  struct lk_bytes *body, struct lk_error *err)
-{
-	struct query q;
-	int64_t sum;
-	int rc;
-
+	lk_notice_reduce(said);
+	n->said = said;
 	n->state = LK_WITHDRAWN;
 	n->level = LK_OWN;
 	n->topic = -1;
 	n->own = n->other = (struct case_key){ -1, LK_NO_TEXT };
 	n->cause_at = n->told_at;
-	put_struck(body, n);
-	n->body = body->at;
-	n->body_len = body->len;
-	notice_sum(s, n, n->seq);
-	if ((rc = sum_end(s, &sum, err)) < 0)
+}
+
+/* Named by its place: what its name was is not known any more. */
+static int buried_name(struct store *s, struct lk_text worker, int64_t seq, uint8_t id[LK_DIGEST],
+		       struct lk_error *err)
+{
+	sum_begin(s);
+	sum_blob(s, s->identity, LK_DIGEST);
+	sum_text(s, worker);
+	sum_int(s, seq);
+	if (s->scratch.failed)
+		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
+	lk_digest(s->scratch.at, s->scratch.len, NULL, id);
+	return 0;
+}
+
+int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq,
+		struct lk_error *err)
+{
+	struct stored_notice n = { .worker = worker, .seq = seq, .rev = 1 };
+	struct lk_notice said;
+	int rc = buried_name(s, worker, seq, n.id, err);
+
+	if (rc < 0)
+		return rc;
+	lk_notice_clear(&said);
+	said.rev = n.rev;
+	said.to = worker;
+	said.kind = n.kind;
+	notice_reduce(&n, &said);
+	return notice_insert(s, &n, ref, err);
+}
+
+static int notice_rewrite(struct store *s, int64_t number, struct stored_notice *n,
+			  struct lk_notice *said, struct lk_error *err)
+{
+	struct bound bound;
+	struct query q;
+	int rc;
+
+	notice_reduce(n, said);
+	if ((rc = notice_bind(s, n, &bound, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_strike_notice);
 	bind_int(&q, number);
-	bind_int(&q, n->state);
-	bind_int(&q, n->level);
-	bind_int(&q, sum);
-	bind_blob(&q, n->body, n->body_len);
-	return body->failed ? lk_fail(err, LK_EMEMORY, "store: no memory for a notice")
-			    : query_run(&q, err);
+	bind_int(&q, bound.marks);
+	bind_int(&q, bound.sum);
+	bind_blob(&q, bound.body->at, bound.body->len);
+	return query_run(&q, err);
 }
 
 int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
 		  struct lk_error *err)
 {
-	struct lk_bytes body = { 0 };
+	struct said_room room;
 	struct stored_notice n;
 	struct query q = query_begin(s, SQL_strike_ledger_of);
 	int rc, had;
@@ -576,12 +583,11 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 		return had;
 	q = query_begin(s, SQL_strike_get_notice);
 	bind_int(&q, number);
-	if ((rc = query_step(&q, err)) == 1 && (rc = notice_read(&q, &n, err)) == 0) {
+	if ((rc = query_step(&q, err)) == 1 && (rc = notice_read(&q, &n, &room, err)) == 0) {
 		memcpy(id, n.id, LK_DIGEST);
-		rc = notice_rewrite(s, number, &n, &body, err);
+		rc = notice_rewrite(s, number, &n, &room.notice, err);
 	}
 	query_end(&q);
-	lk_bytes_free(&body);
 	return rc < 0 ? rc : had;
 }
 

@@ -192,16 +192,13 @@ UPDATE worker SET next = ?2 WHERE ref = ?1
 -- name: mailbox_receive
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
 -- name: notice_add
-INSERT INTO notice (number, id, rev, kind, state, level, topic, rule_class, own_agency, own_case, other_agency,
-	other_case, cause_at, told_at, ledger, sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+INSERT INTO notice (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 -- name: notice_after
-SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
-	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3
 -- name: notice_find
-SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
-	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number IN (
 	SELECT number FROM notice_name WHERE id = ?1
 	UNION ALL
@@ -210,8 +207,7 @@ FROM notice_row WHERE number IN (
 	WHERE worker.named < worker.next - 1 AND notice.id = ?1)
 ORDER BY rev DESC LIMIT 1
 -- name: notice_history
-SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
-	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number IN (
 	SELECT number FROM notice_name WHERE id = ?1
 	UNION ALL
@@ -242,6 +238,13 @@ INSERT INTO apart (id, rev) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rev =
 DELETE FROM answer WHERE notice = ?1
 -- name: answer_add
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+
+-- name: phrase_add
+INSERT INTO phrase (bytes) VALUES (?1)
+-- name: phrase_get
+SELECT bytes FROM phrase WHERE ref = ?1
+-- name: phrase_last
+SELECT ref, bytes FROM phrase WHERE ref > (SELECT max(ref) FROM phrase) - ?1 ORDER BY ref
 
 -- name: ledger_of
 SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain FROM (
@@ -292,8 +295,7 @@ SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, fiel
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_notices
-SELECT number, worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
-	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+SELECT number, worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_families
 SELECT family.ref, id, wake_at, revision, sum, state, told FROM family JOIN policy ON policy.ref = family.policy
@@ -350,15 +352,12 @@ DELETE FROM link WHERE one = ?1
 -- name: strike_links_back
 DELETE FROM link WHERE other = ?1 AND one IN (SELECT other FROM link WHERE one = ?1)
 -- name: strike_get_notice
-SELECT worker_name, seq, id, rev, kind, state, level, topic, rule_class, own_agency, own_number, other_agency,
-	other_number, cause_at, told_at, sum, body, answered_by, answered_at
+SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number = ?1
 -- name: strike_ledger_of
 SELECT ledger FROM notice WHERE number = ?1
 -- name: strike_notice
-UPDATE notice SET state = ?2, level = ?3, topic = -1, own_agency = -1, own_case = NULL, other_agency = -1,
-	other_case = NULL, cause_at = told_at, ledger = NULL, sum = ?4, body = ?5
-WHERE number = ?1
+UPDATE notice SET marks = ?2, own_case = NULL, other_case = NULL, ledger = NULL, sum = ?3, body = ?4 WHERE number = ?1
 -- name: strike_get_letter
 SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream WHERE number = ?1
@@ -423,7 +422,7 @@ SELECT ref, (ref << 32) + first, coalesce((SELECT min(n.number) FROM notice AS n
 	LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
 	WHERE n.number >= (worker.ref << 32) + worker.first AND n.number < (worker.ref << 32) + worker.first + ?3
 	AND (n.number > (worker.ref << 32) + min(worker.received, worker.named) OR n.told_at >= ?2
-		OR (n.rule_class = 0 AND n.state <> 2
+		OR (n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2
 			AND NOT EXISTS (SELECT 1 FROM notice_name AS later WHERE later.id = n.id AND later.number > n.number))
 		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = own.agency AND hold.number = own.number)
 		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = other.agency AND hold.number = other.number))),

@@ -103,6 +103,8 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	if ((rc = superseded_load(s, err)) < 0)
 		return rc;
+	if ((rc = phrases_load(s, err)) < 0)
+		return rc;
 	return tombs_open(s, err);
 }
 
@@ -150,9 +152,10 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
+	s->phrases = calloc(1, sizeof(*s->phrases));
 	s->directory = copied(options->directory);
 	s->file = copied(options->file);
-	if (s->names == NULL || s->cases == NULL ||
+	if (s->names == NULL || s->cases == NULL || s->phrases == NULL ||
 	    (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
@@ -245,6 +248,9 @@ void store_close(struct store *s)
 		store_rollback(s);
 	store_unload(s);
 	lk_bytes_free(&s->scratch);
+	lk_bytes_free(&s->packed);
+	lk_bytes_free(&s->contacts);
+	phrases_free(s);
 	mailboxes_free(s);
 	streams_free(s);
 	free(s->superseded.at);

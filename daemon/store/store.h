@@ -288,8 +288,7 @@ struct stored_notice {
 	lk_instant cause_at;           /* of what it tells */
 	lk_instant told_at;
 	struct lk_text basis;          /* adding only: what its disclosure rests on; absent where nothing of the other side is in it */
-	const void *body;              /* encoded struct lk_notice */
-	size_t body_len;
+	const struct lk_notice *said;  /* the notice itself; without `answered`. Its kind, state, rev, level and `to` are those above */
 	struct lk_text answered_by;    /* absent, or who acknowledged the notice (worker id), and when */
 	lk_instant answered_at;
 };

@@ -111,6 +111,10 @@ struct lk_notice {
 /* Absent everywhere, so that making a notice names only what it carries. */
 void lk_notice_clear(struct lk_notice *notice);
 
+/* What may be said of a notice whose content may not: its id, rev, recipient and kind, and that it is withdrawn
+ * (reason `consent`). */
+void lk_notice_reduce(struct lk_notice *notice);
+
 /* MessagePack map with the member names of domain.md section 5; absent members are left out (about and because are
  * always maps; a withdrawn notice may have an empty about. Without `at`, a withdrawal that may no longer be shown, the
  * empty ones are left out too). Appends to out; out->failed tells of lack of memory. */

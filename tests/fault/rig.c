@@ -441,7 +441,7 @@ static int note_row(void *context, const struct stored_notice *notice)
 	lk_bytes_add(d->all, &notice->seq, sizeof(notice->seq));
 	lk_bytes_add(d->all, notice->id, LK_DIGEST);
 	lk_bytes_add(d->all, &notice->rev, sizeof(notice->rev));
-	lk_bytes_add(d->all, notice->body, notice->body_len);
+	lk_notice_encode(notice->said, d->all);
 	return 0;
 }
 

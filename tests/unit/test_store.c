@@ -259,8 +259,35 @@ static int64_t add_event(struct store *s, const struct stored_event *event)
 	return position;
 }
 
+/* What the notices at hand say: as many as a test makes at once. */
+static struct lk_notice *a_saying(const struct stored_notice *row, const char *place)
+{
+	static struct lk_notice sayings[8];
+	static unsigned next;
+	struct lk_notice *n = &sayings[next++ % 8];
+
+	lk_notice_clear(n);
+	lk_digest_hex(row->id, n->id);
+	n->rev = row->rev;
+	n->to = row->worker;
+	n->kind = row->kind;
+	n->state = row->state;
+	n->level = row->level;
+	n->at.at = row->told_at;
+	n->case_number = row->own.number;
+	n->other_number = row->other.number;
+	n->about.place = lk_text_of(place);
+	n->cites = LK_TEXT("ACIN G8");
+	n->events[n->events_n++] = LK_TEXT("cws-cms/e1");
+	n->contacts[n->contacts_n++] = (struct lk_contact){ .agency = LK_CWS,
+							    .role = LK_SOCIAL_WORKER,
+							    .worker = LK_TEXT("w9"),
+							    .name = LK_TEXT("A. Worker") };
+	return n;
+}
+
 static struct stored_notice a_notice(const char *worker, const uint8_t id[LK_DIGEST], int64_t rev,
-				     const char *body)
+				     const char *place)
 {
 	struct stored_notice n = {
 		.worker = lk_text_of(worker),
@@ -274,11 +301,10 @@ static struct stored_notice a_notice(const char *worker, const uint8_t id[LK_DIG
 		.other = CWS_CASE,
 		.cause_at = 1000,
 		.told_at = 2000,
-		.body = body,
-		.body_len = strlen(body),
 	};
 
 	memcpy(n.id, id, LK_DIGEST);
+	n.said = a_saying(&n, place);
 	return n;
 }
 
@@ -334,7 +360,7 @@ static int see_family(void *context, const struct stored_family *family)
 
 static int see_notice(void *context, const struct stored_notice *notice)
 {
-	return see(context, (struct lk_text){ notice->body, (uint32_t)notice->body_len });
+	return see(context, notice->said->about.place);
 }
 
 static int see_family_id(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at)
@@ -825,6 +851,18 @@ static void a_worker_has_one_calendar_over_all_families(void **state)
 
 /* ---- Mailboxes ------------------------------------------------------------------------------- */
 
+static void is_said_as(const struct lk_notice *got, const struct lk_notice *want)
+{
+	struct lk_bytes one = { 0 }, other = { 0 };
+
+	lk_notice_encode(got, &one);
+	lk_notice_encode(want, &other);
+	assert_int_equal(one.len, other.len);
+	assert_memory_equal(one.at, other.at, other.len);
+	lk_bytes_free(&one);
+	lk_bytes_free(&other);
+}
+
 static int check_notice(void *context, const struct stored_notice *n)
 {
 	const struct stored_notice *want = context;
@@ -843,8 +881,7 @@ static int check_notice(void *context, const struct stored_notice *n)
 	assert_true(lk_text_is(n->other.number, want->other.number));
 	assert_int_equal(n->cause_at, want->cause_at);
 	assert_int_equal(n->told_at, want->told_at);
-	assert_int_equal(n->body_len, want->body_len);
-	assert_memory_equal(n->body, want->body, want->body_len);
+	is_said_as(n->said, want->said);
 	assert_true(lk_text_is(n->answered_by, want->answered_by));
 	assert_true(n->answered_at == want->answered_at);
 	return 0;
@@ -859,6 +896,7 @@ static void a_notice_comes_back_as_told(void **state)
 	last.state = LK_WITHDRAWN;
 	last.other = (struct case_key){ LK_NO_CODE, LK_NO_TEXT };
 	last.topic = LK_NO_CODE;
+	last.said = a_saying(&last, "last");
 	last.answered_at = LK_NO_INSTANT;
 	GOOD(store_begin(s, &err));
 	add_notice(s, &first);
@@ -874,6 +912,80 @@ static void a_notice_comes_back_as_told(void **state)
 	last.answered_at = 50;
 	assert_int_equal(store_notice_find(s, notice_a, check_notice, &last, &err), 1);
 	SAW("first last", store_notices_after(s, LK_TEXT("w1"), 0, 9, see_notice, &seen, &err));
+}
+
+#define GIVE_TEXT(max) LK_TEXT("thing")
+#define GIVE_CODE(tag) lk_##tag##_count - 1
+#define GIVE_INT(min, max) (min)
+#define GIVE_TIME ((struct lk_time){ 1767225600123456, -8 * 3600 + 60 })
+#define GIVE_REASONS 0x155
+#define GIVE_PROPOSALS \
+	((struct lk_proposals){ 2, { { 1767225600000000, 0 }, { -60000000, 3600 } } })
+#define GIVE_ABOUT(name, word, kind, presence) said.about.name = GIVE_##kind;
+
+/* Whatever a notice may say, and all of it at once: also where the columns say something else. */
+static void every_member_of_a_notice_comes_back(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_notice full = a_notice("w1", notice_a, 1, "x"), odd;
+	struct lk_notice said = *full.said;
+
+	LK_FIELDS_about(GIVE_ABOUT);
+	said.due = lk_date_of(2026, 3, 2);
+	said.urgency = LK_URGENT;
+	said.reason = LK_UNLINKED;
+	said.rule = lk_text_of(lk_notice_kind_word(said.kind));
+	for (said.contacts_n = 0; said.contacts_n < LK_CONTACTS_MAX; said.contacts_n++)
+		said.contacts[said.contacts_n] = (struct lk_contact){ .agency = said.contacts_n % 2,
+								      .role = LK_CLERK,
+								      .worker = LK_TEXT("w8"),
+								      .name = LK_NO_TEXT,
+								      .phone = LK_TEXT("1") };
+	for (said.events_n = 0; said.events_n < LK_BECAUSE_MAX; said.events_n++)
+		said.events[said.events_n] =
+			said.events_n % 2 != 0 ? LK_TEXT("calsaws/a/b") : LK_TEXT("no-slash");
+	full.said = &said;
+	full.cause_at = LK_NO_INSTANT;
+	full.answered_at = LK_NO_INSTANT;
+	odd = full;
+	odd.own.number = LK_NO_TEXT;
+	odd.other.number = LK_TEXT("W-9");
+	GOOD(store_begin(s, &err));
+	add_notice(s, &full);
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_notice_find(s, notice_a, check_notice, &full, &err), 1);
+	said.rule = LK_TEXT("another");
+	said.at = (struct lk_time){ full.told_at - 1, 1 };
+	said.rev = odd.rev = 2;
+	GOOD(store_begin(s, &err));
+	add_notice(s, &odd);
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_notice_find(s, notice_a, check_notice, &odd, &err), 1);
+}
+
+/* A phrase that a rollback took back is not believed. */
+static void a_phrase_outlives_no_rollback(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_notice n = a_notice("w1", notice_a, 1, "x"), other = n;
+	struct lk_notice said = *n.said, again = said;
+
+	n.answered_at = other.answered_at = LK_NO_INSTANT;
+	n.said = &said;
+	again.cites = LK_TEXT("ACIN G9");
+	other.said = &again;
+	GOOD(store_begin(s, &err));
+	add_notice(s, &n);
+	store_rollback(s);
+	GOOD(store_begin(s, &err));
+	add_notice(s, &other);
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_notice_find(s, notice_a, check_notice, &other, &err), 1);
+	said.rev = n.rev = 2;
+	GOOD(store_begin(s, &err));
+	add_notice(s, &n);
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_notice_find(s, notice_a, check_notice, &n, &err), 1);
 }
 
 static void a_notice_is_found_by_its_first_digits_with_its_history(void **state)
@@ -1542,7 +1654,11 @@ static const struct damage damages[] = {
 	{ "UPDATE family SET told = x'746f6c63'", read_family },
 	{ "UPDATE family SET wake_at = 11", read_family },
 	{ "UPDATE notice SET body = x'626f647a'", read_notices },
-	{ "UPDATE notice SET level = 0", read_notices },
+	{ "UPDATE notice SET body = CAST(replace(body, 'body', 'bodz') AS BLOB)", read_notices },
+	{ "UPDATE notice SET body = substr(body, 1, length(body) - 1)", read_notices },
+	{ "UPDATE phrase SET bytes = CAST('who said' AS BLOB)", read_notices },
+	{ "DELETE FROM phrase", read_notices },
+	{ "UPDATE notice SET marks = marks & ~(3 << 10)", read_notices },
 	{ "UPDATE notice SET other_case = NULL", read_notices },
 	{ "UPDATE notice SET number = number + 1", read_notices },
 	{ "UPDATE notice SET number = (SELECT ref << 32 FROM worker WHERE name = 'w2') + 1",
@@ -2191,6 +2307,8 @@ int main(void)
 		MEMORY(lookalikes_carry_an_equal_token),
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		MEMORY(a_notice_comes_back_as_told),
+		MEMORY(every_member_of_a_notice_comes_back),
+		MEMORY(a_phrase_outlives_no_rollback),
 		MEMORY(a_notice_is_found_by_its_first_digits_with_its_history),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		FILES(places_in_a_mailbox_are_dense_also_after_a_rollback),
