@@ -382,30 +382,41 @@ static int notice_read(struct query *q, struct stored_notice *n, struct said_roo
 	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
 }
 
+static struct said_room *room_make(struct lk_error *err)
+{
+	struct said_room *room = malloc(sizeof(*room)); /* on the stack all of it would be zeroed */
+
+	if (room == NULL)
+		(void)lk_fail(err, LK_EMEMORY, "store: no memory for a notice");
+	return room;
+}
+
 int notice_examine(struct query *q, struct lk_error *err)
 {
 	struct stored_notice notice;
-	struct said_room room;
+	struct said_room *room = room_make(err);
+	int rc = room == NULL ? LK_EMEMORY : notice_read(q, &notice, room, err);
 
-	return notice_read(q, &notice, &room, err);
+	free(room);
+	return rc;
 }
 
 static int notices_walk(struct query *q, stored_notice_visitor *visit, void *context, int *n,
 			struct lk_error *err)
 {
+	struct said_room *room = room_make(err);
 	struct stored_notice notice;
-	struct said_room room;
-	int rc;
+	int rc = room == NULL ? LK_EMEMORY : 0;
 
 	*n = 0;
-	while ((rc = query_step(q, err)) == 1) {
-		if ((rc = notice_read(q, &notice, &room, err)) < 0)
+	while (rc == 0 && (rc = query_step(q, err)) == 1) {
+		if ((rc = notice_read(q, &notice, room, err)) < 0)
 			break;
 		++*n;
-		if ((rc = visit(context, &notice)) != 0)
-			break;
+		rc = visit(context, &notice);
 	}
 	query_end(q);
+	free(room);
 	return rc;
 }
 
@@ -552,42 +563,47 @@ int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq
 	return notice_insert(s, &n, ref, err);
 }
 
-static int notice_rewrite(struct store *s, int64_t number, struct stored_notice *n,
-			  struct lk_notice *said, struct lk_error *err)
+struct striking {
+	struct store *store;
+	int64_t number;
+	uint8_t *id;
+	struct lk_error *err;
+};
+
+static int notice_rewrite(void *context, const struct stored_notice *row)
 {
+	const struct striking *strike = context;
+	struct stored_notice n = *row;
+	struct lk_notice said = *row->said;
 	struct bound bound;
 	struct query q;
 	int rc;
 
-	notice_reduce(n, said);
-	if ((rc = notice_bind(s, n, &bound, err)) < 0)
+	memcpy(strike->id, n.id, LK_DIGEST);
+	notice_reduce(&n, &said);
+	if ((rc = notice_bind(strike->store, &n, &bound, strike->err)) < 0)
 		return rc;
-	q = query_begin(s, SQL_strike_notice);
-	bind_int(&q, number);
+	q = query_begin(strike->store, SQL_strike_notice);
+	bind_int(&q, strike->number);
 	bind_int(&q, bound.marks);
 	bind_int(&q, bound.sum);
 	bind_blob(&q, bound.body->at, bound.body->len);
-	return query_run(&q, err);
+	return query_run(&q, strike->err);
 }
 
 int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
 		  struct lk_error *err)
 {
-	struct said_room room;
-	struct stored_notice n;
+	struct striking strike = { s, number, id, err };
 	struct query q = query_begin(s, SQL_strike_ledger_of);
-	int rc, had;
+	int rc, had, n;
 
 	bind_int(&q, number);
 	if ((had = query_number(&q, ledger, err)) < 0)
 		return had;
 	q = query_begin(s, SQL_strike_get_notice);
 	bind_int(&q, number);
-	if ((rc = query_step(&q, err)) == 1 && (rc = notice_read(&q, &n, &room, err)) == 0) {
-		memcpy(id, n.id, LK_DIGEST);
-		rc = notice_rewrite(s, number, &n, &room.notice, err);
-	}
-	query_end(&q);
+	rc = notices_walk(&q, notice_rewrite, &strike, &n, err);
 	return rc < 0 ? rc : had;
 }
 

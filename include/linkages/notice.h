@@ -1,6 +1,6 @@
 /* notice.h - what the daemon tells one worker: domain.md, section 5.
  *
- * Made by the engine, encoded once, stored as told, handed out as those same bytes. Decoded by clients.
+ * Made by the engine, stored as told, encoded at each hand-out: to the same bytes each time. Decoded by clients.
  */
 #ifndef LINKAGES_NOTICE_H
 #define LINKAGES_NOTICE_H
