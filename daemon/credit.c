@@ -45,6 +45,39 @@ int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer)
 	return upto + offer > limit ? upto + offer : limit;
 }
 
+/* ---- Refusals -------------------------------------------------------------------------------- */
+
+static int64_t patience_at(const struct patience *p, int64_t now_us)
+{
+	int64_t earned = (now_us - p->at_us) * PATIENCE_A_SECOND * PATIENCE_PER_EVENT / LK_SECOND;
+	int64_t most = PATIENCE_MOST * PATIENCE_PER_EVENT;
+
+	return earned < most - p->left ? p->left + earned : most;
+}
+
+void patience_start(struct patience *patience, int64_t now_us)
+{
+	*patience = (struct patience){ PATIENCE_MOST * PATIENCE_PER_EVENT, now_us };
+}
+
+void patience_learn(struct patience *patience, int64_t accepted, int64_t refused, int64_t now_us)
+{
+	int64_t most = PATIENCE_MOST * PATIENCE_PER_EVENT;
+	int64_t left = patience_at(patience, now_us) + accepted - refused * PATIENCE_PER_EVENT;
+
+	patience->left = left > most ? most : at_least(left, -most);
+	patience->at_us = now_us;
+}
+
+int64_t patience_offer(const struct patience *patience, int64_t offer, int64_t now_us)
+{
+	int64_t left = at_least(patience_at(patience, now_us), 0) / PATIENCE_PER_EVENT;
+
+	return left >= PATIENCE_MOST / 2 || left > offer ? offer : left;
+}
+
+/* ---- One commit ------------------------------------------------------------------------------ */
+
 size_t credit_turn(size_t room, size_t n, int64_t work_us, size_t most)
 {
 	size_t fits;

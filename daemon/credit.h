@@ -26,6 +26,26 @@ int64_t credit_offer(const struct credit *credit);
  * than it was: what was granted was granted. */
 int64_t credit_limit(int64_t limit, int64_t upto, int64_t offer);
 
+/* ---- intake: events of a source that are refused ----
+ *
+ * Each is a row that somebody must read, so that a source which sends little else is not taken in at
+ * full speed. */
+
+#define PATIENCE_MOST 512      /* refusals that may come at once */
+#define PATIENCE_A_SECOND 64   /* and as many more with each second */
+#define PATIENCE_PER_EVENT 16  /* accepted events make good one refusal: few among many cost nothing */
+
+struct patience {
+	int64_t left;  /* in sixteenths of a refusal; down to a debt of PATIENCE_MOST refusals */
+	int64_t at_us; /* clock_ticks() */
+};
+
+void patience_start(struct patience *patience, int64_t now_us);
+void patience_learn(struct patience *patience, int64_t accepted, int64_t refused, int64_t now_us);
+/* What to offer of `offer`: all of it while half of the patience is left; then as many events as it
+ * would bear to be refused; 0 where it has run out. */
+int64_t patience_offer(const struct patience *patience, int64_t offer, int64_t now_us);
+
 /* ---- One commit ---- */
 
 #define CREDIT_TURN_US (50 * INT64_C(1000)) /* of work, after which others are looked at */

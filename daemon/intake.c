@@ -30,9 +30,19 @@
 	256 /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
 #define NO_INPUT (-1)
 
+/* How a source fares, as long as the daemon runs: sources are those of the configuration. */
+struct standing {
+	struct standing *next;
+	char source[65];
+	struct patience patience;
+	int64_t accepted, refused; /* of the batch at hand */
+	bool slowed;
+};
+
 /* One (source, epoch), shared by all sessions that speak under it. */
 struct stream {
 	struct stream *next_stream;
+	struct standing *standing;
 	char source[65];
 	uint8_t epoch[LK_DIGEST];
 	int64_t next; /* the lowest seq that is neither on disk nor in the batch */
@@ -68,11 +78,66 @@ struct intake {
 	struct batch *batch;
 	struct stream *streams;
 	size_t streams_n;
+	struct standing *standings;
 	struct credit credit;
 	bool paused;
 	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
 	struct intake_input input[TURN_BATCH_MAX];
 };
+
+/* ---- Sources ---- */
+
+static struct standing *standing_of(struct intake *intake, struct lk_text source)
+{
+	struct standing *s = intake->standings;
+
+	while (s != NULL && !lk_text_says(source, s->source))
+		s = s->next;
+	if (s != NULL || source.len >= sizeof(s->source) || (s = calloc(1, sizeof(*s))) == NULL)
+		return s;
+	memcpy(s->source, source.at, source.len);
+	patience_start(&s->patience, clock_ticks());
+	s->next = intake->standings;
+	intake->standings = s;
+	return s;
+}
+
+static int64_t offer_for(const struct intake *intake, const struct stream *stream)
+{
+	return patience_offer(&stream->standing->patience, credit_offer(&intake->credit),
+			      clock_ticks());
+}
+
+/* Slowed from the first time that it gets less than others until it gets as much again. */
+static void standing_tell(const struct intake *intake, struct standing *s)
+{
+	int64_t all = credit_offer(&intake->credit);
+	bool slowed = patience_offer(&s->patience, all, clock_ticks()) < all;
+	char labels[96];
+
+	if (slowed == s->slowed)
+		return;
+	s->slowed = slowed;
+	(void)snprintf(labels, sizeof(labels), "source=\"%s\"", s->source);
+	metric_set(METRIC_SOURCE_SLOWED, labels, slowed);
+	log_line(slowed ? LOG_WARN : LOG_INFO, "intake source=%s outcome=%s", s->source,
+		 slowed ? "slowed reason=refusals" : "at_full_speed");
+}
+
+static void standings_learn(struct intake *intake, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct standing *s = intake->input[i].stream->standing;
+
+		s->refused += batch_verdict(intake->batch, i)->outcome == TURN_REFUSED;
+		s->accepted += batch_verdict(intake->batch, i)->outcome == TURN_APPLIED;
+	}
+	for (struct standing *s = intake->standings; s != NULL; s = s->next) {
+		patience_learn(&s->patience, s->accepted, s->refused, clock_ticks());
+		s->accepted = s->refused = 0;
+		standing_tell(intake, s);
+	}
+}
 
 /* ---- Streams ---- */
 
@@ -90,12 +155,12 @@ static struct stream *stream_find(struct intake *intake, struct lk_text source,
 static struct stream *stream_make(struct intake *intake, struct lk_text source,
 				  const uint8_t epoch[LK_DIGEST])
 {
-	struct stream *s = calloc(1, sizeof(*s));
+	struct standing *standing = standing_of(intake, source);
+	struct stream *s = standing != NULL ? calloc(1, sizeof(*s)) : NULL;
 
-	if (s == NULL || source.len >= sizeof(s->source)) {
-		free(s);
+	if (s == NULL)
 		return NULL;
-	}
+	s->standing = standing;
 	memcpy(s->source, source.at, source.len);
 	memcpy(s->epoch, epoch, LK_DIGEST);
 	s->next_stream = intake->streams;
@@ -220,7 +285,7 @@ static void send_subscribe(struct intake *intake, const struct lane_sender *from
 {
 	struct lk_bytes array = { 0 };
 	int64_t next = stored->wanted;
-	int64_t offer = credit_offer(&intake->credit);
+	int64_t offer = offer_for(intake, s->stream);
 	struct lk_message message = { .type = LK_MSG_SUBSCRIBE };
 
 	message.subscribe.epoch = epoch;
@@ -537,7 +602,7 @@ struct ack {
 static bool send_ack(struct ack *ack, int64_t upto)
 {
 	struct subscription *s = ack->subscription;
-	int64_t offer = credit_offer(&ack->intake->credit);
+	int64_t offer = offer_for(ack->intake, s->stream);
 	char epoch[LK_DIGEST_HEX];
 	struct lk_message message = { .type = LK_MSG_ACK };
 
@@ -603,6 +668,7 @@ static void committed(void *owner, int64_t us)
 	size_t n = batch_count(intake->batch);
 
 	credit_learn(&intake->credit, us);
+	standings_learn(intake, n);
 	lane_each(intake->lane, ack_session, intake);
 	for (size_t i = 0; i < n; i++)
 		stream_release(intake, intake->input[i].stream);
@@ -623,7 +689,7 @@ static void held(void *owner, bool held)
 /* Who has credit, but there is none any more; who has none, but there is. */
 static bool must_be_told(const struct subscription *s, int64_t offer)
 {
-	return s->stream != NULL && (s->told < s->next) != (offer == 0);
+	return (s->told < s->next) != (offer == 0);
 }
 
 static void tell_credit(void *context, struct lane_session *base)
@@ -631,12 +697,11 @@ static void tell_credit(void *context, struct lane_session *base)
 	struct intake *intake = context;
 	struct intake_session *session = (struct intake_session *)base;
 	struct ack ack = { .intake = intake, .route = base->route };
-	int64_t offer = credit_offer(&intake->credit);
 	bool sent = true;
 
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		struct subscription *s = ack.subscription = &session->subscription[i];
-		if (must_be_told(s, offer))
+		if (s->stream != NULL && must_be_told(s, offer_for(intake, s->stream)))
 			sent = send_ack(&ack, s->next - 1) && sent;
 	}
 	lk_bytes_free(&ack.items);
@@ -666,6 +731,8 @@ static void ticked(void *owner)
 	struct intake *intake = owner;
 
 	look_at_disk(intake);
+	for (struct standing *s = intake->standings; s != NULL; s = s->next)
+		standing_tell(intake, s);
 	if (batch_count(intake->batch) == 0)
 		lane_each(intake->lane, tell_credit, intake);
 }
@@ -864,5 +931,9 @@ void intake_destroy(struct intake *intake)
 		stream_release(intake, intake->input[i].stream);
 	lane_destroy(intake->lane);
 	batch_destroy(intake->batch);
+	for (struct standing *s = intake->standings, *next; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
 	free(intake);
 }

@@ -58,6 +58,8 @@ enum metric_kind {
 	  "events sent above the credit") \
 	M(METRIC_INTAKE_CREDIT, METRIC_GAUGE, "linkages_intake_credit_events", "", \
 	  "what a publisher may have sent beyond the last acknowledged event; 0: the disk is nearly full") \
+	M(METRIC_SOURCE_SLOWED, METRIC_GAUGE, "linkages_source_slowed", "source", \
+	  "1 while a source gets less credit than others because so much of what it sends is refused") \
 	M(METRIC_NOTICES, METRIC_COUNTER, "linkages_notices_total", "kind,level,state", \
 	  "tellings of notices, committed") \
 	M(METRIC_UNANSWERED, METRIC_GAUGE, "linkages_notices_unanswered", "", \

@@ -500,17 +500,22 @@ class Poison(Streams):
                 self.assertEqual(agency.expect("error")["code"], "malformed")
         self.assertEqual(self.asker().ok("status")["store"]["dead_letters"], 0)
 
-    def test_a_thousand_poison_events_stop_nobody_else(self):
-        agency = self.subscribed([None] * 1000)
+    def test_thousands_of_poison_events_slow_their_source_and_nobody_else(self):
+        poison = 4096  # all that the credit lets it send at once
+        agency = self.subscribed([None] * poison)
         other = self.subscribed(OTHER_SIDE, client="cws", source="cws-cms", epoch=OTHER_EPOCH)
-        for seq in range(1, 1001):
+        for seq in range(1, poison + 1):
             agency.socket.send(envelope(seq, FLOAT))
         other.push()
         self.settle(other, len(OTHER_SIDE))
-        self.settle(agency, 1000)
-        self.assertEqual((len(agency.refused), other.refused), (1000, {}))
+        self.settle(agency, poison)
+        self.assertEqual((len(agency.refused), other.refused), (poison, {}))
         store = self.asker().ok("status")["store"]
-        self.assertEqual((store["events"], store["dead_letters"]), (len(OTHER_SIDE), 1000))
+        self.assertEqual((store["events"], store["dead_letters"]), (len(OTHER_SIDE), poison))
+        self.assertEqual(agency.allowed, agency.acked)
+        self.assertGreater(other.allowed, other.acked)
+        while agency.allowed == agency.acked:  # it comes back by itself
+            agency.take(agency.receive())
 
 
 if __name__ == "__main__":

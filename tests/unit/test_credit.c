@@ -120,9 +120,68 @@ static void notices_are_capped(void **state)
 	assert_int_equal(credit_add(1, (INT64_C(1) << 53) - 1), CREDIT_NOTICES_MAX);
 }
 
+/* A source that sends nothing but refused events, as fast as it is let: how many in so many seconds. */
+static int64_t refused_in(int seconds, int64_t accepted_between)
+{
+	struct patience p;
+	int64_t refused = 0;
+
+	patience_start(&p, 0);
+	for (int64_t now = 0; now < seconds * LK_SECOND; now += LK_SECOND / 10) {
+		int64_t n = patience_offer(&p, 4096, now);
+
+		patience_learn(&p, accepted_between * n, n, now);
+		refused += n;
+	}
+	return refused;
+}
+
+static void who_sends_nothing_but_refused_events_is_slowed(void **state)
+{
+	const int64_t first = 4096, in_debt = 2 * PATIENCE_MOST / PATIENCE_A_SECOND;
+
+	(void)state;
+	assert_int_equal(refused_in(2, 0), first);
+	assert_in_range(refused_in(60, 0), first + (60 - in_debt) * PATIENCE_A_SECOND,
+			first + 60 * PATIENCE_A_SECOND);
+}
+
+static void few_refusals_among_many_events_cost_nothing(void **state)
+{
+	struct patience p;
+
+	(void)state;
+	patience_start(&p, 0);
+	patience_learn(&p, 0, PATIENCE_MOST / 2, 0);
+	assert_int_equal(patience_offer(&p, 4096, 0), 4096);
+	patience_learn(&p, 0, 1, 0);
+	assert_int_equal(patience_offer(&p, 4096, 0), PATIENCE_MOST / 2 - 1);
+	assert_int_equal(patience_offer(&p, 16, 0), 16);
+	for (int i = 0; i < 1000; i++)
+		patience_learn(&p, 1000, 60, 0);
+	assert_int_equal(patience_offer(&p, 4096, 0), 4096);
+}
+
+static void patience_comes_back(void **state)
+{
+	struct patience p;
+
+	(void)state;
+	patience_start(&p, 0);
+	patience_learn(&p, 0, INT64_C(1) << 40, 0);
+	assert_int_equal(patience_offer(&p, 4096, 0), 0);
+	assert_int_equal(patience_offer(&p, 4096, PATIENCE_MOST / PATIENCE_A_SECOND * LK_SECOND),
+			 0);
+	assert_int_equal(patience_offer(&p, 4096, 10 * LK_SECOND), 2 * PATIENCE_A_SECOND);
+	assert_int_equal(patience_offer(&p, 4096, 3600 * LK_SECOND), 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_sends_nothing_but_refused_events_is_slowed),
+		cmocka_unit_test(few_refusals_among_many_events_cost_nothing),
+		cmocka_unit_test(patience_comes_back),
 		cmocka_unit_test(quick_commits_get_everything),
 		cmocka_unit_test(slow_commits_get_less_and_recover),
 		cmocka_unit_test(a_full_disk_gets_nothing_until_there_is_room),
