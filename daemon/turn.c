@@ -350,8 +350,11 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 	if (rc < 0)
 		return rc;
 	advance(t, now);
+	t->is_taking = true;
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = admit(t, &events[i], t->now, &verdicts[i], err);
+	t->is_taking = false;
+	hand_drop(t);
 	if (rc >= 0)
 		rc = settle_silence(t, t->now, err);
 	if (rc < 0) {

@@ -301,6 +301,14 @@ static bool is_opened(const struct family *f, const struct lk_event *e)
 	       f->cases[kase].first_opened_at <= e->time.at;
 }
 
+/* Whatever is said of a case waits for its opening, and changes nothing until then. */
+static bool is_waiting(const struct family *f, const struct lk_event *e)
+{
+	uint32_t kase = family_case(f, (int)e->agency, e->subject);
+	return e->type != LK_CASE_OPENED &&
+	       (kase == NONE || f->cases[kase].first_opened_at == LK_NO_INSTANT);
+}
+
 /* What another family's crossover.possible looks at: is the case open, and who works on it. */
 static bool shows_abroad(int type)
 {
@@ -366,12 +374,24 @@ static bool has_tokens(const struct lk_event *e)
 	return false;
 }
 
+/* 1: an event that came before has taken it back; 0; negative. What is at hand of the log goes with it. */
+static int is_superseded(struct turn *t, const struct lk_event *e, const struct stored_event *row,
+			 struct lk_error *err)
+{
+	int out = store_is_superseded(t->store, e->source, e->id, err);
+	if (lk_text_given(e->supersedes))
+		hand_drop(t);
+	else if (out == 0)
+		hand_note(t, row);
+	return out;
+}
+
 static int effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
 		  bool is_known_case, lk_instant at, struct lk_error *err)
 {
 	struct touched touched = { .n = 0 };
 	struct home *h = NULL;
-	int out = store_is_superseded(t->store, e->source, e->id, err);
+	int out = is_superseded(t, e, row, err);
 	if (out < 0)
 		return out;
 	bool links = !out && !row->ahead && is_link((int)e->type);
@@ -400,6 +420,8 @@ static int effect(struct turn *t, const struct lk_event *e, const struct stored_
 	if (counts && is_simple &&
 	    (is_opened(&h->f, e) || (e->type == LK_CASE_OPENED && !is_known_case)))
 		return fold_onto(t, h, e, &place, at, err);
+	if (counts && !taken && !h->is_stale && is_waiting(&h->f, e))
+		return home_settle(t, h, at, err);
 	if (counts)
 		touch(&touched, key.agency, key.number);
 	return touched.n > 0 ? gather(t, touched.at, touched.n, at, err) : 0;

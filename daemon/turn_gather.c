@@ -21,18 +21,6 @@ struct gathered_case {
 
 #define LINK_BY_TOKEN (-2) /* no event: equal tokens link from then on */
 
-struct gathered_event {
-	struct fold_key key; /* its texts point into row */
-	uint32_t kase;
-	uint32_t other;            /* of LINK_BY_TOKEN */
-	struct lk_text numbers[2]; /* its two cases'; else empty */
-	int type;
-	bool is_out; /* superseded by what was known at an instant that has passed */
-	struct lk_text supersedes;
-	size_t body_len;
-	uint8_t row[]; /* source, id, supersedes, body */
-};
-
 struct gathering {
 	struct turn *t;
 	struct lk_error *err;
@@ -43,15 +31,37 @@ struct gathering {
 	uint32_t events_n, events_room;
 	uint8_t (*families)[LK_DIGEST]; /* that the cases belonged to */
 	uint32_t families_n, families_room;
-	uint32_t loading; /* case whose events are read */
+	uint32_t loading; /* case whose events are read; all are where it is cases_n */
 };
+
+/* Whatever else comes late in this transaction finds the case's events at hand. */
+static void give_back(struct gathering *g, uint32_t kase)
+{
+	struct gathered_list list = { calloc(g->events_n + 1, sizeof(struct gathered_event *)), 0 };
+	for (uint32_t i = 0; list.at != NULL && i < g->events_n; i++) {
+		struct gathered_event *e = g->events[i];
+		if (e == NULL || e->kase != kase || e->type == LINK_BY_TOKEN)
+			continue;
+		list.at[list.n++] = e;
+		g->events[i] = NULL;
+	}
+	if (list.at != NULL)
+		hand_give(g->t, g->cases[kase].key, &list);
+}
+
+static bool is_whole(const struct gathering *g)
+{
+	return g->t->is_taking && g->known_at == LK_NO_INSTANT && g->loading == g->cases_n;
+}
 
 static void gathering_free(struct gathering *g)
 {
+	for (uint32_t i = 0; is_whole(g) && i < g->cases_n; i++)
+		give_back(g, i);
 	for (uint32_t i = 0; i < g->cases_n; i++)
 		free((char *)(uintptr_t)g->cases[i].key.number.at);
 	for (uint32_t i = 0; i < g->events_n; i++)
-		free(g->events[i]);
+		gathered_free(g->events[i]);
 	free(g->cases);
 	free(g->events);
 	free(g->families);
@@ -130,45 +140,6 @@ static int find_cases(struct gathering *g)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-static struct lk_text put_text(uint8_t **at, struct lk_text text)
-{
-	if (!lk_text_given(text))
-		return LK_NO_TEXT;
-	memcpy(*at, text.at, text.len);
-	struct lk_text copy = { (const char *)*at, text.len };
-	*at += text.len;
-	return copy;
-}
-
-static struct gathered_event *copy_event(const struct stored_event *row)
-{
-	size_t texts = row->source.len + row->id.len + row->supersedes.len;
-	struct gathered_event *e = malloc(sizeof(*e) + texts + row->body_len);
-	if (e == NULL)
-		return NULL;
-	uint8_t *at = e->row;
-	e->key = (struct fold_key){
-		.at = row->time_at,
-		.time_at = row->time_at,
-		.source = put_text(&at, row->source),
-		.sequence = row->has_sequence ? row->sequence : INT64_MAX,
-		.place = row->has_outbox_seq ? row->outbox_seq : INT64_MAX,
-	};
-	e->key.id = put_text(&at, row->id);
-	e->supersedes = put_text(&at, row->supersedes);
-	e->numbers[0] = e->numbers[1] = LK_NO_TEXT;
-	e->type = row->type;
-	e->is_out = false;
-	e->body_len = row->body_len;
-	memcpy(at, row->body, row->body_len);
-	return e;
-}
-
-static const uint8_t *body_of(const struct gathered_event *e)
-{
-	return e->row + e->key.source.len + e->key.id.len + e->supersedes.len;
-}
-
 static bool was_known(const struct gathering *g, const struct stored_event *row)
 {
 	return g->known_at == LK_NO_INSTANT || row->received_at <= g->known_at;
@@ -182,6 +153,20 @@ static int is_out(struct gathering *g, const struct stored_event *row)
 	return store_is_superseded(g->t->store, row->source, row->id, g->err);
 }
 
+static int add_event(struct gathering *g, struct gathered_event *e)
+{
+	struct gathered_event **wider =
+		vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
+	if (wider == NULL) {
+		gathered_free(e);
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
+	}
+	g->events = wider;
+	e->kase = g->loading;
+	g->events[g->events_n++] = e;
+	return 0;
+}
+
 /* Events that are still to come, answers, and what any known event supersedes are left out. */
 static int visit_event(void *context, const struct stored_event *row)
 {
@@ -191,24 +176,34 @@ static int visit_event(void *context, const struct stored_event *row)
 	int out = is_out(g, row);
 	if (out != 0)
 		return out < 0 ? out : 0;
-	struct gathered_event **wider =
-		vector_grown(g->events, g->events_n, &g->events_room, sizeof(*wider));
-	if (wider == NULL)
-		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
-	g->events = wider;
-	struct gathered_event *e = copy_event(row);
+	struct gathered_event *e = gathered_copy(row);
 	if (e == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's events");
-	e->kase = g->loading;
-	g->events[g->events_n++] = e;
-	return 0;
+	return add_event(g, e);
+}
+
+static int add_at_hand(struct gathering *g, const struct gathered_list *list)
+{
+	int rc = 0;
+	for (uint32_t i = 0; i < list->n; i++) {
+		struct gathered_event *e = list->at[i];
+		e->key.at = e->key.time_at; /* as it was read: place_events() */
+		e->key.waited = 0;
+		int added = add_event(g, e);
+		rc = rc < 0 ? rc : added;
+	}
+	free(list->at);
+	return rc;
 }
 
 static int load_events(struct gathering *g)
 {
+	struct gathered_list list;
 	for (g->loading = 0; g->loading < g->cases_n; g->loading++) {
-		int rc = store_case_events(g->t->store, g->cases[g->loading].key, visit_event, g,
-					   g->err);
+		struct case_key key = g->cases[g->loading].key;
+		bool at_hand = g->known_at == LK_NO_INSTANT && hand_take(g->t, key, &list);
+		int rc = at_hand ? add_at_hand(g, &list)
+				 : store_case_events(g->t->store, key, visit_event, g, g->err);
 		if (rc < 0)
 			return rc;
 	}
@@ -272,7 +267,7 @@ static bool confirms(const struct gathering *g, const struct gathered_event *e, 
 	struct lk_event event;
 	struct lk_refused why;
 	if (e->type != LK_LINK_CONFIRMED ||
-	    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+	    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 		return false;
 	const struct lk_other *o = &event.link_confirmed.other;
 	return gathered(g, (struct case_key){ o->agency, o->number }) == other;
@@ -413,18 +408,16 @@ static int fold_by_token(const struct folding *to, const struct gathering *g,
 	return 0;
 }
 
-static int fold_gathered(const struct folding *to, struct gathering *g,
-			 const struct gathered_event *e)
+static int fold_gathered(const struct folding *to, struct gathering *g, struct gathered_event *e)
 {
 	struct lk_event event;
-	struct lk_refused why;
 	if (e->type == LINK_BY_TOKEN)
 		return fold_by_token(to, g, e);
 	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
 		return 0; /* kept until the case opens */
-	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) < 0)
-		return lk_fail(g->err, LK_ESTORE, "event in the log is refused now: %s %s",
-			       lk_refusal_word((int)why.reason), why.field);
+	int rc = gathered_decode(g->t, e, &event, g->err);
+	if (rc < 0)
+		return rc;
 	int holds = e->type == LK_LINK_CONFIRMED ? link_holds(g, e, &event) : 1;
 	if (holds < 0)
 		return holds;
@@ -436,7 +429,7 @@ static int fold_gathered(const struct folding *to, struct gathering *g,
 static int fold_part(struct gathering *g, const struct folding *to)
 {
 	for (uint32_t i = 0; i < g->events_n; i++) {
-		const struct gathered_event *e = g->events[i];
+		struct gathered_event *e = g->events[i];
 		if (g->cases[e->kase].part != to->part || e->key.at > to->until)
 			continue;
 		int rc = fold_gathered(to, g, e);
@@ -466,6 +459,10 @@ static int collect_told(struct gathering *g, struct tolds *all)
 		struct home *h = home_get(g->t, g->families[i], g->err);
 		if (h == NULL)
 			return LK_ESTORE;
+		if (i == 0) { /* nearly always the only one */
+			*all = h->told;
+			h->told = (struct tolds){ 0 };
+		}
 		for (uint32_t r = 0; r < h->told.n; r++)
 			tolds_move(all, &h->told, &h->told.at[r]);
 		int rc = home_drop(g->t, g->families[i], g->err);
@@ -593,9 +590,15 @@ static bool share_records(struct gathering *g, struct parts *all, const struct t
 }
 
 /* notice.unanswered goes where the notice has gone that it speaks of: after all others. */
-static int share_told(struct gathering *g, struct parts *all, const struct tolds *told,
-		      lk_instant at)
+static int share_told(struct gathering *g, struct parts *all, struct tolds *told, lk_instant at)
 {
+	if (all->n == 1 && all->at[0].home->told.n == 0) { /* nearly always */
+		tolds_free(&all->at[0].home->told);
+		all->at[0].home->told = *told;
+		all->at[0].home->told.settled = (struct settled){ 0 };
+		*told = (struct tolds){ 0 };
+		return 0;
+	}
 	bool shared = foresee(g, all, at, derive) && share_records(g, all, told, false) &&
 		      foresee(g, all, at, rules_unanswered) && share_records(g, all, told, true);
 	return shared ? 0 : lk_fail(g->err, LK_EMEMORY, "no memory for what was told");
@@ -752,7 +755,7 @@ static bool is_of_pair(const struct gathering *g, const struct gathered_event *e
 		       struct lk_event *event)
 {
 	struct lk_refused why;
-	if (lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, event, &why) < 0)
+	if (lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, event, &why) < 0)
 		return false;
 	const struct case_key *other = &g->cases[1 - e->kase].key;
 	const struct lk_other *o = &event->link_confirmed.other;
@@ -870,8 +873,7 @@ static int find_tokens(const struct gathering *g, struct tokens *all)
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
 		if (e->type != LK_CASE_OPENED ||
-		    lk_event_decode(body_of(e), e->body_len, turn_agency_of, g->t, &event, &why) <
-			    0)
+		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 			continue;
 		for (uint32_t m = 0; m < event.case_opened.members.n; m++)
 			if (add_tokens(all, &event.case_opened.members.at[m], e->key.at) < 0)

@@ -1,7 +1,7 @@
 /* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one
- * event), turn_gather.c (families anew from the log), turn_settle.c (fold, derive, compare, write),
- * turn_homes.c (families at hand), turn_mailbox.c (hand-out), turn_family.c (questions). Nobody
- * else includes it.
+ * event), turn_gather.c (families anew from the log), turn_hand.c (what was read for that),
+ * turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand), turn_mailbox.c
+ * (hand-out), turn_family.c (questions). Nobody else includes it.
  */
 #ifndef LINKAGES_TURN_PARTS_H
 #define LINKAGES_TURN_PARTS_H
@@ -72,6 +72,8 @@ struct turn {
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
+	bool is_taking;             /* events, in this transaction */
+	struct hand *hand;          /* events that gatherings of this transaction have read */
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
@@ -137,6 +139,39 @@ void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
 
 /* When what the row tells happened: a correction may have found an earlier time since. */
 lk_instant home_happened_at(const struct home *home, const struct stored_notice *row);
+
+/* ---- turn_hand.c ----------------------------------------------------------------------------- */
+
+/* An event of the log, to be folded with others of its family. */
+struct gathered_event {
+	struct fold_key key; /* its texts point into row */
+	uint32_t kase;       /* of the gathering */
+	uint32_t other;      /* of a link by token */
+	struct lk_text numbers[2]; /* its two cases'; else empty */
+	int type;
+	bool is_out; /* superseded by what was known at an instant that has passed */
+	struct lk_text supersedes;
+	struct lk_event *decoded; /* as much of it as its type has; NULL: not yet */
+	size_t decoded_len, body_len;
+	const uint8_t *body;
+	uint8_t row[]; /* source, id, supersedes, body */
+};
+struct gathered_list {
+	struct gathered_event **at; /* free() gives it back */
+	uint32_t n;
+};
+
+struct gathered_event *gathered_copy(const struct stored_event *row); /* NULL: no memory */
+void gathered_free(struct gathered_event *e);                        /* NULL-safe */
+/* Texts of the event live as long as e. */
+int gathered_decode(struct turn *t, struct gathered_event *e, struct lk_event *out, struct lk_error *err);
+
+/* While events are taken: the case's events that count now, all of them. The taker has them alone, and gives them back. */
+bool hand_take(struct turn *t, struct case_key key, struct gathered_list *out);
+void hand_give(struct turn *t, struct case_key key, const struct gathered_list *list);
+/* An event has come into the log that nothing known supersedes. */
+void hand_note(struct turn *t, const struct stored_event *row);
+void hand_drop(struct turn *t); /* what was read counts no more */
 
 /* ---- turn_gather.c --------------------------------------------------------------------------- */
 

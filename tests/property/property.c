@@ -325,6 +325,29 @@ static char *check_replay(const struct trial *t)
 	return complaint;
 }
 
+/* ---- Batches ------------------------------------------------------------------------------------ */
+
+static char *check_batches(const struct trial *t)
+{
+	struct world a, b;
+	char *complaint = NULL;
+	world_open(&a, t->h, &t->a, &policies[0]);
+	world_open(&b, t->h, &t->a, &policies[0]);
+	if (world_run_batches(&a, false) < 0)
+		complaint = failed(&a);
+	else if (world_run_batches(&b, true) < 0)
+		complaint = failed(&b);
+	if (complaint == NULL)
+		complaint = differ("told: one event a commit (-), many (+)",
+				   world_told(&a, 0, false), world_told(&b, 0, false));
+	if (complaint == NULL)
+		complaint = differ("states: one event a commit (-), many (+)", world_states(&a),
+				   world_states(&b));
+	world_close(&a);
+	world_close(&b);
+	return complaint;
+}
+
 /* ---- Disclosure ---------------------------------------------------------------------------------- */
 
 static char *complain_of(const char *what, const char *why, const void *body, size_t len)
@@ -402,6 +425,8 @@ static const struct property {
 	{ "unlink", "link then unlink equals never linked", prepare_unlink, check_unlink },
 	{ "replay", "the same input gives the same output, to the byte", prepare_one,
 	  check_replay },
+	{ "batches", "what is told does not depend on how many events one commit takes",
+	  prepare_one, check_batches },
 	{ "disclosure", "nothing crosses that may not", prepare_one, check_disclosure },
 };
 #define PROPERTIES (sizeof(properties) / sizeof(*properties))

@@ -98,20 +98,32 @@ int world_refold(struct world *w, const struct policy *policy)
 	return rc < 0 ? rc : world_pass(w, w->now);
 }
 
-static int arrive(struct world *w, const struct said *s)
+static struct turn_event event_of(struct world *w, const struct said *s)
 {
-	struct turn_verdict verdict = { .outcome = TURN_REFUSED };
-	struct turn_event in = {
+	return (struct turn_event){
 		.bytes = s->wire.at,
 		.len = s->wire.len,
 		.source = s->event.source,
 		.has_outbox_seq = !w->o->by_feed,
 		.seq = w->o->by_feed ? 0 : ++w->next_seq[s->source],
 	};
-	int rc = turn_events(w->turn, w->now, &in, 1, &verdict, &w->err);
-	if (rc >= 0 && verdict.outcome != TURN_APPLIED)
-		rc = lk_fail(&w->err, LK_EREFUSED, "refused: %s %s", verdict.refused.field,
-			     verdict.refused.detail);
+}
+
+static int admit(struct world *w, const struct turn_event *events, size_t n)
+{
+	static struct turn_verdict verdicts[WORLD_BATCH_MAX];
+	int rc = turn_events(w->turn, w->now, events, n, verdicts, &w->err);
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		if (verdicts[i].outcome != TURN_APPLIED)
+			rc = lk_fail(&w->err, LK_EREFUSED, "refused: %s %s",
+				     verdicts[i].refused.field, verdicts[i].refused.detail);
+	return rc;
+}
+
+static int arrive(struct world *w, const struct said *s)
+{
+	struct turn_event in = event_of(w, s);
+	int rc = admit(w, &in, 1);
 	return rc < 0 ? rc : world_pass(w, w->now);
 }
 
@@ -149,6 +161,44 @@ int world_run(struct world *w)
 			return rc;
 	}
 	return world_pass(w, w->o->ends);
+}
+
+/* Events in a row from this step on, as many as the step's own number says. */
+static uint32_t batch_from(struct world *w, uint32_t first, struct turn_event *in, size_t *n)
+{
+	uint32_t i = first, most = 2 + (uint32_t)(w->o->at[first].tie % (WORLD_BATCH_MAX - 1));
+	for (*n = 0; i < w->o->n && *n < most && w->o->at[i].kind == STEP_EVENT; i++)
+		if (!w->o->at[i].left_out)
+			in[(*n)++] = event_of(w, &w->h->at[w->o->at[i].event]);
+	return i;
+}
+
+static int take_batch(struct world *w, const struct turn_event *in, size_t n, bool at_once)
+{
+	int rc = at_once ? admit(w, in, n) : 0;
+	for (size_t i = 0; rc >= 0 && !at_once && i < n; i++)
+		rc = admit(w, &in[i], 1);
+	return rc < 0 ? rc : world_pass(w, w->now);
+}
+
+int world_run_batches(struct world *w, bool at_once)
+{
+	struct turn_event in[WORLD_BATCH_MAX];
+	size_t n;
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < w->o->n;) {
+		if (w->o->at[i].left_out || w->o->at[i].kind != STEP_EVENT) {
+			rc = w->o->at[i].left_out ? 0 : world_step(w, i);
+			i++;
+			continue;
+		}
+		i = batch_from(w, i, in, &n);
+		w->known = i;
+		rc = world_pass(w, w->o->at[i - 1].at);
+		if (rc >= 0)
+			rc = take_batch(w, in, n, at_once);
+	}
+	return rc < 0 ? rc : world_pass(w, w->o->ends);
 }
 
 /* ---- What is compared -------------------------------------------------------------------------- */

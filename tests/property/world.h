@@ -35,6 +35,10 @@ void world_close(struct world *w);
 int world_pass(struct world *w, lk_instant to);
 int world_step(struct world *w, uint32_t step);
 int world_run(struct world *w);
+/* The whole order, but events that follow each other arrive together, up to so many: in one batch, or one after the other
+ * at that instant. */
+#define WORLD_BATCH_MAX 40
+int world_run_batches(struct world *w, bool at_once);
 /* As after a restart of the daemon: nothing is remembered but what the store has. */
 void world_restart(struct world *w);
 /* Every family anew from the log, as after a change of policy. `policy` differs from the one before in no more than
