@@ -68,14 +68,19 @@ CREATE TABLE event (
 	outbox_seq INTEGER, -- its place there
 	ahead INTEGER NOT NULL CHECK (ahead IN (0, 1)), -- 1: its time had not come; it is not folded yet
 	sum INTEGER NOT NULL, -- of the row, except stream, outbox_seq and ahead, which change
-	body BLOB NOT NULL, -- canonical MessagePack
+	body BLOB NOT NULL, -- canonical MessagePack, shortened: store/vocabulary.c
 	CHECK ((stream IS NULL) = (outbox_seq IS NULL)),
 	UNIQUE (source, id)
 ) STRICT;
-CREATE INDEX event_case ON event (case_ref);
 CREATE INDEX event_ahead ON event (time_at) WHERE ahead = 1;
 CREATE INDEX event_supersedes ON event (source, supersedes) WHERE supersedes IS NOT NULL;
 CREATE UNIQUE INDEX event_outbox ON event (stream, outbox_seq) WHERE stream IS NOT NULL;
+
+CREATE TABLE event_case (
+	case_ref INTEGER NOT NULL, -- agency_case.ref of its subject
+	position INTEGER NOT NULL, -- event.position; filled behind: believed up to the value event_case.upto
+	PRIMARY KEY (case_ref, position)
+) STRICT, WITHOUT ROWID;
 
 CREATE VIEW event_row AS
 SELECT event.*, source.name AS source_name, agency_case.agency AS agency, agency_case.number AS number,

@@ -120,6 +120,19 @@ static int ticked(void *context)
 	return 0;
 }
 
+/* Of the list that is no index of SQLite's. */
+static int cases_check(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_check_cases);
+	int64_t position;
+	int rc = query_number(&q, &position, err);
+
+	if (rc == 1)
+		return lk_fail(err, LK_ESTORE, "event %lld is not in the list of its case",
+			       (long long)position);
+	return rc;
+}
+
 int store_integrity(struct store *s, void (*tick)(void *context), void *context,
 		    struct lk_error *err)
 {
@@ -140,5 +153,5 @@ int store_integrity(struct store *s, void (*tick)(void *context), void *context,
 	else
 		rc = 0;
 	(void)sqlite3_finalize(statement);
-	return rc;
+	return rc == 0 ? cases_check(s, err) : rc;
 }

@@ -138,29 +138,48 @@ void store_traces_count(const struct store_traces *t, int64_t *done, int64_t *of
 
 /* ---- Finding, row by row --------------------------------------------------------------------- */
 
-/* Columns: position, agency, number, source, id, type, body. */
+/* 1: what was said of a link names one of the cases as its other end; 0: it does not. */
+static int names_other(struct store_traces *t, const struct stored_event *e, const void *packed,
+		       size_t len)
+{
+	struct lk_bytes body = { 0 };
+	int rc = event_unpack(t->store, e, packed, len, &body, t->err);
+	struct lk_span other = lk_get_path(lk_span_of(body.at, body.len), "data.other");
+
+	if (rc == 0)
+		rc = case_named(t, lk_agency_code(lk_as_text(lk_get(other, "agency"))),
+				lk_as_text(lk_get(other, "case"))) != NULL;
+	lk_bytes_free(&body);
+	return rc;
+}
+
+/* Columns: position, agency, number, source, id, type, time, supersedes, body. */
 static int find_event(struct store_traces *t, struct query *q, int64_t position)
 {
-	int agency = column_code(q), type;
-	struct lk_text number = column_text(q), source = column_text(q), id = column_text(q);
-	struct lk_span body, other;
+	struct stored_event e = { .position = position, .agency = column_code(q) };
+	const void *packed;
+	size_t len;
+	int rc;
 
-	type = column_code(q);
-	if (case_named(t, agency, number) != NULL) {
-		lk_bytes_add(&t->names, source.at, source.len);
+	e.number = column_text(q);
+	e.source = column_text(q);
+	e.id = column_text(q);
+	e.type = column_code(q);
+	if (case_named(t, e.agency, e.number) != NULL) {
+		lk_bytes_add(&t->names, e.source.at, e.source.len);
 		lk_bytes_add(&t->names, "/", 1);
-		lk_bytes_add(&t->names, id.at, id.len);
+		lk_bytes_add(&t->names, e.id.at, e.id.len);
 		lk_bytes_add(&t->names, "", 1);
 		return number_add(t, &t->events, position);
 	}
-	if (type != LK_LINK_CONFIRMED && type != LK_LINK_REFUSED && type != LK_LINK_REMOVED)
+	if (e.type != LK_LINK_CONFIRMED && e.type != LK_LINK_REFUSED && e.type != LK_LINK_REMOVED)
 		return 0;
-	body.at = column_blob(q, &body.len);
-	other = lk_get_path(body, "data.other");
-	if (case_named(t, lk_agency_code(lk_as_text(lk_get(other, "agency"))),
-		       lk_as_text(lk_get(other, "case"))) == NULL)
-		return 0;
-	if (neighbour_add(t, agency, number) < 0)
+	e.time_at = column_int(q);
+	e.supersedes = column_text(q);
+	packed = column_blob(q, &len);
+	if ((rc = names_other(t, &e, packed, len)) != 1)
+		return rc;
+	if (neighbour_add(t, e.agency, e.number) < 0)
 		return LK_EMEMORY;
 	return number_add(t, &t->foreign, position);
 }
@@ -308,8 +327,11 @@ static int strike_events(struct store *s, const struct numbers *list, struct lk_
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < list->n; i++)
-		rc = strike_ref(s, SQL_strike_event, list->at[i], err);
+	for (size_t i = 0; rc == 0 && i < list->n; i++) {
+		rc = recent_strike(s, list->at[i], err);
+		if (rc == 0)
+			rc = strike_ref(s, SQL_strike_event, list->at[i], err);
+	}
 	return rc;
 }
 

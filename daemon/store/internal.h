@@ -123,6 +123,38 @@ struct stream_ends {
 	size_t moved_n, moved_room;
 };
 
+/* Words that every event says: vocabulary.c. */
+struct vocabulary {
+	uint8_t slot[1024]; /* number + 1 */
+	uint8_t len[256];
+};
+
+/* Texts that a row says, and need not be said again in its body. */
+enum own_text { OWN_ID, OWN_SOURCE, OWN_NUMBER, OWN_TIME, OWN_SUPERSEDES, OWN_TEXTS };
+
+/* Events that the list event_case lacks: recent.c. */
+struct recent_event {
+	int64_t kase;    /* agency_case.ref; 0: struck out */
+	uint32_t before; /* index + 1 of the one before it in its bucket; 0: none */
+};
+
+struct recent_entry {
+	int64_t kase, position;
+};
+
+struct recent {
+	int64_t first; /* position of the first; the list is believed of all before */
+	struct recent_event *at;
+	uint32_t n, room, committed;
+	uint32_t *bucket; /* index + 1 of the last of each */
+	uint32_t buckets, lag;
+	struct recent_entry *order; /* of the first `run`, which are being moved into the list */
+	uint32_t run, moved, moved_committed;
+	uint32_t owed;  /* to be moved, too few to be worth while */
+	bool is_struck; /* in this transaction something was struck out */
+	bool is_stale;  /* to be read again */
+};
+
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
@@ -148,8 +180,8 @@ struct store {
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
-	bool is_draft;         /* a copy that has no name yet: what is wrong with it is its maker's to know */
-	bool is_checked;       /* damage is looked for: finding it is no surprise */
+	bool is_draft; /* a copy that has no name yet: what is wrong with it is its maker's to know */
+	bool is_checked; /* damage is looked for: finding it is no surprise */
 	struct store_rebuild rebuilt;
 	struct scrub scrub;
 	bool named;       /* a name was interned in this transaction */
@@ -170,7 +202,11 @@ struct store {
 	struct mailbox_ends ends;
 	struct stream_ends streams;
 	struct superseded superseded;
-	struct lk_bytes scratch; /* what a row says, for its sum */
+	struct recent recent;
+	struct vocabulary vocabulary;
+	struct lk_bytes shortened;        /* an event's body on its way into its row */
+	uint32_t lag;                     /* of the list event_case; 0: what is best */
+	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
 	uint8_t salts[SALTS][LK_DIGEST];
 	unsigned salts_left;
@@ -253,7 +289,8 @@ int stream_intern(struct store *s, struct lk_text source, const uint8_t epoch[LK
 int phrase_ref(struct store *s, const void *at, size_t len, int64_t *ref,
 	       struct lk_error *err) LK_MUST_CHECK;
 /* 1 and *out, valid until the next one is asked for; 0: there is none of that number. */
-int phrase_get(struct store *s, int64_t ref, struct lk_text *out, struct lk_error *err) LK_MUST_CHECK;
+int phrase_get(struct store *s, int64_t ref, struct lk_text *out,
+	       struct lk_error *err) LK_MUST_CHECK;
 int phrases_load(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* remembers the last ones */
 void phrases_free(struct store *s);
 
@@ -288,11 +325,39 @@ int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- log.c ---------------------------------------------------------------------------------- */
 
+/* The body as it came in, of a row whose other columns have been read. */
+int event_unpack(struct store *s, const struct stored_event *e, const void *packed, size_t len,
+		 struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
 int superseded_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void superseded_note(struct store *s, int64_t source, struct lk_text id);
 /* The event at one place of an outbox: 1 and the digest of its body, or 0. */
 int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
 		   struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- vocabulary.c --------------------------------------------------------------------------- */
+
+void vocabulary_load(struct vocabulary *v);
+/* Appends to `out`, which may fail for want of memory. */
+void vocabulary_pack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
+		     const void *bytes, size_t len, struct lk_bytes *out);
+/* With the texts that they were packed with. False: that is not how they were packed. */
+bool vocabulary_unpack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
+		       const void *bytes, size_t len, struct lk_bytes *out) LK_MUST_CHECK;
+
+/* ---- recent.c ------------------------------------------------------------------------------- */
+
+int recent_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void recent_free(struct store *s);
+int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error *err) LK_MUST_CHECK;
+/* Before the row of an event is deleted. */
+int recent_strike(struct store *s, int64_t position, struct lk_error *err) LK_MUST_CHECK;
+/* Those of a case that the list lacks, ascending; to be freed. */
+int recent_of(struct store *s, int64_t kase, int64_t **positions, size_t *n,
+	      struct lk_error *err) LK_MUST_CHECK;
+int recent_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int recent_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* before COMMIT */
+void recent_commit(struct store *s);                                   /* after it */
+void recent_rollback(struct store *s);
 
 /* ---- stream.c ------------------------------------------------------------------------------- */
 
@@ -390,10 +455,10 @@ struct file_kind {
 	const char *name;
 	int32_t application_id;
 	unsigned mode;
-	const char *locking; /* pragma value */
-	int cache_kib;       /* pages in memory, at most */
+	const char *locking;     /* pragma value */
+	int cache_kib;           /* pages in memory, at most */
 	const char *synchronous; /* pragma value */
-	bool remade;         /* a projection: what cannot be used is not refused but made anew */
+	bool remade; /* a projection: what cannot be used is not refused but made anew */
 	const char *const *const *version; /* [n]: NULL-ended pieces that make n + 1 of n */
 	int versions;
 };
@@ -408,7 +473,8 @@ int entries_sync(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 /* An empty file of that mode, in the place of whatever was there. */
 int file_reserve(const char *path, unsigned mode, struct lk_error *err) LK_MUST_CHECK;
 /* From now on changes go to a write-ahead log: a copy that was made of a file has another kind of journal. */
-int file_keep_log(struct store *s, sqlite3 *db, const char *what, struct lk_error *err) LK_MUST_CHECK;
+int file_keep_log(struct store *s, sqlite3 *db, const char *what,
+		  struct lk_error *err) LK_MUST_CHECK;
 /* Takes a file and its logs away. */
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
 

@@ -29,6 +29,46 @@ static void event_sum(struct store *s, const struct stored_event *e)
 	sum_blob(s, e->body, e->body_len);
 }
 
+/* ---- Bodies ---------------------------------------------------------------------------------- */
+
+/* What the row says beside the body; `at` is room for its time. */
+static void event_own(const struct stored_event *e, char at[LK_TIME_TEXT],
+		      struct lk_text own[OWN_TEXTS])
+{
+	lk_time_print((struct lk_time){ e->time_at, 0 }, at);
+	own[OWN_ID] = e->id;
+	own[OWN_SOURCE] = e->source;
+	own[OWN_NUMBER] = e->number;
+	own[OWN_TIME] = lk_text_of(at);
+	own[OWN_SUPERSEDES] = e->supersedes;
+}
+
+static int event_pack(struct store *s, const struct stored_event *e, struct lk_error *err)
+{
+	struct lk_text own[OWN_TEXTS];
+	char at[LK_TIME_TEXT];
+
+	event_own(e, at, own);
+	lk_bytes_clear(&s->shortened);
+	vocabulary_pack(&s->vocabulary, own, e->body, e->body_len, &s->shortened);
+	return s->shortened.failed ? lk_fail(err, LK_EMEMORY, "store: no memory for an event") : 0;
+}
+
+int event_unpack(struct store *s, const struct stored_event *e, const void *packed, size_t len,
+		 struct lk_bytes *out, struct lk_error *err)
+{
+	struct lk_text own[OWN_TEXTS];
+	char at[LK_TIME_TEXT];
+
+	event_own(e, at, own);
+	lk_bytes_clear(out);
+	if (!vocabulary_unpack(&s->vocabulary, own, packed, len, out))
+		return row_damaged(s, err, "event", e->position, "body");
+	return out->failed ? lk_fail(err, LK_EMEMORY, "store: no memory for an event") : 0;
+}
+
+/* ---- Adding ---------------------------------------------------------------------------------- */
+
 struct event_refs {
 	int64_t source, kase, stream;
 };
@@ -89,7 +129,7 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 	bind_if(&q, e->has_outbox_seq, e->outbox_seq);
 	bind_int(&q, e->ahead);
 	bind_int(&q, sum);
-	bind_blob(&q, e->body, e->body_len);
+	bind_blob(&q, s->shortened.at, s->shortened.len);
 	return q;
 }
 
@@ -102,7 +142,7 @@ static int event_insert(struct store *s, const struct stored_event *e,
 	int rc;
 
 	event_sum(s, e);
-	if ((rc = sum_end(s, &sum, err)) < 0)
+	if ((rc = sum_end(s, &sum, err)) < 0 || (rc = event_pack(s, e, err)) < 0)
 		return rc;
 	q = event_query(s, e, refs, sum);
 	rc = query_run(&q, err);
@@ -124,12 +164,18 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 		superseded_note(s, refs.source, event->supersedes);
 	if (event->has_outbox_seq)
 		stream_reached(s, refs.stream, event->outbox_seq);
-	return 1;
+	rc = recent_add(s, *position, refs.kase, err);
+	return rc < 0 ? rc : 1;
 }
 
-static int event_read(struct query *q, struct stored_event *e, struct lk_error *err)
+/* Its body is in `room`. */
+static int event_read(struct query *q, struct stored_event *e, struct lk_bytes *room,
+		      struct lk_error *err)
 {
 	int64_t sum;
+	const void *packed;
+	size_t len;
+	int rc;
 
 	e->position = column_int(q);
 	e->agency = column_code(q);
@@ -147,34 +193,43 @@ static int event_read(struct query *q, struct stored_event *e, struct lk_error *
 	(void)column_digest(q, e->epoch);
 	e->ahead = column_int(q) != 0;
 	sum = column_int(q);
-	e->body = column_blob(q, &e->body_len);
+	packed = column_blob(q, &len);
+	if ((rc = event_unpack(q->store, e, packed, len, room, err)) < 0)
+		return rc;
+	e->body = room->at;
+	e->body_len = room->len;
 	event_sum(q->store, e);
 	return sum_check(q->store, sum, "event", e->position, err);
 }
 
 int event_examine(struct query *q, struct lk_error *err)
 {
+	struct lk_bytes room = { 0 };
 	struct stored_event event;
+	int rc = event_read(q, &event, &room, err);
 
-	return event_read(q, &event, err);
+	lk_bytes_free(&room);
+	return rc;
 }
 
 /* Visits the rows of a query that is bound; the number of visits goes to *n. */
 static int events_walk(struct query *q, stored_event_visitor *visit, void *context, int *n,
 		       struct lk_error *err)
 {
+	struct lk_bytes room = { 0 };
 	struct stored_event event;
 	int rc;
 
 	*n = 0;
 	while ((rc = query_step(q, err)) == 1) {
-		if ((rc = event_read(q, &event, err)) < 0)
+		if ((rc = event_read(q, &event, &room, err)) < 0)
 			break;
 		++*n;
 		if ((rc = visit(context, &event)) != 0)
 			break;
 	}
 	query_end(q);
+	lk_bytes_free(&room);
 	return rc;
 }
 
@@ -194,18 +249,40 @@ int store_event_find(struct store *s, struct lk_text source, struct lk_text id,
 	return rc != 0 ? rc : n;
 }
 
+static int events_at(struct store *s, const int64_t *positions, size_t found,
+		     stored_event_visitor *visit, void *context, struct lk_error *err)
+{
+	int n, rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < found; i++) {
+		struct query q = query_begin(s, SQL_event_at);
+
+		bind_int(&q, positions[i]);
+		rc = events_walk(&q, visit, context, &n, err);
+	}
+	return rc;
+}
+
 int store_case_events(struct store *s, struct case_key key, stored_event_visitor *visit,
 		      void *context, struct lk_error *err)
 {
 	struct query q;
-	int64_t ref;
+	int64_t ref, *recent;
+	size_t found;
 	int n, rc = name_seek(s, name_of_case(key), &ref, err);
 
 	if (rc != 1)
 		return rc;
+	if ((rc = recent_of(s, ref, &recent, &found, err)) < 0)
+		return rc;
 	q = query_begin(s, SQL_event_of_case);
 	bind_int(&q, ref);
-	return events_walk(&q, visit, context, &n, err);
+	bind_int(&q, s->recent.first); /* from here on it is not believed */
+	rc = events_walk(&q, visit, context, &n, err);
+	if (rc == 0)
+		rc = events_at(s, recent, found, visit, context, err);
+	free(recent);
+	return rc;
 }
 
 int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_visitor *visit,

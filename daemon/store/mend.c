@@ -225,6 +225,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	if (rc == 0)
 		rc = mend_rows(m, err);
 	if (rc == 0)
+		rc = recent_rebuild(m->store, err);
+	if (rc == 0)
 		rc = mailboxes_fill(m->store, err);
 	if (rc == 0)
 		rc = ask_again(m->store, err);

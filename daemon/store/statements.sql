@@ -47,9 +47,22 @@ SELECT position, agency, source_name, id, number, supersedes, type, time_at, rec
 	ahead, sum, body
 FROM event_row WHERE source = ?1 AND id = ?2
 -- name: event_of_case
+SELECT event_row.position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
+	epoch, ahead, sum, body
+FROM event_case CROSS JOIN event_row ON event_row.position = event_case.position
+WHERE event_case.case_ref = ?1 AND event_case.position < ?2 ORDER BY event_case.position
+-- name: event_at
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
 	ahead, sum, body
-FROM event_row WHERE case_ref = ?1 ORDER BY position
+FROM event_row WHERE position = ?1
+-- name: event_cases_after
+SELECT position, case_ref FROM event WHERE position > ?1 ORDER BY position
+-- name: event_case_of
+SELECT case_ref FROM event WHERE position = ?1
+-- name: event_case_add
+INSERT OR IGNORE INTO event_case (case_ref, position) VALUES (?1, ?2)
+-- name: event_case_drop
+DELETE FROM event_case WHERE case_ref = ?1 AND position = ?2
 -- name: event_due
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
 	ahead, sum, body
@@ -304,6 +317,11 @@ WHERE family.ref > ?1 ORDER BY family.ref LIMIT ?2
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0)
 
+-- name: check_cases
+SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
+	AND NOT EXISTS (SELECT 1 FROM event_case WHERE case_ref = event.case_ref AND event_case.position = event.position)
+LIMIT 1
+
 -- name: backup_add
 INSERT INTO backup (made_at, position, ledger) VALUES (?1, ?2, ?3)
 -- name: backup_streams
@@ -328,7 +346,7 @@ SELECT name FROM worker WHERE mailbox IS NOT NULL
 UPDATE worker SET mailbox = ?2 WHERE ref = ?1
 
 -- name: trace_events
-SELECT position, agency, number, source_name, id, type, body, case_ref
+SELECT position, agency, number, source_name, id, type, time_at, supersedes, body
 FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: trace_notices
 SELECT number, own_agency, own_number, other_agency, other_number
@@ -395,6 +413,10 @@ SELECT max(number) FROM damage
 SELECT number, what, noticed_at FROM damage WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: mend_event
 DELETE FROM event WHERE position = ?1
+-- name: mend_cases_clear
+DELETE FROM event_case
+-- name: mend_cases
+INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event ORDER BY case_ref, position
 -- name: mend_letter
 DELETE FROM dead_letter WHERE number = ?1
 -- name: mend_notice

@@ -105,6 +105,8 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	if ((rc = phrases_load(s, err)) < 0)
 		return rc;
+	if ((rc = recent_load(s, err)) < 0)
+		return rc;
 	return tombs_open(s, err);
 }
 
@@ -149,6 +151,8 @@ int store_make(const struct store_options *options, struct store **out, struct l
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only || options->file != NULL;
 	s->log_room = s->read_only ? 0 : options->log_room;
+	s->lag = (uint32_t)options->lag;
+	vocabulary_load(&s->vocabulary);
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
@@ -175,6 +179,7 @@ static void store_unload(struct store *s)
 	(void)sqlite3_close(s->db);
 	s->state = s->db = NULL;
 	mark_close(s);
+	recent_free(s);
 	free(s->tombs.at);
 	memset(&s->tombs, 0, sizeof(s->tombs));
 }
@@ -249,6 +254,7 @@ void store_close(struct store *s)
 	store_unload(s);
 	lk_bytes_free(&s->scratch);
 	lk_bytes_free(&s->packed);
+	lk_bytes_free(&s->shortened);
 	lk_bytes_free(&s->contacts);
 	phrases_free(s);
 	mailboxes_free(s);
@@ -294,6 +300,8 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = streams_flush(s, err)) < 0)
 		return rc;
+	if ((rc = recent_flush(s, err)) < 0)
+		return rc;
 	if ((rc = state_commit(s, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_commit);
@@ -301,6 +309,7 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	s->open_since_begin = false;
 	s->named = false;
+	recent_commit(s);
 	if (memcmp(&s->committed, &s->tips, sizeof(s->tips)) != 0) {
 		s->committed = s->tips;
 		mark_write(s);
@@ -323,6 +332,7 @@ void store_rollback(struct store *s)
 	names_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);
+	recent_rollback(s);
 }
 
 /* ---- Idle work ------------------------------------------------------------------------------- */

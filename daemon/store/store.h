@@ -24,6 +24,7 @@ struct store_options {
 	/* So many bytes of the write-ahead log are written ahead: commits that overwrite are synced faster than those that
 	 * append, for no metadata is written. 0: the log grows as it is needed. */
 	int64_t log_room;
+	int lag; /* by how many events the list of each case's events may be behind; 0: as many as is best */
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
 

@@ -190,7 +190,11 @@ static int make_turn(struct rig *r)
 
 int rig_open(struct rig *r)
 {
-	const struct store_options options = { .directory = CRASH_DIRECTORY, .log_room = LOG_ROOM };
+	const struct store_options options = {
+		.directory = CRASH_DIRECTORY,
+		.lag = 8,
+		.log_room = LOG_ROOM,
+	};
 	int rc = store_open(&options, &r->store, &r->err);
 
 	if (rc == 0)

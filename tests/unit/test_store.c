@@ -24,6 +24,8 @@
 #include "engine/policy.h"
 #include "store/store.h"
 
+#include <linkages/wire.h>
+
 static struct lk_error err;
 
 /* A call that must succeed, and says why when it does not. */
@@ -107,6 +109,7 @@ static void disk_unwatch(void)
 struct place {
 	char directory[64];
 	struct store *store;
+	int lag;
 };
 
 static char *path_in(const struct place *place, const char *name)
@@ -121,7 +124,7 @@ static char *path_in(const struct place *place, const char *name)
 
 static int place_open(struct place *place)
 {
-	struct store_options options = { .directory = place->directory };
+	struct store_options options = { .directory = place->directory, .lag = place->lag };
 
 	memset(&err, 0, sizeof(err));
 	return store_open(&options, &place->store, &err);
@@ -451,6 +454,127 @@ static void an_event_comes_back_as_it_was(void **state)
 		store_event_find(s, LK_TEXT("calsaws"), LK_TEXT("e1"), check_event, &e, &err), 0);
 }
 
+static uint32_t dice_state;
+
+static uint32_t dice(uint32_t sides)
+{
+	dice_state = dice_state * 1664525u + 1013904223u;
+	return (dice_state >> 8) % sides;
+}
+
+/* ---- Bodies are kept shorter than they are ------------------------------------------------------- */
+
+static void check_body_of(struct store *s, const char *id, const void *body, size_t len)
+{
+	struct stored_event e = an_event(id);
+
+	e.body = body;
+	e.body_len = len;
+	e.position = 1;
+	GOOD(store_begin(s, &err));
+	assert_int_equal(add_event(s, &e), 1);
+	assert_int_equal(store_event_find(s, SOURCE, e.id, check_event, &e, &err), 1);
+	store_rollback(s);
+}
+
+/* What every event of a type says, and words that are nobody's. */
+static void put_any(struct lk_bytes *w, unsigned depth)
+{
+	static const char *const words[] = {
+		"data",
+		"case.opened",
+		"status",
+		"e1",
+		"cws-cms",
+		"C-100",
+		"1970-01-01T00:00:00.001Z",
+		"0123456789abcdef0123456789abcdef",
+		"0123456789ABCDEF0123456789ABCDEF",
+		"x",
+		"",
+		"a word that nobody knows and that is longer than what a short head can say",
+	};
+	char blank[300];
+
+	memset(blank, ' ', sizeof(blank));
+	switch (dice(depth > 3 ? 5 : 7)) {
+	case 0: lk_put_int(w, (int64_t)dice(1u << 24) << dice(39)); break;
+	case 1: lk_put_int(w, -((int64_t)dice(1u << 24) << dice(39))); break;
+	case 2: lk_put_nil(w); break;
+	case 3: lk_put_text(w, (struct lk_text){ blank, dice(sizeof(blank)) }); break;
+	case 4: lk_put_word(w, words[dice(sizeof(words) / sizeof(words[0]))]); break;
+	case 5: {
+		uint32_t n = dice(20);
+
+		lk_put_map(w, n);
+		for (uint32_t i = 0; i < 2 * n; i++)
+			put_any(w, depth + 1);
+		break;
+	}
+	case 6: {
+		uint32_t n = dice(20);
+
+		lk_put_array(w, n);
+		for (uint32_t i = 0; i < n; i++)
+			put_any(w, depth + 1);
+		break;
+	}
+	}
+}
+
+static void a_body_comes_back_byte_for_byte(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct lk_bytes body = { 0 };
+
+	dice_state = 7;
+	for (int round = 0; round < 2000; round++) {
+		lk_bytes_clear(&body);
+		put_any(&body, 0);
+		if (body.len == 0 || body.len > 60000)
+			continue;
+		check_body_of(s, "e1", body.at, body.len);
+		body.at[dice((uint32_t)body.len)] =
+			(uint8_t)dice(256); /* mostly no value any more */
+		check_body_of(s, "e1", body.at, body.len - dice((uint32_t)body.len));
+	}
+	for (int byte = 0; byte < 256; byte++) {
+		const uint8_t few[] = { (uint8_t)byte, 0xff, (uint8_t)byte, 0xa1 };
+
+		check_body_of(s, "e1", few, 1);
+		check_body_of(s, "e1", few, sizeof(few));
+	}
+	lk_bytes_free(&body);
+}
+
+/* A name that is put into the lists and not into the vocabulary would be kept at full length. */
+static void every_word_of_an_event_is_known(void **state)
+{
+#define NAME_OF(name, word, kind, presence) word,
+#define NAMES_OF(enumerator, tag, word) LK_FIELDS_##tag(NAME_OF) word,
+#define WORD_OF(enumerator, word) word,
+#define WORDS_OF(tag, list) list(WORD_OF)
+	static const char *const all[] = { LK_EVENT_TYPES(NAMES_OF) LK_CODE_LISTS(WORDS_OF) };
+	struct place *place = *state;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct lk_bytes body = { 0 };
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "e%zu", i);
+		struct stored_event e = an_event(id);
+		lk_put_word(&body, all[i]);
+		e.body = body.at;
+		e.body_len = body.len;
+		GOOD(store_begin(place->store, &err));
+		(void)add_event(place->store, &e);
+		GOOD(store_commit(place->store, &err));
+		lk_bytes_free(&body);
+	}
+	place_close(place);
+	assert_int_equal(ask(place, "linkages.db", "SELECT max(length(body)) FROM event"), 2);
+}
+
 static void a_case_has_its_events_in_order_of_arrival(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -468,6 +592,91 @@ static void a_case_has_its_events_in_order_of_arrival(void **state)
 	GOOD(store_commit(s, &err));
 	SAW("e3 e1 e2", store_case_events(s, CWS_CASE, see_event, &seen, &err));
 	SAW("", store_case_events(s, AID_CASE, see_event, &seen, &err));
+}
+
+static const char listed_wrongly[] =
+	"SELECT count(*) FROM event_case AS listed LEFT JOIN event ON event.position = listed.position "
+	"WHERE event.case_ref IS NOT listed.case_ref";
+
+/* What each of some cases should have, as the walk says it. */
+#define LISTED_CASES 5
+#define LISTED_EVENTS 600
+struct listed {
+	char committed[LISTED_CASES][8 * LISTED_EVENTS], now[LISTED_CASES][8 * LISTED_EVENTS];
+};
+
+static int see_listed(void *context, const struct stored_event *e)
+{
+	char *said = context;
+
+	(void)sprintf(said + strlen(said), "%.*s ", LK_PRINT(e->id));
+	return 0;
+}
+
+static void check_listed(struct store *s, const struct listed *l)
+{
+	for (int i = 0; i < LISTED_CASES; i++) {
+		static char said[8 * LISTED_EVENTS];
+		char number[16];
+
+		said[0] = '\0';
+		(void)snprintf(number, sizeof(number), "C-%d", i);
+		GOOD(store_case_events(s, (struct case_key){ LK_CWS, lk_text_of(number) },
+				       see_listed, said, &err));
+		assert_string_equal(said, l->now[i]);
+	}
+}
+
+static void add_listed(struct store *s, struct listed *l, int n)
+{
+	int kase = n * 7 / 3 % LISTED_CASES;
+	char id[16], number[16];
+
+	(void)snprintf(id, sizeof(id), "e%d", n);
+	(void)snprintf(number, sizeof(number), "C-%d", kase);
+	struct stored_event e = an_event(id);
+	e.number = lk_text_of(number);
+	add_event(s, &e);
+	(void)sprintf(l->now[kase] + strlen(l->now[kase]), "%s ", id);
+}
+
+/* Some in the list, some on the way into it, some in memory, some rolled back; and all found again. */
+static void a_case_has_its_events_wherever_they_are_listed(void **state)
+{
+	struct place *place = *state;
+	struct listed *l = calloc(1, sizeof(*l));
+
+	place_close(place);
+	place->lag = 40;
+	GOOD(place_open(place));
+	for (int n = 0; n < LISTED_EVENTS;) {
+		GOOD(store_begin(place->store, &err));
+		for (int last = n + 1 + n % 9; n < last; n++)
+			add_listed(place->store, l, n);
+		if (n % 5 == 0) {
+			store_rollback(place->store);
+			memcpy(l->now, l->committed, sizeof(l->now));
+		} else {
+			GOOD(store_commit(place->store, &err));
+			memcpy(l->committed, l->now, sizeof(l->now));
+		}
+		if (n % 17 == 0) {
+			place_close(place);
+			GOOD(place_open(place));
+		}
+		check_listed(place->store, l);
+	}
+	place_close(place);
+	assert_true(ask(place, "linkages.db",
+			"SELECT value FROM value WHERE name = 'event_case.upto'") > 100);
+	assert_int_equal(ask(place, "linkages.db", listed_wrongly), 0);
+	GOOD(place_open(place));
+	GOOD(store_integrity(place->store, NULL, NULL, &err));
+	place_close(place);
+	meddle(place, "linkages.db", "DELETE FROM event_case WHERE position = 50");
+	GOOD(place_open(place));
+	REFUSED(store_integrity(place->store, NULL, NULL, &err), LK_ESTORE, "list");
+	free(l);
 }
 
 static void a_visitor_can_stop_the_walk(void **state)
@@ -1349,14 +1558,6 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM (SELECT max(number) AS last, count(*) AS n FROM ledger) WHERE last <> n",
 };
 
-static uint32_t dice_state;
-
-static uint32_t dice(uint32_t sides)
-{
-	dice_state = dice_state * 1664525u + 1013904223u;
-	return (dice_state >> 8) % sides;
-}
-
 static void random_row(struct store *s, int round)
 {
 	char id[32], who[16] = "";
@@ -1980,6 +2181,7 @@ static const char *const whole_tables[] = {
 	"mend_streams",
 	"mend_mailbox_ends",
 	"mend_names",
+	"mend_cases",
 	"mend_mailboxes", /* a rebuild reads everything */
 	"trace_tellings", /* as notice_find: mailboxes with notices that have no name yet are few */
 	"prune_letters",  /* in order of arrival, up to the first that stays */
@@ -2289,7 +2491,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MEMORY(an_event_comes_back_as_it_was),
+		MEMORY(a_body_comes_back_byte_for_byte),
+		FILES(every_word_of_an_event_is_known),
 		MEMORY(a_case_has_its_events_in_order_of_arrival),
+		FILES(a_case_has_its_events_wherever_they_are_listed),
 		MEMORY(a_visitor_can_stop_the_walk),
 		MEMORY(one_event_is_stored_once),
 		MEMORY(what_is_superseded_is_known_in_any_order),
