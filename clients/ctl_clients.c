@@ -157,51 +157,56 @@ static int client_add(struct table_text *table, char *const *arguments, char mad
 	return code < 0 ? code : table_write(table, err);
 }
 
-static int add_run(const struct ctl_command *command, char *const *arguments)
+/* One change of the table, told if it was made; a key that was made for it goes where it was not. */
+static int table_change(char *const *arguments,
+			int (*change)(struct table_text *table, char *const *arguments,
+				      char made[PLACE_PATH], struct lk_error *err),
+			const char *outcome)
 {
 	struct table_text table;
 	struct lk_error err;
 	char made[PLACE_PATH] = "";
 	int code = table_open(&table, &err);
 
-	(void)command;
 	if (code == 0)
-		code = client_add(&table, arguments, made, &err);
+		code = change(&table, arguments, made, &err);
 	table_free(&table);
 	if (code == 0)
-		tell(arguments[0], "added", made);
+		tell(arguments[0], outcome, made);
 	else if (made[0] != '\0' && code != LK_ESTATE)
 		(void)unlink(made); /* made a moment ago, and nobody has it */
 	return finish(code, &err);
 }
 
+static int add_run(const struct ctl_command *command, char *const *arguments)
+{
+	(void)command;
+	return table_change(arguments, client_add, "added");
+}
+
 /* ---- revoke, rotate ---- */
+
+static int client_revoke(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
+			 struct lk_error *err)
+{
+	int code = table_revoke(table, arguments[0], err);
+
+	(void)made;
+	return code < 0 ? code : table_write(table, err);
+}
 
 static int revoke_run(const struct ctl_command *command, char *const *arguments)
 {
-	struct table_text table;
-	struct lk_error err;
 	int status =
 		ctl_confirm("Revoke '%s'? With the next reload its sessions end.", arguments[0]);
-	int code;
 
 	(void)command;
-	if (status != TOOL_OK)
-		return status;
-	code = table_open(&table, &err);
-	if (code == 0)
-		code = table_revoke(&table, arguments[0], &err);
-	if (code == 0)
-		code = table_write(&table, &err);
-	table_free(&table);
-	if (code == 0)
-		tell(arguments[0], "revoked", "");
-	return finish(code, &err);
+	return status != TOOL_OK ? status : table_change(arguments, client_revoke, "revoked");
 }
 
 /* The old key file, if it is ours, stays: it is worth nothing after the reload. */
-static int rotate_in(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
-		     struct lk_error *err)
+static int client_rotate(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
+			 struct lk_error *err)
 {
 	char name[80], key[LK_Z85];
 	int code;
@@ -218,24 +223,13 @@ static int rotate_in(struct table_text *table, char *const *arguments, char made
 
 static int rotate_run(const struct ctl_command *command, char *const *arguments)
 {
-	struct table_text table;
-	struct lk_error err;
-	char made[PLACE_PATH] = "";
 	int status =
 		ctl_confirm("Give '%s' another key? With the next reload the old one is refused.",
 			    arguments[0]);
-	int code;
 
 	(void)command;
-	if (status != TOOL_OK)
-		return status;
-	code = table_open(&table, &err);
-	if (code == 0)
-		code = rotate_in(&table, arguments, made, &err);
-	table_free(&table);
-	if (code == 0)
-		tell(arguments[0], "has another key", made);
-	return finish(code, &err);
+	return status != TOOL_OK ? status
+				 : table_change(arguments, client_rotate, "has another key");
 }
 
 /* ---- list ---- */

@@ -787,7 +787,7 @@ static bool is_calworks_lead(const struct kase *k, int role)
 	return k->agency == LK_CALWORKS && role >= LK_AIS_WORKER && role <= LK_ELIGIBILITY_WORKER;
 }
 
-static bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t unit)
+bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t unit)
 {
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];

@@ -160,16 +160,6 @@ static int backup_list(struct store *s, lk_instant now, struct stored_backup *ou
 	return query_run(&q, err);
 }
 
-/* In a transaction of its own. */
-static int committed(struct store *s, int rc, struct lk_error *err)
-{
-	if (rc == 0)
-		rc = store_commit(s, err);
-	if (rc < 0)
-		store_rollback(s);
-	return rc;
-}
-
 int store_backup_finish(struct store_backup *b, lk_instant now, struct stored_backup *out,
 			struct lk_error *err)
 {
@@ -179,7 +169,7 @@ int store_backup_finish(struct store_backup *b, lk_instant now, struct stored_ba
 		return lk_fail(err, LK_ESTATE, "the backup is not whole yet");
 	if ((rc = copy_close(b, err)) < 0 || (rc = store_begin(b->store, err)) < 0)
 		return rc;
-	return committed(b->store, backup_list(b->store, now, out, err), err);
+	return store_end(b->store, backup_list(b->store, now, out, err), err);
 }
 
 void store_backup_end(struct store_backup *b)
@@ -222,7 +212,7 @@ int store_backup_verified(struct store *s, int64_t number, struct lk_text place,
 	int rc = store_begin(s, err);
 
 	if (rc == 0)
-		rc = committed(s, verified(s, number, place, at, err), err);
+		rc = store_end(s, verified(s, number, place, at, err), err);
 	if (rc < 0 || s->directory == NULL)
 		return rc;
 	(void)snprintf(path, sizeof(path), "%s/" COPY, s->directory);
@@ -250,7 +240,7 @@ int store_backup_forget(struct store *s, int64_t number, struct lk_error *err)
 {
 	int rc = store_begin(s, err);
 
-	return rc < 0 ? rc : committed(s, forget(s, number, err), err);
+	return rc < 0 ? rc : store_end(s, forget(s, number, err), err);
 }
 
 int store_backups(struct store *s, backup_visitor *visit, void *context, struct lk_error *err)

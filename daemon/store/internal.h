@@ -437,6 +437,8 @@ int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err) L
 
 /* ---- store.c ---------------------------------------------------------------------------------- */
 
+/* Ends the transaction in which rc came about: committed if it is 0, else rolled back. 0: on disk. */
+int store_end(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK;
 /* A store that has opened nothing yet; store_close() gives it back. */
 int store_make(const struct store_options *options, struct store **out,
 	       struct lk_error *err) LK_MUST_CHECK;

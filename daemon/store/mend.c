@@ -232,11 +232,7 @@ static int mend_all(struct mending *m, struct lk_error *err)
 		rc = ask_again(m->store, err);
 	if (rc == 0)
 		rc = store_renew(m->store, err);
-	if (rc == 0)
-		rc = store_commit(m->store, err);
-	if (rc < 0)
-		store_rollback(m->store);
-	return rc;
+	return store_end(m->store, rc, err);
 }
 
 int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)

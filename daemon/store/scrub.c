@@ -51,20 +51,11 @@ static int place_put(struct store *s, struct lk_error *err)
 	return rc == 0 ? store_value_put(s, upto_value, scrub->upto, err) : rc;
 }
 
-static int committed(struct store *s, int rc, struct lk_error *err)
-{
-	if (rc == 0)
-		rc = store_commit(s, err);
-	if (rc < 0)
-		store_rollback(s);
-	return rc;
-}
-
 static int place_keep(struct store *s, struct lk_error *err)
 {
 	int rc = store_begin(s, err);
 
-	return rc < 0 ? rc : committed(s, place_put(s, err), err);
+	return rc < 0 ? rc : store_end(s, place_put(s, err), err);
 }
 
 /* ---- What outboxes may forget ---------------------------------------------------------------- */
@@ -130,7 +121,7 @@ static int age_some(struct store *s, lk_instant before, struct lk_error *err)
 		return rc;
 	if ((more = stream_age(s, &a, before, err)) < 0 || (rc = store_begin(s, err)) < 0)
 		return more < 0 ? more : rc;
-	if ((rc = committed(s, stream_keep(s, &a, err), err)) < 0)
+	if ((rc = store_end(s, stream_keep(s, &a, err), err)) < 0)
 		return rc;
 	s->scrub.aging = more ? a.stream - 1 : a.stream;
 	return 1;
@@ -158,7 +149,7 @@ static int pass_end(struct store *s, lk_instant now, struct lk_error *err)
 	scrub->ended = now;
 	if ((rc = store_value_put(s, STORE_SCRUBBED_AT, now, err)) == 0)
 		rc = place_put(s, err);
-	return committed(s, rc, err);
+	return store_end(s, rc, err);
 }
 
 static int look(struct store *s, struct lk_error *err)

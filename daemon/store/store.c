@@ -335,6 +335,15 @@ void store_rollback(struct store *s)
 	recent_rollback(s);
 }
 
+int store_end(struct store *s, int rc, struct lk_error *err)
+{
+	if (rc == 0)
+		rc = store_commit(s, err);
+	if (rc < 0)
+		store_rollback(s);
+	return rc;
+}
+
 /* ---- Idle work ------------------------------------------------------------------------------- */
 
 static int idle_allowed(const struct store *s, struct lk_error *err)

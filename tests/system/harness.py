@@ -40,6 +40,20 @@ def free_ports(n):
     return ports
 
 
+def processes(test):
+    """A list: what is put into it ends with the test."""
+    running = []
+
+    def end():
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+    test.addCleanup(end)
+    return running
+
+
 class Ended(AssertionError):
     """The daemon has left before it was ready."""
 

@@ -12,7 +12,8 @@ import unittest
 
 import harness
 import peer
-from test_lanes import CLIENTS, GARCIA, JONES, LaneTest, calsaws, cws
+from saying import calsaws, cws
+from test_lanes import CLIENTS, GARCIA, JONES, LaneTest
 
 HOUR, DAY = 3600, 86400
 

@@ -13,6 +13,8 @@ import unittest
 import msgpack
 import zmq
 
+import harness
+
 BIN = os.environ.get("LINKAGES_BIN", "build/bin")
 LIMIT_MS = 20_000
 BOX_A, BOX_B = "a" * 32, "b" * 32
@@ -117,15 +119,9 @@ class InboxLibrary(unittest.TestCase):
         self.key = os.path.join(self.folder, "workers.key")
         with open(os.open(self.key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
             f.write(public + b"\n" + secret + b"\n")
-        self.running = []
-
-    def tearDown(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-        self.daemon.stop()
-        shutil.rmtree(self.folder)
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(lambda: self.daemon.stop())
+        self.running = harness.processes(self)
 
     def follow(self, *arguments, workers=("garcia",)):
         process = subprocess.Popen(

@@ -26,7 +26,8 @@ import zmq
 import harness
 import peer
 import proxy
-from test_lanes import GARCIA, JONES, OTHER_EPOCH, LaneTest, calsaws, cws
+from saying import calsaws, cws
+from test_lanes import GARCIA, JONES, OTHER_EPOCH, LaneTest
 from test_streams import answer
 
 SETTINGS = argparse.Namespace(pending=1500, clients=1000, every=11, seed=1)
@@ -62,14 +63,7 @@ class Outbox:
 class InboxTest(LaneTest):
     def setUp(self):
         super().setUp()
-        self.running, self.outboxes = [], (Outbox(0), Outbox(1))
-        self.addCleanup(self.end_all)
-
-    def end_all(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+        self.running, self.outboxes = harness.processes(self), (Outbox(0), Outbox(1))
 
     def tell(self, families):
         """So many more families are found: three notices each for garcia, two for jones."""

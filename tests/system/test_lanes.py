@@ -16,6 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import harness
 import peer
+from saying import calsaws, cws
 
 EPOCH = "0123456789abcdef0123456789abcdef"
 OTHER_EPOCH = "fedcba9876543210fedcba9876543210"
@@ -28,19 +29,6 @@ CLIENTS = (
     ("operator", "operator", {}),
     ("auditor", "auditor", {}),
 )
-
-
-def event(source, subject, number, type_, minute, **data):
-    return {"specversion": "1.0", "id": f"e{number}", "source": source, "type": type_, "subject": subject,
-            "time": f"2026-03-02T09:{minute:02d}:00-08:00", "data": data}
-
-
-def cws(number, type_, minute, **data):
-    return event("cws-cms", "0123-4567", number, type_, minute, **data)
-
-
-def calsaws(number, type_, minute, **data):
-    return event("calsaws", "1B2C3D4", number, type_, minute, **data)
 
 
 def contacts(n):

@@ -23,7 +23,8 @@ import unittest
 import harness
 import peer
 import proxy
-from test_lanes import LaneTest, calsaws, contacts
+from saying import calsaws
+from test_lanes import LaneTest, contacts
 from test_low_disk import mount
 
 LIMIT_S = 60
@@ -33,14 +34,7 @@ SETTINGS = argparse.Namespace(every=15, seed=1)
 class FaultTest(LaneTest):
     def setUp(self):
         super().setUp()
-        self.running = []
-        self.addCleanup(self.end_all)
-
-    def end_all(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+        self.running = harness.processes(self)
 
     def lines(self, events, name="events"):
         path = self.daemon.path(name + ".ndjson")

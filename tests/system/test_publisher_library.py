@@ -13,6 +13,8 @@ import unittest
 import msgpack
 import zmq
 
+import harness
+
 BIN = os.environ.get("LINKAGES_BIN", "build/bin")
 LIMIT_MS = 20_000
 SILENCE_MS = 40_000  # 15 s of silence, a pause, a new connection, on a busy machine
@@ -98,15 +100,9 @@ class PublisherLibrary(unittest.TestCase):
         with open(os.open(self.key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
             f.write(public + b"\n" + secret + b"\n")
         self.outbox = os.path.join(self.folder, "calsaws.outbox")
-        self.running = []
-
-    def tearDown(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-        self.daemon.stop()
-        shutil.rmtree(self.folder)
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(lambda: self.daemon.stop())
+        self.running = harness.processes(self)
 
     def publish(self, lines, *options):
         """Starts linkages-pub on the lines: events, or texts as they are."""

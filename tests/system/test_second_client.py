@@ -16,6 +16,7 @@ from unittest import mock
 import zmq
 
 import harness
+from saying import calsaws, cws
 
 sys.path[:0] = [os.path.join(harness.ROOT, "tests", "contract"), os.path.join(harness.ROOT, "clients", "python")]
 
@@ -34,19 +35,6 @@ CLIENTS = (
 MESSAGES = contract.schemas("messages")
 NOTICE, KINDS = contract.notices()
 CARRIERS = {"event": "event_sent", "notice": "notice_sent"}
-
-
-def event(source, subject, number, type_, minute, **data):
-    return {"specversion": "1.0", "id": f"e{number}", "source": source, "type": type_, "subject": subject,
-            "time": f"2026-03-02T09:{minute:02d}:00-08:00", "data": data}
-
-
-def cws(number, type_, minute, **data):
-    return event("cws-cms", "0123-4567", number, type_, minute, **data)
-
-
-def calsaws(number, type_, minute, **data):
-    return event("calsaws", "1B2C3D4", number, type_, minute, **data)
 
 
 GARCIA = {"role": "social_worker", "worker": "garcia", "name": "R. Garcia", "phone": "925-555-0101"}

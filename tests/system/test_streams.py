@@ -21,7 +21,8 @@ import unittest
 
 import harness
 import peer
-from test_lanes import CLIENTS, EPOCH, OTHER_EPOCH, OTHER_SIDE, LaneTest, calsaws, contacts
+from saying import calsaws
+from test_lanes import CLIENTS, EPOCH, OTHER_EPOCH, OTHER_SIDE, LaneTest, contacts
 
 SETTINGS = argparse.Namespace(seed=1, families=40)
 

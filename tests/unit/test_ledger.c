@@ -3,12 +3,7 @@
  * In: real files, meddled with between two openings. Out: verdicts. Promise: each kind of offence is planted: edit, insert,
  * delete, reorder, truncation, each by somebody careless and by somebody who writes the chain anew.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "good.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,15 +14,6 @@
 #include <unistd.h>
 
 #include "store/store.h"
-
-static struct lk_error err;
-
-#define GOOD(call) \
-	do { \
-		int good_ = (call); \
-		if (good_ < 0) \
-			fail_msg("%s: %d %s", #call, good_, err.text); \
-	} while (0)
 
 #define ROWS 9
 

@@ -4,15 +4,11 @@
  * failing to sync, and after a byte has been changed behind the store's back. A watching VFS
  * stands between SQLite and the disk.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "good.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <dirent.h>
 #include <sqlite3.h>
@@ -26,15 +22,6 @@
 
 #include <linkages/wire.h>
 
-static struct lk_error err;
-
-/* A call that must succeed, and says why when it does not. */
-#define GOOD(call) \
-	do { \
-		int good_ = (call); \
-		if (good_ < 0) \
-			fail_msg("%s: %d %s", #call, good_, err.text); \
-	} while (0)
 #define REFUSED(call, fault, words) \
 	do { \
 		assert_int_equal((call), (fault)); \

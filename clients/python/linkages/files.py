@@ -32,6 +32,20 @@ def open_file(path, kind, application, schema):
     return db
 
 
+class OwnFile:
+    def __init__(self, path, kind, application, schema):
+        self._db = open_file(path, kind, application, schema)
+
+    def close(self):
+        self._db.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 def _claim(db, path, kind, application, schema):
     with transaction(db):
         found, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))

@@ -7,7 +7,7 @@ import collections
 import secrets
 
 from . import wire
-from .files import DamagedFile, open_file, transaction
+from .files import DamagedFile, OwnFile, transaction
 
 APPLICATION = 0x4C4B504F  # "LKPO"
 SCHEMA = """
@@ -38,14 +38,14 @@ State = collections.namedtuple("State", "source epoch first last acked")
 Refusal = collections.namedtuple("Refusal", "seq id reason field detail")
 
 
-class Outbox:
+class Outbox(OwnFile):
     def __init__(self, path, source=None):
         """A file that is not there is made for `source`; None: whatever source the file is of."""
-        self._db = open_file(path, "an outbox", APPLICATION, SCHEMA)
+        super().__init__(path, "an outbox", APPLICATION, SCHEMA)
         try:
             self._find(path, source)
         except DamagedFile:
-            self._db.close()
+            self.close()
             raise
 
     def _find(self, path, source):
@@ -57,15 +57,6 @@ class Outbox:
                 self._db.execute("INSERT INTO outbox VALUES (1, ?, ?, 0, 0)", (source, secrets.token_hex(16)))
         elif source not in (None, row[0]):
             raise DamagedFile(f"{path}: holds events of {row[0]}, not of {source}")
-
-    def close(self):
-        self._db.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     @property
     def state(self):

@@ -6,7 +6,7 @@ of each telling happens once, whatever is killed when; what may no longer be sho
 import collections
 
 from . import wire
-from .files import open_file, transaction
+from .files import OwnFile, transaction
 
 APPLICATION = 0x4C4B5049  # "LKPI"
 SCHEMA = """
@@ -44,21 +44,12 @@ def keep(db, worker, seq, notice):
                (worker, seq, notice["id"], wire.to_json(notice)))
 
 
-class Store:
+class Store(OwnFile):
     def __init__(self, path, effect=keep):
         """None: in memory. effect(db, worker, seq, notice) is called once a telling, inside of the transaction that keeps
         the place: what it writes through `db` is there exactly if the place is. It must not commit."""
-        self._db = open_file(path, "a store of notices", APPLICATION, SCHEMA)
+        super().__init__(path, "a store of notices", APPLICATION, SCHEMA)
         self._effect = effect
-
-    def close(self):
-        self._db.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     # ---- one transaction at a time -----------------------------------------------------------------------------------
 

@@ -8,24 +8,14 @@
  * section 2.
  */
 #include "../derive.h"
-
-static bool has_linkages_case(const struct derivation *d)
-{
-	for (uint32_t i = 0; i < d->f->cases_n; i++) {
-		const struct kase *k = &d->f->cases[i];
-		if (k->open && k->agency == LK_CWS &&
-		    (d->p->linkages_statuses & POLICY_BIT(k->status)) != 0)
-			return true;
-	}
-	return false;
-}
+#include "../fold.h"
 
 /* Effort on the CWS plan may be good cause. */
 static void sanction_review(struct derivation *d, uint32_t kase)
 {
 	char key[KEY_MAX];
 	const struct kase *k = &d->f->cases[kase];
-	if (k->not_meeting_at == LK_NO_INSTANT || !has_linkages_case(d))
+	if (k->not_meeting_at == LK_NO_INSTANT || !has_linkages_case(d->f, d->p, k->unit))
 		return;
 	key_case(d->f, kase, key);
 	struct fact fact = fact_of(LK_SANCTION_REVIEW, key);
