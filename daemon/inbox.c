@@ -24,10 +24,13 @@
 #include <sysexits.h>
 
 #define WORKERS_A_HELLO 1000
-#define LANE_BITE 256   /* messages read before others have their turn */
-#define PUMP_BITE 256   /* notices sent before others have their turn */
-#define SESSION_BITE 64 /* and of these to one session, so that a long catch-up delays nobody */
-#define BUCKETS 4096    /* a power of two */
+#define LANE_BITE 256 /* messages read before others have their turn */
+/* Notices sent before others have their turn: as many as a full batch of events tells, but not for longer than this.
+ * And of these to one session, so that a long catch-up delays nobody. */
+#define PUMP_BITE 4096
+#define PUMP_US (10 * INT64_C(1000))
+#define SESSION_BITE 256
+#define BUCKETS 4096     /* a power of two */
 #define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
 #define RECEIPTS_US (LK_SECOND / 2)     /* receipts that come together are one write */
 #define RECEIPTS_A_WRITE 256
@@ -76,6 +79,7 @@ struct inbox {
 	struct lane *lane;
 	struct loop_timer *pump, *unblock, *receipts;
 	struct inbox_session *first, *last; /* those that have something to be sent */
+	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 	struct mailbox *bucket[BUCKETS];
 	size_t mailboxes_n;
 	struct lk_bytes notices, array; /* of the message that is being made */
@@ -83,13 +87,14 @@ struct inbox {
 
 /* ---- Mailboxes ---- */
 
+/* Keyed: nobody chooses names that meet in one bucket. */
 static struct mailbox **bucket_of(struct inbox *inbox, struct lk_text worker)
 {
-	uint8_t digest[LK_DIGEST];
+	uint8_t hashed[crypto_shorthash_BYTES];
 	uint32_t hash;
 
-	lk_digest(worker.at, worker.len, NULL, digest);
-	memcpy(&hash, digest, sizeof(hash));
+	crypto_shorthash(hashed, (const unsigned char *)worker.at, worker.len, inbox->hash_key);
+	memcpy(&hash, hashed, sizeof(hash));
 	return &inbox->bucket[hash % BUCKETS];
 }
 
@@ -365,9 +370,10 @@ static void pump(void *context)
 {
 	struct inbox *inbox = context;
 	struct inbox_session *session;
+	int64_t until = clock_ticks() + PUMP_US;
 	int sent = 0;
 
-	while (sent < PUMP_BITE && (session = dequeue(inbox)) != NULL) {
+	while (sent < PUMP_BITE && clock_ticks() < until && (session = dequeue(inbox)) != NULL) {
 		int rc = serve(inbox, session);
 		if (rc < 0) {
 			loop_timer_in(inbox->pump, FAILED_US);
@@ -857,6 +863,7 @@ int inbox_create(const struct inbox_options *options, struct inbox **out, struct
 	if (inbox == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for the inbox lane");
 	inbox->options = *options;
+	crypto_shorthash_keygen(inbox->hash_key);
 	rc = make_timers(inbox, err);
 	if (rc == 0)
 		rc = make_lane(inbox, err);

@@ -610,7 +610,8 @@ void fields_clear(const struct field *fields, void *object)
 
 static bool field_is(const struct field *f, struct lk_text word)
 {
-	return f->word_len == word.len && memcmp(f->word, word.at, word.len) == 0;
+	return f->word_len == word.len && f->word[0] == word.at[0] &&
+	       memcmp(f->word, word.at, word.len) == 0;
 }
 
 /* One walk over the map; each row gets the span of its word. Two rows may share a word

@@ -14,7 +14,7 @@
 
 #define WORKERS_MAX 1000
 #define FRAMES_A_BITE 512 /* also the most that one commit of the store holds */
-#define CREDIT 1024
+#define CREDIT 4096
 /* Receipts that come together are one for each worker; a notice after a pause is receipted at once. */
 #define RECEIPTS_EVERY (LK_SECOND / 4)
 

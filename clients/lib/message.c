@@ -55,48 +55,46 @@ static int members_decode(const char *what, const struct field *fields, struct l
 
 /* Where events come in, what an event holds is judged with the event: a bad one is its publisher's
  * to be told of, and no reason to refuse the message around it. */
-static int frame_scan(const void *bytes, size_t len, const char *const *sealed,
+enum carrier { CARRIES_ONE, CARRIES_SEVERAL, carriers_n };
+static const char *const carriers[carriers_n + 1] = { "event", "events", NULL };
+
+/* *met: a bit for each of the `sealed` that was there. */
+static int frame_scan(const void *bytes, size_t len, const char *const *sealed, unsigned *met,
 		      struct lk_error *err)
 {
 	struct scan scan;
+	int rc = scan_envelope(bytes, len, &lk_message_limits, sealed, &scan);
 
-	if (scan_envelope(bytes, len, &lk_message_limits, sealed, &scan) == 0)
+	*met = scan.sealed;
+	if (rc == 0)
 		return 0;
 	return lk_fail(err,
 		       scan.fault == SCAN_LONG || scan.fault == SCAN_MANY ? LK_EREFUSED : LK_EWIRE,
 		       "%zu bytes that are not one bounded map: %s", len, scan.detail);
 }
 
-static const char event_member[] = "event", events_member[] = "events";
-
-/* Was a member measured only that this message does not know for one that carries events? */
-static bool must_scan_again(struct lk_span map, int type)
+/* A member that was measured only, and that this message does not know for one that carries events, is scanned. */
+static int scan_others(const void *bytes, size_t len, int type, unsigned met, struct lk_error *err)
 {
-	bool one = lk_get(map, event_member).at != NULL,
-	     many = lk_get(map, events_member).at != NULL;
+	bool one = type == LK_MSG_EVENT, several = type == LK_MSG_EVENTS;
+	const char *const own[] = { one       ? carriers[CARRIES_ONE]
+				    : several ? carriers[CARRIES_SEVERAL]
+					      : NULL,
+				    NULL };
+	unsigned others =
+		met & ~((unsigned)one << CARRIES_ONE | (unsigned)several << CARRIES_SEVERAL);
 
-	return (one && type != LK_MSG_EVENT) || (many && type != LK_MSG_EVENTS);
-}
-
-/* As the first scan was, but for what its own message seals. */
-static int scan_again(const void *bytes, size_t len, int type, struct lk_error *err)
-{
-	const char *const sealed[] = { type == LK_MSG_EVENT    ? event_member
-				       : type == LK_MSG_EVENTS ? events_member
-							       : NULL,
-				       NULL };
-
-	return frame_scan(bytes, len, sealed, err);
+	return others == 0 ? 0 : frame_scan(bytes, len, own, &met, err);
 }
 
 int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_message *out,
 		      struct lk_error *err)
 {
-	static const char *const carriers[] = { event_member, events_member, NULL };
 	bool sealed = (takes & LK_TAKES(LK_MSG_EVENT)) != 0;
 	struct lk_span map = lk_span_of(bytes, len);
 	struct lk_text word;
-	int type, rc = frame_scan(bytes, len, sealed ? carriers : NULL, err);
+	unsigned met;
+	int type, rc = frame_scan(bytes, len, sealed ? carriers : NULL, &met, err);
 
 	if (rc < 0)
 		return rc;
@@ -106,8 +104,7 @@ int lk_message_decode(const void *bytes, size_t len, unsigned takes, struct lk_m
 	type = message_type(word, takes);
 	if (type < 0)
 		return lk_fail(err, LK_EWIRE, "a message of a name that is not spoken here");
-	if (sealed && must_scan_again(map, type))
-		rc = scan_again(bytes, len, type, err);
+	rc = scan_others(bytes, len, type, met, err);
 	if (rc < 0)
 		return rc;
 	memset(out, 0, sizeof(*out));

@@ -36,6 +36,7 @@ struct scan {
 	enum scan_fault fault;
 	const char *detail; /* a sentence that repeats nothing of the bytes; NULL if all is fine */
 	bool canonical;     /* valid where all is fine */
+	unsigned sealed;    /* a bit for each name of scan_envelope()'s list that was met */
 };
 
 /* For values that were held against a narrower limit before, or are the program's own. */

@@ -331,13 +331,14 @@ static size_t value_size(const uint8_t *at, size_t left);
 
 static bool is_sealed(const struct scanner *s, struct lk_text key, unsigned depth)
 {
-	const char *const *name = s->sealed;
-
-	if (name == NULL || depth + 1 != s->limits->depth)
+	if (s->sealed == NULL || depth + 1 != s->limits->depth)
 		return false;
-	while (*name != NULL && !lk_text_says(key, *name))
-		name++;
-	return *name != NULL;
+	for (unsigned i = 0; s->sealed[i] != NULL; i++)
+		if (lk_text_says(key, s->sealed[i])) {
+			s->scan->sealed |= 1u << i;
+			return true;
+		}
+	return false;
 }
 
 /* Steps over one value, of whatever kinds. */
@@ -488,6 +489,14 @@ enum span_kind span_kind(struct lk_span value)
 	return span_head(value, &head) ? head.kind : SPAN_NONE;
 }
 
+/* Of a short text or a small integer, which most values are; 0 where it is neither. */
+static size_t short_size(uint8_t first)
+{
+	if (first <= 0x7f || first >= 0xe0)
+		return 1;
+	return (first & 0xe0) == 0xa0 ? 1u + (first & 0x1fu) : 0;
+}
+
 /* The bytes of the one value that begins at `at`; 0 where there is none. No recursion: what is
  * still to come is a number. */
 static size_t value_size(const uint8_t *at, size_t left)
@@ -497,6 +506,12 @@ static size_t value_size(const uint8_t *at, size_t left)
 	struct head head;
 
 	for (; pending > 0; pending--) {
+		size_t whole = size < left ? short_size(at[size]) : 0;
+
+		if (whole > 0 && whole <= left - size) {
+			size += whole;
+			continue;
+		}
 		if (!head_read(at + size, left - size, &head) ||
 		    head_claim(&head) > left - size - head.size)
 			return 0;
