@@ -49,8 +49,8 @@ struct name name_of_policy(const uint8_t revision[LK_DIGEST])
 /* ---- The cache ------------------------------------------------------------------------------- */
 
 struct name_key {
-	uint8_t at[NAME_ROOM];
-	uint8_t len; /* 0: too long to be kept */
+	uint8_t at[NAME_ROOM + 7]; /* zeroes behind it, so that it is hashed by eight */
+	uint8_t len;               /* 0: too long to be kept */
 };
 
 static struct name_key key_of(struct name name)
@@ -66,14 +66,17 @@ static struct name_key key_of(struct name name)
 	return key;
 }
 
-/* FNV-1a. Whoever makes names collide only makes us ask SQLite. */
+/* Whoever makes names collide only makes us ask SQLite. */
 static struct name_slot *slot_of(struct store *s, const struct name_key *key)
 {
-	uint32_t hash = 2166136261u;
+	uint64_t hash = UINT64_C(14695981039346656037), bytes;
 
-	for (unsigned i = 0; i < key->len; i++)
-		hash = (hash ^ key->at[i]) * 16777619u;
-	return &s->names[(hash ^ hash >> 16) % NAME_SLOTS];
+	for (unsigned i = 0; i < key->len; i += sizeof(bytes)) {
+		memcpy(&bytes, key->at + i, sizeof(bytes));
+		hash = (hash ^ bytes) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return &s->names[hash % NAME_SLOTS];
 }
 
 static bool slot_holds(const struct store *s, const struct name_slot *slot,

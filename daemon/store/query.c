@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -240,20 +241,29 @@ void sum_begin(struct store *s)
 	lk_bytes_clear(&s->scratch);
 }
 
+/* A dozen a row: where there is room, without a call. */
+static void sum_add(struct lk_bytes *scratch, const void *at, size_t len)
+{
+	if (scratch->room - scratch->len < len || scratch->failed) {
+		lk_bytes_add(scratch, at, len);
+		return;
+	}
+	memcpy(scratch->at + scratch->len, at, len);
+	scratch->len += len;
+}
+
 void sum_int(struct store *s, int64_t value)
 {
-	uint8_t bytes[8];
+	uint64_t bytes = htole64((uint64_t)value);
 
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)((uint64_t)value >> (8 * i));
-	lk_bytes_add(&s->scratch, bytes, sizeof(bytes));
+	sum_add(&s->scratch, &bytes, sizeof(bytes));
 }
 
 void sum_blob(struct store *s, const void *at, size_t len)
 {
 	sum_int(s, (int64_t)len);
 	if (len > 0)
-		lk_bytes_add(&s->scratch, at, len);
+		sum_add(&s->scratch, at, len);
 }
 
 void sum_text(struct store *s, struct lk_text text)

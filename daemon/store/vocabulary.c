@@ -314,64 +314,75 @@ static void put_head(struct lk_bytes *out, size_t len)
 
 /* ---- In -------------------------------------------------------------------------------------- */
 
-static void put_code(struct lk_bytes *out, int code)
+/* What stands for a text is never longer than it: so all is written over a copy of what came in. */
+static uint8_t *put_code(uint8_t *to, int code)
 {
-	const uint8_t bytes[] = { MARK, (uint8_t)code };
-
-	lk_bytes_add(out, bytes, sizeof(bytes));
+	*to++ = MARK;
+	*to++ = (uint8_t)code;
+	return to;
 }
 
-static bool put_digits(struct lk_bytes *out, struct lk_text text)
-{
-	uint8_t bytes[LK_DIGEST];
-
-	if (text.len != 2 * LK_DIGEST || lk_digest_parse(text, bytes) < 0)
-		return false;
-	put_code(out, HEX_DIGITS);
-	lk_bytes_add(out, bytes, sizeof(bytes));
-	return true;
-}
-
-static bool put_text(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
-		     struct lk_text text, struct lk_bytes *out)
+/* NULL: nothing stands for it. */
+static uint8_t *put_text(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
+			 struct lk_text text, uint8_t *to)
 {
 	int code = word_find(v, text);
+	uint8_t bytes[LK_DIGEST];
 
 	if (code < 0)
 		code = own_find(own, text);
-	if (code < 0)
-		return put_digits(out, text);
-	put_code(out, code);
-	return true;
+	if (code >= 0)
+		return put_code(to, code);
+	if (text.len != 2 * LK_DIGEST || lk_digest_parse(text, bytes) < 0)
+		return NULL;
+	to = put_code(to, HEX_DIGITS);
+	memcpy(to, bytes, sizeof(bytes));
+	return to + sizeof(bytes);
 }
 
-static bool pack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS], struct walk *w,
-		 struct lk_bytes *out)
+static uint8_t *put_kept(uint8_t *to, const uint8_t *kept, const uint8_t *end)
 {
-	const uint8_t *kept = w->at; /* from here on it is not in `out` yet */
+	memcpy(to, kept, (size_t)(end - kept));
+	return to + (end - kept);
+}
+
+/* The end of what was written; NULL: these are no values. */
+static uint8_t *pack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
+		     struct walk *w, uint8_t *to)
+{
+	const uint8_t *kept = w->at; /* from here on it is not written yet */
 
 	while (w->at < w->end) {
+		uint8_t *behind, *coded;
+
 		if (!walk_next(w))
-			return false;
-		if (!lk_text_given(w->text) || !has_short_head(w))
+			return NULL;
+		if (w->text.len < WORD_LEAST || !has_short_head(w))
 			continue;
-		lk_bytes_add(out, kept, (size_t)(w->value - kept));
-		kept = put_text(v, own, w->text, out) ? w->at : w->value;
+		behind = put_kept(to, kept, w->value);
+		coded = put_text(v, own, w->text, behind);
+		to = coded != NULL ? coded : behind;
+		kept = coded != NULL ? w->at : w->value;
 	}
-	lk_bytes_add(out, kept, (size_t)(w->end - kept));
-	return true;
+	return put_kept(to, kept, w->end);
 }
 
 void vocabulary_pack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
 		     const void *bytes, size_t len, struct lk_bytes *out)
 {
+	static const uint8_t as_it_is[] = { MARK, AS_IT_IS };
 	struct walk w = { .at = bytes, .end = (const uint8_t *)bytes + len };
 	size_t begun = out->len;
+	uint8_t *end;
 
-	if (pack(v, own, &w, out))
+	lk_bytes_add(out, bytes, len);
+	if (out->failed)
 		return;
-	out->len = begun;
-	put_code(out, AS_IT_IS);
+	end = pack(v, own, &w, out->at + begun);
+	out->len = end != NULL ? (size_t)(end - out->at) : begun;
+	if (end != NULL)
+		return;
+	lk_bytes_add(out, as_it_is, sizeof(as_it_is));
 	lk_bytes_add(out, bytes, len);
 }
 
