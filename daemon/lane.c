@@ -350,6 +350,7 @@ static void check_one(void *context, struct lane_session *session)
 	case LANE_PING_DUE: lane_tell(lane, session->route, &ping); return;
 	case LANE_GONE:
 		metric_add(METRIC_SESSIONS_SILENT, 1);
+		hang_up_soon(lane, &session->line);
 		lane_end(lane, session);
 		return;
 	}

@@ -111,7 +111,7 @@ enum metric_kind {
 	M(METRIC_MALFORMED, METRIC_COUNTER, "linkages_malformed_total", "", \
 	  "bodies that were no lane message") \
 	M(METRIC_HUNG_UP, METRIC_COUNTER, "linkages_hung_up_total", "", \
-	  "connections shut because their key does not count any more") \
+	  "connections shut: their key does not count any more, or their session was silent") \
 	M(METRIC_PARTED, METRIC_COUNTER, "linkages_parted_total", "", \
 	  "messages not sent because the session's connection was another or none") \
 	M(METRIC_SENDS_BLOCKED, METRIC_COUNTER, "linkages_sends_blocked_total", "", \
