@@ -396,6 +396,7 @@ struct folding {
 	const struct policy *policy;
 	uint32_t part;
 	lk_instant until;
+	struct lk_event event; /* at hand */
 };
 
 /* Where a person's confirmation of that instant has joined the two already, this changes nothing.
@@ -408,25 +409,24 @@ static int fold_by_token(const struct folding *to, const struct gathering *g,
 	return 0;
 }
 
-static int fold_gathered(const struct folding *to, struct gathering *g, struct gathered_event *e)
+static int fold_gathered(struct folding *to, struct gathering *g, struct gathered_event *e)
 {
-	struct lk_event event;
 	if (e->type == LINK_BY_TOKEN)
 		return fold_by_token(to, g, e);
 	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
 		return 0; /* kept until the case opens */
-	int rc = gathered_decode(g->t, e, &event, g->err);
+	int rc = gathered_decode(g->t, e, &to->event, g->err);
 	if (rc < 0)
 		return rc;
-	int holds = e->type == LK_LINK_CONFIRMED ? link_holds(g, e, &event) : 1;
+	int holds = e->type == LK_LINK_CONFIRMED ? link_holds(g, e, &to->event) : 1;
 	if (holds < 0)
 		return holds;
 	if (holds > 0)
-		fold_event(to->f, to->policy, &event, &e->key);
+		fold_event(to->f, to->policy, &to->event, &e->key);
 	return 0;
 }
 
-static int fold_part(struct gathering *g, const struct folding *to)
+static int fold_part(struct gathering *g, struct folding *to)
 {
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
@@ -488,7 +488,9 @@ static int open_part(struct gathering *g, struct part *part, lk_instant at)
 		if (rc < 0)
 			return rc;
 	}
-	struct folding to = { &part->home->f, g->t->policy, part->name, INT64_MAX };
+	struct folding to = {
+		.f = &part->home->f, .policy = g->t->policy, .part = part->name, .until = INT64_MAX
+	};
 	family_free(to.f);
 	int rc = fold_part(g, &to);
 	if (rc >= 0) /* what time brought since is foreseen, too */
@@ -743,7 +745,9 @@ int gathering_fold(struct gathering *g, const struct policy *policy, lk_instant 
 		   struct family *out)
 {
 	const struct trace *trace = out->trace;
-	struct folding to = { out, policy, g->cases[0].part, until };
+	struct folding to = {
+		.f = out, .policy = policy, .part = g->cases[0].part, .until = until
+	};
 	family_free(out);
 	out->trace = trace;
 	return fold_part(g, &to);

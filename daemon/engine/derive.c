@@ -277,10 +277,16 @@ struct recipient {
 	bool named; /* a place of its own for each person: the worker is part of a moment's id */
 };
 
+/* Who hears a fact: each is a candidate as soon as found. */
 struct audience {
-	struct recipient at[PEOPLE_MAX + 16];
+	struct derivation *d;
+	const struct fact *fact;
+	uint32_t first; /* of its candidates */
 	uint32_t n;
+	uint8_t cause[LK_DIGEST]; /* once there is somebody */
 };
+
+static void add_for(struct audience *to, const struct recipient *who);
 
 static bool held_at(const struct assignment *a, lk_instant at)
 {
@@ -357,8 +363,11 @@ static uint32_t own_case(const struct derivation *d, const struct fact *fact, in
 static void invite(struct audience *to, struct lk_text worker, int side, uint32_t own,
 		   enum slot slot, bool named)
 {
-	if (lk_text_given(worker) && to->n < sizeof(to->at) / sizeof(to->at[0]))
-		to->at[to->n++] = (struct recipient){ worker, side, own, slot, named };
+	if (!lk_text_given(worker))
+		return;
+	if (to->n++ == 0)
+		cause_digest(to->fact->kind, to->fact->key, to->cause);
+	add_for(to, &(struct recipient){ worker, side, own, slot, named });
 }
 
 struct lk_text supervisor_of(const struct derivation *d, int side, uint32_t first)
@@ -507,12 +516,13 @@ static struct candidate *add_candidate(struct derivation *d)
 static const char *const place_words[] = { POLICY_SLOTS(PLACE_WORD) };
 
 /* A moment belongs to the place, whoever holds it later; a standing notice to the worker. */
-static void name_candidate(struct candidate *c, const struct fact *fact,
+static void name_candidate(struct candidate *c, const struct audience *to,
 			   const struct recipient *who, bool is_moment)
 {
+	const struct fact *fact = to->fact;
 	const char *kind = lk_notice_kind_word(fact->kind);
 	bool by_place = is_moment && !who->named;
-	memcpy(c->cause, fact->cause, LK_DIGEST);
+	memcpy(c->cause, to->cause, LK_DIGEST);
 	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
 		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
@@ -610,17 +620,18 @@ static void trace_place(const struct derivation *d, const struct recipient *who,
 		d->trace->place(d->trace->context, (int)who->slot, who->worker, c);
 }
 
-static void add_for(struct derivation *d, const struct fact *fact, const struct recipient *who,
-		    uint32_t first)
+static void add_for(struct audience *to, const struct recipient *who)
 {
+	struct derivation *d = to->d;
+	const struct fact *fact = to->fact;
 	const struct rule_policy *rule = &d->p->rule[fact->kind];
-	bool twice = is_told_twice(d, first, who->worker);
+	bool twice = is_told_twice(d, to->first, who->worker);
 	if (twice && rule->rule_class == STANDING) {
 		trace_place(d, who, NULL);
 		return;
 	}
 	struct candidate *c = add_candidate(d);
-	name_candidate(c, fact, who, rule->rule_class == MOMENT);
+	name_candidate(c, to, who, rule->rule_class == MOMENT);
 	c->kind = fact->kind;
 	c->side = who->side;
 	c->worker = who->worker;
@@ -663,20 +674,13 @@ static void trace_fact(const struct derivation *d, const struct fact *fact, enum
 void fact_tell(struct derivation *d, const struct fact *fact)
 {
 	const struct rule_policy *rule = &d->p->rule[fact->kind];
-	struct audience to = { .n = 0 };
-	uint32_t first = d->n;
+	struct audience to = { .d = d, .fact = fact, .first = d->n };
 	trace_fact(d, fact, rule->enabled ? BAR_NONE : BAR_OFF);
 	if (!rule->enabled)
 		return;
 	for (int slot = 0; slot < SLOT_COUNT; slot++)
 		if ((to_slots(rule, fact) & POLICY_BIT(slot)) != 0)
 			invite_slot(d, fact, (enum slot)slot, &to);
-	if (to.n == 0)
-		return;
-	struct fact named = *fact;
-	cause_digest(fact->kind, fact->key, named.cause);
-	for (uint32_t i = 0; i < to.n; i++)
-		add_for(d, &named, &to.at[i], first);
 }
 
 /* ---- Absence and silence --------------------------------------------------------------------- */

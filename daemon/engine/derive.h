@@ -105,7 +105,6 @@ struct person {
 struct fact {
 	int kind;              /* lk_notice_kind: gives rule, recipients, level, topic, urgency, citation */
 	const char *key;       /* what it is about, unique among facts of the kind in the county */
-	uint8_t cause[LK_DIGEST]; /* fact_tell() fills it: of kind and key */
 	uint32_t kase;         /* the case it is about; NONE: the family */
 	int agency;            /* the side whose fact it is; -1: both sides' */
 	int only;              /* the one side it is told to; -1: all that the rule names */

@@ -8,8 +8,10 @@
 #include "../derive.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define BY_ITS_DAY 0 /* moment.what of a consent.ended that no person said */
+#define CAUSE_MAX 200 /* what a key has of its cause; a day comes behind it */
+#define BY_ITS_DAY 0  /* moment.what of a consent.ended that no person said */
 
 static void about_status(struct derivation *d, const struct moment *m, struct fact *fact)
 {
@@ -116,15 +118,18 @@ static about_function *const abouts[lk_notice_kind_count] = {
  * day. */
 static void key_moment(const struct derivation *d, const struct moment *m, char out[KEY_MAX])
 {
-	char cause[KEY_MAX], day[LK_DATE_TEXT];
+	char day[LK_DATE_TEXT];
 	bool by_event = m->kind != LK_VISIT_MISSED && m->kind != LK_MEETING_REMINDER &&
 			!(m->kind == LK_CONSENT_ENDED && m->what == BY_ITS_DAY);
 	if (m->cause != NONE)
-		key_cause(d->f, m->cause, cause);
+		cause_name(d->f, m->cause, out, CAUSE_MAX + 1);
 	else
-		key_case(d->f, m->kase, cause);
+		key_case(d->f, m->kase, out);
+	if (by_event)
+		return;
+	size_t len = strlen(out);
 	lk_date_print(day_of(d, m->at), day);
-	snprintf(out, KEY_MAX, "%.200s%s%s", cause, by_event ? "" : "/", by_event ? "" : day);
+	snprintf(out + len, KEY_MAX - len, "/%s", day);
 }
 
 static enum bar age_bar(const struct derivation *d, const struct moment *m)
