@@ -74,6 +74,8 @@ struct turn {
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
 	bool is_taking;             /* events, in this transaction */
 	struct hand *hand;          /* events that gatherings of this transaction have read */
+	struct lk_notice notice;    /* that is being written, and the room for its texts */
+	struct notice_room room;
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;

@@ -109,12 +109,16 @@ static int fetch_busy(struct nearby *n, lk_instant at, struct lk_error *err)
 
 static int fetch_silent(struct nearby *n, struct lk_error *err)
 {
-	n->silent = calloc(n->t->sources_n + 1, sizeof(*n->silent));
-	if (n->silent == NULL)
-		return lk_fail(err, LK_EMEMORY, "no memory for the sources");
-	for (size_t i = 0; i < n->t->sources_n; i++)
-		if (n->t->sources[i].is_silent)
-			n->silent[n->silent_n++] = lk_text_of(n->t->sources[i].source.name);
+	for (size_t i = 0; i < n->t->sources_n; i++) {
+		const struct source_state *s = &n->t->sources[i];
+		if (!s->is_silent)
+			continue;
+		if (n->silent == NULL)
+			n->silent = calloc(n->t->sources_n, sizeof(*n->silent));
+		if (n->silent == NULL)
+			return lk_fail(err, LK_EMEMORY, "no memory for the sources");
+		n->silent[n->silent_n++] = lk_text_of(s->source.name);
+	}
 	return 0;
 }
 
@@ -258,15 +262,14 @@ struct writing {
 /* What a notice at content level rests on: the consent in force that covers its topic. */
 void content_basis(const struct family *f, int topic, char out[BASIS_MAX])
 {
-	snprintf(out, BASIS_MAX, "consent");
+	static const char word[] = "consent";
+	memcpy(out, word, sizeof(word));
 	for (uint32_t i = 0; i < f->consents_n; i++) {
 		const struct consent *c = &f->consents[i];
 		if (!c->in_force || topic < 0 || (c->topics & POLICY_BIT(topic)) == 0)
 			continue;
-		const struct cause *cause = &f->causes[c->cause];
-		snprintf(out, BASIS_MAX, "consent %.*s/%.*s",
-			 LK_PRINT(family_text(f, cause->source)),
-			 LK_PRINT(family_text(f, cause->id)));
+		out[sizeof(word) - 1] = ' ';
+		cause_name(f, c->cause, out + sizeof(word), BASIS_MAX - sizeof(word));
 		return;
 	}
 }
@@ -398,8 +401,7 @@ static int claim_rev(struct writing *w, const struct telling *telling, struct to
 
 static int write_telling(struct writing *w, const struct telling *telling)
 {
-	struct notice_room room;
-	struct lk_notice n;
+	struct lk_notice *n = &w->t->notice;
 	struct told as = telling->as;
 	int rc = claim_rev(w, telling, &as);
 	if (rc >= 0 && telling->state == LK_NEW && as.rev > 1)
@@ -409,11 +411,11 @@ static int write_telling(struct writing *w, const struct telling *telling)
 	if (telling->state == LK_WITHDRAWN)
 		return write_withdrawal(w, telling, &as);
 	if (telling->is_ended)
-		notice_of_ended(w->t->policy, &w->h->told, &as, &n);
+		notice_of_ended(w->t->policy, &w->h->told, &as, n);
 	else
-		notice_of(w->d, telling->candidate, &room, &n);
-	n.state = telling->state;
-	return write_notice(w, telling, &as, &n);
+		notice_of(w->d, telling->candidate, &w->t->room, n);
+	n->state = telling->state;
+	return write_notice(w, telling, &as, n);
 }
 
 static int write_outcome(struct writing *w, const struct outcome *out)

@@ -108,7 +108,8 @@ void notice_of(const struct derivation *d, const struct candidate *c, struct not
 	}
 	out->rule = lk_text_of(lk_notice_kind_word(c->kind));
 	out->cites = lk_text_of(d->p->rule[c->kind].cites);
-	add_events(d, c, room, out);
+	if (room != NULL)
+		add_events(d, c, room, out);
 }
 
 void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record,
@@ -204,11 +205,9 @@ void notice_withdraw(struct lk_notice *notice, int reason, enum repeat repeat)
 static void content_digest(const struct derivation *d, const struct candidate *c,
 			   struct outcome *out, uint8_t digest[LK_DIGEST])
 {
-	struct notice_room room;
 	struct lk_notice notice;
 	struct lk_bytes bytes = { 0 };
-	notice_of(d, c, &room, &notice);
-	notice.events_n = 0;
+	notice_of(d, c, NULL, &notice);
 	lk_notice_encode(&notice, &bytes);
 	out->failed |= bytes.failed;
 	lk_digest(bytes.at, bytes.len, NULL, digest);
@@ -533,6 +532,14 @@ static bool is_in(enum scope scope, const struct told *t)
 	return (t->kind == LK_NOTICE_UNANSWERED) == (scope == SCOPE_ANSWERS);
 }
 
+static bool any_live(const struct tolds *told, enum scope scope)
+{
+	for (uint32_t i = 0; i < told->n; i++)
+		if (told->at[i].live && is_in(scope, &told->at[i]))
+			return true;
+	return false;
+}
+
 /* A link was removed, and from then on the family is not mutual by another one. */
 static bool ends_episode(const struct tolds *told, const struct derivation *d,
 			 const struct telling *telling)
@@ -548,6 +555,8 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 			 struct outcome *out)
 {
 	uint32_t before = told->n, first = out->n;
+	if (!any_live(told, scope))
+		return;
 	struct standing *all = standings_of(told, d);
 	if (all == NULL) {
 		out->failed = true;

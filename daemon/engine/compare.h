@@ -43,7 +43,7 @@ struct notice_room {
 	char events[LK_BECAUSE_MAX][340];
 };
 /* The notice of a candidate, without id, rev, state and at. Texts live as long as family, policy
- * and room. */
+ * and room; where room is NULL, no events are named. */
 void notice_of(const struct derivation *d, const struct candidate *c, struct notice_room *room, struct lk_notice *out);
 /* The notice that says an undone link's crossover.found is no more. */
 void notice_of_ended(const struct policy *p, const struct tolds *told, const struct told *record, struct lk_notice *out);

@@ -104,30 +104,42 @@ static size_t mask_len(size_t size)
 	return (size / WORD + 7) / 8;
 }
 
+/* One record as it is written: the mask, which ends where the words begin. */
+#define MASK_MAX sizeof(uint64_t)
+union packed {
+	uint8_t bytes[MASK_MAX + RECORD_MAX];
+	uint32_t words[MASK_MAX / WORD + WORDS_MAX];
+};
+
 static void record_pack(struct lk_bytes *out, const uint8_t *record, const uint8_t *from,
-			size_t size)
+			size_t size, union packed *p)
 {
-	uint32_t differing[WORDS_MAX];
 	uint64_t mask = 0;
-	size_t n = 0;
+	size_t len = mask_len(size), n = MASK_MAX / WORD;
 	for (size_t i = 0; i < size / WORD; i++) {
 		uint32_t word = word_at(record + i * WORD);
 		if (word == word_at(from + i * WORD))
 			continue;
 		mask |= UINT64_C(1) << i;
-		differing[n++] = word;
+		p->words[n++] = word;
 	}
-	lk_bytes_add(out, &mask, mask_len(size));
-	lk_bytes_add(out, differing, n * WORD);
+	for (size_t i = 0; i < len; i++)
+		p->bytes[MASK_MAX - len + i] = (uint8_t)(mask >> 8 * i);
+	lk_bytes_add(out, p->bytes + MASK_MAX - len, n * WORD - (MASK_MAX - len));
+}
+
+static void pack_all(struct lk_bytes *out, const uint8_t *at, uint32_t n, size_t size)
+{
+	static const uint8_t nothing[RECORD_MAX];
+	union packed room;
+	for (uint32_t i = 0; i < n; i++, at += size)
+		record_pack(out, at, i > 1 ? at - 2 * size : nothing, size, &room);
 }
 
 void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size)
 {
-	static const uint8_t nothing[RECORD_MAX];
-	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *record = (const uint8_t *)at + i * size;
-		record_pack(out, record, i > 1 ? record - 2 * size : nothing, size);
-	}
+	if (n > 0) /* most vectors of most families are empty */
+		pack_all(out, at, n, size);
 }
 
 /* Over what the record before the last one was. */
@@ -137,7 +149,8 @@ static bool record_unpack(const uint8_t **from, const uint8_t *end, uint32_t *re
 	size_t len = mask_len(size);
 	if ((size_t)(end - *from) < len)
 		return false;
-	memcpy(&mask, *from, len);
+	for (size_t i = 0; i < len; i++)
+		mask |= (uint64_t)(*from)[i] << 8 * i;
 	*from += len;
 	if (mask >> size / WORD != 0 ||
 	    (size_t)(end - *from) < (size_t)__builtin_popcountll(mask) * WORD)
@@ -147,13 +160,19 @@ static bool record_unpack(const uint8_t **from, const uint8_t *end, uint32_t *re
 	return true;
 }
 
-bool records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void *out)
+static bool unpack_all(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size,
+		       uint8_t *out)
 {
 	uint32_t last[2][WORDS_MAX] = { { 0 } };
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++, out += size) {
 		if (!record_unpack(from, end, last[i % 2], size))
 			return false;
-		memcpy((uint8_t *)out + i * size, last[i % 2], size);
+		memcpy(out, last[i % 2], size);
 	}
 	return true;
+}
+
+bool records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void *out)
+{
+	return n == 0 || unpack_all(from, end, n, size, out);
 }

@@ -37,8 +37,6 @@ static void unanswered(struct derivation *d, const struct told *t)
 {
 	char id[LK_DIGEST_HEX], key[KEY_MAX];
 	struct lk_text worker = words_text(&d->told->words, t->worker);
-	if (!waits(t) || !has_come(d, answer_by(d, t)))
-		return;
 	struct person asks = { who_asks(d, t, worker), t->side, SLOT_ORGANIZER };
 	lk_digest_hex(t->id, id);
 	snprintf(key, sizeof(key), "%s/%lld", id, (long long)t->first_told_at);
@@ -56,7 +54,8 @@ static void unanswered(struct derivation *d, const struct told *t)
 void rules_unanswered(struct derivation *d)
 {
 	for (uint32_t i = 0; i < d->told->n; i++)
-		unanswered(d, &d->told->at[i]);
+		if (waits(&d->told->at[i]) && has_come(d, answer_by(d, &d->told->at[i])))
+			unanswered(d, &d->told->at[i]);
 }
 
 void rules_feed(struct derivation *d)
