@@ -201,11 +201,10 @@ static void say_flows(struct status_screen *screen, struct lk_span counters)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	label(out, "since the start");
 	for (size_t i = 0; i < FLOWS_N; i++) {
 		int64_t value = number_at(counters, flows[i].key);
 
-		label(out, "");
+		label(out, i == 0 ? "since the start" : "");
 		say(out, "%12" PRId64 " %s", value, flows[i].word);
 		if (screen->again)
 			say(out, "  %.1f/s",
