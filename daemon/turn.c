@@ -73,6 +73,7 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	t->sink = options->sink;
 	t->replay_window_us = options->replay_window_us;
 	t->wake_at = LK_NO_INSTANT;
+	t->families_most = TURN_FAMILIES_MAX;
 	int rc = copy_sources(t, options, err);
 	if (rc >= 0)
 		rc = tally_load(t, err);
@@ -495,7 +496,7 @@ static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 static int pass_families(struct turn *t, lk_instant at, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
-	int rc = store_families_due(t->store, at, TURN_FAMILIES_MAX, note_due, &due, err);
+	int rc = store_families_due(t->store, at, t->families_most, note_due, &due, err);
 	for (int i = 0; rc >= 0 && i < due.n; i++) {
 		struct home *h = home_get(t, due.ids[i], err);
 		rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, at, err);
@@ -531,7 +532,7 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
-	int rc = store_families_behind(t->store, t->revision, TURN_FAMILIES_MAX, note_due, &due,
+	int rc = store_families_behind(t->store, t->revision, t->families_most, note_due, &due,
 				       err);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
 		rc = pass_anew(t, due.ids[i], now, err);
@@ -570,7 +571,7 @@ static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	lk_instant at;
 	int rc = t->is_behind ? pass_behind(t, now, err) : 0;
-	for (int done = rc; rc >= 0 && done < TURN_FAMILIES_MAX && !t->is_behind; done += 1 + rc) {
+	for (int done = rc; rc >= 0 && done < t->families_most && !t->is_behind; done += 1 + rc) {
 		rc = next_instant(t, &at, err);
 		if (rc < 0)
 			return rc;
@@ -583,6 +584,11 @@ static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
 		rc = pass_instant(t, at, err);
 	}
 	return rc < 0 ? rc : 1;
+}
+
+void turn_pass_at_most(struct turn *t, int families)
+{
+	t->families_most = families;
 }
 
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)

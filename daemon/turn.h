@@ -104,10 +104,12 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
 
 /* ---- Time and policy --------------------------------------------------------------------------------------------- */
 
-/* Everything that falls due by `now`, at most 256 families a call, each at its own instant, one transaction.
+/* Everything that falls due by `now`, at most TURN_FAMILIES_MAX families a call, each at its own instant, one transaction.
  * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. */
 #define TURN_FAMILIES_MAX 256
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
+/* From now on a call takes on so many families, 1 to TURN_FAMILIES_MAX: whoever calls knows how long others may wait. */
+void turn_pass_at_most(struct turn *t, int families);
 /* The last instant that the store knows of; LK_NO_INSTANT: none. */
 lk_instant turn_now(const struct turn *t);
 /* The next instant at which turn_pass() has something to do. */

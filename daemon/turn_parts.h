@@ -66,6 +66,7 @@ struct turn {
 	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */
+	int families_most;          /* that one pass takes on */
 	bool is_behind;             /* some family was derived under another revision */
 	struct home *homes[HOME_BUCKETS];
 	size_t homes_n;

@@ -22,6 +22,10 @@
 #define SUSPECT_US LK_SECOND /* until a suspect clock is looked at again */
 #define RETRY_FIRST_US LK_SECOND
 #define RETRY_MOST_US (60 * LK_SECOND)
+/* Of work, after which the sockets are looked at. A pass takes on as many families as that will do: what one of them costs
+ * lies between a look and a fold of years. */
+#define PASS_WORK_US (10 * INT64_C(1000))
+#define FAMILIES_FIRST 16
 /* After a pass that left its own cause standing; ours to mend, but no reason to spin. */
 #define BREATH_US (LK_SECOND / 10)
 
@@ -32,6 +36,7 @@ struct wake {
 	struct loop_timer *timer;
 	lk_instant at;
 	int64_t retry_us;
+	int families;      /* that a pass takes on */
 	lk_instant target; /* LK_NO_INSTANT: the clock is not being moved */
 	void (*reached)(void *context);
 	void *reached_context;
@@ -66,13 +71,30 @@ static bool is_due(struct wake *wake, lk_instant now)
 	return next != LK_NO_INSTANT && next <= now;
 }
 
+/* Only a pass that left something over says what one costs that has all it can take. */
+static void learn(struct wake *wake, int64_t work_us)
+{
+	if (work_us > PASS_WORK_US)
+		wake->families = (int)(wake->families * PASS_WORK_US / work_us);
+	else if (2 * work_us < PASS_WORK_US)
+		wake->families *= 2;
+	if (wake->families < 1)
+		wake->families = 1;
+	if (wake->families > TURN_FAMILIES_MAX)
+		wake->families = TURN_FAMILIES_MAX;
+	turn_pass_at_most(wake->turn, wake->families);
+}
+
 static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
 {
+	int64_t worked = clock_work();
 	int rc = turn_pass(wake->turn, now, err);
 
 	metric_add(rc < 0 ? METRIC_PASSES_FAILED : METRIC_PASSES, 1);
 	if (rc < 0)
 		return rc;
+	if (rc > 0)
+		learn(wake, clock_work() - worked);
 	clock_mark(wake->clock);
 	metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
 	return rc;
@@ -182,6 +204,7 @@ int wake_create(struct loop *loop, struct clock *clock, struct wake **out, struc
 			       .clock = clock,
 			       .at = LK_NO_INSTANT,
 			       .retry_us = RETRY_FIRST_US,
+			       .families = FAMILIES_FIRST,
 			       .target = LK_NO_INSTANT };
 	int rc = loop_timer_create(loop, LOOP_PROMPT, fired, wake, &wake->timer, err);
 	if (rc < 0) {
@@ -195,6 +218,7 @@ int wake_create(struct loop *loop, struct clock *clock, struct wake **out, struc
 void wake_begin(struct wake *wake, struct turn *turn)
 {
 	wake->turn = turn;
+	turn_pass_at_most(turn, wake->families);
 	wake_now(wake);
 }
 

@@ -449,6 +449,27 @@ static void another_policy_publishes_only_differences(void **state)
 	assert_string_equal(heard(o), "new consent.needed jones\n");
 }
 
+static void another_policy_is_taken_on_by_as_many_families_as_a_pass_may(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+	int passes = 0;
+
+	a_family(o);
+	says(o, "2026-03-02T10:01:00-08:00", "C-2", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T10:02:00-08:00", "C-3", "case.opened", "{'status':'er'}");
+	(void)heard(o);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	other.rule[LK_CONSENT_NEEDED].enabled = false;
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	turn_pass_at_most(o->turn, 1);
+	while (turn_pass(o->turn, story_instant("2026-03-02T10:30:00-08:00"), &o->err) == 1)
+		passes++;
+	assert_true(passes >= 3); /* a family each */
+	assert_string_equal(heard(o), "withdrawn consent.needed jones\n");
+}
+
 /* ---- Hand-out ---------------------------------------------------------------------------------- */
 
 struct opened {
@@ -694,6 +715,7 @@ int main(void)
 		IN_OFFICE(a_restart_remembers_everything),
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		IN_OFFICE(another_policy_publishes_only_differences),
+		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
