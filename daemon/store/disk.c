@@ -18,7 +18,10 @@ int disk_look(const char *path, struct disk_file *out)
 
 	if (stat(path, &st) != 0)
 		return -errno;
-	*out = (struct disk_file){ .bytes = st.st_size, .owner = st.st_uid };
+	*out = (struct disk_file){ .bytes = st.st_size,
+				   .id = (uint64_t)st.st_dev * UINT64_C(0x9e3779b97f4a7c15) ^
+					 (uint64_t)st.st_ino,
+				   .owner = st.st_uid };
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 struct disk_file {
 	int64_t bytes;
+	uint64_t id;    /* not 0; of the file, whatever it is called */
 	uint32_t owner; /* user id */
 };
 

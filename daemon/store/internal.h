@@ -191,6 +191,7 @@ struct store {
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
 	struct mark mark;
+	uint64_t file_id; /* of linkages.db, whose name must go on leading to it; 0: it has none */
 	struct tombs tombs;
 	struct wal wal, state_wal;
 	int64_t log_room;

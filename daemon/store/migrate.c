@@ -378,6 +378,10 @@ int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struc
 	    (rc = file_find(s, kind, &path, err)) < 0)
 		return rc;
 	rc = sqlite3_open_v2(path.at, db, flags | OPEN_ALWAYS, NULL);
+	if (rc == SQLITE_OK && !s->read_only && sqlite3_db_readonly(*db, "main") == 1)
+		return lk_fail(err, LK_ESTORE,
+			       "%s cannot be written: it is read-only, or its file system is",
+			       kind->name);
 	if (rc == SQLITE_OK && !s->read_only)
 		rc = file_settings(*db, kind);
 	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);

@@ -208,15 +208,25 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 	return rc;
 }
 
+static void file_watch(struct store *s)
+{
+	struct disk_file file;
+	struct place place;
+
+	if (s->directory == NULL || s->read_only)
+		return;
+	place = place_in(s->directory, linkages_file.name);
+	s->file_id = disk_look(place.at, &file) == 0 ? file.id : 0;
+}
+
 static int store_start(struct store *s, struct lk_error *err)
 {
-	bool is_whole =
-		s->directory == NULL || s->read_only; /* or a change of places was cut short */
+	/* Or a change of places was cut short. */
+	bool is_whole = s->directory == NULL || s->read_only;
 	int rc = is_whole ? 0 : restore_finish(s->directory, err);
 
 	if (rc == 0 && !is_whole)
 		rc = rebuild_finish(s, err);
-
 	if (rc == 0)
 		rc = store_load(s, &linkages_file, err);
 	if (rc == 0)
@@ -225,6 +235,8 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = store_rebuild(s, err);
 	if (rc == 0)
 		rc = store_load_state(s, err);
+	if (rc == 0)
+		file_watch(s);
 	while (rc == 0 && (rc = wal_prepare(s, &s->wal, err)) == 1)
 		rc = 0;
 	return rc;
@@ -289,6 +301,21 @@ int store_begin(struct store *s, struct lk_error *err)
 	return 0;
 }
 
+/* A file that was taken away can be written all the same, and what is written is gone with the process. */
+static int still_there(struct store *s, struct lk_error *err)
+{
+	struct disk_file file;
+	struct place place;
+
+	if (s->file_id == 0)
+		return 0;
+	place = place_in(s->directory, linkages_file.name);
+	if (disk_look(place.at, &file) == 0 && file.id == s->file_id)
+		return 0;
+	store_doubt(s, DOUBT_DAMAGE, "linkages.db was taken away while it was in use");
+	return lk_fail(err, LK_ESYNC, "linkages.db was taken away while it was in use");
+}
+
 int store_commit(struct store *s, struct lk_error *err)
 {
 	struct query q;
@@ -310,6 +337,8 @@ int store_commit(struct store *s, struct lk_error *err)
 	s->open_since_begin = false;
 	s->named = false;
 	recent_commit(s);
+	if ((rc = still_there(s, err)) < 0)
+		return rc;
 	if (memcmp(&s->committed, &s->tips, sizeof(s->tips)) != 0) {
 		s->committed = s->tips;
 		mark_write(s);

@@ -59,7 +59,7 @@ struct disk {
 
 static struct disk disk;
 static uint64_t dice;
-static bool is_dead, lies, has_struck;
+static bool is_dead, is_frozen, lies, has_struck;
 static int64_t room = -1;
 static enum crash_fault armed;
 static long nth, counted[CRASH_FAULTS];
@@ -290,9 +290,10 @@ static enum step step(void)
 {
 	bool fails, cuts;
 
-	if (is_dead)
+	if (is_dead || is_frozen)
 		return STEP_FAILS;
-	fails = is_due(CRASH_WRITE);
+	is_frozen = is_due(CRASH_FROZEN);
+	fails = is_due(CRASH_WRITE) || is_frozen;
 	cuts = is_due(CRASH_CUT);
 	is_dead = cuts;
 	return cuts ? STEP_CUT : fails ? STEP_FAILS : STEP_OK;
@@ -386,7 +387,9 @@ int __wrap_disk_look(const char *path, struct disk_file *out)
 
 	if (i == NULL)
 		return -ENOENT;
-	*out = (struct disk_file){ .bytes = i->cached.len, .owner = geteuid() };
+	*out = (struct disk_file){ .bytes = i->cached.len,
+				   .id = (uint64_t)(i - disk.inode) + 1,
+				   .owner = geteuid() };
 	return 0;
 }
 
@@ -739,7 +742,7 @@ void crash_begin(uint64_t seed)
 	disk_clear();
 	dice = seed;
 	room = -1;
-	lies = is_dead = false;
+	lies = is_dead = is_frozen = false;
 	crash_arm(CRASH_NONE, 0);
 	if (sqlite3_vfs_register(&vfs, 1) != SQLITE_OK)
 		abort();
@@ -777,7 +780,7 @@ void crash_kill(void)
 /* A page that is dirty is never given up; one that is clean may be, and is read anew where it is asked for. */
 void crash_next_process(bool evicts)
 {
-	is_dead = false;
+	is_dead = is_frozen = false;
 	crash_arm(CRASH_NONE, 0);
 	sweep();
 	for (int i = 0; evicts && i < FILES_MAX; i++) {
@@ -834,6 +837,12 @@ int64_t crash_used(void)
 	return used;
 }
 
+void crash_thaw(void)
+{
+	is_frozen = false;
+	crash_arm(CRASH_NONE, 0);
+}
+
 void crash_lie(bool does)
 {
 	lies = does;
@@ -878,7 +887,7 @@ void crash_load(const struct crash_image *image)
 {
 	disk_clear();
 	disk_copy(&disk, &image->disk);
-	is_dead = lies = false;
+	is_dead = is_frozen = lies = false;
 	room = -1;
 	crash_arm(CRASH_NONE, 0);
 }

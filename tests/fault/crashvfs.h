@@ -22,6 +22,7 @@ enum crash_fault {
 	CRASH_SYNC,  /* a sync fails, once */
 	CRASH_WRITE, /* a step fails, once: nothing of it has happened */
 	CRASH_READ,  /* a read fails, once */
+	CRASH_FROZEN, /* a step and all after it fail, as on a file system that was made read-only; reading goes on */
 	CRASH_FAULTS,
 };
 
@@ -44,6 +45,7 @@ void crash_power(void);
 
 void crash_room(int64_t bytes); /* as large is the disk; -1: without end */
 int64_t crash_used(void);
+void crash_thaw(void); /* it can be written again */
 void crash_lie(bool lies); /* syncs succeed and do nothing */
 
 /* The whole disk, with nothing open: kept, and put back as often as one likes. */

@@ -441,6 +441,106 @@ static void the_disk_is_full(void **state)
 	script_free(script);
 }
 
+/* Ten pages: a batch is in the log before it is whole. */
+static void set_small(struct rig *r)
+{
+	assert_int_equal(sqlite3_exec(r->store->db, "PRAGMA cache_size = 10", NULL, NULL, NULL), 0);
+}
+
+static bool spill_at(const struct course *c, int64_t room, struct rig *r, long *spills)
+{
+	int now = 0, most, rc;
+
+	*r = rig_for(c);
+	r->keeps_all = false;
+	crash_load(c->before);
+	rc = rig_open(r);
+	assert_int_equal(rc, 0);
+	set_small(r);
+	crash_room(crash_used() + room);
+	rc = rig_go(r, c->until);
+	if (r->store != NULL)
+		(void)sqlite3_db_status(r->store->db, SQLITE_DBSTATUS_CACHE_SPILL, &now, &most, 0);
+	*spills += now;
+	if (rc == 0)
+		return false;
+	if (rc != LK_EFULL)
+		rig_wrong(r, "a full disk is called something else: %s", r->err.text);
+	if (r->turn != NULL)
+		rig_check(r);
+	crash_room(-1);
+	return true;
+}
+
+static void the_disk_is_full_and_the_cache_small(void **state)
+{
+	struct script *script = script_of(first_seed + 3);
+	struct course on = course_on(script, false);
+	struct rig r;
+	long times = 0, spills = 0;
+	int64_t step = cuts_wanted >= LONG_RUN ? 512 : 16384;
+
+	(void)state;
+	for (int64_t room = 0; spill_at(&on, room, &r, &spills); room += step, times++) {
+		finish_and_cut(&r, &on);
+		if (r.wrong > 0)
+			fail_msg("a disk with room for %lld bytes: %s", (long long)room, r.what);
+	}
+	rig_close(&r);
+	assert_true(times > 3 && spills > times);
+	printf("the disk is full in the middle of a batch that does not fit into memory: %ld times, %ld pages written before their time, 0 lost, nothing half stored\n",
+	       times, spills);
+	course_free(&on);
+	script_free(script);
+}
+
+/* ---- A file system that becomes read-only ------------------------------------------------------------------------------ */
+
+/* From the nth step on. Nothing is acknowledged, everything can be read, and it goes on when it can be written. */
+static bool freeze_at(const struct course *c, long n, struct rig *r)
+{
+	int rc;
+
+	*r = rig_for(c);
+	r->keeps_all = false;
+	crash_load(c->before);
+	crash_seed(first_seed + (uint64_t)n);
+	crash_arm(CRASH_FROZEN, n);
+	rc = go(r, c);
+	if (!crash_struck()) {
+		rig_close(r);
+		return false;
+	}
+	if (r->turn != NULL && rc != LK_ESYNC)
+		rig_check(r);
+	if (rc == LK_ESYNC) {
+		rig_close(r);
+		crash_next_process(n % 2 == 0);
+	}
+	crash_thaw();
+	return true;
+}
+
+static void the_disk_becomes_read_only(void **state)
+{
+	struct script *script = script_of(first_seed + 3);
+	struct course on = course_on(script, false);
+	struct rig r;
+	long times = 0;
+
+	(void)state;
+	for (long n = 1; freeze_at(&on, n, &r); n += stride(), times++) {
+		finish_and_cut(&r, &on);
+		if (r.wrong > 0)
+			fail_msg("nothing can be written from step %ld on: %s", n, r.what);
+	}
+	assert_true(times > 3);
+	printf("the file system becomes read-only at %s: %ld times, 0 lost, read all the while\n",
+	       how_often(), times);
+	course_free(&on);
+	script_free(script);
+}
+
 /* ---- Rebuilding ---------------------------------------------------------------------------------------------------- */
 
 /* As after a failure in the middle of the small run. */
@@ -876,6 +976,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_cuts),
 		cmocka_unit_test(a_call_fails),
 		cmocka_unit_test(the_disk_is_full),
+		cmocka_unit_test(the_disk_is_full_and_the_cache_small),
+		cmocka_unit_test(the_disk_becomes_read_only),
 		cmocka_unit_test(power_cut_in_a_rebuild),
 		cmocka_unit_test(power_cut_in_a_migration),
 		cmocka_unit_test(a_damaged_row_is_found_and_comes_back),

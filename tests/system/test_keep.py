@@ -137,6 +137,31 @@ class Keep(unittest.TestCase):
         cut = self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE basis LIKE 'restored%'")
         self.assertEqual(len(cut), 1)
 
+    def test_a_state_directory_that_goes_away(self):
+        """What is written to files without a name is lost with the process: it is not acknowledged."""
+        self.publish((0, 0.5))
+        acked = self.acked()
+        shutil.copy(self.state("server.pub"), self.path("server.pub"))
+        os.rename(self.daemon.path("state"), self.path("elsewhere"))
+        publisher = subprocess.Popen(
+            [harness.program("linkages-pub"), "--server", self.daemon.lanes["intake"], "--server-key", self.path("server.pub"),
+             "--key", self.daemon.path("calworks.key"), "--source", "calsaws", "--outbox", self.path("calsaws.outbox"),
+             self.path("calsaws.ndjson")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertEqual(self.daemon.process.wait(timeout=60), 75)
+        publisher.kill()
+        publisher.wait()
+        self.assertIn("taken away", self.daemon.said())
+        self.assertEqual(self.acked(), acked)
+        os.rename(self.path("elsewhere"), self.daemon.path("state"))
+        self.daemon.start()
+        self.publish((0, 1))
+        self.take_in()
+        self.daemon.stop()
+        self.assertEqual(len(self.logged()), len(self.lines("cws-cms.ndjson")) + len(self.lines("calsaws.ndjson")))
+
+    def acked(self):
+        return self.rows(self.path("calsaws.outbox"), "SELECT acked FROM outbox")
+
     def told_after_stop(self):
         self.daemon.stop()
         both = self.told(), self.logged()

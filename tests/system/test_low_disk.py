@@ -8,6 +8,7 @@ import os
 import subprocess
 import unittest
 
+import harness
 import peer
 from test_lanes import EPOCH, OTHER_EPOCH, LaneTest, contacts
 
@@ -80,6 +81,19 @@ class LowDisk(LaneTest):
             agency.take(agency.receive())
         self.assertFalse(self.asker().ok("status")["alarms"]["low_disk"]["stands"])
         self.assertEqual(self.events(), len(outbox))
+
+    def test_a_file_system_that_cannot_be_written_is_refused_by_name(self):
+        state = self.daemon.path("state")
+        self.publisher(contacts(3)).publish_all()
+        self.daemon.stop()
+        subprocess.run(["mount", "-o", "remount,ro", state], check=True)
+        with self.assertRaises(harness.Ended) as refused:
+            self.daemon.start()
+        self.assertEqual(self.daemon.process.returncode, 74)
+        self.assertIn("linkages.db cannot be written: it is read-only", str(refused.exception))
+        subprocess.run(["mount", "-o", "remount,rw", state], check=True)
+        self.daemon.start()
+        self.assertEqual(self.events(), 3)
 
     def test_a_full_disk_acknowledges_nothing_and_loses_nothing(self):
         """What was granted does not fit any more: nothing half stored, nothing acknowledged, and on it goes."""
