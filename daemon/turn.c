@@ -46,7 +46,7 @@ static int set_revision(struct turn *t, struct lk_error *err)
 		int64_t spoken;
 	} both = { .spoken = 0 };
 	memcpy(both.policy, t->policy->revision, LK_DIGEST);
-	int rc = store_value_get(t->store, "spoken", &both.spoken, err);
+	int rc = store_value_get(t->store, STORE_FAMILIES_ANEW, &both.spoken, err);
 	if (rc < 0)
 		return rc;
 	lk_digest(&both, sizeof(both), NULL, t->revision);
@@ -236,6 +236,7 @@ int turn_commit(struct turn *t, struct lk_error *err)
 	if (!is_kept)
 		t->kept_at = t->now;
 	t->is_told_by_events = false;
+	t->commits++;
 	homes_trim(t);
 	tell_sink(t);
 	return 0;
@@ -301,9 +302,9 @@ static bool is_silent(const struct turn *t, const struct source_state *s, lk_ins
 static int note_spoken(struct turn *t, struct lk_error *err)
 {
 	int64_t spoken = 0;
-	int rc = store_value_get(t->store, "spoken", &spoken, err);
+	int rc = store_value_get(t->store, STORE_FAMILIES_ANEW, &spoken, err);
 	if (rc >= 0)
-		rc = store_value_put(t->store, "spoken", spoken + 1, err);
+		rc = store_value_put(t->store, STORE_FAMILIES_ANEW, spoken + 1, err);
 	return rc < 0 ? rc : set_revision(t, err);
 }
 

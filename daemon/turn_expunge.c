@@ -12,6 +12,7 @@
 
 #define ROWS_A_STEP 1000
 #define CASES_MAX 256 /* of one family */
+#define BITES_MAX 100 /* of rows that follow; what is left then follows at once */
 
 struct turn_expunging {
 	struct turn *t;
@@ -21,7 +22,8 @@ struct turn_expunging {
 	char (*numbers)[33];
 	size_t n, neighbours_n;
 	bool again; /* it was struck out, and perhaps the process died before all was overwritten */
-	enum { SEARCHING, PROJECTING, FLUSHING } stage;
+	enum { SEARCHING, FOLLOWING, PROJECTING, FLUSHING } stage;
+	int bites;
 	struct stored_struck struck;
 	struct lk_error *err;
 };
@@ -104,6 +106,8 @@ void turn_expunge_end(struct turn_expunging *x)
 {
 	if (x == NULL)
 		return;
+	int rc = x->stage != SEARCHING ? store_overwrite(x->t->store, false, NULL) : 0;
+	(void)rc; /* it stays on then: slower, and no harm */
 	store_traces_close(x->traces);
 	free(x->numbers);
 	free(x->neighbours);
@@ -196,6 +200,8 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 static int strike_in_one(struct turn_expunging *x, const struct ledger_row *order)
 {
 	int rc = store_overwrite(x->t->store, true, x->err);
+	while (rc == 0 && (rc = store_write_back(x->t->store, x->err)) > 0)
+		rc = 0;
 	if (rc >= 0)
 		rc = store_begin(x->t->store, x->err);
 	if (rc < 0)
@@ -205,6 +211,13 @@ static int strike_in_one(struct turn_expunging *x, const struct ledger_row *orde
 		return turn_commit(x->t, x->err);
 	turn_undo(x->t);
 	return rc;
+}
+
+/* Changes that wait for their families' rows name cases, too: they go, and are overwritten. */
+static int follow_step(struct turn_expunging *x)
+{
+	int rc = store_overwrite(x->t->store, true, x->err);
+	return rc < 0 ? rc : store_write_back(x->t->store, x->err);
 }
 
 static int project_step(struct turn_expunging *x)
@@ -231,7 +244,11 @@ int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
 		return project_step(x);
 	if (x->stage == FLUSHING)
 		return flush_step(x);
-	int rc = store_traces_find(x->traces, ROWS_A_STEP, err);
+	int rc = x->stage == SEARCHING ? store_traces_find(x->traces, ROWS_A_STEP, err) : 0;
+	if (rc == 0 && x->bites++ < BITES_MAX) {
+		x->stage = FOLLOWING;
+		rc = follow_step(x);
+	}
 	if (rc != 0)
 		return rc;
 	rc = strike_in_one(x, order);

@@ -2,10 +2,11 @@
  *
  * In: ids. Out: unpacked families, and their rows at the end of a batch.
  * Promise: within a transaction every family is unpacked once and packed once; after a rollback
- * nothing is remembered.
+ * nothing is remembered; of families that nobody asked for lately, those asked for last stay.
  */
 #include "turn_parts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,25 @@ void home_id(const struct case_key *first, uint8_t out[LK_DIGEST])
 	memcpy(text + 1, first->number.at, len);
 	lk_digest(text, 1 + len, NULL, out);
 }
+
+/* ---- In the order of use --------------------------------------------------------------------- */
+
+static void use_end(struct turn *t, struct home *h)
+{
+	*(h->newer != NULL ? &h->newer->older : &t->newest) = h->older;
+	*(h->older != NULL ? &h->older->newer : &t->oldest) = h->newer;
+}
+
+static void use_begin(struct turn *t, struct home *h)
+{
+	h->used = t->commits;
+	h->newer = NULL;
+	h->older = t->newest;
+	*(t->newest != NULL ? &t->newest->newer : &t->oldest) = h;
+	t->newest = h;
+}
+
+/* ---- One family ------------------------------------------------------------------------------ */
 
 static struct home *home_find(const struct turn *t, const uint8_t id[LK_DIGEST])
 {
@@ -43,6 +63,7 @@ static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])
 	h->fresh = NONE;
 	h->next = t->homes[bucket_of(id)];
 	t->homes[bucket_of(id)] = h;
+	use_begin(t, h);
 	t->homes_n++;
 	return h;
 }
@@ -63,6 +84,7 @@ static void home_remove(struct turn *t, const uint8_t id[LK_DIGEST])
 	if (h == NULL)
 		return;
 	*at = h->next;
+	use_end(t, h);
 	t->homes_n--;
 	home_free(h);
 }
@@ -95,8 +117,11 @@ static int read_row(void *context, const struct stored_family *row)
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_find(t, id);
-	if (h != NULL)
+	if (h != NULL) {
+		use_end(t, h);
+		use_begin(t, h);
 		return h;
+	}
 	h = home_make(t, id);
 	if (h == NULL) {
 		(void)lk_fail(err, LK_EMEMORY, "no memory for a family");
@@ -149,32 +174,35 @@ static int home_write(struct turn *t, struct home *h, struct lk_error *err)
 	return rc;
 }
 
+/* ---- All of them ----------------------------------------------------------------------------- */
+
+/* What was changed in this transaction was asked for in it. */
 int homes_flush(struct turn *t, struct lk_error *err)
 {
-	for (size_t b = 0; b < HOME_BUCKETS; b++) {
-		for (struct home *h = t->homes[b]; h != NULL; h = h->next) {
-			int rc = h->is_dirty ? home_write(t, h, err) : 0;
-			if (rc < 0)
-				return rc;
-		}
+	for (struct home *h = t->newest; h != NULL && h->used == t->commits; h = h->older) {
+		int rc = h->is_dirty ? home_write(t, h, err) : 0;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
 
 void homes_forget(struct turn *t)
 {
-	for (size_t b = 0; b < HOME_BUCKETS; b++) {
-		while (t->homes[b] != NULL) {
-			struct home *h = t->homes[b];
-			t->homes[b] = h->next;
-			home_free(h);
-		}
+	while (t->newest != NULL) {
+		struct home *h = t->newest;
+		t->newest = h->older;
+		home_free(h);
 	}
+	memset(t->homes, 0, sizeof(t->homes));
+	t->oldest = NULL;
 	t->homes_n = 0;
 }
 
 void homes_trim(struct turn *t)
 {
-	if (t->homes_n > HOMES_MAX)
-		homes_forget(t);
+	while (t->homes_n > HOMES_MAX) {
+		assert(!t->oldest->is_dirty);
+		home_remove(t, t->oldest->id);
+	}
 }

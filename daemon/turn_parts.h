@@ -13,6 +13,8 @@
 /* A family at hand: its state, and what was told of it. */
 struct home {
 	struct home *next; /* in its bucket */
+	struct home *newer, *older; /* by use */
+	uint64_t used;     /* turn.commits when it was asked for last */
 	uint8_t id[LK_DIGEST];
 	uint8_t policy[LK_DIGEST];
 	struct family f;
@@ -68,8 +70,9 @@ struct turn {
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */
 	int families_most;          /* that one pass takes on */
 	bool is_behind;             /* some family was derived under another revision */
-	struct home *homes[HOME_BUCKETS];
+	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_n;
+	uint64_t commits; /* so far: whoever was not asked for since the last one is as its row is */
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
@@ -103,7 +106,7 @@ int home_of_case(struct turn *t, struct case_key key, struct home **out, struct 
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
 void homes_forget(struct turn *t);                      /* all, after a rollback */
-void homes_trim(struct turn *t);                        /* back to HOMES_MAX, between transactions */
+void homes_trim(struct turn *t);                        /* back to HOMES_MAX, between transactions: the latest used stay */
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 

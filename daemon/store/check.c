@@ -19,6 +19,7 @@ static const struct part {
 	{ "dead letter", SQL_check_letters, letter_examine },
 	{ "notice", SQL_check_notices, notice_examine },
 	{ "family", SQL_check_families, family_examine },
+	{ "family change", SQL_check_changes, changes_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 

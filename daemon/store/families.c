@@ -3,76 +3,181 @@
  *
  * In: rows packed by the engine; links, identity tokens and calendar entries by case or family.
  * Out: the same. Promise: a family that was changed is marked, in the same transaction, for
- * state.db; a damaged row is not shown.
+ * state.db; a damaged row is not shown. What a family is, is asked of held.c: its row may be late.
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
-static void family_sum(struct store *s, const struct stored_family *f)
+/* A row as it is read: its bytes last until the next step. */
+struct family_row {
+	struct family_version is;
+	const void *state, *told;
+};
+
+static void family_sum(struct store *s, const struct family_row *row)
 {
 	sum_begin(s);
-	sum_blob(s, f->id, LK_DIGEST);
-	sum_int(s, f->wake_at);
-	sum_blob(s, f->policy, LK_DIGEST);
-	sum_blob(s, f->state, f->state_len);
-	sum_blob(s, f->told, f->told_len);
+	sum_blob(s, row->is.id, LK_DIGEST);
+	sum_int(s, row->is.wake_at);
+	sum_blob(s, row->is.policy, LK_DIGEST);
+	sum_int(s, row->is.number);
+	sum_blob(s, row->state, row->is.state_len);
+	sum_blob(s, row->told, row->is.told_len);
 }
 
-static int family_read(struct query *q, struct stored_family *f, struct lk_error *err)
+/* 1, or 0 where it is not what was written. */
+static int family_read(struct query *q, struct family_row *row, struct lk_error *err)
 {
 	int64_t sum = 0, stored;
 	int rc;
 
-	(void)column_digest(q, f->id);
-	f->wake_at = column_instant(q);
-	(void)column_digest(q, f->policy);
+	row->is = (struct family_version){ .ref = column_int(q) };
+	(void)column_digest(q, row->is.id);
+	row->is.wake_at = column_instant(q);
+	(void)column_digest(q, row->is.policy);
+	row->is.number = column_int(q);
 	stored = column_int(q);
-	f->state = column_blob(q, &f->state_len);
-	f->told = column_blob(q, &f->told_len);
-	family_sum(q->store, f);
-	if ((rc = sum_end(q->store, &sum, err)) == 0 && sum != stored) {
-		char hex[LK_DIGEST_HEX];
+	row->state = column_blob(q, &row->is.state_len);
+	row->told = column_blob(q, &row->is.told_len);
+	family_sum(q->store, row);
+	rc = sum_end(q->store, &sum, err);
+	return rc < 0 ? rc : sum == stored;
+}
 
-		lk_digest_hex(f->id, hex);
-		rc = lk_fail(err, LK_ESTORE, "store: family %s is damaged: its sum is wrong", hex);
-		store_doubt(q->store, DOUBT_DAMAGE, "a family's row is damaged: its sum is wrong");
-	}
-	return rc;
+static int family_damaged(struct store *s, const struct family_row *row, struct lk_error *err)
+{
+	char hex[LK_DIGEST_HEX];
+
+	lk_digest_hex(row->is.id, hex);
+	store_doubt(s, DOUBT_DAMAGE, "a family's row is damaged: its sum is wrong");
+	return lk_fail(err, LK_ESTORE, "store: family %s is damaged: its sum is wrong", hex);
 }
 
 int family_examine(struct query *q, struct lk_error *err)
 {
-	struct stored_family family;
+	struct family_row row;
+	int rc = family_read(q, &row, err);
 
-	return family_read(q, &family, err);
+	return rc == 0 ? family_damaged(q->store, &row, err) : rc < 0 ? rc : 0;
 }
 
-int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit,
-		     void *context, struct lk_error *err)
+static int family_copy(const struct family_row *row, struct family_version *out,
+		       struct lk_error *err)
+{
+	*out = row->is;
+	out->bytes = malloc(row->is.state_len + row->is.told_len + 1);
+	if (out->bytes == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	memcpy(out->bytes, row->state, row->is.state_len);
+	memcpy(out->bytes + row->is.state_len, row->told, row->is.told_len);
+	return 1;
+}
+
+int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_version *out,
+		struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_family_get);
-	struct stored_family family;
-	int rc, answer;
+	struct family_row row;
+	int rc, sound;
 
 	bind_digest(&q, id);
-	rc = query_step(&q, err);
-	if (rc == 1) {
-		if ((answer = family_read(&q, &family, err)) == 0)
-			answer = visit(context, &family);
-		rc = answer != 0 ? answer : 1;
+	if ((rc = query_step(&q, err)) == 1) {
+		sound = family_read(&q, &row, err);
+		rc = sound == 1 ? family_copy(&row, out, err) : sound;
+		if (sound == 0 && !s->is_checked) /* else check.c names it */
+			rc = family_damaged(s, &row, err);
 	}
 	query_end(&q);
 	return rc;
 }
 
-int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+static int version_sum(struct store *s, const struct family_version *v, int64_t *sum,
+		       struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_dirty_put);
+	const struct family_row row = { *v, v->bytes, v->bytes + v->state_len };
+
+	family_sum(s, &row);
+	return sum_end(s, sum, err);
+}
+
+static void bind_version(struct query *q, const struct family_version *v, int64_t sum)
+{
+	bind_int(q, v->number);
+	bind_int(q, sum);
+	bind_blob(q, v->bytes, v->state_len);
+	bind_blob(q, v->bytes + v->state_len, v->told_len);
+}
+
+int family_write(struct store *s, struct family_version *v, struct lk_error *err)
+{
+	int64_t policy, sum;
+	struct query q;
+	int rc = name_intern(s, name_of_policy(v->policy), &policy, err);
+
+	if (rc < 0 || (rc = version_sum(s, v, &sum, err)) < 0)
+		return rc;
+	q = query_begin(s, v->ref == 0 ? SQL_family_add : SQL_family_put);
+	if (v->ref == 0)
+		bind_digest(&q, v->id);
+	else
+		bind_int(&q, v->ref);
+	bind_instant(&q, v->wake_at);
+	bind_int(&q, policy);
+	bind_version(&q, v, sum);
+	if ((rc = query_run(&q, err)) == 0 && v->ref == 0)
+		v->ref = sqlite3_last_insert_rowid(s->db);
+	return rc;
+}
+
+int family_follow(struct store *s, const struct family_version *v, struct lk_error *err)
+{
+	struct query q;
+	int64_t sum;
+	int rc = version_sum(s, v, &sum, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_family_follow);
+	bind_int(&q, v->ref);
+	bind_version(&q, v, sum);
+	return query_run(&q, err);
+}
+
+/* ---- Families -------------------------------------------------------------------------------- */
+
+int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit,
+		     void *context, struct lk_error *err)
+{
+	const struct family_version *v;
+	struct stored_family family;
+	int rc = held_get(s, id, &v, err), answer;
+
+	if (rc != 1)
+		return rc;
+	family = (struct stored_family){ .wake_at = v->wake_at,
+					 .state = v->bytes,
+					 .state_len = v->state_len,
+					 .told = v->bytes + v->state_len,
+					 .told_len = v->told_len };
+	memcpy(family.id, v->id, LK_DIGEST);
+	memcpy(family.policy, v->policy, LK_DIGEST);
+	answer = visit(context, &family);
+	return answer != 0 ? answer : 1;
+}
+
+/* One that is known to be marked is not marked again. */
+static int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct query q;
 
 	s->changed = true;
+	if (held_is_marked(s, id))
+		return 0;
+	q = query_begin(s, SQL_dirty_put);
 	bind_digest(&q, id);
 	bind_int(&q, s->committed.position);
 	return query_run(&q, err);
@@ -80,25 +185,9 @@ int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error 
 
 int store_family_put(struct store *s, const struct stored_family *family, struct lk_error *err)
 {
-	int64_t policy, sum;
-	struct query q;
-	int rc = name_intern(s, name_of_policy(family->policy), &policy, err);
+	int rc = held_put(s, family, err);
 
-	if (rc < 0)
-		return rc;
-	family_sum(s, family);
-	if ((rc = sum_end(s, &sum, err)) < 0)
-		return rc;
-	q = query_begin(s, SQL_family_put);
-	bind_digest(&q, family->id);
-	bind_instant(&q, family->wake_at);
-	bind_int(&q, policy);
-	bind_int(&q, sum);
-	bind_blob(&q, family->state, family->state_len);
-	bind_blob(&q, family->told, family->told_len);
-	if ((rc = query_run(&q, err)) < 0)
-		return rc;
-	return families_mark(s, family->id, err);
+	return rc < 0 ? rc : families_mark(s, family->id, err);
 }
 
 static int family_forget(struct store *s, enum statement which, const uint8_t id[LK_DIGEST],
@@ -114,6 +203,7 @@ int store_family_drop(struct store *s, const uint8_t id[LK_DIGEST], struct lk_er
 {
 	int rc = family_forget(s, SQL_family_drop, id, err);
 
+	held_drop(s, id);
 	if (rc == 0)
 		rc = family_forget(s, SQL_calendar_drop, id, err);
 	return rc == 0 ? families_mark(s, id, err) : rc;

@@ -170,6 +170,48 @@ struct mailbox_ends {
 	size_t grown_n, grown_room;
 };
 
+/* A family as of some change; its bytes are its owner's. */
+struct family_version {
+	uint8_t id[LK_DIGEST];
+	int64_t ref;    /* its place in the table; 0: there is no such family (any more) */
+	int64_t number; /* of the change that made it what it is */
+	lk_instant wake_at;
+	uint8_t policy[LK_DIGEST];
+	uint8_t *bytes; /* state, and told behind it */
+	size_t state_len, told_len;
+};
+#define FAMILY_BYTES_MAX ((size_t)1 << 28) /* of either, as a change may claim */
+
+/* A family in memory: held.c. */
+struct held {
+	struct held *next_in_bucket, *next_changed;
+	struct held *older, *newer; /* in `late` by `since`, in `rested` by use */
+	struct family_version is;   /* as committed */
+	struct family_version will; /* as of this transaction; where is_changed */
+	int64_t since;              /* the first change that its row lacks; where is_late */
+	bool is_changed;
+	bool is_through; /* its row was written in this transaction, and will be again */
+	bool is_late;    /* its row is not what was committed */
+	bool is_marked;  /* for state.db: known to be in `dirty` */
+	bool is_broken;  /* changes of it are missing: while a copy is mended */
+};
+
+struct held_list {
+	struct held *oldest, *newest;
+};
+
+#define HELD_BUCKETS 32768u
+struct held_families {
+	struct held **bucket;
+	struct held_list late, rested;
+	struct held *changed; /* in this transaction */
+	size_t late_n, late_bytes, bytes;
+	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
+	size_t log_bytes;      /* of their changes */
+	bool is_writing;       /* back, to the rows */
+	struct lk_bytes changes, delta;
+};
+
 struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
@@ -204,6 +246,7 @@ struct store {
 	struct stream_ends streams;
 	struct superseded superseded;
 	struct recent recent;
+	struct held_families held;
 	struct vocabulary vocabulary;
 	struct lk_bytes shortened;        /* an event's body on its way into its row */
 	uint32_t lag;                     /* of the list event_case; 0: what is best */
@@ -316,7 +359,37 @@ int notice_unpack(struct store *s, const void *body, size_t len, struct stored_n
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 
-int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
+/* The row of a family, read: 1 and *out, whose bytes are the caller's; 0: there is none. */
+int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_version *out,
+		struct lk_error *err) LK_MUST_CHECK;
+/* Written as a whole; made, and v->ref given, where that is 0. */
+int family_write(struct store *s, struct family_version *v, struct lk_error *err) LK_MUST_CHECK;
+/* Written but for what a late row may not lack. */
+int family_follow(struct store *s, const struct family_version *v,
+		  struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- held.c --------------------------------------------------------------------------------- */
+
+/* 1 and *out, valid until the next call; 0: there is no such family. */
+int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_version **out,
+	     struct lk_error *err) LK_MUST_CHECK;
+int held_put(struct store *s, const struct stored_family *family,
+	     struct lk_error *err) LK_MUST_CHECK;
+void held_drop(struct store *s, const uint8_t id[LK_DIGEST]); /* its row is the caller's to drop */
+bool held_is_marked(const struct store *s, const uint8_t id[LK_DIGEST]);
+void held_unmark(struct store *s, const uint8_t id[LK_DIGEST]);
+/* The row of what the transaction changed, before COMMIT; what is so after it; after a rollback. */
+int held_log(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void held_keep(struct store *s);
+void held_undo(struct store *s);
+bool held_is_due(const struct store *s);  /* rows should follow when nobody waits */
+bool held_is_full(const struct store *s); /* rows must follow now */
+/* What rows lacked when the store was left. Damage puts the store in doubt, and is no failure then. */
+int held_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Of a copy whose changes were damaged: every row holds what is known of its family, and families of which something is
+ * missing are to be folded anew. */
+int held_mend(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void held_forget(struct store *s); /* everything: the store is closed */
 
 /* ---- tombs.c -------------------------------------------------------------------------------- */
 
@@ -385,6 +458,7 @@ int event_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 int letter_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 int notice_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 int family_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+int changes_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- mailbox.c ------------------------------------------------------------------------------ */
 

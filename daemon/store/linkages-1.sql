@@ -129,12 +129,20 @@ CREATE TABLE family (
 	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16), -- the family's name
 	wake_at INTEGER, -- next instant at which its notices may differ; null: none
 	policy INTEGER NOT NULL, -- policy.ref it was derived under
+	changed INTEGER NOT NULL, -- family_change.number of the last change that the row holds
 	sum INTEGER NOT NULL, -- of the row
 	state BLOB NOT NULL, -- packed by the engine: a cache of the log
 	told BLOB NOT NULL -- packed by the engine: what was issued, a truth of its own
 ) STRICT;
 CREATE INDEX family_wake ON family (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX family_policy ON family (policy);
+
+-- name: family_change
+CREATE TABLE family_change (
+	number INTEGER PRIMARY KEY, -- of a commit that changed a family, from 1; the last one stays, if empty, for its number
+	sum INTEGER NOT NULL, -- of the row
+	changes BLOB NOT NULL -- of each family whose own row is to follow: its id, and how it differs from the change before
+) STRICT;
 
 -- name: dirty
 CREATE TABLE dirty (

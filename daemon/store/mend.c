@@ -7,6 +7,7 @@
  *   event, dead letter   its publisher is asked for all that its outbox may still hold
  *   family               its state is folded from the log again; what was told is kept
  *   notice               in its place stands that something was told and withdrawn
+ *   family change        all families are folded from the log again; of whom it told is not known
  */
 #include "internal.h"
 
@@ -112,19 +113,25 @@ static int family_anew(struct store *s, int64_t at, struct lk_error *err)
 	}
 	query_end(&q);
 	family.told = told.at;
-	if (rc == 1)
+	if (rc == 1 && (rc = drop(s, SQL_mend_drop_family, at, err)) == 0)
 		rc = told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family")
 				 : store_family_put(s, &family, err);
 	lk_bytes_free(&told);
 	return rc;
 }
 
+static int families_anew(struct store *s, int64_t at, struct lk_error *err)
+{
+	int64_t times = 0;
+	int rc = store_value_get(s, STORE_FAMILIES_ANEW, &times, err);
+
+	(void)at;
+	return rc < 0 ? rc : store_value_put(s, STORE_FAMILIES_ANEW, times + 1, err);
+}
+
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
-	drop_event,
-	drop_letter,
-	drop_notice,
-	family_anew,
+	drop_event, drop_letter, drop_notice, family_anew, families_anew,
 };
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
@@ -235,6 +242,17 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	return store_end(m->store, rc, err);
 }
 
+/* What can be read of the changes; what can not is found again by look_at_all(). */
+static int load_all(struct store *s, struct lk_error *err)
+{
+	int rc;
+
+	s->is_checked = true;
+	rc = held_load(s, err);
+	s->is_checked = false;
+	return rc;
+}
+
 int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)
 {
 	struct mending m = { .store = copy };
@@ -242,10 +260,14 @@ int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)
 	int rc = query_number(&q, &told->known, err);
 
 	if (rc >= 0)
+		rc = load_all(copy, err);
+	if (rc >= 0)
 		rc = look_at_all(&m, err);
 	if (rc == 0)
 		rc = mend_all(&m, err);
 	told->damages = (int64_t)m.n;
+	if (rc == 0)
+		rc = held_mend(copy, err);
 	if (rc == 0) {
 		m.n = 0;
 		rc = look_at_all(&m, err);

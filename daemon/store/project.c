@@ -521,6 +521,7 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 		rc = table_fill(&tables[i], &p, err);
 	if (rc < 0)
 		return rc;
+	held_unmark(s, id);
 	q = query_begin(s, SQL_dirty_clear);
 	bind_digest(&q, id);
 	return query_run(&q, err);

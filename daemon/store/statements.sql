@@ -118,12 +118,14 @@ SELECT heard_at FROM source WHERE ref = ?1 AND heard_at IS NOT NULL
 SELECT source.name, received_at FROM event JOIN source ON source.ref = event.source WHERE position > ?1 ORDER BY position
 
 -- name: family_get
-SELECT family.id, wake_at, revision, sum, state, told FROM family JOIN policy ON policy.ref = family.policy
-WHERE family.id = ?1
+SELECT family.ref, family.id, wake_at, revision, changed, sum, state, told
+FROM family JOIN policy ON policy.ref = family.policy WHERE family.id = ?1
+-- name: family_add
+INSERT INTO family (id, wake_at, policy, changed, sum, state, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 -- name: family_put
-INSERT INTO family (id, wake_at, policy, sum, state, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-ON CONFLICT (id) DO UPDATE SET wake_at = excluded.wake_at, policy = excluded.policy, sum = excluded.sum,
-	state = excluded.state, told = excluded.told
+UPDATE family SET wake_at = ?2, policy = ?3, changed = ?4, sum = ?5, state = ?6, told = ?7 WHERE ref = ?1
+-- name: family_follow
+UPDATE family SET changed = ?2, sum = ?3, state = ?4, told = ?5 WHERE ref = ?1
 -- name: family_drop
 DELETE FROM family WHERE id = ?1
 -- name: family_cases
@@ -148,6 +150,15 @@ SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice
 	WHERE number > (ref << 32) + received AND number < (ref + 1) << 32 ORDER BY number LIMIT 1)
 FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT ?2
+
+-- name: change_add
+INSERT INTO family_change (number, sum, changes) VALUES (?1, ?2, ?3)
+-- name: change_all
+SELECT number, sum, changes FROM family_change ORDER BY number
+-- name: change_drop
+DELETE FROM family_change WHERE number <= ?1 RETURNING length(changes)
+-- name: change_empty
+UPDATE family_change SET sum = ?2, changes = ?3 WHERE number = ?1
 
 -- name: dirty_put
 INSERT INTO dirty (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
@@ -311,11 +322,15 @@ WHERE number > ?1 ORDER BY number LIMIT ?2
 SELECT number, worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_families
-SELECT family.ref, id, wake_at, revision, sum, state, told FROM family JOIN policy ON policy.ref = family.policy
+SELECT family.ref, family.ref, id, wake_at, revision, changed, sum, state, told
+FROM family JOIN policy ON policy.ref = family.policy
 WHERE family.ref > ?1 ORDER BY family.ref LIMIT ?2
+-- name: check_changes
+SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_last
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
-	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0)
+	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
+	coalesce((SELECT max(number) FROM family_change), 0)
 
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
@@ -423,6 +438,8 @@ DELETE FROM dead_letter WHERE number = ?1
 DELETE FROM notice WHERE number = ?1
 -- name: mend_family
 SELECT id, told FROM family WHERE ref = ?1
+-- name: mend_drop_family
+DELETE FROM family WHERE ref = ?1
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
 -- name: mend_names

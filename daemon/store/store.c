@@ -157,9 +157,10 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
 	s->phrases = calloc(1, sizeof(*s->phrases));
+	s->held.bucket = calloc(HELD_BUCKETS, sizeof(struct held *));
 	s->directory = copied(options->directory);
 	s->file = copied(options->file);
-	if (s->names == NULL || s->cases == NULL || s->phrases == NULL ||
+	if (s->names == NULL || s->cases == NULL || s->phrases == NULL || s->held.bucket == NULL ||
 	    (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
@@ -180,6 +181,7 @@ static void store_unload(struct store *s)
 	s->state = s->db = NULL;
 	mark_close(s);
 	recent_free(s);
+	held_forget(s);
 	free(s->tombs.at);
 	memset(&s->tombs, 0, sizeof(s->tombs));
 }
@@ -204,6 +206,8 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 		rc = store_load(s, &linkages_file, err);
 	if (rc == 0)
 		rc = mark_open(s, err);
+	if (rc == 0)
+		rc = held_load(s, err);
 	s->mark.found = found;
 	return rc;
 }
@@ -231,6 +235,8 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = store_load(s, &linkages_file, err);
 	if (rc == 0)
 		rc = mark_open(s, err);
+	if (rc == 0)
+		rc = held_load(s, err);
 	if (rc == 0 && rebuild_is_due(s))
 		rc = store_rebuild(s, err);
 	if (rc == 0)
@@ -257,12 +263,22 @@ int store_open(const struct store_options *options, struct store **out, struct l
 	return rc;
 }
 
+/* A store that was left in peace is whole in its rows. Where that fails, the changes are still there. */
+static void store_settle(struct store *s)
+{
+	int more = s->directory != NULL && !s->read_only && !s->suspect;
+
+	while (more > 0)
+		more = store_write_back(s, NULL);
+}
+
 void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
 	if (s->open_since_begin)
 		store_rollback(s);
+	store_settle(s);
 	store_unload(s);
 	lk_bytes_free(&s->scratch);
 	lk_bytes_free(&s->packed);
@@ -274,6 +290,7 @@ void store_close(struct store *s)
 	free(s->superseded.at);
 	free(s->names);
 	free(s->cases);
+	free(s->held.bucket);
 	free(s->directory);
 	free(s->file);
 	free(s);
@@ -316,6 +333,17 @@ static int still_there(struct store *s, struct lk_error *err)
 	return lk_fail(err, LK_ESYNC, "linkages.db was taken away while it was in use");
 }
 
+/* What waited for an idle moment for too long. The batch is durable whatever comes of this; the next call
+ * tells of a failed sync. */
+static void store_catch_up(struct store *s)
+{
+	if (wal_is_full(&s->wal))
+		(void)wal_checkpoint(s, &s->wal, NULL);
+	while (held_is_full(s))
+		if (store_write_back(s, NULL) <= 0)
+			break;
+}
+
 int store_commit(struct store *s, struct lk_error *err)
 {
 	struct query q;
@@ -329,6 +357,8 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = recent_flush(s, err)) < 0)
 		return rc;
+	if ((rc = held_log(s, err)) < 0)
+		return rc;
 	if ((rc = state_commit(s, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_commit);
@@ -337,15 +367,14 @@ int store_commit(struct store *s, struct lk_error *err)
 	s->open_since_begin = false;
 	s->named = false;
 	recent_commit(s);
+	held_keep(s);
 	if ((rc = still_there(s, err)) < 0)
 		return rc;
 	if (memcmp(&s->committed, &s->tips, sizeof(s->tips)) != 0) {
 		s->committed = s->tips;
 		mark_write(s);
 	}
-	/* The batch is durable whatever comes of this; the next call tells of a failed sync. */
-	if (wal_is_full(&s->wal))
-		(void)wal_checkpoint(s, &s->wal, NULL);
+	store_catch_up(s);
 	return 0;
 }
 
@@ -362,6 +391,7 @@ void store_rollback(struct store *s)
 	mailboxes_forget(s);
 	streams_forget(s);
 	recent_rollback(s);
+	held_undo(s);
 }
 
 int store_end(struct store *s, int rc, struct lk_error *err)
@@ -409,7 +439,9 @@ int store_idle(struct store *s, struct lk_error *err)
 	}
 	if (wal_has_bite(&s->state_wal))
 		return wal_checkpoint(s, &s->state_wal, err);
-	return s->read_only ? 0 : mailboxes_name(s, err);
+	if (s->read_only)
+		return 0;
+	return held_is_due(s) ? store_write_back(s, err) : mailboxes_name(s, err);
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

@@ -42,6 +42,9 @@ void store_rollback(struct store *store);
 int store_idle(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 /* A checkpoint where the write-ahead log has become so long that it cannot wait for quiet. Not within a transaction. */
 int store_relieve(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+/* Families' own rows follow what was committed of them: held.c. One bite, in a transaction of its own; the store does it
+ * by itself when many wait, or when it is closed. 1: there is more; 0: nothing of a family is anywhere but in its row. */
+int store_write_back(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 
 /* A case named by its agency's number. */
 struct case_key {
@@ -534,6 +537,7 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 
 /* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */
+#define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
 int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
 int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err) LK_MUST_CHECK;
 

@@ -336,6 +336,8 @@ static int do_idle(struct rig *r, const struct deed *deed)
 	(void)deed;
 	while (more > 0)
 		more = turn_idle(r->turn, &r->err);
+	for (more = more < 0 ? more : 1; more > 0;) /* as if many families waited for it */
+		more = store_write_back(r->store, &r->err);
 	return more;
 }
 

@@ -2182,6 +2182,7 @@ static const char *const whole_tables[] = {
 	"notice_named",
 	"unnamed",   /* the mailboxes that have unnamed notices */
 	"dirty_all", /* state.db is filled anew */
+	"change_all", /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders",          /* likewise: all that orders took away, against what they say */
 	"letter_after",           /* likewise */

@@ -1,0 +1,678 @@
+/* held.c - families written behind the log: what a commit changed of them is one row of `family_change`,
+ * and their own rows follow later, several changes at once.
+ *
+ * In: families as the turn packs them. Out: the same, from memory or from their rows. Promise: what was
+ * committed is there after a crash, whether or not a family's row had followed; after a rollback nothing is
+ * held but what was committed; no more is late than a start can make good within a second or so.
+ *
+ * A change says for each family what differs from the change before it of the same family, or from its row
+ * (delta.c). A row knows the number of the last change that it holds: changes up to there are none of its
+ * business, so that rows can follow in any order, and a crash at any step leaves a row and changes that fit.
+ *
+ * What the store is asked by SQL is never late: a family that is new, gone, wakes at another time or was
+ * derived under another policy is written through, in the transaction that changes it.
+ */
+#include "delta.h"
+#include "internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELD_BYTES ((size_t)64 << 20) /* of all that is held; what is not late gives way */
+#define LATE_BYTES ((size_t)48 << 20) /* of late families */
+#define LATE_MAX 16384                /* late families: each is a page to be read at a start */
+#define LOG_BYTES ((size_t)32 << 20)  /* of changes */
+
+#define FAMILIES_A_BITE 256
+#define LOG_BYTES_A_BITE ((size_t)4 << 20)
+
+/* ---- What is held ---------------------------------------------------------------------------- */
+
+static size_t bucket_of(const uint8_t id[LK_DIGEST])
+{
+	return (size_t)(id[0] | id[1] << 8) % HELD_BUCKETS; /* ids are digests: any bits will do */
+}
+
+static struct held *held_find(const struct held_families *all, const uint8_t id[LK_DIGEST])
+{
+	struct held *h = all->bucket != NULL ? all->bucket[bucket_of(id)] : NULL;
+
+	while (h != NULL && memcmp(h->is.id, id, LK_DIGEST) != 0)
+		h = h->next_in_bucket;
+	return h;
+}
+
+static const struct family_version *held_now(const struct held *h)
+{
+	return h->is_changed ? &h->will : &h->is;
+}
+
+static size_t version_size(const struct family_version *v)
+{
+	return sizeof(struct held) + v->state_len + v->told_len;
+}
+
+static void list_add(struct held_list *list, struct held *h)
+{
+	h->older = list->newest;
+	h->newer = NULL;
+	*(list->newest != NULL ? &list->newest->newer : &list->oldest) = h;
+	list->newest = h;
+}
+
+static void list_take(struct held_list *list, struct held *h)
+{
+	*(h->older != NULL ? &h->older->newer : &list->oldest) = h->newer;
+	*(h->newer != NULL ? &h->newer->older : &list->newest) = h->older;
+}
+
+static void late_begin(struct held_families *all, struct held *h, int64_t since)
+{
+	if (h->is_late)
+		return;
+	list_take(&all->rested, h);
+	h->is_late = true;
+	h->since = since;
+	list_add(&all->late, h);
+	all->late_n++;
+	all->late_bytes += version_size(&h->is);
+}
+
+static void late_end(struct held_families *all, struct held *h)
+{
+	if (!h->is_late)
+		return;
+	list_take(&all->late, h);
+	all->late_n--;
+	all->late_bytes -= version_size(&h->is);
+	h->is_late = false;
+	list_add(&all->rested, h);
+}
+
+static void held_remove(struct held_families *all, struct held *h)
+{
+	struct held **at = &all->bucket[bucket_of(h->is.id)];
+
+	late_end(all, h);
+	list_take(&all->rested, h);
+	while (*at != h)
+		at = &(*at)->next_in_bucket;
+	*at = h->next_in_bucket;
+	all->bytes -= version_size(&h->is);
+	free(h->is.bytes);
+	free(h);
+}
+
+static void held_trim(struct held_families *all)
+{
+	while (all->bytes > HELD_BYTES && all->rested.oldest != NULL &&
+	       !all->rested.oldest->is_changed)
+		held_remove(all, all->rested.oldest);
+}
+
+/* Takes the bytes of the version over, unless there is no memory. */
+static struct held *held_add(struct held_families *all, const struct family_version *is)
+{
+	struct held *h = calloc(1, sizeof(*h));
+
+	held_trim(all);
+	if (h == NULL)
+		return NULL;
+	h->is = *is;
+	h->next_in_bucket = all->bucket[bucket_of(is->id)];
+	all->bucket[bucket_of(is->id)] = h;
+	list_add(&all->rested, h);
+	all->bytes += version_size(is);
+	return h;
+}
+
+/* Another version of the same family takes the place of the one that was committed. */
+static void held_replace(struct held_families *all, struct held *h, const struct family_version *by)
+{
+	size_t before = version_size(&h->is), after = version_size(by);
+
+	all->bytes += after - before;
+	all->late_bytes += h->is_late ? after - before : 0;
+	free(h->is.bytes);
+	h->is = *by;
+}
+
+/* 1 and *out, from memory or from its row; 0 and NULL: there is neither. */
+static int held_open(struct store *s, const uint8_t id[LK_DIGEST], struct held **out,
+		     struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct family_version is;
+	int rc;
+
+	*out = held_find(all, id);
+	if (*out != NULL) {
+		if (!(*out)->is_late) {
+			list_take(&all->rested, *out);
+			list_add(&all->rested, *out);
+		}
+		return 1;
+	}
+	if ((rc = family_load(s, id, &is, err)) != 1)
+		return rc;
+	if ((*out = held_add(all, &is)) != NULL)
+		return 1;
+	free(is.bytes);
+	return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+}
+
+int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_version **out,
+	     struct lk_error *err)
+{
+	struct held *h;
+	int rc = held_open(s, id, &h, err);
+
+	if (rc != 1)
+		return rc;
+	*out = held_now(h);
+	return (*out)->ref != 0;
+}
+
+bool held_is_marked(const struct store *s, const uint8_t id[LK_DIGEST])
+{
+	const struct held *h = held_find(&s->held, id);
+
+	return h != NULL && h->is_marked;
+}
+
+void held_unmark(struct store *s, const uint8_t id[LK_DIGEST])
+{
+	struct held *h = held_find(&s->held, id);
+
+	if (h != NULL)
+		h->is_marked = false;
+}
+
+void held_forget(struct store *s)
+{
+	struct held_families *all = &s->held;
+
+	held_undo(s);
+	while (all->late.oldest != NULL)
+		held_remove(all, all->late.oldest);
+	while (all->rested.oldest != NULL)
+		held_remove(all, all->rested.oldest);
+	lk_bytes_free(&all->changes);
+	lk_bytes_free(&all->delta);
+	all->first = all->last = 0;
+	all->log_bytes = 0;
+}
+
+/* ---- Within a transaction -------------------------------------------------------------------- */
+
+/* Of this transaction, if it changes a family. */
+static int64_t number_of(const struct held_families *all)
+{
+	return all->last + 1;
+}
+
+static void change_begin(struct held_families *all, struct held *h)
+{
+	if (h->is_changed) {
+		free(h->will.bytes);
+		return;
+	}
+	h->is_changed = true;
+	h->next_changed = all->changed;
+	all->changed = h;
+}
+
+/* What SQL is asked for must be in the row, and what has no row needs one. */
+static bool goes_through(const struct held *h, const struct family_version *will)
+{
+	const struct family_version *now = held_now(h);
+
+	return h->is_through || now->ref == 0 || now->wake_at != will->wake_at ||
+	       memcmp(now->policy, will->policy, LK_DIGEST) != 0;
+}
+
+static int version_make(const struct held_families *all, const struct stored_family *from,
+			struct family_version *out, struct lk_error *err)
+{
+	*out = (struct family_version){ .number = number_of(all),
+					.wake_at = from->wake_at,
+					.state_len = from->state_len,
+					.told_len = from->told_len };
+	memcpy(out->id, from->id, LK_DIGEST);
+	memcpy(out->policy, from->policy, LK_DIGEST);
+	out->bytes = malloc(from->state_len + from->told_len + 1);
+	if (out->bytes == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	if (from->state_len > 0)
+		memcpy(out->bytes, from->state, from->state_len);
+	if (from->told_len > 0)
+		memcpy(out->bytes + from->state_len, from->told, from->told_len);
+	return 0;
+}
+
+int held_put(struct store *s, const struct stored_family *family, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct family_version none = { .wake_at = LK_NO_INSTANT }, will;
+	struct held *h;
+	int rc = held_open(s, family->id, &h, err);
+
+	if (rc < 0 || (rc = version_make(all, family, &will, err)) < 0)
+		return rc;
+	memcpy(none.id, family->id, LK_DIGEST);
+	if (h == NULL && (h = held_add(all, &none)) == NULL) {
+		free(will.bytes);
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	}
+	bool through = goes_through(h, &will);
+
+	will.ref = held_now(h)->ref;
+	change_begin(all, h);
+	h->will = will;
+	h->is_through = through;
+	return through ? family_write(s, &h->will, err) : 0;
+}
+
+void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
+{
+	struct held *h = held_find(&s->held, id);
+
+	if (h == NULL)
+		return;
+	change_begin(&s->held, h);
+	h->will = (struct family_version){ .wake_at = LK_NO_INSTANT };
+	memcpy(h->will.id, id, LK_DIGEST);
+}
+
+/* ---- The row of a commit --------------------------------------------------------------------- */
+
+static struct delta_bytes bytes_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes, v->state_len + v->told_len };
+}
+
+static void change_put(struct held_families *all, const struct held *h)
+{
+	struct lk_bytes *out = &all->changes;
+
+	lk_bytes_clear(&all->delta);
+	delta_make(bytes_of(&h->is), bytes_of(&h->will), &all->delta);
+	lk_bytes_add(out, h->is.id, LK_DIGEST);
+	delta_number(out, (uint64_t)(h->will.number - h->is.number));
+	delta_number(out, h->will.state_len);
+	delta_number(out, h->will.told_len);
+	delta_number(out, all->delta.len);
+	lk_bytes_add(out, all->delta.at, all->delta.len);
+	out->failed |= all->delta.failed;
+}
+
+static int changes_sum(struct store *s, int64_t number, struct delta_bytes changes, int64_t *sum,
+		       struct lk_error *err)
+{
+	sum_begin(s);
+	sum_int(s, number);
+	sum_blob(s, changes.at, changes.len);
+	return sum_end(s, sum, err);
+}
+
+static int changes_put(struct store *s, enum statement which, int64_t number,
+		       struct delta_bytes changes, struct lk_error *err)
+{
+	struct query q;
+	int64_t sum;
+	int rc = changes_sum(s, number, changes, &sum, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, which);
+	bind_int(&q, number);
+	bind_int(&q, sum);
+	bind_blob(&q, changes.at, changes.len);
+	return query_run(&q, err);
+}
+
+/* Also where all of it was written through: the number is used, and none may be used twice. */
+int held_log(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+
+	if (all->changed == NULL)
+		return 0;
+	lk_bytes_clear(&all->changes);
+	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
+		if (!h->is_through && h->will.ref != 0)
+			change_put(all, h);
+	if (all->changes.failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the families of a commit");
+	return changes_put(s, SQL_change_add, number_of(all),
+			   (struct delta_bytes){ all->changes.at, all->changes.len }, err);
+}
+
+static void change_keep(struct held_families *all, struct held *h)
+{
+	held_replace(all, h, &h->will);
+	h->is_changed = false;
+	h->is_marked = true;
+	if (h->is.ref == 0) {
+		held_remove(all, h);
+		return;
+	}
+	if (h->is_through)
+		late_end(all, h);
+	else
+		late_begin(all, h, h->is.number);
+	h->is_through = false;
+}
+
+void held_keep(struct store *s)
+{
+	struct held_families *all = &s->held;
+
+	if (all->changed == NULL)
+		return;
+	all->last = number_of(all);
+	all->log_bytes += all->changes.len;
+	while (all->changed != NULL) {
+		struct held *h = all->changed;
+
+		all->changed = h->next_changed;
+		change_keep(all, h);
+	}
+	held_trim(all);
+}
+
+void held_undo(struct store *s)
+{
+	struct held_families *all = &s->held;
+
+	while (all->changed != NULL) {
+		struct held *h = all->changed;
+
+		all->changed = h->next_changed;
+		free(h->will.bytes);
+		h->is_changed = h->is_through = false;
+		if (h->is.ref == 0)
+			held_remove(all, h);
+	}
+}
+
+/* ---- Rows that follow ------------------------------------------------------------------------ */
+
+static bool is_beyond(const struct held_families *all, size_t part)
+{
+	return all->late_n > LATE_MAX / part || all->late_bytes > LATE_BYTES / part ||
+	       all->log_bytes > LOG_BYTES / part;
+}
+
+bool held_is_due(const struct store *s)
+{
+	return is_beyond(&s->held, 2);
+}
+
+bool held_is_full(const struct store *s)
+{
+	return !s->held.is_writing && is_beyond(&s->held, 1);
+}
+
+static int by_ref(const void *a, const void *b)
+{
+	const struct held *const *x = a, *const *y = b;
+
+	return ((*x)->is.ref > (*y)->is.ref) - ((*x)->is.ref < (*y)->is.ref);
+}
+
+struct bite {
+	struct held *at[FAMILIES_A_BITE]; /* late the longest, in the order of their rows */
+	size_t n;
+	int64_t upto;   /* no other family needs a change up to here */
+	int64_t first;  /* of the changes that are left */
+	size_t dropped; /* bytes of the others */
+};
+
+static void bite_choose(const struct held_families *all, struct bite *bite)
+{
+	struct held *h = all->late.oldest;
+
+	for (bite->n = 0; h != NULL && bite->n < FAMILIES_A_BITE; h = h->newer)
+		bite->at[bite->n++] = h;
+	bite->upto = h != NULL ? h->since - 1 : all->last;
+	bite->first = all->first;
+	bite->dropped = 0;
+	if (bite->n > 0)
+		qsort(bite->at, bite->n, sizeof(bite->at[0]), by_ref);
+}
+
+/* As many as take no longer than a bite. */
+static int changes_drop(struct store *s, struct bite *bite, struct lk_error *err)
+{
+	const struct held_families *all = &s->held;
+	int64_t rows = all->last - all->first + 1, until = bite->upto;
+	struct query q;
+	int rc;
+
+	if (all->log_bytes > LOG_BYTES_A_BITE)
+		rows = rows * (int64_t)LOG_BYTES_A_BITE / (int64_t)all->log_bytes + 1;
+	if (until > all->first + rows - 1)
+		until = all->first + rows - 1;
+	if (until >= all->last) /* the last one stays, for its number */
+		until = all->last - 1;
+	if (until < all->first)
+		return 0;
+	q = query_begin(s, SQL_change_drop);
+	bind_int(&q, until);
+	while ((rc = query_step(&q, err)) == 1)
+		bite->dropped += (size_t)column_int(&q);
+	query_end(&q);
+	bite->first = until + 1;
+	return rc;
+}
+
+static int bite_write(struct store *s, struct bite *bite, struct lk_error *err)
+{
+	const struct held_families *all = &s->held;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < bite->n; i++)
+		rc = family_follow(s, &bite->at[i]->is, err);
+	if (rc == 0)
+		rc = changes_drop(s, bite, err);
+	if (rc < 0 || bite->first < all->last || bite->upto < all->last ||
+	    bite->dropped == all->log_bytes)
+		return rc;
+	bite->dropped = all->log_bytes;
+	return changes_put(s, SQL_change_empty, all->last, (struct delta_bytes){ NULL, 0 }, err);
+}
+
+static int bite_commit(struct store *s, struct bite *bite, struct lk_error *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	s->held.is_writing = true;
+	rc = store_end(s, bite_write(s, bite, err), err);
+	s->held.is_writing = false;
+	return rc;
+}
+
+int store_write_back(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct bite bite;
+	int rc;
+
+	if (all->late_n == 0 && all->log_bytes == 0 && all->first >= all->last)
+		return 0;
+	bite_choose(all, &bite);
+	if ((rc = bite_commit(s, &bite, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < bite.n; i++)
+		late_end(all, bite.at[i]);
+	all->first = bite.first;
+	all->log_bytes -= bite.dropped;
+	held_trim(all);
+	return 1;
+}
+
+/* ---- After a start --------------------------------------------------------------------------- */
+
+/* One family of a change. */
+struct change {
+	const uint8_t *id;
+	int64_t from; /* number of the change that it goes on from */
+	size_t state_len, told_len;
+	struct delta_bytes delta;
+};
+
+static bool change_take(struct delta_bytes *from, int64_t number, struct change *out)
+{
+	uint64_t back, state_len, told_len, len;
+
+	if (from->len < LK_DIGEST)
+		return false;
+	out->id = from->at;
+	*from = (struct delta_bytes){ from->at + LK_DIGEST, from->len - LK_DIGEST };
+	if (!delta_number_take(from, &back) || !delta_number_take(from, &state_len) ||
+	    !delta_number_take(from, &told_len) || !delta_number_take(from, &len) ||
+	    len > from->len || back == 0 || back > (uint64_t)number ||
+	    state_len > FAMILY_BYTES_MAX || told_len > FAMILY_BYTES_MAX)
+		return false;
+	out->from = number - (int64_t)back;
+	out->state_len = state_len;
+	out->told_len = told_len;
+	out->delta = (struct delta_bytes){ from->at, len };
+	*from = (struct delta_bytes){ from->at + len, from->len - len };
+	return true;
+}
+
+/* While a copy is mended, what is damaged keeps nothing else from being read: check.c names it. */
+static int damaged(struct store *s, int64_t number, const char *wrong, struct lk_error *err)
+{
+	return s->is_checked ? 0 : row_damaged(s, err, "family change", number, wrong);
+}
+
+static int change_apply(struct store *s, struct held *h, const struct change *c, int64_t number,
+			struct lk_error *err)
+{
+	struct family_version next = h->is;
+	size_t len = c->state_len + c->told_len;
+
+	next.number = number;
+	next.state_len = c->state_len;
+	next.told_len = c->told_len;
+	next.bytes = malloc(len + 1);
+	if (next.bytes == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	if (!delta_apply(c->delta, bytes_of(&h->is), next.bytes, len)) {
+		free(next.bytes);
+		h->is_broken = true;
+		return damaged(s, number, "delta", err);
+	}
+	held_replace(&s->held, h, &next);
+	late_begin(&s->held, h, number);
+	return 0;
+}
+
+/* A family that is gone, or whose row is further than that, has no use for it. */
+static int change_load(struct store *s, const struct change *c, int64_t number,
+		       struct lk_error *err)
+{
+	struct held *h;
+	int rc = held_open(s, c->id, &h, err);
+
+	if (rc != 1 || h->is.number >= number || h->is_broken)
+		return rc < 0 ? rc : 0;
+	if (h->is.number == c->from)
+		return change_apply(s, h, c, number, err);
+	late_begin(&s->held, h, number);
+	h->is_broken = true;
+	return damaged(s, number, "predecessor", err);
+}
+
+static int changes_read(struct query *q, int64_t *number, struct delta_bytes *changes,
+			bool *is_sound, struct lk_error *err)
+{
+	int64_t sum, stored;
+	int rc;
+
+	*number = column_int(q);
+	stored = column_int(q);
+	changes->at = column_blob(q, &changes->len);
+	rc = changes_sum(q->store, *number, *changes, &sum, err);
+	*is_sound = rc == 0 && sum == stored;
+	return rc;
+}
+
+int changes_examine(struct query *q, struct lk_error *err)
+{
+	struct delta_bytes changes;
+	int64_t number;
+	bool is_sound;
+	int rc = changes_read(q, &number, &changes, &is_sound, err);
+
+	return rc == 0 && !is_sound ? row_damaged(q->store, err, "family change", number, "sum")
+				    : rc;
+}
+
+static int changes_load(struct store *s, struct query *q, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct delta_bytes changes;
+	struct change c;
+	int64_t number;
+	bool is_sound;
+	int rc = changes_read(q, &number, &changes, &is_sound, err);
+
+	all->first = all->last == 0 ? number : all->first;
+	all->last = number;
+	all->log_bytes += changes.len;
+	if (rc == 0 && !is_sound)
+		return damaged(s, number, "sum", err);
+	while (rc == 0 && changes.len > 0) {
+		if (!change_take(&changes, number, &c))
+			return damaged(s, number, "form", err);
+		rc = change_load(s, &c, number, err);
+	}
+	return rc;
+}
+
+int held_load(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_change_all);
+	int rc;
+
+	while ((rc = query_step(&q, err)) == 1)
+		if ((rc = changes_load(s, &q, err)) < 0)
+			break;
+	query_end(&q);
+	s->held.first = s->held.last == 0 ? 1 : s->held.first;
+	held_trim(&s->held);
+	return rc < 0 && s->suspect ? 0 : rc; /* in doubt: it is made anew before it is used */
+}
+
+static int broken_anew(struct store *s, struct lk_error *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	for (const struct held *h = s->held.late.oldest; rc == 0 && h != NULL; h = h->newer) {
+		struct stored_family anew = { .wake_at = LK_NO_INSTANT,
+					      .told = h->is.bytes + h->is.state_len,
+					      .told_len = h->is.told_len };
+
+		memcpy(anew.id, h->is.id, LK_DIGEST);
+		rc = h->is_broken ? store_family_put(s, &anew, err) : 0;
+	}
+	return store_end(s, rc, err);
+}
+
+int held_mend(struct store *s, struct lk_error *err)
+{
+	int rc = broken_anew(s, err);
+
+	while (rc >= 0 && (rc = store_write_back(s, err)) > 0)
+		continue;
+	return rc;
+}
