@@ -82,9 +82,18 @@ static void add(struct store *s, struct lk_bytes *body, int64_t n, int families)
 	must(store_event_add(s, &row, &position, &err));
 }
 
-/* As the turn does it: how far the outboxes are is written with the events. */
+static void came(void *context, struct lk_text source, lk_instant received_at)
+{
+	(void)context;
+	(void)source;
+	(void)received_at;
+}
+
+/* As the turn does it: how far the outboxes are, and what time it is, is written with the events. */
 static void end_batch(struct store *s, int64_t n)
 {
+	lk_instant now = BEGUN_AT;
+
 	for (int agency = 0; agency < 2; agency++) {
 		struct stored_stream stream = {
 			.source = lk_text_of(agency == LK_CWS ? "cws-cms" : "calsaws"),
@@ -94,6 +103,8 @@ static void end_batch(struct store *s, int64_t n)
 
 		must(store_stream_put(s, &stream, &err));
 	}
+	must(store_now_get(s, &now, came, NULL, &err));
+	must(store_now_put(s, now, &err));
 	must(store_commit(s, &err));
 	must(store_idle(s, &err));
 }
