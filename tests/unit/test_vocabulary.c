@@ -1,0 +1,120 @@
+/* test_vocabulary.c - what is put into a row comes back; what never was is refused, or read within its bounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/internal.h"
+
+static struct vocabulary vocabulary;
+static const struct lk_text own[OWN_TEXTS] = {
+	[OWN_ID] = { "e-0001", 6 },
+	[OWN_SOURCE] = { "cws-cms", 7 },
+	[OWN_NUMBER] = { "C-100", 5 },
+	[OWN_TIME] = { "2026-03-02T08:00:00Z", 20 },
+};
+
+static uint32_t dice_state;
+
+static uint32_t dice(uint32_t sides)
+{
+	dice_state = dice_state * 1664525u + 1013904223u;
+	return (dice_state >> 8) % sides;
+}
+
+/* Of their own, to their last byte, so that a look behind them is found. */
+static uint8_t *some_bytes(size_t len)
+{
+	static const uint8_t often[] = {
+		0xc1, 0xd9, 0xda, 0xdb, 0xa1, 0xa5, 0xf0, 0xf4, 0xfe, 0xff
+	};
+	uint8_t *bytes = malloc(len > 0 ? len : 1);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(dice(2) != 0 ? often[dice(sizeof(often))] : dice(256));
+	return bytes;
+}
+
+static void any_bytes_come_back(void **state)
+{
+	struct lk_bytes packed = { 0 }, back = { 0 };
+
+	(void)state;
+	dice_state = 1;
+	for (int round = 0; round < 20000; round++) {
+		size_t len = dice(60);
+		uint8_t *bytes = some_bytes(len);
+
+		lk_bytes_clear(&packed);
+		lk_bytes_clear(&back);
+		vocabulary_pack(&vocabulary, own, bytes, len, &packed);
+		assert_true(packed.len <= len + 2);
+		assert_true(vocabulary_unpack(&vocabulary, own, packed.at, packed.len, &back));
+		assert_int_equal(back.len, len);
+		assert_true(len == 0 || memcmp(back.at, bytes, len) == 0);
+		free(bytes);
+	}
+	lk_bytes_free(&packed);
+	lk_bytes_free(&back);
+}
+
+static void bytes_that_nobody_packed_are_read_within_their_bounds(void **state)
+{
+	struct lk_bytes back = { 0 };
+	int refused = 0, rounds = 20000;
+
+	(void)state;
+	dice_state = 2;
+	for (int round = 0; round < rounds; round++) {
+		size_t len = dice(60);
+		uint8_t *bytes = some_bytes(len);
+
+		lk_bytes_clear(&back);
+		refused += !vocabulary_unpack(&vocabulary, own, bytes, len, &back);
+		free(bytes);
+	}
+	assert_in_range(refused, rounds / 2, rounds - 1);
+	lk_bytes_free(&back);
+}
+
+static void what_the_row_says_is_two_bytes(void **state)
+{
+	struct lk_bytes packed = { 0 }, back = { 0 };
+	static const uint8_t time[] = "\xb4"
+				      "2026-03-02T08:00:00Z";
+	static const uint8_t digits[] = "\xd9\x20"
+					"0123456789abcdef0123456789abcdef";
+	static const uint8_t others[] = "\xa7"
+					"calsaws";
+
+	(void)state;
+	vocabulary_pack(&vocabulary, own, time, sizeof(time) - 1, &packed);
+	assert_int_equal(packed.len, 2);
+	lk_bytes_clear(&packed);
+	vocabulary_pack(&vocabulary, own, digits, sizeof(digits) - 1, &packed);
+	assert_int_equal(packed.len, 2 + LK_DIGEST);
+	lk_bytes_clear(&packed);
+	vocabulary_pack(&vocabulary, own, others, sizeof(others) - 1, &packed);
+	assert_int_equal(packed.len, sizeof(others) - 1);
+	/* A text of the row that the row does not have: these bytes belong to another. */
+	assert_false(vocabulary_unpack(&vocabulary, own, "\xc1\xf4", 2, &back));
+	lk_bytes_free(&packed);
+	lk_bytes_free(&back);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_bytes_come_back),
+		cmocka_unit_test(bytes_that_nobody_packed_are_read_within_their_bounds),
+		cmocka_unit_test(what_the_row_says_is_two_bytes),
+	};
+
+	vocabulary_load(&vocabulary);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
