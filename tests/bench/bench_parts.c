@@ -190,22 +190,27 @@ static void part_pack(int times)
 		pack(&short_family, &short_told);
 }
 
-/* In memory, a thousand a transaction, as new ids each time. */
-static void part_store_event(int times)
+static struct store *in_memory(void)
 {
-	static struct store *store;
-	static int64_t n;
 	const struct store_options options = { .directory = NULL };
+	struct store *store;
+
+	must(store_open(&options, &store, &err));
+	return store;
+}
+
+/* In memory, as new ids each time. */
+static void store_events(struct store *store, struct lk_text number, int times)
+{
+	static int64_t n;
 	const struct lk_bytes *wire = &short_life.wire[10];
 	char id[32];
 
-	if (store == NULL)
-		must(store_open(&options, &store, &err));
 	must(store_begin(store, &err));
 	for (int i = 0; i < times; i++) {
 		struct stored_event row = { .agency = LK_CWS,
 					    .source = LK_TEXT("cws-cms"),
-					    .number = LK_TEXT("C0000001"),
+					    .number = number,
 					    .type = LK_MILESTONE_REACHED,
 					    .time_at = BEGUN_AT,
 					    .received_at = BEGUN_AT,
@@ -218,6 +223,35 @@ static void part_store_event(int times)
 		must(store_event_add(store, &row, &row.position, &err));
 	}
 	must(store_commit(store, &err));
+}
+
+static void part_store_event(int times)
+{
+	static struct store *store;
+
+	if (store == NULL)
+		store = in_memory();
+	store_events(store, LK_TEXT("C0000001"), times); /* a transaction */
+}
+
+static int see_event(void *context, const struct stored_event *event)
+{
+	*(size_t *)context += event->body_len;
+	return 0;
+}
+
+static void part_read_events(int times)
+{
+	static const struct case_key key = { LK_CWS, { "C0000002", 8 } };
+	static struct store *store;
+	size_t bytes = 0;
+
+	if (store == NULL) {
+		store = in_memory();
+		store_events(store, key.number, LONG_LIFE);
+	}
+	for (int i = 0; i < times; i++)
+		must(store_case_events(store, key, see_event, &bytes, &err));
 }
 
 static const struct part {
@@ -233,6 +267,7 @@ static const struct part {
 	{ "derive and compare whole, 500 events", part_settle_long, 5 },
 	{ "pack and unpack a row, 20 events", part_pack, 5000 },
 	{ "store an event", part_store_event, 1000 },
+	{ "read a case of 500 events from the log", part_read_events, 20 },
 };
 
 static double cpu_us(void)
