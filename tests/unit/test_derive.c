@@ -277,6 +277,34 @@ static void a_stale_moment_is_not_told(void **state)
 	story_end(&s);
 }
 
+/* A law that leaves fewer months from a day on: what begins by that day's passing is told at 08:00. */
+static void a_shorter_clock_begins_in_the_morning_of_its_day(void **state)
+{
+	const struct dated as_it_is = story_policy.clock_limit;
+	struct story s;
+	lk_date from;
+
+	(void)state;
+	assert_int_equal(lk_date_parse(LK_TEXT("2026-03-10"), &from), 0);
+	two_cases(&s, "ifs", "active");
+	said(&s, "2026-03-02T10:45:00-08:00", "W-1", "clock.reported",
+	     "{'clock':'tanf60','used':44}");
+	story_policy.clock_limit.at[story_policy.clock_limit.n++] =
+		(struct dated_value){ from, { 48, UNIT_MONTHS } };
+	(void)look(&s, "2026-03-09T23:59:59-07:00");
+	assert_string_equal(only(&s, "clock.near"), "");
+	assert_true(s.wake <= story_instant("2026-03-10T00:00:00-07:00"));
+	(void)look(&s, "2026-03-10T07:59:59-07:00");
+	assert_string_equal(only(&s, "clock.near"), "");
+	assert_int_equal(s.wake, story_instant("2026-03-10T08:00:00-07:00"));
+	(void)look(&s, "2026-03-10T08:00:00-07:00");
+	assert_string_equal(only(&s, "clock.near"), "new clock.near jones own\n");
+	(void)look(&s, "2026-03-11T07:00:00-07:00");
+	assert_string_equal(only(&s, "clock.near"), "");
+	story_policy.clock_limit = as_it_is;
+	story_end(&s);
+}
+
 static void a_rule_that_is_switched_off_says_nothing(void **state)
 {
 	struct story s;
@@ -313,6 +341,7 @@ int main(void)
 		cmocka_unit_test(overdue_begins_in_the_morning_after),
 		cmocka_unit_test(an_absence_is_not_begun_while_its_source_is_silent),
 		cmocka_unit_test(a_stale_moment_is_not_told),
+		cmocka_unit_test(a_shorter_clock_begins_in_the_morning_of_its_day),
 		cmocka_unit_test(a_rule_that_is_switched_off_says_nothing),
 	};
 
