@@ -11,6 +11,17 @@
 FIELD_TABLE(head_fields, struct envelope, FIELDS_head)
 FIELD_TABLE(tail_fields, struct envelope, FIELDS_tail)
 
+/* Both, with what lies between them: for one walk over an event. */
+#define FIELDS_envelope(F) FIELDS_head(F) FIELDS_data(F) FIELDS_tail(F)
+FIELD_TABLE(envelope_fields, struct envelope, FIELDS_envelope)
+
+#define ONE_ROW(name, word, kind, presence) +1
+enum {
+	DATA_ROW = 0 FIELDS_head(ONE_ROW),
+	TAIL_ROW = DATA_ROW FIELDS_data(ONE_ROW),
+	ENVELOPE_ROWS = TAIL_ROW FIELDS_tail(ONE_ROW),
+};
+
 #define DATA_TABLE(enumerator, tag, word) \
 	FIELD_TABLE(tag##_fields, struct lk_##tag, LK_FIELDS_##tag)
 LK_EVENT_TYPES(DATA_TABLE)
@@ -85,14 +96,17 @@ static int data_shape(struct lk_span data, enum lk_event_type type, struct lk_re
 	return refuse_under(why, "data");
 }
 
-static int envelope_read(struct reader *r, struct lk_span event, struct lk_span data,
-			 struct envelope *out)
+static int envelope_read(struct reader *r, struct lk_span event, struct envelope *out)
 {
-	fields_clear(head_fields(), out);
-	fields_clear(tail_fields(), out);
-	if (fields_read(r, head_fields(), event, out) < 0 ||
-	    data_shape(data, (enum lk_event_type)out->type, r->why) < 0 ||
-	    fields_read(r, tail_fields(), event, out) < 0)
+	const struct field *fields = envelope_fields();
+	struct lk_span found[FIELDS_MAX];
+
+	fields_clear(fields, out);
+	fields_find(fields, event, found);
+	out->data = found[DATA_ROW];
+	if (fields_read_rows(r, fields, 0, DATA_ROW, found, out) < 0 ||
+	    data_shape(out->data, (enum lk_event_type)out->type, r->why) < 0 ||
+	    fields_read_rows(r, fields, TAIL_ROW, ENVELOPE_ROWS, found, out) < 0)
 		return LK_EREFUSED;
 	if (out->type != LK_EVENT_RETRACTED || out->supersedes.at != NULL)
 		return 0;
@@ -120,17 +134,15 @@ int lk_event_decode(const void *bytes, size_t len, lk_agency_of *agency_of, void
 	struct reader reader = {
 		.agency_of = agency_of, .context = context, .agency = -1, .why = why
 	};
-	struct lk_span event = lk_span_of(bytes, len), data;
 	struct envelope envelope;
 	struct scan scan;
 
 	if (scan_map(bytes, len, &lk_event_limits, &scan) < 0)
 		return scan_refuse(&scan, why);
-	data = lk_get(event, "data");
-	if (envelope_read(&reader, event, data, &envelope) < 0)
+	if (envelope_read(&reader, lk_span_of(bytes, len), &envelope) < 0)
 		return LK_EREFUSED;
 	envelope_keep(&envelope, reader.agency, out);
-	if (data_read(&reader, data, out) < 0)
+	if (data_read(&reader, envelope.data, out) < 0)
 		return refuse_under(why, "data");
 	return 0;
 }

@@ -600,8 +600,6 @@ static const struct kind *const kinds[field_kind_count] = {
 
 /* ---- Whole maps ------------------------------------------------------------------------------ */
 
-#define FIELDS_MAX 32
-
 void fields_clear(const struct field *fields, void *object)
 {
 	for (const struct field *f = fields; f->word != NULL; f++)
@@ -614,13 +612,13 @@ static bool field_is(const struct field *f, struct lk_text word)
 	       memcmp(f->word, word.at, word.len) == 0;
 }
 
-/* One walk over the map; each row gets the span of its word. Two rows may share a word
- * (about.status). */
-static void fields_find(const struct field *fields, struct lk_span map, struct lk_span *found)
+/* One walk over the map. Two rows may share a word (about.status). */
+void fields_find(const struct field *fields, struct lk_span map, struct lk_span found[FIELDS_MAX])
 {
 	struct lk_span key, value;
 	size_t cursor = 0;
 
+	memset(found, 0, FIELDS_MAX * sizeof(*found));
 	while (lk_next(map, &cursor, &key, &value)) {
 		struct lk_text word = lk_as_text(key);
 
@@ -643,19 +641,28 @@ static int field_read(struct reader *r, const struct field *f, struct lk_span va
 	return kinds[f->kind]->read(r, f, value, object);
 }
 
-int fields_read(struct reader *r, const struct field *fields, struct lk_span map, void *object)
+int fields_read_rows(struct reader *r, const struct field *fields, size_t from, size_t end,
+		     const struct lk_span found[FIELDS_MAX], void *object)
 {
-	struct lk_span found[FIELDS_MAX] = { { NULL, 0 } };
-
-	if (span_kind(map) != SPAN_MAP)
-		return refuse(r->why, LK_BAD_TYPE, "This must be a map.");
-	fields_find(fields, map, found);
-	for (size_t i = 0; fields[i].word != NULL; i++) {
-		assert(i < FIELDS_MAX);
+	for (size_t i = from; i < end; i++) {
 		if (field_read(r, &fields[i], found[i], object) < 0)
 			return refuse_under(r->why, fields[i].word);
 	}
 	return 0;
+}
+
+int fields_read(struct reader *r, const struct field *fields, struct lk_span map, void *object)
+{
+	struct lk_span found[FIELDS_MAX];
+	size_t n = 0;
+
+	if (span_kind(map) != SPAN_MAP)
+		return refuse(r->why, LK_BAD_TYPE, "This must be a map.");
+	fields_find(fields, map, found);
+	while (fields[n].word != NULL)
+		n++;
+	assert(n <= FIELDS_MAX);
+	return fields_read_rows(r, fields, 0, n, found, object);
 }
 
 static bool field_given(const struct field *f, const void *object)
@@ -663,48 +670,77 @@ static bool field_given(const struct field *f, const void *object)
 	return kinds[f->kind]->given(f, object);
 }
 
-/* Of two rows that share a word, the first that is given is written. */
-static bool field_shadowed(const struct field *fields, const struct field *f, const void *object)
+bool fields_any(const struct field *fields, const void *object)
 {
-	for (const struct field *before = fields; before < f; before++) {
-		if (before->word_len == f->word_len && strcmp(before->word, f->word) == 0 &&
-		    field_given(before, object))
+	while (fields->word != NULL &&
+	       !(fields->presence != FIELD_OPTIONAL || field_given(fields, object)))
+		fields++;
+	return fields->word != NULL;
+}
+
+/* Of two rows that share a word, the first that is given is written. */
+static bool field_shadowed(const struct field *fields, size_t row, uint32_t written)
+{
+	for (size_t i = 0; i < row; i++) {
+		if ((written >> i & 1) != 0 && fields[i].word_len == fields[row].word_len &&
+		    memcmp(fields[i].word, fields[row].word, fields[row].word_len) == 0)
 			return true;
 	}
 	return false;
 }
 
-static bool field_written(const struct field *fields, const struct field *f, const void *object)
+/* A bit for each row that is written. */
+static uint32_t fields_written(const struct field *fields, const void *object)
 {
-	if (f->presence != FIELD_OPTIONAL)
-		return true;
-	return field_given(f, object) && !field_shadowed(fields, f, object);
+	uint32_t written = 0;
+
+	for (size_t i = 0; fields[i].word != NULL; i++) {
+		const struct field *f = &fields[i];
+		bool is = f->presence != FIELD_OPTIONAL ||
+			  (field_given(f, object) && !field_shadowed(fields, i, written));
+
+		written |= (uint32_t)is << i;
+	}
+	return written;
 }
 
-uint32_t fields_given(const struct field *fields, const void *object)
+static uint32_t rows_in(uint32_t written)
 {
 	uint32_t n = 0;
 
-	for (const struct field *f = fields; f->word != NULL; f++)
-		n += field_written(fields, f, object);
+	for (; written != 0; written &= written - 1)
+		n++;
 	return n;
 }
 
-void fields_write(const struct field *fields, const void *object, struct lk_bytes *out)
+static void rows_write(const struct field *fields, uint32_t written, const void *object,
+		       struct lk_bytes *out)
 {
-	for (const struct field *f = fields; f->word != NULL; f++) {
-		if (!field_written(fields, f, object))
+	for (const struct field *f = fields; written != 0; f++, written >>= 1) {
+		if ((written & 1) == 0)
 			continue;
 		lk_put_text(out, (struct lk_text){ f->word, f->word_len });
-		if (field_given(f, object))
+		if (f->presence == FIELD_OPTIONAL || field_given(f, object))
 			kinds[f->kind]->write(f, object, out);
 		else
 			lk_put_nil(out);
 	}
 }
 
+uint32_t fields_given(const struct field *fields, const void *object)
+{
+	return rows_in(fields_written(fields, object));
+}
+
+void fields_write(const struct field *fields, const void *object, struct lk_bytes *out)
+{
+	rows_write(fields, fields_written(fields, object), object, out);
+}
+
 void fields_put(const struct field *fields, const void *object, struct lk_bytes *out)
 {
-	lk_put_map(out, fields_given(fields, object));
-	fields_write(fields, object, out);
+	uint32_t written = fields_written(fields, object);
+
+	lk_put_map(out, rows_in(written));
+	rows_write(fields, written, object, out);
 }

@@ -97,6 +97,7 @@ struct field {
  * refused. `data` lies between the two: what is asked of it depends on the type. */
 struct envelope {
 	char constant; /* members that say one thing or are refused */
+	struct lk_span data;
 	struct lk_text id, source, subject, supersedes;
 	struct lk_time time;
 	int type;
@@ -106,6 +107,7 @@ struct envelope {
 	F(constant, "specversion", CONSTANT("1.0"), REQUIRED) F(id, "id", ID, REQUIRED) \
 	F(source, "source", SOURCE, REQUIRED) F(type, "type", TYPE, REQUIRED) \
 	F(subject, "subject", CASE, REQUIRED) F(time, "time", TIME, REQUIRED)
+#define FIELDS_data(F) F(data, "data", RAW, OPTIONAL)
 #define FIELDS_tail(F) \
 	F(sequence, "sequence", SEQUENCE, OPTIONAL) F(supersedes, "supersedes", ID, OPTIONAL) \
 	F(constant, "datacontenttype", CONSTANT("application/json"), OPTIONAL)
@@ -159,6 +161,14 @@ void fields_clear(const struct field *fields, void *object);
  * with why filled, the path relative to the map. Unknown members are passed over. */
 int fields_read(struct reader *r, const struct field *fields, struct lk_span map,
 		void *object) LK_MUST_CHECK;
+/* The same in two steps, for whoever asks between rows: where each row's word is in the map, a span a row; and the rows
+ * from one to another, read out of there. */
+#define FIELDS_MAX 32
+void fields_find(const struct field *fields, struct lk_span map, struct lk_span found[FIELDS_MAX]);
+int fields_read_rows(struct reader *r, const struct field *fields, size_t from, size_t end,
+		     const struct lk_span found[FIELDS_MAX], void *object) LK_MUST_CHECK;
+/* Is any of them there to be written? */
+bool fields_any(const struct field *fields, const void *object);
 /* How many members fields_write() will write, for lk_put_map(). */
 uint32_t fields_given(const struct field *fields, const void *object);
 void fields_write(const struct field *fields, const void *object, struct lk_bytes *out);

@@ -332,8 +332,7 @@ static bool about_given(const struct field *f, const void *object)
 {
 	const struct lk_notice *notice = object;
 
-	return notice->at.at != LK_NO_INSTANT ||
-	       fields_given(about_fields(), field_of(f, object)) > 0;
+	return notice->at.at != LK_NO_INSTANT || fields_any(about_fields(), field_of(f, object));
 }
 
 const struct kind kind_about = { about_read, about_write, about_clear, about_given };
@@ -363,7 +362,7 @@ static bool because_given(const struct field *f, const void *object)
 	const struct lk_notice *notice = object;
 
 	(void)f;
-	return notice->at.at != LK_NO_INSTANT || fields_given(because_fields(), object) > 0;
+	return notice->at.at != LK_NO_INSTANT || fields_any(because_fields(), object);
 }
 
 const struct kind kind_because = { because_read, because_write, because_clear, because_given };

@@ -532,13 +532,24 @@ static bool value_take(struct lk_span container, size_t *cursor, struct lk_span 
 	return value->len > 0;
 }
 
+/* Small maps and arrays, which most are, by their first byte. */
+static bool container_head(struct lk_span container, struct head *head)
+{
+	if (container.at != NULL && container.len > 0 && (*container.at & 0xe0) == 0x80) {
+		head->kind = *container.at <= 0x8f ? SPAN_MAP : SPAN_ARRAY;
+		head->size = 1;
+		return true;
+	}
+	return span_head(container, head) && (head->kind == SPAN_ARRAY || head->kind == SPAN_MAP);
+}
+
 bool lk_next(struct lk_span container, size_t *cursor, struct lk_span *key, struct lk_span *value)
 {
 	struct head head;
 
 	*key = (struct lk_span){ NULL, 0 };
 	*value = *key;
-	if (!span_head(container, &head) || (head.kind != SPAN_ARRAY && head.kind != SPAN_MAP))
+	if (!container_head(container, &head))
 		return false;
 	if (*cursor == 0)
 		*cursor = head.size;
@@ -592,6 +603,9 @@ struct lk_text lk_as_text(struct lk_span value)
 {
 	struct head head;
 
+	if (value.at != NULL && value.len > 0 && (*value.at & 0xe0) == 0xa0 &&
+	    value.len > (*value.at & 0x1fu))
+		return (struct lk_text){ (const char *)value.at + 1, *value.at & 0x1f };
 	if (!span_head(value, &head) || head.kind != SPAN_TEXT)
 		return LK_NO_TEXT;
 	return (struct lk_text){ (const char *)value.at + head.size, (uint32_t)head.n };
@@ -677,6 +691,12 @@ void lk_put_text(struct lk_bytes *b, struct lk_text text)
 
 	if (text.at == NULL) {
 		lk_put_nil(b);
+		return;
+	}
+	if (!b->failed && text.len < 32 && b->room - b->len > text.len) {
+		b->at[b->len] = (uint8_t)(0xa0 | text.len);
+		memcpy(b->at + b->len + 1, text.at, text.len);
+		b->len += 1 + (size_t)text.len;
 		return;
 	}
 	lk_bytes_add(b, head, text_head(text.len, head));
