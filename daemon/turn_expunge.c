@@ -132,10 +132,12 @@ static int forget_told(struct turn_expunging *x, struct home *h)
 	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
 		const struct told *t = &h->told.at[i];
 		if (is_of(x, words_text(&h->told.words, t->other)) ||
-		    is_of(x, words_text(&h->told.words, t->own)))
+		    is_of(x, words_text(&h->told.words, t->own))) {
+			tally_forget(x->t, t);
 			rc = store_traces_note(x->traces, t->id, x->err);
-		else
+		} else {
 			tolds_move(&kept, &h->told, t);
+		}
 	}
 	if (rc < 0) {
 		tolds_free(&kept);
@@ -173,8 +175,10 @@ static int note_own(struct turn_expunging *x)
 {
 	struct home *own = home_get(x->t, x->family, x->err);
 	int rc = own == NULL ? LK_ESTORE : 0;
-	for (uint32_t i = 0; rc >= 0 && i < own->told.n; i++)
+	for (uint32_t i = 0; rc >= 0 && i < own->told.n; i++) {
+		tally_forget(x->t, &own->told.at[i]);
 		rc = store_traces_note(x->traces, own->told.at[i].id, x->err);
+	}
 	return rc;
 }
 

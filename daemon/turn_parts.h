@@ -219,6 +219,8 @@ int tally_load(struct turn *t, struct lk_error *err);
 /* Counts a telling in this transaction. LK_EMEMORY. */
 int tally_notice(struct turn *t, const struct told *record, const struct lk_notice *n, struct lk_error *err);
 void tally_answer(struct turn *t, const struct told *record);
+int64_t tally_waiting(const struct tolds *told);            /* of these, how many wait for a person */
+void tally_forget(struct turn *t, const struct told *record); /* it is as if it had never been told */
 int tally_flush(struct turn *t, struct lk_error *err); /* within the transaction */
 void tally_tell(struct turn *t);                       /* after COMMIT */
 void tally_undo(struct turn *t);

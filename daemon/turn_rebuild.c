@@ -15,6 +15,9 @@ struct turn_rebuilding {
 	uint8_t at[LK_DIGEST]; /* the last family that was looked at */
 	bool begun, orphans;
 	struct turn_rebuilt found;
+	int64_t waiting,
+		before; /* notices that wait for a person: counted here, and what was said when this began */
+	int64_t told; /* notices in the store then: who tells or answers meanwhile makes the count worthless */
 };
 
 struct some {
@@ -80,7 +83,9 @@ static int refold(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct
 	int rc = store_begin(r->t->store, err);
 	if (rc < 0)
 		return rc;
-	rc = fold_differs(r->t, id, err);
+	struct home *h = home_get(r->t, id, err);
+	r->waiting += h != NULL ? tally_waiting(&h->told) : 0;
+	rc = h != NULL ? fold_differs(r->t, id, err) : LK_ESTORE;
 	if (rc <= 0) {
 		turn_undo(r->t);
 		return rc;
@@ -142,6 +147,21 @@ static int drop_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], stru
 	return rc;
 }
 
+/* Where nothing came between, the count is right and the number kept may not be. */
+static int recount(struct turn_rebuilding *r, struct lk_error *err)
+{
+	struct tally *tally = &r->t->tally;
+	struct store_counts now = { 0 };
+	int rc = store_counts(r->t->store, &now, err);
+	if (rc < 0 || tally->committed != r->before || now.notices != r->told ||
+	    r->waiting == r->before)
+		return rc;
+	if ((rc = store_begin(r->t->store, err)) < 0)
+		return rc;
+	tally->unanswered = r->waiting;
+	return turn_commit(r->t, err);
+}
+
 int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 {
 	struct some some = { .n = 0 };
@@ -162,7 +182,7 @@ int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 		r->begun &= some.n == FAMILIES_A_STEP;
 		return 1;
 	}
-	return 0;
+	return recount(r, err);
 }
 
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err)
@@ -171,8 +191,16 @@ int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *
 	*out = r;
 	if (r == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory to rebuild");
+	struct store_counts now = { 0 };
+	int rc = store_counts(t->store, &now, err);
 	r->t = t;
-	return 0;
+	r->before = t->tally.committed;
+	r->told = now.notices;
+	if (rc < 0) {
+		turn_rebuild_end(r);
+		*out = NULL;
+	}
+	return rc;
 }
 
 void turn_rebuild_told(const struct turn_rebuilding *r, struct turn_rebuilt *out)

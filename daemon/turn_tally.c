@@ -42,6 +42,25 @@ void tally_answer(struct turn *t, const struct told *record)
 		t->tally.unanswered--;
 }
 
+static bool is_waiting(const struct told *record)
+{
+	return record->live && !record->doubled && record->answered_at == LK_NO_INSTANT;
+}
+
+int64_t tally_waiting(const struct tolds *told)
+{
+	int64_t n = 0;
+
+	for (uint32_t i = 0; i < told->n; i++)
+		n += is_waiting(&told->at[i]);
+	return n;
+}
+
+void tally_forget(struct turn *t, const struct told *record)
+{
+	t->tally.unanswered -= is_waiting(record);
+}
+
 int tally_flush(struct turn *t, struct lk_error *err)
 {
 	const struct tally *tally = &t->tally;

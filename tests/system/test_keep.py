@@ -159,6 +159,21 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         self.assertEqual(len(self.logged()), len(self.lines("cws-cms.ndjson")) + len(self.lines("calsaws.ndjson")))
 
+    def count_of_unanswered_is_right(self):
+        """It was kept right, for a rebuild, which counts anew, says the same; also where the number was meddled with."""
+        kept = self.asked("status")["waiting"]["unanswered"]
+        self.ctl("rebuild")
+        self.assertEqual(self.asked("status")["waiting"]["unanswered"], kept)
+        self.daemon.stop()
+        base = sqlite3.connect(self.state("linkages.db"))
+        with base:
+            base.execute("UPDATE value SET value = value + 5 WHERE name = 'unanswered'")
+        base.close()
+        self.daemon.start()
+        self.assertEqual(self.asked("status")["waiting"]["unanswered"], kept + 5)
+        self.ctl("rebuild")
+        self.assertEqual(self.asked("status")["waiting"]["unanswered"], kept)
+
     def acked(self):
         return self.rows(self.path("calsaws.outbox"), "SELECT acked FROM outbox")
 
@@ -337,6 +352,7 @@ class Keep(unittest.TestCase):
         self.ctl(*case, "--yes", "expunge", cws, status=1)  # an operator may not
         done = json.loads(self.ctl(*case, "--yes", "--json", "expunge", cws, key="auditor"))
         self.assertEqual((done["order"], done["cases"], done["occurrences"]), ("order 12-3", 2, 0))
+        self.count_of_unanswered_is_right()
         self.assertGreaterEqual(done["events"], len(self.said_of(events, cws, aid)))  # and answers, of ours
         self.assertGreater(done["notices"], 0)
         self.assertEqual(done["links_of_others"], 1)
