@@ -5,6 +5,8 @@
  */
 #include "ctl.h"
 
+#include "config.h"
+#include "policy.h"
 #include "progress.h"
 #include "report.h"
 
@@ -168,23 +170,48 @@ static int print_report(const struct report *r)
 				   : options_complain(&ctl_tool, "cannot write the report");
 }
 
+/* The daemon's, found as the daemon finds it; without a configuration the built-in one, as there. */
+static int policy_find(struct policy *out, struct lk_error *err)
+{
+	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	struct config config;
+	int rc = place_config(&ctl_settings.place, folder, err);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
+	rc = config_load(path, &config, err);
+	if (rc == LK_ENOTFOUND && ctl_settings.place.config == NULL)
+		return policy_load(NULL, out, err);
+	if (rc < 0)
+		return rc;
+	rc = policy_load(config.policy[0] != '\0' ? config.policy : NULL, out, err);
+	config_free(&config);
+	return rc;
+}
+
 static int report(const struct ctl_command *command, char *const *arguments)
 {
+	static struct policy policy;
 	char state[PLACE_PATH], path[PLACE_PATH + 16];
+	struct report_order order = { .state_db = path, .policy = &policy, .tick = tick };
 	struct report r;
 	struct lk_error err;
-	int from, to, status, rc;
+	int status, rc;
 
 	(void)command;
 	(void)arguments;
+	if (policy_find(&policy, &err) < 0)
+		return options_complain(&ctl_tool, "%s", err.text);
 	(void)setenv("TZ", ctl_settings.timezone, 1);
 	tzset();
-	if ((status = months_read(&from, &to)) != TOOL_OK)
+	if ((status = months_read(&order.from, &order.to)) != TOOL_OK)
 		return status;
 	if (place_state(&ctl_settings.place, state, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
 	(void)snprintf(path, sizeof(path), "%s/state.db", state);
-	rc = report_make(path, from, to, (lk_instant)time(NULL) * LK_SECOND, tick, &r, &err);
+	order.now = (lk_instant)time(NULL) * LK_SECOND;
+	rc = report_make(&order, &r, &err);
 	progress_end();
 	if (rc < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
@@ -195,7 +222,7 @@ static int report(const struct ctl_command *command, char *const *arguments)
 
 static const struct ctl_command commands[] = {
 	{ "report", NULL,
-	  "the evaluation, by month, from state.db; --from, --to, --csv, --html FILE, --state",
+	  "the evaluation, by month, from state.db; --from, --to, --csv, --html FILE, --state, --config",
 	  NULL, NULL, NULL, NULL, report },
 };
 const struct ctl_group ctl_report = { commands, sizeof(commands) / sizeof(commands[0]) };

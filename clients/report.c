@@ -5,6 +5,9 @@
  */
 #include "report.h"
 
+#include "engine/calendar.h"
+#include "engine/policy.h"
+
 #include <linkages/event.h>
 
 #include <sqlite3.h>
@@ -13,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DUE_DAYS 7 /* of a PLTM and an LTM: HB 31-090 III.E, IV.E */
 #define REPEAT_DAYS 365
 
 #define REPORT_ROW(name, heading, help) { #name, heading, help },
@@ -69,6 +71,7 @@ struct walk {
 	sqlite3 *db;
 	sqlite3_stmt *cases, *history, *links, *meetings, *told;
 	struct report *report;
+	const struct policy *policy;
 	int from;
 	lk_instant *ends; /* of the months */
 	size_t next_end;  /* the first that has not been counted for this family */
@@ -214,13 +217,21 @@ static void count_ends_before(struct walk *w, lk_instant at)
 
 /* ---- Stretches ----------------------------------------------------------------------------------------------------------- */
 
+static lk_date due_on(const struct walk *w, lk_date from, bool ltm)
+{
+	struct duration d = dated_on(ltm ? &w->policy->ltm_due : &w->policy->pltm_due, from);
+
+	return d.unit == UNIT_MONTHS ? date_add_months(from, d.n) : from + d.n;
+}
+
 static bool was_held(const struct walk *w, lk_date from, bool ltm_only)
 {
+	lk_date due = due_on(w, from, ltm_only);
+
 	for (size_t i = 0; i < w->held_n; i++) {
 		const struct held *h = &w->held[i];
 
-		if (h->on >= from && h->on <= from + DUE_DAYS &&
-		    (!ltm_only || (h->is_ltm && h->with_family)))
+		if (h->on >= from && h->on <= due && (!ltm_only || (h->is_ltm && h->with_family)))
 			return true;
 	}
 	return false;
@@ -758,13 +769,13 @@ static void walk_end(struct walk *w)
 	free(w->held);
 }
 
-int report_make(const char *state_db, int from, int to, lk_instant now,
-		void (*tick)(int64_t done, int64_t of), struct report *out, struct lk_error *err)
+int report_make(const struct report_order *order, struct report *out, struct lk_error *err)
 {
-	struct walk w = { .report = out, .from = from };
+	struct walk w = { .report = out, .policy = order->policy, .from = order->from };
+	const char *state_db = order->state_db;
 	int rc;
 
-	*out = (struct report){ .now = now };
+	*out = (struct report){ .now = order->now };
 	if (access(state_db, R_OK) != 0)
 		return lk_fail(err, LK_ENOTFOUND, "%s cannot be read: is this the state directory?",
 			       state_db);
@@ -772,9 +783,9 @@ int report_make(const char *state_db, int from, int to, lk_instant now,
 		rc = lk_fail(err, LK_ESTORE, "%s: %s", state_db, sqlite3_errmsg(w.db));
 	} else {
 		(void)sqlite3_busy_timeout(w.db, 5000);
-		rc = months_make(&w, to, err);
+		rc = months_make(&w, order->to, err);
 		if (rc == 0)
-			rc = walk_all(&w, tick, err);
+			rc = walk_all(&w, order->tick, err);
 	}
 	for (size_t i = 0; rc == 0 && i < out->n; i++)
 		close_month(&out->months[i]);

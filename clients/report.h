@@ -25,9 +25,9 @@
 	C(consented, "consented", "of the families begun in the month, those with a consent since, or then") \
 	C(consent_days, "days to it", "days from mutual to consent, the middle one of these; none: -1") \
 	C(pltm_needed, "PLTM", "pre-Linkages team meetings that the month called for") \
-	C(pltm_on_time, "on time", "of these, held within 7 days") \
+	C(pltm_on_time, "on time", "of these, held within the days that the policy gives") \
 	C(ltm_needed, "LTM", "Linkages team meetings that an IFS agreement of the month called for") \
-	C(ltm_on_time, "on time", "of these, held with the family within 7 days") \
+	C(ltm_on_time, "on time", "of these, held with the family within the days that the policy gives") \
 	C(sanctions_ended, "sanctions ended", "CalWORKs cases that left the status sanctioned in the month") \
 	C(sanctions_mutual, "mutual", "of these, in a mutual family") \
 	C(cws_closures, "CWS closures", "CWS cases of mutual families that closed in the month") \
@@ -61,8 +61,15 @@ struct report {
 #define REPORT_MONTHS_MAX 240
 /* Counts. `from` and `to` are months, 12 * year + month - 1; local days are those of the process's TZ. LK_ENOTFOUND,
  * LK_ECONFIG: no state.db, or of another version; LK_ESTORE. `tick` may be NULL. */
-int report_make(const char *state_db, int from, int to, lk_instant now, void (*tick)(int64_t done, int64_t of),
-		struct report *out, struct lk_error *err) LK_MUST_CHECK;
+struct policy;
+struct report_order {
+	const char *state_db;
+	int from, to;
+	lk_instant now;
+	const struct policy *policy; /* when a meeting is on time */
+	void (*tick)(int64_t done, int64_t of);
+};
+int report_make(const struct report_order *order, struct report *out, struct lk_error *err) LK_MUST_CHECK;
 void report_free(struct report *report);
 /* One HTML page with plots, whole in itself. */
 void report_page(const struct report *report, const char *title, FILE *to);

@@ -117,6 +117,16 @@ class Report(unittest.TestCase):
         self.assertIn("up to 20 years", self.report("--to", "2025-01", status=2))
         self.is_a_page(os.path.join(self.folder, "page.html"), got)
 
+    def test_the_policy_says_what_is_on_time(self):
+        with open(os.path.join(self.folder, "linkages.yaml"), "w", encoding="utf-8") as f:
+            f.write(f"policy: {self.folder}/policy.yaml\n")
+        with open(os.path.join(self.folder, "policy.yaml"), "w", encoding="utf-8") as f:
+            f.write("meetings: {pltm: {due: 1 days}}\n")
+        for words, on_time in (((), 1), (("--config", self.folder), 0)):
+            got = [json.loads(line) for line in self.report("--json", *words).splitlines()]
+            self.assertEqual([sum(m["pltm_needed"] for m in got), sum(m["pltm_on_time"] for m in got)], [1, on_time])
+        self.assertIn("linkages.yaml", self.report("--config", os.path.join(self.folder, "nowhere"), status=2))
+
     def is_a_page(self, path, months):
         self.report("--html", path)
         with open(path, encoding="utf-8") as f:
