@@ -277,6 +277,24 @@ static void a_stale_moment_is_not_told(void **state)
 	story_end(&s);
 }
 
+/* History is loaded without a flood: what happened before the county went live is not told. */
+static void what_was_before_the_county_went_live_is_quiet(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	assert_int_equal(lk_date_parse(LK_TEXT("2026-03-03"), &story_policy.quiet_before), 0);
+	said(&s, "2026-03-02T23:59:59-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	(void)look(&s, "2026-03-02T23:59:59-08:00");
+	assert_string_equal(only(&s, "milestone.reached"), "");
+	said(&s, "2026-03-03T00:00:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	(void)look(&s, "2026-03-03T11:00:00-08:00");
+	assert_string_equal(only(&s, "milestone.reached"), "new milestone.reached jones own\n");
+	story_policy.quiet_before = LK_NO_DATE;
+	story_end(&s);
+}
+
 /* A law that leaves fewer months from a day on: what begins by that day's passing is told at 08:00. */
 static void a_shorter_clock_begins_in_the_morning_of_its_day(void **state)
 {
@@ -341,6 +359,7 @@ int main(void)
 		cmocka_unit_test(overdue_begins_in_the_morning_after),
 		cmocka_unit_test(an_absence_is_not_begun_while_its_source_is_silent),
 		cmocka_unit_test(a_stale_moment_is_not_told),
+		cmocka_unit_test(what_was_before_the_county_went_live_is_quiet),
 		cmocka_unit_test(a_shorter_clock_begins_in_the_morning_of_its_day),
 		cmocka_unit_test(a_rule_that_is_switched_off_says_nothing),
 	};
