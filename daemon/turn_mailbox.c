@@ -373,6 +373,8 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 		return 0; /* taken back as its case left the family: nothing waits for this answer */
 	if (rc < 0)
 		return rc;
+	if (!lk_text_says(words_text(&h->told.words, record->worker), a->worker))
+		return 0; /* the place has another holder by now, who has the notice */
 	if (record->answered_at != LK_NO_INSTANT)
 		return note_answered(t, a, notice, record->answered_at, err);
 	record->answered_at = now;
@@ -390,38 +392,13 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	return rc < 0 ? rc : 1;
 }
 
-struct asking {
-	struct lk_text worker;
-	bool had;
-};
-
-static int had_it(void *context, const struct stored_notice *row)
-{
-	struct asking *asking = context;
-	asking->had |= lk_text_is(row->worker, asking->worker);
-	return 0;
-}
-
-/* The place has another holder by now, who has the notice; or it was never this worker's. */
-static int answer_late(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
-		       struct lk_error *err)
-{
-	struct asking asking = { worker, false };
-	int rc = store_notice_history(t->store, notice, had_it, &asking, err);
-	if (rc >= 0 && !asking.had)
-		rc = lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
-	return rc < 0 ? rc : 0;
-}
-
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
 		lk_instant now, struct lk_error *err)
 {
 	struct asked a;
-	int rc = store_notice_find(t->store, notice, note_asked, &a, err);
-	if (rc < 0)
-		return rc;
-	if (rc == 0 || !lk_text_says(worker, a.worker))
-		return answer_late(t, worker, notice, err);
+	int rc = store_notice_find(t->store, worker, notice, note_asked, &a, err);
+	if (rc <= 0)
+		return rc < 0 ? rc : lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
 	rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;

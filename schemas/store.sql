@@ -49,10 +49,10 @@ CREATE TABLE worker (
 	mailbox BLOB CHECK (length(mailbox) = 16), -- the mailbox's id; null: there is none
 	first INTEGER NOT NULL DEFAULT 1, -- oldest seq kept
 	next INTEGER NOT NULL DEFAULT 1 CHECK (next >= first), -- next seq to be given
-	named INTEGER NOT NULL DEFAULT 0 CHECK (named < next), -- notices up to this seq are found by notice_name
+	rolled INTEGER NOT NULL DEFAULT 0 CHECK (rolled < next), -- notices up to this seq are in `roll`: a multiple of 128
 	received INTEGER NOT NULL DEFAULT 0 CHECK (received < next) -- highest seq that a client has stored
 ) STRICT;
-CREATE INDEX worker_unnamed ON worker (ref) WHERE named < next - 1;
+CREATE INDEX worker_unrolled ON worker (ref) WHERE next - rolled > 128;
 
 CREATE TABLE event (
 	position INTEGER PRIMARY KEY, -- order of arrival, from 1
@@ -186,11 +186,10 @@ CREATE TABLE notice (
 	body BLOB NOT NULL -- what the notice says beyond these columns, as notice.c packs it
 ) STRICT;
 
-CREATE TABLE notice_name (
-	id BLOB NOT NULL CHECK (length(id) = 16), -- notice.id
-	number INTEGER NOT NULL, -- notice.number; filled in idle bites, mailbox by mailbox: worker.named
-	PRIMARY KEY (id, number)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE roll (
+	number INTEGER PRIMARY KEY, -- notice.number of the first of 128 places of a mailbox
+	starts BLOB NOT NULL -- the first three bytes of the notice's id at each of them; zeroes where there was none
+) STRICT;
 
 CREATE TABLE apart (
 	id BLOB PRIMARY KEY CHECK (length(id) = 16), -- of a notice that was told in a family that has come apart since

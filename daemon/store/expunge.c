@@ -29,6 +29,7 @@ struct store_traces {
 	struct named_case *cases, *neighbours;
 	size_t cases_n, neighbours_n, neighbours_room;
 	struct numbers events, foreign, notices, letters, asked;
+	struct lk_bytes told;  /* ids of notices, all of whose tellings go */
 	struct lk_bytes names; /* of events that go, 'SOURCE/ID', each ended by a zero */
 	int part;
 	int64_t at, reached[PARTS], done, of;
@@ -116,6 +117,7 @@ void store_traces_close(struct store_traces *t)
 	free(t->asked.at);
 	free(t->neighbours);
 	free(t->cases);
+	lk_bytes_free(&t->told);
 	lk_bytes_free(&t->names);
 	free(t);
 }
@@ -390,19 +392,60 @@ static int strike_ledger(struct store_traces *t, struct numbers *ledger,
 
 int store_traces_note(struct store_traces *t, const uint8_t notice[LK_DIGEST], struct lk_error *err)
 {
-	struct query q;
+	lk_bytes_add(&t->told, notice, LK_DIGEST);
+	return t->told.failed ? lk_fail(err, LK_EMEMORY, "no memory for what was told") : 0;
+}
+
+static int id_order(const void *a, const void *b)
+{
+	return memcmp(a, b, LK_DIGEST);
+}
+
+static int start_order(const void *a, const void *b)
+{
+	return memcmp(a, b, ROLL_START);
+}
+
+static const void *told_search(const struct sought *sought, const void *key,
+			       int (*order)(const void *a, const void *b))
+{
+	const struct store_traces *t = sought->context;
+
+	return bsearch(key, t->told.at, t->told.len / LK_DIGEST, LK_DIGEST, order);
+}
+
+static bool may_be_told(const struct sought *sought, const uint8_t start[ROLL_START])
+{
+	return told_search(sought, start, start_order) != NULL;
+}
+
+static bool is_told(const struct sought *sought, const uint8_t id[LK_DIGEST])
+{
+	return told_search(sought, id, id_order) != NULL;
+}
+
+static int note_told(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	struct store_traces *t = context;
+
+	(void)id;
+	(void)rev;
+	return number_add(t, &t->notices, number);
+}
+
+/* Every telling of what was noted, in whatever mailbox. */
+static int find_told(struct store_traces *t, struct lk_error *err)
+{
+	const struct sought told = {
+		.may = may_be_told, .is = is_told, .found = note_told, .context = t
+	};
 	int rc = mailboxes_flush(t->store, err);
 
-	if (rc < 0)
+	if (rc < 0 || t->told.len == 0)
 		return rc;
 	t->err = err;
-	q = query_begin(t->store, SQL_trace_tellings);
-	bind_digest(&q, notice);
-	while ((rc = query_step(&q, err)) == 1)
-		if ((rc = number_add(t, &t->notices, column_int(&q))) < 0)
-			break;
-	query_end(&q);
-	return rc;
+	qsort(t->told.at, t->told.len / LK_DIGEST, LK_DIGEST, id_order);
+	return mailboxes_seek(t->store, &told, err);
 }
 
 /* What has come since each part was searched: logs and ledger grow at their end, mailboxes do not. */
@@ -426,6 +469,8 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 	struct store *s = t->store;
 	int rc = find_since(t, err);
 
+	if (rc == 0)
+		rc = find_told(t, err);
 	if (rc == 0)
 		rc = strike_events(s, &t->events, err);
 	if (rc == 0)

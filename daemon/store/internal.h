@@ -357,6 +357,37 @@ int notice_pack(struct store *s, const struct stored_notice *row, struct lk_byte
 int notice_unpack(struct store *s, const void *body, size_t len, struct stored_notice *row,
 		  struct said_room *room, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- roll.c --------------------------------------------------------------------------------- */
+
+#define ROLL_START 3 /* bytes of an id */
+
+/* Which notices; `may` and `is` are asked of the beginning of an id and of the whole. */
+struct sought {
+	bool (*may)(const struct sought *sought, const uint8_t start[ROLL_START]);
+	bool (*is)(const struct sought *sought, const uint8_t id[LK_DIGEST]);
+	/* Not zero: that will do; the search gives it back. May write nothing but other tables. */
+	int (*found)(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev);
+	void *context;
+	const uint8_t *low, *high; /* for the two below: ids between, both included */
+	int64_t after;             /* only numbers behind this one */
+	bool is_backward;          /* in each mailbox from its end */
+};
+bool roll_may_be(const struct sought *sought, const uint8_t start[ROLL_START]);
+bool roll_is(const struct sought *sought, const uint8_t id[LK_DIGEST]);
+
+struct mailbox_row {
+	int64_t ref, first, next, rolled, received;
+};
+/* 1 and the next one after that ref; 0. */
+int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out,
+		    struct lk_error *err) LK_MUST_CHECK;
+/* Mailboxes were flushed. 0, or what `found` gave. */
+int mailbox_seek(struct store *s, const struct mailbox_row *box, const struct sought *sought,
+		 struct lk_error *err) LK_MUST_CHECK;
+int mailboxes_seek(struct store *s, const struct sought *sought, struct lk_error *err) LK_MUST_CHECK;
+/* One bite, in a transaction of its own. 1: there is more; 0: only mailboxes' ends are in no roll. */
+int rolls_write(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- families.c ----------------------------------------------------------------------------- */
 
 /* The row of a family, read: 1 and *out, whose bytes are the caller's; 0: there is none. */
@@ -488,8 +519,6 @@ void mark_close(struct store *s);
 int mailboxes_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mailboxes_forget(struct store *s); /* after a rollback */
 void mailboxes_free(struct store *s);
-/* One bite of naming, in a transaction of its own. 1: there is more; 0: all notices have their names. */
-int mailboxes_name(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- rebuild.c, mend.c ------------------------------------------------------------------------ */
 

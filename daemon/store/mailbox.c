@@ -454,32 +454,108 @@ int store_notice_at(struct store *s, struct lk_text worker, int64_t seq,
 	return rc != 0 ? rc : n;
 }
 
-int store_notice_find(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
-		      void *context, struct lk_error *err)
-{
-	struct query q;
-	int n, rc = mailboxes_flush(s, err);
+/* ---- By name --------------------------------------------------------------------------------- */
 
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_notice_find);
-	bind_digest(&q, id);
+static int notice_get(struct store *s, int64_t number, stored_notice_visitor *visit, void *context,
+		      struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_get);
+	int n, rc;
+
+	bind_int(&q, number);
 	rc = notices_walk(&q, visit, context, &n, err);
 	return rc != 0 ? rc : n;
+}
+
+static int note_last(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	(void)id;
+	(void)rev;
+	*(int64_t *)context = number;
+	return 1;
+}
+
+int store_notice_find(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST],
+		      stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	int64_t number = 0;
+	const struct sought latest = { .may = roll_may_be,
+				       .is = roll_is,
+				       .found = note_last,
+				       .context = &number,
+				       .low = id,
+				       .high = id,
+				       .is_backward = true };
+	struct mailbox_row box = { 0 };
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc == 1 && (rc = mailboxes_flush(s, err)) == 0)
+		rc = mailbox_row_get(s, ref - 1, &box, err);
+	if (rc == 1 && box.ref == ref)
+		rc = mailbox_seek(s, &box, &latest, err);
+	if (rc < 0 || number == 0)
+		return rc < 0 ? rc : 0;
+	return notice_get(s, number, visit, context, err);
+}
+
+struct telling {
+	int64_t number, rev;
+};
+
+struct tellings {
+	struct telling *at;
+	size_t n, room;
+};
+
+static int note_telling(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	struct tellings *all = context;
+	struct telling *wider;
+
+	(void)id;
+	if (all->n == all->room) {
+		wider = realloc(all->at, (2 * all->room + 16) * sizeof(*wider));
+		if (wider == NULL)
+			return LK_EMEMORY;
+		all->at = wider;
+		all->room = 2 * all->room + 16;
+	}
+	all->at[all->n++] = (struct telling){ number, rev };
+	return 0;
+}
+
+static int by_rev(const void *a, const void *b)
+{
+	const struct telling *one = a, *other = b;
+
+	return one->rev < other->rev ? -1 : one->rev > other->rev;
 }
 
 int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
 			 void *context, struct lk_error *err)
 {
-	struct query q;
-	int n, rc = mailboxes_flush(s, err);
+	struct tellings all = { .n = 0 };
+	const struct sought each = { .may = roll_may_be,
+				     .is = roll_is,
+				     .found = note_telling,
+				     .context = &all,
+				     .low = id,
+				     .high = id };
+	int rc = mailboxes_flush(s, err), n = 0;
 
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_notice_history);
-	bind_digest(&q, id);
-	rc = notices_walk(&q, visit, context, &n, err);
-	return rc != 0 ? rc : n;
+	if (rc == 0)
+		rc = mailboxes_seek(s, &each, err);
+	if (rc == LK_EMEMORY)
+		(void)lk_fail(err, LK_EMEMORY, "store: no memory for a notice's history");
+	if (all.n > 1)
+		qsort(all.at, all.n, sizeof(*all.at), by_rev);
+	for (size_t i = 0; rc >= 0 && i < all.n; i++) {
+		rc = notice_get(s, all.at[i].number, visit, context, err);
+		n += rc == 1;
+	}
+	free(all.at);
+	return rc < 0 ? rc : n;
 }
 
 /* The lowest or the highest id that begins so. */
@@ -494,28 +570,47 @@ static int id_bound(struct lk_text prefix, char filler, uint8_t id[LK_DIGEST])
 	return lk_digest_parse((struct lk_text){ hex, sizeof(hex) }, id);
 }
 
+struct naming {
+	uint8_t id[LK_DIGEST];
+	int n; /* how many begin so; not counted beyond two */
+};
+
+static int note_name(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	struct naming *naming = context;
+
+	(void)number;
+	(void)rev;
+	if (naming->n == 1 && memcmp(naming->id, id, LK_DIGEST) == 0)
+		return 0;
+	memcpy(naming->id, id, LK_DIGEST);
+	return ++naming->n == 2;
+}
+
 int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
 		       struct lk_error *err)
 {
-	uint8_t low[LK_DIGEST], high[LK_DIGEST], found[2][LK_DIGEST];
-	struct query q;
-	int rc, n = 0;
+	uint8_t low[LK_DIGEST], high[LK_DIGEST];
+	struct naming naming = { .n = 0 };
+	const struct sought sought = { .may = roll_may_be,
+				       .is = roll_is,
+				       .found = note_name,
+				       .context = &naming,
+				       .low = low,
+				       .high = high };
+	int rc;
 
 	if (id_bound(prefix, '0', low) < 0 || id_bound(prefix, 'f', high) < 0)
 		return lk_fail(err, LK_EREFUSED, "a notice's id is up to 32 lower-case hex digits");
 	if ((rc = mailboxes_flush(s, err)) < 0)
 		return rc;
-	q = query_begin(s, SQL_notice_named);
-	bind_digest(&q, low);
-	bind_digest(&q, high);
-	while (n < 2 && (rc = query_step(&q, err)) == 1)
-		(void)column_digest(&q, found[n++]);
-	query_end(&q);
-	if (n == 2)
+	if ((rc = mailboxes_seek(s, &sought, err)) < 0)
+		return rc;
+	if (naming.n == 2)
 		return lk_fail(err, LK_ESTATE, "several notices begin so: give more digits");
-	if (n == 1)
-		memcpy(id, found[0], LK_DIGEST);
-	return rc < 0 ? rc : n;
+	if (naming.n == 1)
+		memcpy(id, naming.id, LK_DIGEST);
+	return naming.n;
 }
 
 /* ---- Striking out ---------------------------------------------------------------------------- */
@@ -596,82 +691,16 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 {
 	struct striking strike = { s, number, id, err };
 	struct query q = query_begin(s, SQL_strike_ledger_of);
-	int rc, had, n;
+	int rc, had;
 
 	bind_int(&q, number);
 	if ((had = query_number(&q, ledger, err)) < 0)
 		return had;
-	q = query_begin(s, SQL_strike_get_notice);
-	bind_int(&q, number);
-	rc = notices_walk(&q, notice_rewrite, &strike, &n, err);
+	rc = notice_get(s, number, notice_rewrite, &strike, err);
 	return rc < 0 ? rc : had;
 }
 
-/* ---- Names ----------------------------------------------------------------------------------- *
- * An index on notice.id would be written to at random with every notice. It is a table of its own
- * instead, filled mailbox by mailbox when nobody waits; whoever looks for a name looks into the
- * table, and then through what has not been named yet. */
-
-#define NAMES_A_BITE 256
-
-struct unnamed {
-	int64_t worker, named, last;
-};
-
-static int unnamed_find(struct store *s, struct unnamed *out, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_unnamed);
-	int rc;
-
-	if ((rc = query_step(&q, err)) == 1) {
-		out->worker = column_int(&q);
-		out->named = column_int(&q);
-		out->last = column_int(&q);
-	}
-	query_end(&q);
-	return rc;
-}
-
-static int notices_name(struct store *s, const struct unnamed *u, int64_t upto,
-			struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_name_notices);
-	int rc;
-
-	bind_int(&q, u->worker);
-	bind_int(&q, u->named);
-	bind_int(&q, upto);
-	if ((rc = query_run(&q, err)) < 0)
-		return rc;
-	q = query_begin(s, SQL_mailbox_named);
-	bind_int(&q, u->worker);
-	bind_int(&q, upto);
-	return query_run(&q, err);
-}
-
-int mailboxes_name(struct store *s, struct lk_error *err)
-{
-	struct unnamed u;
-	int64_t left = NAMES_A_BITE;
-	int rc = unnamed_find(s, &u, err);
-
-	if (rc != 1)
-		return rc;
-	if ((rc = store_begin(s, err)) < 0)
-		return rc;
-	while (left > 0 && (rc = unnamed_find(s, &u, err)) == 1) {
-		int64_t upto = u.last < u.named + left ? u.last : u.named + left;
-
-		left -= upto - u.named;
-		if ((rc = notices_name(s, &u, upto, err)) < 0)
-			break;
-	}
-	if (rc >= 0)
-		rc = store_commit(s, err);
-	if (rc < 0)
-		store_rollback(s);
-	return rc < 0 ? rc : 1;
-}
+/* ---- Revs of families that came apart --------------------------------------------------------- */
 
 int store_apart_get(struct store *s, const uint8_t id[LK_DIGEST], int64_t *rev,
 		    struct lk_error *err)

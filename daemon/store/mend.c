@@ -91,9 +91,7 @@ static int drop_letter(struct store *s, int64_t at, struct lk_error *err)
 
 static int drop_notice(struct store *s, int64_t at, struct lk_error *err)
 {
-	int rc = drop(s, SQL_mend_names, at, err);
-
-	return rc == 0 ? drop(s, SQL_mend_notice, at, err) : rc;
+	return drop(s, SQL_mend_notice, at, err);
 }
 
 /* No state, and of no policy: the turn folds it anew before it does anything with it. */
@@ -146,14 +144,26 @@ static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
 	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
 }
 
+/* Rolls are written again, in idle bites: what lies in a place may be another notice by now. */
+static int rolls_anew(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_rolls);
+	int rc = query_run(&q, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mend_rolled);
+	return query_run(&q, err);
+}
+
 /* ---- Mailboxes ------------------------------------------------------------------------------- */
 
-struct mailbox_row {
+struct sparse_mailbox {
 	int64_t ref, first, next;
 	char worker[65];
 };
 
-static int places_fill(struct store *s, const struct mailbox_row *box, struct lk_error *err)
+static int places_fill(struct store *s, const struct sparse_mailbox *box, struct lk_error *err)
 {
 	int64_t there;
 
@@ -176,7 +186,7 @@ static int places_fill(struct store *s, const struct mailbox_row *box, struct lk
 static int mailbox_fill(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_mailboxes);
-	struct mailbox_row box = { 0 };
+	struct sparse_mailbox box = { 0 };
 	struct lk_text worker;
 	int rc = query_step(&q, err);
 
@@ -235,6 +245,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 		rc = recent_rebuild(m->store, err);
 	if (rc == 0)
 		rc = mailboxes_fill(m->store, err);
+	if (rc == 0)
+		rc = rolls_anew(m->store, err);
 	if (rc == 0)
 		rc = ask_again(m->store, err);
 	if (rc == 0)

@@ -5,6 +5,9 @@
  */
 #include "internal.h"
 
+#define SEEKS_A_BITE \
+	20 /* through the rest of a mailbox: half a millisecond each where it is a long one */
+
 static int run_on(struct store *s, enum statement which, int64_t from, int64_t until,
 		  struct lk_error *err)
 {
@@ -15,62 +18,133 @@ static int run_on(struct store *s, enum statement which, int64_t from, int64_t u
 	return query_run(&q, err);
 }
 
-/* Rows from..until-1 by number, with their names and answers. */
-static int front_drop(struct store *s, int64_t from, int64_t until, struct lk_error *err)
-{
-	static const enum statement steps[] = { SQL_prune_answers, SQL_prune_names,
-						SQL_prune_notices };
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
-		rc = run_on(s, steps[i], from, until, err);
-	return rc;
-}
+/* ---- How far the front reaches --------------------------------------------------------------- */
 
 struct front {
-	int64_t ref, from, until; /* by number; until: the first that stays, as far as one looks */
+	struct mailbox_row box;
+	int64_t from, until; /* by number; until: the first that stays, as far as one looked */
+	int64_t end;         /* no further in this bite */
+	int seeks;
+	bool is_cut; /* at the end of the bite, not at something that stays */
 };
 
-/* 1 and the next mailbox that has something at its front; 0: there is none. */
-static int front_find(struct store *s, int64_t after, lk_instant before, int limit,
-		      struct front *out, struct lk_error *err)
+static int note_later(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
 {
-	struct query q = query_begin(s, SQL_prune_mailbox);
+	(void)context;
+	(void)number;
+	(void)id;
+	(void)rev;
+	return 1;
+}
+
+/* 1: it was told again, later in the same mailbox; 0: that was the last of it. */
+static int is_told_later(struct store *s, struct front *front, int64_t number,
+			 const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	const struct sought later = { .may = roll_may_be,
+				      .is = roll_is,
+				      .found = note_later,
+				      .low = id,
+				      .high = id,
+				      .after = number };
+
+	front->seeks++;
+	return mailbox_seek(s, &front->box, &later, err);
+}
+
+/* One that could go. What stands does not, and an answer goes with the last telling of what it answers. 1: it
+ * goes; 0: it stays. */
+static int row_look(struct store *s, struct front *front, struct query *q, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int64_t number = column_int(q);
+	bool is_standing, is_answered;
+	int later;
+
+	if (number != front->until)
+		return 0; /* the one before stays */
+	(void)column_digest(q, id);
+	is_standing = column_int(q) != 0;
+	is_answered = column_int(q) != 0;
+	if (!is_standing && !is_answered)
+		return 1;
+	if (front->seeks == SEEKS_A_BITE) {
+		front->is_cut = true;
+		return 0;
+	}
+	if ((later = is_told_later(s, front, number, id, err)) < 0)
+		return later;
+	if (later == 0 && !is_standing)
+		later = store_answer_forget(s, id, err) < 0 ? LK_ESTORE : 1;
+	return later;
+}
+
+static int front_walk(struct store *s, struct front *front, lk_instant before, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_prune_front);
 	int rc;
 
-	bind_int(&q, after);
+	bind_int(&q, front->box.ref);
+	bind_int(&q, front->from);
+	bind_int(&q, front->end);
 	bind_int(&q, before);
-	bind_int(&q, limit);
-	if ((rc = query_step(&q, err)) == 1) {
-		out->ref = column_int(&q);
-		out->from = column_int(&q);
-		out->until = column_int(&q);
+	while ((rc = query_step(&q, err)) == 1) {
+		if ((rc = row_look(s, front, &q, err)) != 1)
+			break;
+		front->until++;
 	}
 	query_end(&q);
 	return rc;
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Of the next mailbox: 1; 0: there is none. */
+static int front_find(struct store *s, int64_t after, lk_instant before, int limit,
+		      struct front *front, struct lk_error *err)
+{
+	int rc = mailbox_row_get(s, after, &front->box, err);
+	int64_t base = front->box.ref << 32;
+
+	if (rc != 1)
+		return rc;
+	front->from = front->until = base + front->box.first;
+	front->end = smaller(front->from + limit, base + front->box.received + 1);
+	rc = front_walk(s, front, before, err);
+	front->is_cut |= front->until == front->from + limit;
+	return rc < 0 ? rc : 1;
+}
+
+/* ---- Pruning --------------------------------------------------------------------------------- */
+
+static int front_drop(struct store *s, const struct front *front, struct lk_error *err)
+{
+	int rc = run_on(s, SQL_prune_rolls, front->from, front->until, err);
+
+	if (rc == 0)
+		rc = run_on(s, SQL_prune_notices, front->from, front->until, err);
+	return rc == 0 ? run_on(s, SQL_prune_first, front->box.ref,
+				front->until - (front->box.ref << 32), err)
+		       : rc;
+}
+
 int store_prune_mailbox(struct store *s, int64_t *after, lk_instant before, int limit,
 			int64_t *gone, struct lk_error *err)
 {
-	struct front front = { 0 };
+	struct front front = { .seeks = 0 };
 	int rc = mailboxes_flush(s, err);
 
 	if (rc == 0)
 		rc = front_find(s, *after, before, limit, &front, err);
 	if (rc <= 0)
 		return rc;
-	*after = front.ref;
-	if (front.until <= front.from)
-		return 1;
-	rc = front_drop(s, front.from, front.until, err);
-	if (rc == 0)
-		rc = run_on(s, SQL_prune_first, front.ref, front.until - (front.ref << 32), err);
-	if (rc < 0)
+	if (front.until > front.from && (rc = front_drop(s, &front, err)) < 0)
 		return rc;
 	*gone += front.until - front.from;
-	if (front.until - front.from == limit)
-		*after = front.ref - 1; /* there may be more of it */
+	*after = front.box.ref - front.is_cut; /* there may be more of it */
 	return 1;
 }
 

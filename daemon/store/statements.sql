@@ -221,39 +221,27 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 -- name: notice_after
 SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3
--- name: notice_find
+-- name: notice_get
 SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number IN (
-	SELECT number FROM notice_name WHERE id = ?1
-	UNION ALL
-	SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
-		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
-	WHERE worker.named < worker.next - 1 AND notice.id = ?1)
-ORDER BY rev DESC LIMIT 1
--- name: notice_history
-SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number IN (
-	SELECT number FROM notice_name WHERE id = ?1
-	UNION ALL
-	SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
-		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
-	WHERE worker.named < worker.next - 1 AND notice.id = ?1)
-ORDER BY rev
--- name: notice_named
-SELECT DISTINCT id FROM (
-	SELECT id FROM notice_name WHERE id >= ?1 AND id <= ?2
-	UNION ALL
-	SELECT notice.id FROM worker INDEXED BY worker_unnamed JOIN notice
-		ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
-	WHERE worker.named < worker.next - 1 AND notice.id >= ?1 AND notice.id <= ?2)
-LIMIT 2
--- name: unnamed
-SELECT ref, named, next - 1 FROM worker INDEXED BY worker_unnamed WHERE named < next - 1 LIMIT 1
--- name: name_notices
-INSERT INTO notice_name (id, number)
-SELECT id, number FROM notice WHERE number > (?1 << 32) + ?2 AND number <= (?1 << 32) + ?3 ORDER BY id
--- name: mailbox_named
-UPDATE worker SET named = ?2 WHERE ref = ?1
+FROM notice_row WHERE number = ?1
+-- name: mailbox_row
+SELECT ref, first, next, rolled, received FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
+-- name: roll_forward
+SELECT number, starts FROM roll WHERE number > ?1 AND number < ?2 ORDER BY number
+-- name: roll_backward
+SELECT number, starts FROM roll WHERE number > ?1 AND number < ?2 ORDER BY number DESC
+-- name: roll_id
+SELECT id, rev FROM notice WHERE number = ?1
+-- name: places_forward
+SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY number
+-- name: places_backward
+SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY number DESC
+-- name: unrolled
+SELECT ref, rolled FROM worker INDEXED BY worker_unrolled WHERE next - rolled > 128 LIMIT 1
+-- name: roll_add
+INSERT INTO roll (number, starts) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET starts = excluded.starts
+-- name: mailbox_rolled
+UPDATE worker SET rolled = ?2 WHERE ref = ?1
 -- name: apart_get
 SELECT rev FROM apart WHERE id = ?1
 -- name: apart_put
@@ -366,12 +354,6 @@ FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: trace_notices
 SELECT number, own_agency, own_number, other_agency, other_number
 FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
--- name: trace_tellings
-SELECT number FROM notice_name WHERE id = ?1
-UNION ALL
-SELECT notice.number FROM worker INDEXED BY worker_unnamed JOIN notice
-	ON notice.number > (worker.ref << 32) + worker.named AND notice.number < (worker.ref + 1) << 32
-WHERE worker.named < worker.next - 1 AND notice.id = ?1
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked
@@ -384,9 +366,6 @@ DELETE FROM agency_case WHERE ref = ?1
 DELETE FROM link WHERE one = ?1
 -- name: strike_links_back
 DELETE FROM link WHERE other = ?1 AND one IN (SELECT other FROM link WHERE one = ?1)
--- name: strike_get_notice
-SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number = ?1
 -- name: strike_ledger_of
 SELECT ledger FROM notice WHERE number = ?1
 -- name: strike_notice
@@ -442,8 +421,10 @@ SELECT id, told FROM family WHERE ref = ?1
 DELETE FROM family WHERE ref = ?1
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
--- name: mend_names
-DELETE FROM notice_name WHERE number = ?1
+-- name: mend_rolls
+DELETE FROM roll
+-- name: mend_rolled
+UPDATE worker SET rolled = 0 WHERE rolled > 0
 -- name: mend_mailbox_ends
 UPDATE worker SET next = 1 + (SELECT max(number) & 4294967295 FROM notice
 	WHERE number > ref * 4294967296 AND number < (ref + 1) * 4294967296)
@@ -456,22 +437,16 @@ WHERE (SELECT count(*) FROM notice WHERE number >= ref * 4294967296 + first AND 
 -- name: mend_is_there
 SELECT 1 FROM notice WHERE number = ?1 * 4294967296 + ?2
 
--- name: prune_mailbox
-SELECT ref, (ref << 32) + first, coalesce((SELECT min(n.number) FROM notice AS n
-	LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
-	WHERE n.number >= (worker.ref << 32) + worker.first AND n.number < (worker.ref << 32) + worker.first + ?3
-	AND (n.number > (worker.ref << 32) + min(worker.received, worker.named) OR n.told_at >= ?2
-		OR (n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2
-			AND NOT EXISTS (SELECT 1 FROM notice_name AS later WHERE later.id = n.id AND later.number > n.number))
-		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = own.agency AND hold.number = own.number)
-		OR EXISTS (SELECT 1 FROM hold WHERE hold.agency = other.agency AND hold.number = other.number))),
-	(ref << 32) + min(first + ?3, next))
-FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
--- name: prune_answers
-DELETE FROM answer WHERE notice IN (SELECT id FROM notice WHERE number >= ?1 AND number < ?2)
-	AND NOT EXISTS (SELECT 1 FROM notice_name WHERE id = answer.notice AND number >= ?2)
--- name: prune_names
-DELETE FROM notice_name WHERE (id, number) IN (SELECT id, number FROM notice WHERE number >= ?1 AND number < ?2)
+-- name: prune_front
+SELECT n.number, n.id, n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2, answer.by_worker = ?1
+FROM notice AS n LEFT JOIN answer ON answer.notice = n.id
+LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
+WHERE n.number >= ?2 AND n.number < ?3 AND n.told_at < ?4
+	AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agency = own.agency AND hold.number = own.number)
+	AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agency = other.agency AND hold.number = other.number)
+ORDER BY n.number
+-- name: prune_rolls
+DELETE FROM roll WHERE number > ?1 - 128 AND number <= ?2 - 128
 -- name: prune_notices
 DELETE FROM notice WHERE number >= ?1 AND number < ?2
 -- name: prune_first

@@ -441,7 +441,7 @@ int store_idle(struct store *s, struct lk_error *err)
 		return wal_checkpoint(s, &s->state_wal, err);
 	if (s->read_only)
 		return 0;
-	return held_is_due(s) ? store_write_back(s, err) : mailboxes_name(s, err);
+	return held_is_due(s) ? store_write_back(s, err) : rolls_write(s, err);
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

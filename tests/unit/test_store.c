@@ -1098,15 +1098,18 @@ static void a_notice_comes_back_as_told(void **state)
 	add_notice(s, &first);
 	add_notice(s, &last);
 	GOOD(store_commit(s, &err));
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &last, &err), 1);
-	assert_int_equal(store_notice_find(s, family_a, check_notice, &last, &err), 0);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &last, &err),
+			 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), family_a, check_notice, &last, &err),
+			 0);
 	GOOD(store_begin(s, &err));
 	GOOD(store_answer(s, notice_a, LK_TEXT("w1"), 50, &err));
 	GOOD(store_answer(s, notice_a, LK_TEXT("w2"), 60, &err)); /* the first answer stands */
 	GOOD(store_commit(s, &err));
 	last.answered_by = LK_TEXT("w1");
 	last.answered_at = 50;
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &last, &err), 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &last, &err),
+			 1);
 	SAW("first last", store_notices_after(s, LK_TEXT("w1"), 0, 9, see_notice, &seen, &err));
 }
 
@@ -1149,14 +1152,16 @@ static void every_member_of_a_notice_comes_back(void **state)
 	GOOD(store_begin(s, &err));
 	add_notice(s, &full);
 	GOOD(store_commit(s, &err));
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &full, &err), 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &full, &err),
+			 1);
 	said.rule = LK_TEXT("another");
 	said.at = (struct lk_time){ full.told_at - 1, 1 };
 	said.rev = odd.rev = 2;
 	GOOD(store_begin(s, &err));
 	add_notice(s, &odd);
 	GOOD(store_commit(s, &err));
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &odd, &err), 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &odd, &err),
+			 1);
 }
 
 /* A phrase that a rollback took back is not believed. */
@@ -1176,12 +1181,13 @@ static void a_phrase_outlives_no_rollback(void **state)
 	GOOD(store_begin(s, &err));
 	add_notice(s, &other);
 	GOOD(store_commit(s, &err));
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &other, &err), 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &other, &err),
+			 1);
 	said.rev = n.rev = 2;
 	GOOD(store_begin(s, &err));
 	add_notice(s, &n);
 	GOOD(store_commit(s, &err));
-	assert_int_equal(store_notice_find(s, notice_a, check_notice, &n, &err), 1);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), notice_a, check_notice, &n, &err), 1);
 }
 
 static void a_notice_is_found_by_its_first_digits_with_its_history(void **state)
@@ -1235,33 +1241,145 @@ static void places_in_a_mailbox_are_dense_also_after_a_rollback(void **state)
 	assert_int_equal(seen.n, 2);
 }
 
-/* Names get into their table in idle bites: they are found before, meanwhile and after. */
-static void a_notice_is_found_while_its_name_is_on_the_way(void **state)
+static void nth_id(int i, uint8_t id[LK_DIGEST])
+{
+	lk_digest(&i, sizeof(i), NULL, id);
+}
+
+static const char *nth_worker(int i)
+{
+	return i % 3 == 0 ? "w1" : "w2";
+}
+
+static void add_nth(struct store *s, int i)
+{
+	uint8_t id[LK_DIGEST];
+
+	nth_id(i, id);
+	struct stored_notice n = a_notice(nth_worker(i), id, 1, "body");
+	add_notice(s, &n);
+}
+
+static void is_found(struct store *s, int i)
+{
+	struct lk_text worker = lk_text_of(nth_worker(i));
+	uint8_t id[LK_DIGEST], found[LK_DIGEST];
+	char prefix[LK_DIGEST_HEX];
+	struct seen seen = { 0 };
+
+	nth_id(i, id);
+	lk_digest_hex(id, prefix);
+	assert_int_equal(store_notice_find(s, worker, id, see_notice, &seen, &err), 1);
+	assert_int_equal(store_notice_history(s, id, see_notice, &seen, &err), 1);
+	assert_int_equal(store_notice_named(s, lk_text_of(prefix), found, &err), 1);
+	assert_memory_equal(found, id, LK_DIGEST);
+}
+
+/* Rolls are written in idle bites: a notice is found before, meanwhile and after, wherever it lies. */
+static void a_notice_is_found_in_the_rolls_and_behind_them(void **state)
 {
 	struct place *place = *state;
 	struct store *s = place->store;
-	uint8_t id[LK_DIGEST], found[LK_DIGEST];
-	char prefix[LK_DIGEST_HEX];
-	int bites = 0, more;
+	int more;
 
 	GOOD(store_begin(s, &err));
-	for (int i = 0; i < 700; i++) {
-		lk_digest(&i, sizeof(i), NULL, id);
-		struct stored_notice n = a_notice(i % 3 == 0 ? "w1" : "w2", id, 1, "body");
-		add_notice(s, &n);
-	}
+	for (int i = 0; i < 700; i++)
+		add_nth(s, i);
 	GOOD(store_commit(s, &err));
-	lk_digest_hex(id, prefix);
 	do {
-		struct seen seen = { 0 };
-		assert_int_equal(store_notice_find(s, id, see_notice, &seen, &err), 1);
-		assert_int_equal(store_notice_named(s, lk_text_of(prefix), found, &err), 1);
-		assert_memory_equal(found, id, LK_DIGEST);
+		for (int i = 0; i < 700; i += 37)
+			is_found(s, i);
 		more = store_idle(s, &err);
-		bites++;
 	} while (more == 1);
 	assert_int_equal(more, 0);
-	assert_true(bites > 2);
+	for (int i = 0; i < 700; i++)
+		is_found(s, i);
+	GOOD(store_begin(s, &err));
+	add_nth(s, 3); /* told again, in no roll yet */
+	for (int i = 700; i < 720; i++)
+		add_nth(s, i);
+	is_found(s, 719); /* in the same transaction */
+	GOOD(store_commit(s, &err));
+	struct seen seen = { 0 };
+	uint8_t id[LK_DIGEST];
+	nth_id(3, id);
+	assert_int_equal(store_notice_history(s, id, see_notice, &seen, &err), 2);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w2"), id, see_notice, &seen, &err), 0);
+	assert_int_equal(store_notice_find(s, LK_TEXT("w3"), id, see_notice, &seen, &err), 0);
+}
+
+static int64_t pruned(struct store *s, lk_instant before)
+{
+	int64_t mailbox = 0, gone = 0;
+	int more = 1;
+
+	while (more > 0) {
+		GOOD(store_begin(s, &err));
+		GOOD(more = store_prune_mailbox(s, &mailbox, before, 200, &gone, &err));
+		GOOD(store_commit(s, &err));
+	}
+	return gone;
+}
+
+/* Up to the first that stands, is too young or that no client has stored; answers with what they answered. */
+static void the_front_of_a_mailbox_goes_as_far_as_it_may(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+	const uint8_t ids[][LK_DIGEST] = { { 1 }, { 2 }, { 3 }, { 2 }, { 4 }, { 5 } };
+	struct stored_mailbox box;
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 6; i++) {
+		struct stored_notice n = a_notice("w1", ids[i], i == 3 ? 2 : 1, "body");
+
+		n.rule_class = i == 1 || i == 3 || i == 4 ? STANDING : MOMENT;
+		add_notice(s, &n);
+	}
+	GOOD(store_answer(s, ids[0], LK_TEXT("w1"), 50, &err));
+	GOOD(store_answer(s, ids[1], LK_TEXT("w1"), 60, &err));
+	GOOD(store_commit(s, &err));
+	assert_int_equal(pruned(s, 3000), 0); /* nobody has stored them */
+	GOOD(store_begin(s, &err));
+	GOOD(store_receipt(s, LK_TEXT("w1"), 6, &err));
+	GOOD(store_commit(s, &err));
+	assert_int_equal(pruned(s, 2000), 0);
+	assert_int_equal(pruned(s, 2001), 3);
+	GOOD(store_mailbox_open(s, LK_TEXT("w1"), &box, &err));
+	assert_int_equal(box.first, 4);
+	struct stored_notice want = a_notice("w1", ids[3], 2, "body");
+	want.rule_class = STANDING;
+	want.answered_by = LK_TEXT("w1");
+	want.answered_at = 60;
+	assert_int_equal(store_notice_find(s, LK_TEXT("w1"), ids[3], check_notice, &want, &err), 1);
+	place_close(place);
+	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM answer"), 1);
+}
+
+static void rolls_are_pruned_with_what_they_list(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+	uint8_t id[LK_DIGEST];
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 700; i++)
+		add_nth(s, i);
+	GOOD(store_receipt(s, LK_TEXT("w1"), 100, &err));
+	GOOD(store_receipt(s, LK_TEXT("w2"), 300, &err));
+	GOOD(store_commit(s, &err));
+	while (store_idle(s, &err) == 1)
+		continue;
+	assert_int_equal(pruned(s, 3000), 400);
+	nth_id(3, id);
+	struct seen seen = { 0 };
+	assert_int_equal(store_notice_history(s, id, see_notice, &seen, &err), 0);
+	is_found(s, 300); /* the first that is left of w1's, in the middle of a row */
+	is_found(s, 699);
+	place_close(place);
+	assert_int_equal(ask(place, "linkages.db",
+			     "SELECT 1000 * count(*) + sum(number & 4294967295) FROM roll"),
+			 2000 + 1 + 257);
 }
 
 static void a_mailbox_is_made_once_and_receipts_only_grow(void **state)
@@ -1535,8 +1653,10 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM (SELECT max(position) AS last, count(*) AS n FROM event) WHERE last <> n",
 	"SELECT 1 FROM notice_row GROUP BY worker_name HAVING min(seq) <> 1 OR max(seq) <> count(*)",
 	"SELECT 1 FROM worker WHERE next - 1 <> (SELECT count(*) FROM notice WHERE number >> 32 = worker.ref)",
-	"SELECT 1 FROM notice_name AS n WHERE NOT EXISTS (SELECT 1 FROM notice WHERE number = n.number AND id = n.id)",
-	"SELECT 1 FROM worker WHERE named <> (SELECT count(*) FROM notice_name WHERE number >> 32 = worker.ref)",
+	"SELECT 1 FROM notice JOIN roll ON notice.number >= roll.number AND notice.number < roll.number + 128 "
+	"WHERE substr(id, 1, 3) <> substr(starts, 1 + 3 * (notice.number - roll.number), 3)",
+	"SELECT 1 FROM roll WHERE length(starts) <> 384 OR (number & 4294967295) % 128 <> 1",
+	"SELECT 1 FROM worker WHERE rolled <> 128 * (SELECT count(*) FROM roll WHERE number >> 32 = worker.ref)",
 	"SELECT 1 FROM worker WHERE next > 1 AND mailbox IS NULL",
 	"SELECT 1 FROM notice WHERE own_case IS NOT NULL AND own_case NOT IN (SELECT ref FROM agency_case)",
 	"SELECT 1 FROM link AS a WHERE NOT EXISTS (SELECT 1 FROM link AS b WHERE b.one = a.other AND b.other = a.one)",
@@ -2167,21 +2287,18 @@ static void every_column_is_commented(void **state)
 static const char *const whole_tables[] = {
 	"mend_streams",
 	"mend_mailbox_ends",
-	"mend_names",
 	"mend_cases",
+	"mend_rolls",
+	"mend_rolled",
 	"mend_mailboxes", /* a rebuild reads everything */
-	"trace_tellings", /* as notice_find: mailboxes with notices that have no name yet are few */
 	"prune_letters",  /* in order of arrival, up to the first that stays */
 	"hold_list",      /* a few rows, all of which are asked for */
 	"backup_list",
 	"backup_streams",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
-	"notice_find",
-	"notice_history",
-	"notice_named",
-	"unnamed",   /* the mailboxes that have unnamed notices */
-	"dirty_all", /* state.db is filled anew */
+	"unrolled",   /* the first of the mailboxes that have a whole row to come */
+	"dirty_all",  /* state.db is filled anew */
 	"change_all", /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders",          /* likewise: all that orders took away, against what they say */
@@ -2505,7 +2622,9 @@ int main(void)
 		MEMORY(a_notice_is_found_by_its_first_digits_with_its_history),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		FILES(places_in_a_mailbox_are_dense_also_after_a_rollback),
-		MEMORY(a_notice_is_found_while_its_name_is_on_the_way),
+		MEMORY(a_notice_is_found_in_the_rolls_and_behind_them),
+		FILES(the_front_of_a_mailbox_goes_as_far_as_it_may),
+		FILES(rolls_are_pruned_with_what_they_list),
 		MEMORY(a_mailbox_is_made_once_and_receipts_only_grow),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 		FILES(the_ledger_is_a_chain),
