@@ -155,6 +155,7 @@ struct recent {
 	bool is_stale;  /* to be read again */
 };
 
+#define SALT 12  /* bytes */
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
@@ -252,7 +253,7 @@ struct store {
 	uint32_t lag;                     /* of the list event_case; 0: what is best */
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
-	uint8_t salts[SALTS][LK_DIGEST];
+	uint8_t salts[SALTS][SALT];
 	unsigned salts_left;
 };
 

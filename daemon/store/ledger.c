@@ -5,9 +5,9 @@
  * row that was changed, taken out, put in, moved or cut off is found; a row may be made to say
  * nothing, on order, without breaking the chain.
  *
- * digest = BLAKE2b-128 of: the salt (16 random bytes, the row's seal); then as 8 bytes each,
+ * digest = BLAKE2b-128 of: the salt (12 random bytes, the row's seal); then as 8 bytes each,
  * little-endian, the instant, first_seq, last_seq and the level; then reader, session and basis,
- * each as its length in the same 8 bytes (-1: absent) and its bytes.
+ * each as its length in the same 8 bytes (-1: absent) and its bytes, as the view ledger_row has them.
  * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first), the number in 8
  * bytes, the digest.
  * A row that is expunged keeps number and chain; its seal is the digest from then on. Without the
@@ -28,12 +28,11 @@
 
 /* ---- Chaining -------------------------------------------------------------------------------- */
 
-static int ledger_digest(struct store *s, const struct ledger_row *row,
-			 const uint8_t salt[LK_DIGEST], uint8_t out[LK_DIGEST],
-			 struct lk_error *err)
+static int ledger_digest(struct store *s, const struct ledger_row *row, const uint8_t salt[SALT],
+			 uint8_t out[LK_DIGEST], struct lk_error *err)
 {
 	sum_begin(s);
-	lk_bytes_add(&s->scratch, salt, LK_DIGEST);
+	lk_bytes_add(&s->scratch, salt, SALT);
 	sum_int(s, row->at);
 	sum_int(s, row->from);
 	sum_int(s, row->upto);
@@ -59,10 +58,13 @@ static void chain_on(uint8_t chain[LK_DIGEST], int64_t number, const uint8_t dig
 }
 
 /* A store in memory is the same each time it is played: its salts are no secret. */
-static int salt_make(struct store *s, int64_t number, uint8_t salt[LK_DIGEST], struct lk_error *err)
+static int salt_make(struct store *s, int64_t number, uint8_t salt[SALT], struct lk_error *err)
 {
+	uint8_t digest[LK_DIGEST];
+
 	if (s->directory == NULL) {
-		lk_digest(&number, sizeof(number), NULL, salt);
+		lk_digest(&number, sizeof(number), NULL, digest);
+		memcpy(salt, digest, SALT);
 		return 0;
 	}
 	if (s->salts_left == 0) {
@@ -70,15 +72,49 @@ static int salt_make(struct store *s, int64_t number, uint8_t salt[LK_DIGEST], s
 			return lk_fail(err, LK_ESTORE, "store: the system has no randomness");
 		s->salts_left = SALTS;
 	}
-	memcpy(salt, s->salts[--s->salts_left], LK_DIGEST);
+	memcpy(salt, s->salts[--s->salts_left], SALT);
 	return 0;
 }
 
-static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t reader,
-			 const uint8_t salt[LK_DIGEST], struct lk_error *err)
+/* How the basis of a notice begins is said of many: up to the source of a consent, or all of it where it names
+ * none. What people are asked for, and say, stays in the row: it may name a case. */
+static uint32_t ground_len(const struct ledger_row *row)
 {
-	struct query q = query_begin(s, SQL_ledger_add);
+	const char *slash;
 
+	if (row->from == 0 || !lk_text_given(row->basis))
+		return 0;
+	slash = memchr(row->basis.at, '/', row->basis.len);
+	return slash != NULL ? (uint32_t)(slash - row->basis.at) + 1 : row->basis.len;
+}
+
+static void bind_basis(struct query *q, const struct ledger_row *row, uint32_t ground, int64_t ref)
+{
+	struct lk_text rest = { row->basis.at + ground, row->basis.len - ground };
+
+	if (ground == 0) {
+		bind_text(q, row->basis);
+		bind_null(q);
+		return;
+	}
+	if (rest.len > 0)
+		bind_text(q, rest);
+	else
+		bind_null(q);
+	bind_int(q, ref);
+}
+
+static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t reader,
+			 const uint8_t salt[SALT], struct lk_error *err)
+{
+	uint32_t ground = ground_len(row);
+	int64_t ref = 0;
+	struct query q;
+	int rc = ground > 0 ? phrase_ref(s, row->basis.at, ground, &ref, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_ledger_add);
 	bind_int(&q, s->tips.ledger);
 	bind_int(&q, row->at);
 	bind_int(&q, reader);
@@ -86,15 +122,15 @@ static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t 
 	bind_int(&q, row->from);
 	bind_int(&q, row->upto);
 	bind_int(&q, row->level);
-	bind_text(&q, row->basis);
-	bind_digest(&q, salt);
+	bind_basis(&q, row, ground, ref);
+	bind_blob(&q, salt, SALT);
 	bind_digest(&q, s->tips.chain);
 	return query_run(&q, err);
 }
 
 int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err)
 {
-	uint8_t salt[LK_DIGEST], digest[LK_DIGEST];
+	uint8_t salt[SALT], digest[LK_DIGEST];
 	int64_t reader;
 	int rc = name_intern(s, name_of_worker(row->worker), &reader, err);
 
@@ -113,8 +149,20 @@ int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_er
 
 struct sealed {
 	struct ledger_row row;
-	uint8_t seal[LK_DIGEST], chain[LK_DIGEST];
+	uint8_t seal
+		[LK_DIGEST]; /* a salt, or the digest of a row that says nothing; zeroes: neither */
+	uint8_t chain[LK_DIGEST];
 };
+
+static void seal_read(struct query *q, size_t expected, uint8_t seal[LK_DIGEST])
+{
+	size_t len;
+	const void *at = column_blob(q, &len);
+
+	memset(seal, 0, LK_DIGEST);
+	if (len == expected)
+		memcpy(seal, at, len);
+}
 
 static void ledger_read(struct query *q, struct sealed *out)
 {
@@ -128,7 +176,7 @@ static void ledger_read(struct query *q, struct sealed *out)
 	row->upto = column_int(q);
 	row->level = column_code(q);
 	row->basis = column_text(q);
-	(void)column_digest(q, out->seal);
+	seal_read(q, lk_text_given(row->worker) ? SALT : LK_DIGEST, out->seal);
 	(void)column_digest(q, out->chain);
 }
 

@@ -245,18 +245,26 @@ LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker;
 -- name: ledger
 CREATE TABLE ledger (
 	number INTEGER PRIMARY KEY, -- from 1, without a gap
-	at INTEGER, -- when it was disclosed; null: the row was expunged, and so is all up to basis
+	at INTEGER, -- when it was disclosed; null: the row was expunged, and so is all up to ground
 	reader INTEGER, -- worker.ref of the worker or auditor
 	session TEXT, -- in which it was handed out; null: when the notice was made, or it was not a notice
 	first_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
 	last_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
 	level INTEGER, -- lk_level
-	basis TEXT, -- legal basis, consent or purpose
-	seal BLOB NOT NULL CHECK (length(seal) = 16), -- the salt of the row's digest; expunged: that digest itself
+	basis TEXT, -- legal basis, consent or purpose: what of it is not in ground
+	ground INTEGER, -- phrase.ref of how the basis begins; null: basis is all of it
+	seal BLOB NOT NULL CHECK (length(seal) IN (12, 16)), -- the salt of the row's digest; expunged: that digest itself
 	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain, the number and the row's digest
 ) STRICT;
 CREATE INDEX ledger_handed ON ledger (reader, last_seq) WHERE session IS NOT NULL;
 CREATE INDEX ledger_asked ON ledger (number) WHERE first_seq = 0;
+
+-- name: ledger_row
+CREATE VIEW ledger_row AS
+SELECT number, at, worker.name AS worker_name, session, first_seq, last_seq, level,
+	CASE WHEN ground IS NULL THEN basis ELSE CAST(phrase.bytes AS TEXT) || coalesce(basis, '') END AS basis,
+	seal, chain, reader
+FROM ledger LEFT JOIN worker ON worker.ref = reader LEFT JOIN phrase ON phrase.ref = ground;
 
 -- name: ledger_expunged
 CREATE TABLE ledger_expunged (

@@ -259,32 +259,32 @@ SELECT bytes FROM phrase WHERE ref = ?1
 SELECT ref, bytes FROM phrase WHERE ref > (SELECT max(ref) FROM phrase) - ?1 ORDER BY ref
 
 -- name: ledger_of
-SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain FROM (
+SELECT number, at, worker_name, session, first_seq, last_seq, level, basis, seal, chain FROM ledger_row WHERE number IN (
 	SELECT number FROM ledger WHERE reader = ?1 AND session IS NOT NULL AND last_seq >= ?2 AND first_seq <= ?2
 	UNION ALL
 	SELECT ledger FROM notice WHERE number = (?1 << 32) + ?2 AND ledger IS NOT NULL)
-JOIN ledger USING (number) JOIN worker ON ref = reader ORDER BY number
+ORDER BY number
 -- name: ledger_after
-SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain
-FROM ledger LEFT JOIN worker ON ref = reader WHERE number > ?1 ORDER BY number LIMIT ?2
+SELECT number, at, worker_name, session, first_seq, last_seq, level, basis, seal, chain
+FROM ledger_row WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: ledger_tip
 SELECT number, chain FROM ledger WHERE number = (SELECT max(number) FROM ledger)
 -- name: ledger_chain
 SELECT chain FROM ledger WHERE number = ?1
 -- name: ledger_add
-INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, seal, chain)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 -- name: ledger_ordered_by
 SELECT by_row FROM ledger_expunged WHERE number = ?1
 -- name: ledger_orders
 SELECT by_row, ledger_expunged.number, basis FROM ledger_expunged LEFT JOIN ledger ON ledger.number = by_row
 ORDER BY by_row, ledger_expunged.number
 -- name: ledger_get
-SELECT number, at, name, session, first_seq, last_seq, level, basis, seal, chain
-FROM ledger JOIN worker ON ref = reader WHERE number = ?1
+SELECT number, at, worker_name, session, first_seq, last_seq, level, basis, seal, chain
+FROM ledger_row WHERE number = ?1 AND reader IS NOT NULL
 -- name: ledger_bare
 UPDATE ledger SET at = NULL, reader = NULL, session = NULL, first_seq = NULL, last_seq = NULL, level = NULL,
-	basis = NULL, seal = ?2
+	basis = NULL, ground = NULL, seal = ?2
 WHERE number = ?1
 -- name: ledger_order_add
 INSERT INTO ledger_expunged (by_row, number) VALUES (?1, ?2)

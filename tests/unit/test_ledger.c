@@ -112,7 +112,7 @@ static void link_make(sqlite3_stmt *row, uint8_t chain[LK_DIGEST])
 	struct lk_bytes bytes = { 0 };
 	uint8_t digest[LK_DIGEST];
 
-	lk_bytes_add(&bytes, sqlite3_column_blob(row, 8), LK_DIGEST);
+	lk_bytes_add(&bytes, sqlite3_column_blob(row, 8), (size_t)sqlite3_column_bytes(row, 8));
 	for (int i = 1; i < 5; i++)
 		number_add(&bytes, sqlite3_column_int64(row, i));
 	for (int i = 5; i < 8; i++) {
@@ -136,8 +136,8 @@ static void link_make(sqlite3_stmt *row, uint8_t chain[LK_DIGEST])
 static void chain_anew(struct book *book)
 {
 	static const char *const select =
-		"SELECT number, at, first_seq, last_seq, level, name, session, basis, seal "
-		"FROM ledger JOIN worker ON ref = reader ORDER BY number";
+		"SELECT number, at, first_seq, last_seq, level, worker_name, session, basis, seal "
+		"FROM ledger_row WHERE reader IS NOT NULL ORDER BY number";
 	uint8_t chain[LK_DIGEST] = { 0 };
 	sqlite3_stmt *row, *put;
 	sqlite3 *db;
@@ -238,7 +238,7 @@ static const struct offence {
 } offences[] = {
 	{ "UPDATE ledger SET basis = 'consent cws-cms/e9' WHERE number = 4", 4,
 	  "not the one that was written", ROWS, "written anew", MARK_HOLDS, MARK_REWRITTEN },
-	{ "UPDATE ledger SET seal = zeroblob(16) WHERE number = 1", 1,
+	{ "UPDATE ledger SET seal = zeroblob(12) WHERE number = 1", 1,
 	  "not the one that was written", ROWS, "written anew", MARK_HOLDS, MARK_REWRITTEN },
 	{ "DELETE FROM ledger WHERE number = 5", 5, "missing", 5, "missing", MARK_HOLDS,
 	  MARK_REWRITTEN },
@@ -249,7 +249,7 @@ static const struct offence {
 	  "UPDATE ledger SET number = 8 WHERE number = -7",
 	  7, "not the one that was written", ROWS, "written anew", MARK_HOLDS, MARK_REWRITTEN },
 	{ "UPDATE ledger SET number = -number WHERE number > 3; UPDATE ledger SET number = 1 - number WHERE number < 0;"
-	  "INSERT INTO ledger SELECT 4, at, reader, session, first_seq, last_seq, level, basis, seal, chain "
+	  "INSERT INTO ledger SELECT 4, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain "
 	  "FROM ledger WHERE number = 3",
 	  4, "not the one that was written", ROWS, "written anew", MARK_REWRITTEN, MARK_REWRITTEN },
 	{ "DELETE FROM ledger WHERE number > 6", 7, "is missing: the head kept outside is further",
@@ -257,7 +257,7 @@ static const struct offence {
 	{ "DELETE FROM ledger", 1, "is missing: the head kept outside is further", 1,
 	  "is missing: the head kept outside is further", MARK_BEHIND, MARK_BEHIND },
 	{ "UPDATE ledger SET at = NULL, reader = NULL, session = NULL, first_seq = NULL, last_seq = NULL, level = NULL, "
-	  "basis = NULL WHERE number = 2",
+	  "basis = NULL, ground = NULL WHERE number = 2",
 	  2, "no order took it away", 2, "no order took it away", MARK_HOLDS, MARK_REWRITTEN },
 };
 
