@@ -72,7 +72,7 @@ class Explain(unittest.TestCase):
         """What stands there in the end; the file is the daemon's own while it runs."""
         self.daemon.stop()
         with sqlite3.connect(self.daemon.path("state/linkages.db")) as db:
-            return [row[0] for row in db.execute("SELECT basis FROM ledger ORDER BY number")]
+            return [row[0] for row in db.execute("SELECT basis FROM ledger_row ORDER BY number")]
 
     def notice(self, kind, to):
         family = self.asked("--agency", "cws", "family", "0123-4567")
