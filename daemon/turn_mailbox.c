@@ -378,6 +378,7 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	if (record->answered_at != LK_NO_INSTANT)
 		return note_answered(t, a, notice, record->answered_at, err);
 	record->answered_at = now;
+	h->told.answers_stand = false;
 	tally_answer(t, record);
 	h->is_dirty = true;
 	rc = a->has_case ? log_answer(t, a, record, now, err) : 0;

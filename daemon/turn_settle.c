@@ -480,6 +480,17 @@ static int look_at(struct nearby *n, struct home *h, lk_instant at, const struct
 	return rc;
 }
 
+static int look_at_answers(struct nearby *n, struct home *h, lk_instant at,
+			   const struct foresight *only)
+{
+	lk_instant wake = h->told.answers_wake;
+	bool stands = h->told.answers_stand && (wake == LK_NO_INSTANT || at < wake);
+	if (only != NULL || !stands)
+		return look_at(n, h, at, &at_answers, only);
+	h->wake_at = instant_earlier(h->wake_at, wake);
+	return 0;
+}
+
 static int settle(struct turn *t, struct home *h, lk_instant at, const struct foresight *only,
 		  struct lk_error *err)
 {
@@ -495,7 +506,7 @@ static int settle(struct turn *t, struct home *h, lk_instant at, const struct fo
 	if (rc >= 0)
 		rc = look_at(&n, h, at, &at_state, only);
 	if (rc >= 0)
-		rc = look_at(&n, h, at, &at_answers, only);
+		rc = look_at_answers(&n, h, at, only);
 	nearby_free(&n);
 	return rc;
 }

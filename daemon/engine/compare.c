@@ -575,6 +575,20 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 			tell_ended(told, out->at[i].told, d, out);
 }
 
+/* What nobody has answered can be another matter only after a telling that asks for an answer, or with all else. */
+static void note_answers(struct tolds *told, const struct derivation *d, enum scope scope,
+			 const struct outcome *out)
+{
+	if (scope == SCOPE_ANSWERS) {
+		told->answers_stand = d->thrifty;
+		told->answers_wake = d->wake;
+		return;
+	}
+	told->answers_stand &= d->partial;
+	for (uint32_t i = 0; i < out->n; i++)
+		told->answers_stand &= out->at[i].as.urgency < LK_PROMPT;
+}
+
 void compare(struct tolds *told, const struct derivation *d, enum scope scope, struct outcome *out)
 {
 	if (!d->partial)
@@ -583,5 +597,6 @@ void compare(struct tolds *told, const struct derivation *d, enum scope scope, s
 		compare_candidate(told, d, &d->at[i], out);
 	if (scope == SCOPE_STATE && d->thrifty)
 		told->settled = d->settled;
+	note_answers(told, d, scope, out);
 	out->failed |= told->failed || d->failed;
 }

@@ -36,9 +36,9 @@ void tolds_free(struct tolds *t)
 
 struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		if (memcmp(t->at[i].id, id, LK_DIGEST) == 0)
-			return &t->at[i];
+	for (uint32_t i = t->n; i > 0; i--) /* who asks has mostly been told it just now */
+		if (memcmp(t->at[i - 1].id, id, LK_DIGEST) == 0)
+			return &t->at[i - 1];
 	return NULL;
 }
 

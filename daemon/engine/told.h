@@ -40,6 +40,8 @@ struct tolds {
 	struct told *at;
 	uint32_t n, room;
 	struct settled settled;
+	bool answers_stand;      /* notice.unanswered follows as it did, until answers_wake; not in the row */
+	lk_instant answers_wake; /* LK_NO_INSTANT: nothing waits */
 	struct digests causes; /* of the records that were looked through for a cause */
 	void *block; /* of a row: what has no room of its own lies in it */
 	bool failed; /* memory ran out: void */
