@@ -8,6 +8,7 @@
  */
 #include "host.h"
 #include "options.h"
+#include "progress.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -271,6 +272,18 @@ static bool is_acknowledged(const struct agency *a)
 	return state.acked == state.last;
 }
 
+static int64_t acknowledged(const struct bench *b)
+{
+	struct lk_outbox_state state;
+	int64_t n = settings.events;
+
+	for (int i = 0; i < lk_agency_count; i++) {
+		lk_outbox_state(b->agency[i].outbox, &state);
+		n -= state.last - state.acked;
+	}
+	return n;
+}
+
 /* ---- Making ready --------------------------------------------------------------------------- */
 
 /* Earlier than anything that the measurement says, later than any month's first visit is due. */
@@ -299,6 +312,7 @@ static int make_families(struct bench *b)
 
 	for (int from = 0; from < settings.families && code >= 0 && !stopped; from += CHUNK) {
 		int until = from + CHUNK < settings.families ? from + CHUNK : settings.families;
+		progress_say("families made ready", from, settings.families);
 		for (size_t i = 0; i < lk_agency_count && code >= 0; i++) {
 			struct agency *a = &b->agency[order[i]];
 			code = dial(b, a);
@@ -517,6 +531,7 @@ static int flood(struct bench *b, int64_t *took)
 		if (is_acknowledged(&b->agency[0]) && is_acknowledged(&b->agency[1]) &&
 		    places_sum(b) >= all)
 			break;
+		progress_say("events acknowledged", acknowledged(b), settings.events);
 		if (code >= 0)
 			await_any(b, now_ns() + SECOND_NS);
 		if (stopped || now_ns() - begun > STUCK_NS + settings.events * INT64_C(1000000))
@@ -560,6 +575,7 @@ static int paced(struct bench *b, int64_t *took)
 			code = take_notices(b);
 		if (code > 0)
 			moved = now_ns();
+		progress_say("notices received", b->received_n, all);
 		if (stopped || now_ns() - moved > STUCK_NS)
 			return stuck(b);
 		if (code >= 0 && b->received_n < all)
@@ -638,6 +654,7 @@ static int measure(struct bench *b)
 	int64_t took = 0;
 	int code = settings.paced > 0 ? paced(b, &took) : flood(b, &took);
 
+	progress_end();
 	if (code >= 0) {
 		tell(b, took);
 		code = check(b);
@@ -662,6 +679,7 @@ static int make_ready(struct bench *b)
 		code = catch_up(b);
 	if (code == 0)
 		code = host_stop(&b->host, &b->err);
+	progress_end();
 	if (settings.details)
 		fprintf(stderr, "made ready in %.1f s\n", (double)(now_ns() - begun) / 1e9);
 	begun = now_ns();
@@ -731,6 +749,7 @@ int main(int argc, char **argv)
 		code = make_ready(&b);
 	if (code == 0)
 		code = measure(&b);
+	progress_end();
 	if (code < 0)
 		(void)options_complain(&tool, "%s", b.err.text);
 	unmake(&b);

@@ -12,6 +12,7 @@
  * 05:00 of that day.
  */
 #include "options.h"
+#include "progress.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -261,6 +262,7 @@ static void die(const char *format, ...)
 {
 	va_list args;
 
+	progress_end();
 	va_start(args, format);
 	fputs("linkages-county: ", stderr);
 	vfprintf(stderr, format, args);
@@ -1179,8 +1181,10 @@ static void folder_make(const char *path)
 /* Lines of one day, numbered as they come: an agency's own order. Every line begins with '{'. */
 static size_t lines_write(const struct feed *f, size_t from, lk_instant until, FILE *file)
 {
-	for (; from < f->n && f->line[from].known_at < until; from++)
+	for (; from < f->n && f->line[from].known_at < until; from++) {
+		progress_say("events written", (int64_t)from, (int64_t)f->n);
 		fprintf(file, "{\"sequence\":\"%zu\",%s\n", from + 1, f->line[from].json + 1);
+	}
 	return from;
 }
 
@@ -1348,12 +1352,15 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < c.options.families; i++)
 		family_name(&c, i);
 	staff_make(&c);
-	for (unsigned i = 0; i < c.options.families; i++)
+	for (unsigned i = 0; i < c.options.families; i++) {
+		progress_say("families", i, c.options.families);
 		family_live(&c, &c.family[i]);
+	}
 	folder_make(c.options.out);
 	for (int a = 0; a < AGENCIES; a++)
 		feed_write(&c, a);
 	staff_write(&c);
+	progress_end();
 	county_tell(&c);
 	county_free(&c);
 	return 0;
