@@ -99,6 +99,8 @@ void turn_destroy(struct turn *turn)
 	free(turn->sources);
 	free(turn->grown);
 	free(turn->tally.made);
+	lk_bytes_free(&turn->state);
+	lk_bytes_free(&turn->told);
 	lk_bytes_free(&turn->each);
 	free(turn->answered);
 	free(turn);

@@ -153,23 +153,22 @@ int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 
 static int home_write(struct turn *t, struct home *h, struct lk_error *err)
 {
-	struct lk_bytes state = { 0 }, told = { 0 };
-	family_pack(&h->f, &state);
-	tolds_pack(&h->told, &told);
+	lk_bytes_clear(&t->state);
+	lk_bytes_clear(&t->told);
+	family_pack(&h->f, &t->state);
+	tolds_pack(&h->told, &t->told);
 	struct stored_family row = {
 		.wake_at = h->wake_at,
-		.state = state.at,
-		.state_len = state.len,
-		.told = told.at,
-		.told_len = told.len,
+		.state = t->state.at,
+		.state_len = t->state.len,
+		.told = t->told.at,
+		.told_len = t->told.len,
 	};
 	memcpy(row.id, h->id, LK_DIGEST);
 	memcpy(row.policy, h->policy, LK_DIGEST);
-	int rc = state.failed || told.failed
+	int rc = t->state.failed || t->told.failed
 			 ? lk_fail(err, LK_EMEMORY, "no memory for a family's row")
 			 : store_family_put(t->store, &row, err);
-	lk_bytes_free(&state);
-	lk_bytes_free(&told);
 	h->is_dirty = rc < 0;
 	return rc;
 }

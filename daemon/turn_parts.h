@@ -80,6 +80,7 @@ struct turn {
 	struct hand *hand;          /* events that gatherings of this transaction have read */
 	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
+	struct lk_bytes state, told; /* of the family that is being packed */
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
