@@ -192,6 +192,15 @@ static int put_said(void *context, const struct stored_notice *row)
 	return 0;
 }
 
+/* A mailbox keeps a moment for a time, its record stays as long as the family. 1: it is there still. */
+static int is_in_mailbox(struct turn *t, const struct tolds *told, const struct told *n,
+			 struct lk_error *err)
+{
+	struct stored_mailbox box = { .first = 1 };
+	int rc = store_mailbox_get(t->store, words_text(&told->words, n->worker), &box, err);
+	return rc < 0 ? rc : n->seq >= box.first;
+}
+
 static int put_standing(struct turn *t, const struct print *p, const struct tolds *told,
 			struct lk_error *err)
 {
@@ -199,7 +208,8 @@ static int put_standing(struct turn *t, const struct print *p, const struct told
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < told->n; i++) {
 		const struct told *n = &told->at[i];
-		if (!n->live || n->doubled)
+		rc = n->live && !n->doubled ? is_in_mailbox(t, told, n, err) : 0;
+		if (rc <= 0)
 			continue;
 		struct print item = listing_item(p, &list);
 		lk_put_map(item.out, 10);

@@ -266,6 +266,8 @@ class Keep(unittest.TestCase):
             self.assertTrue(not rows or rows[0][1] == 0 or rows[0][0] > received, "an old moment was kept")
         self.assertEqual(gone, sum(len(k[2]) for k in kept.values()) - sum(len(k[2]) for k in left.values()))
         self.assertTrue(self.take_in())  # what had not been stored is still there
+        for number in sorted({json.loads(line)["subject"] for line in self.lines("cws-cms.ndjson")})[:12]:
+            self.ctl("--purpose", "after pruning", "--agency", "cws", "family", number, key="auditor")
 
     def told_by_mailbox(self):
         """{worker: (first, received, [(seq, rule_class)])}"""
