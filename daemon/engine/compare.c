@@ -358,7 +358,7 @@ static void stand(struct standing *s, const struct derivation *d, const struct t
 /* Of each record; free() gives it back. NULL: no memory. */
 static struct standing *standings_of(struct tolds *told, const struct derivation *d)
 {
-	struct standing *all = calloc(told->n + 1, sizeof(*all));
+	struct standing *all = calloc(told->n, sizeof(*all)); /* withdraw_all() has seen one */
 	for (uint32_t c = 0; all != NULL && c < d->n; c++) {
 		uint32_t i = tolds_of(told, d->at[c].cause);
 		for (; i != NONE; i = tolds_after(told, i))
