@@ -162,8 +162,9 @@ static bool has_room(struct turn *t, uint32_t more)
 
 void hand_give(struct turn *t, struct case_key key, const struct gathered_list *list)
 {
+	/* Room that is none would be another's: give_back() makes it for one more than there are. */
 	struct hand_case k = {
-		.agency = key.agency, .events = list->at, .n = list->n, .room = list->n
+		.agency = key.agency, .events = list->at, .n = list->n, .room = list->n + 1
 	};
 	if (key.number.len >= sizeof(k.number) || hand_find(t, key) != NULL || !has_room(t, k.n)) {
 		case_free(&k);
