@@ -166,6 +166,10 @@ void hand_give(struct turn *t, struct case_key key, const struct gathered_list *
 	struct hand_case k = {
 		.agency = key.agency, .events = list->at, .n = list->n, .room = list->n + 1
 	};
+	if (k.n == 0) { /* a vector without room is none of its own */
+		free(k.events);
+		k.events = NULL;
+	}
 	if (key.number.len >= sizeof(k.number) || hand_find(t, key) != NULL || !has_room(t, k.n)) {
 		case_free(&k);
 		return;
