@@ -41,6 +41,13 @@ static void use_begin(struct turn *t, struct home *h)
 	t->newest = h;
 }
 
+static void home_weigh(struct turn *t, struct home *h)
+{
+	t->homes_bytes -= h->bytes;
+	h->bytes = sizeof(*h) + family_bytes(&h->f) + tolds_bytes(&h->told);
+	t->homes_bytes += h->bytes;
+}
+
 /* ---- One family ------------------------------------------------------------------------------ */
 
 static struct home *home_find(const struct turn *t, const uint8_t id[LK_DIGEST])
@@ -64,7 +71,6 @@ static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])
 	h->next = t->homes[bucket_of(id)];
 	t->homes[bucket_of(id)] = h;
 	use_begin(t, h);
-	t->homes_n++;
 	return h;
 }
 
@@ -85,7 +91,7 @@ static void home_remove(struct turn *t, const uint8_t id[LK_DIGEST])
 		return;
 	*at = h->next;
 	use_end(t, h);
-	t->homes_n--;
+	t->homes_bytes -= h->bytes;
 	home_free(h);
 }
 
@@ -128,10 +134,12 @@ struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_err
 		return NULL;
 	}
 	struct reading r = { h, err };
-	if (store_family_get(t->store, id, read_row, &r, err) >= 0)
-		return h;
-	home_remove(t, id);
-	return NULL;
+	if (store_family_get(t->store, id, read_row, &r, err) < 0) {
+		home_remove(t, id);
+		return NULL;
+	}
+	home_weigh(t, h);
+	return h;
 }
 
 int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
@@ -182,6 +190,7 @@ int homes_flush(struct turn *t, struct lk_error *err)
 		int rc = h->is_dirty ? home_write(t, h, err) : 0;
 		if (rc < 0)
 			return rc;
+		home_weigh(t, h);
 	}
 	return 0;
 }
@@ -195,12 +204,12 @@ void homes_forget(struct turn *t)
 	}
 	memset(t->homes, 0, sizeof(t->homes));
 	t->oldest = NULL;
-	t->homes_n = 0;
+	t->homes_bytes = 0;
 }
 
 void homes_trim(struct turn *t)
 {
-	while (t->homes_n > HOMES_MAX) {
+	while (t->homes_bytes > HOMES_BYTES) {
 		assert(!t->oldest->is_dirty);
 		home_remove(t, t->oldest->id);
 	}

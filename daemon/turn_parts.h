@@ -15,6 +15,7 @@ struct home {
 	struct home *next; /* in its bucket */
 	struct home *newer, *older; /* by use */
 	uint64_t used;     /* turn.commits when it was asked for last */
+	size_t bytes;      /* as last weighed */
 	uint8_t id[LK_DIGEST];
 	uint8_t policy[LK_DIGEST];
 	struct family f;
@@ -52,8 +53,8 @@ struct tally {
 	int64_t unanswered, committed;
 };
 
-#define HOME_BUCKETS 1024
-#define HOMES_MAX 4096 /* kept from batch to batch: about 10 KiB each */
+#define HOME_BUCKETS 16384
+#define HOMES_BYTES ((size_t)80 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
 
 struct turn {
 	struct store *store;
@@ -71,7 +72,7 @@ struct turn {
 	int families_most;          /* that one pass takes on */
 	bool is_behind;             /* some family was derived under another revision */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
-	size_t homes_n;
+	size_t homes_bytes;
 	uint64_t commits; /* so far: whoever was not asked for since the last one is as its row is */
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
@@ -107,7 +108,7 @@ int home_of_case(struct turn *t, struct case_key key, struct home **out, struct 
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
 void homes_forget(struct turn *t);                      /* all, after a rollback */
-void homes_trim(struct turn *t);                        /* back to HOMES_MAX, between transactions: the latest used stay */
+void homes_trim(struct turn *t);                        /* back to HOMES_BYTES, between transactions: the latest used stay */
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 

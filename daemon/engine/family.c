@@ -43,6 +43,15 @@ void family_free(struct family *f)
 	family_init(f);
 }
 
+size_t family_bytes(const struct family *f)
+{
+	size_t bytes = f->words.len + f->words.room;
+#define ADD_VECTOR(record, plural) \
+	bytes += ((size_t)f->plural##_n + f->plural##_room) * sizeof(struct record);
+	FAMILY_VECTORS(ADD_VECTOR)
+	return bytes;
+}
+
 struct lk_text family_text(const struct family *f, struct word w)
 {
 	return words_text(&f->words, w);

@@ -215,6 +215,7 @@ struct family {
 
 void family_init(struct family *f);
 void family_free(struct family *f); /* NULL-safe; leaves it as family_init() does */
+size_t family_bytes(const struct family *f); /* of memory, about */
 
 /* Text of a word; valid until the next word is added. */
 struct lk_text family_text(const struct family *f, struct word w);

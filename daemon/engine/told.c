@@ -34,6 +34,12 @@ void tolds_free(struct tolds *t)
 	memset(t, 0, sizeof(*t));
 }
 
+size_t tolds_bytes(const struct tolds *t)
+{
+	return t->words.len + t->words.room + ((size_t)t->n + t->room) * sizeof(struct told) +
+	       3 * (size_t)t->causes.room * sizeof(uint32_t);
+}
+
 struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
 {
 	for (uint32_t i = t->n; i > 0; i--) /* who asks has mostly been told it just now */

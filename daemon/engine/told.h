@@ -48,6 +48,7 @@ struct tolds {
 };
 
 void tolds_free(struct tolds *t); /* NULL-safe; leaves it empty, as zeroes are */
+size_t tolds_bytes(const struct tolds *t); /* of memory, about */
 void tolds_pack(const struct tolds *t, struct lk_bytes *out);
 /* LK_EWIRE: not such a row - told rows are never guessed at; out is empty then. */
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
