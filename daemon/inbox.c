@@ -30,7 +30,7 @@
 #define PUMP_BITE 4096
 #define PUMP_US (10 * INT64_C(1000))
 #define SESSION_BITE 256
-#define BUCKETS 4096     /* a power of two */
+#define BUCKETS 4096                    /* a power of two */
 #define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
 #define RECEIPTS_US (LK_SECOND / 2)     /* receipts that come together are one write */
 #define RECEIPTS_A_WRITE 256

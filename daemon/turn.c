@@ -535,8 +535,8 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
-	int rc = store_families_behind(t->store, t->revision, t->families_most, note_due, &due,
-				       err);
+	int rc =
+		store_families_behind(t->store, t->revision, t->families_most, note_due, &due, err);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
 		rc = pass_anew(t, due.ids[i], now, err);
 	if (rc >= 0)

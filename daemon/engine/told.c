@@ -175,7 +175,8 @@ int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error
 	int rc = row_unpack(&head, (const uint8_t *)row + sizeof(head), len - sizeof(head), out);
 	if (rc == 0)
 		return 0;
-	tolds_free(out);
+	free(out->block); /* nothing has room of its own yet */
+	memset(out, 0, sizeof(*out));
 	return rc == LK_EMEMORY ? lk_fail(err, rc, "no memory for %u told notices", head.n)
 				: lk_fail(err, rc, "row of what was told is not of this layout");
 }

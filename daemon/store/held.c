@@ -106,9 +106,12 @@ static void held_remove(struct held_families *all, struct held *h)
 
 static void held_trim(struct held_families *all)
 {
-	while (all->bytes > HELD_BYTES && all->rested.oldest != NULL &&
-	       !all->rested.oldest->is_changed)
-		held_remove(all, all->rested.oldest);
+	struct held *h = all->rested.oldest, *newer;
+
+	for (; all->bytes > HELD_BYTES && h != NULL && !h->is_changed; h = newer) {
+		newer = h->newer;
+		held_remove(all, h);
+	}
 }
 
 /* Takes the bytes of the version over, unless there is no memory. */

@@ -83,6 +83,11 @@ static int tombs_parse(struct store *s, const char *at, size_t len, struct lk_er
 	return rc;
 }
 
+static int tombs_unread(int rc, struct lk_error *err)
+{
+	return lk_fail(err, LK_ESTORE, NAME " cannot be read: %s", strerror(-rc));
+}
+
 /* A file that is not there names nobody. */
 static int tombs_read(struct store *s, struct lk_error *err)
 {
@@ -93,13 +98,13 @@ static int tombs_read(struct store *s, struct lk_error *err)
 
 	if (rc == -ENOENT)
 		return 0;
-	text = rc == 0 ? malloc((size_t)found.bytes + 1) : NULL;
-	if (rc == 0 && text == NULL)
+	if (rc != 0)
+		return tombs_unread(rc, err);
+	text = malloc((size_t)found.bytes + 1);
+	if (text == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for " NAME);
-	if (rc == 0)
-		rc = disk_read(place.at, 0, text, (size_t)found.bytes);
-	rc = rc < 0 ? lk_fail(err, LK_ESTORE, NAME " cannot be read: %s", strerror(-rc))
-		    : tombs_parse(s, text, (size_t)rc, err);
+	rc = disk_read(place.at, 0, text, (size_t)found.bytes);
+	rc = rc < 0 ? tombs_unread(rc, err) : tombs_parse(s, text, (size_t)rc, err);
 	free(text);
 	return rc;
 }

@@ -94,14 +94,13 @@ struct lk_notice {
 	struct lk_time at;
 	struct lk_text case_number;  /* `case`: the recipient's side's; absent where there is none */
 	struct lk_text other_number; /* `other`; absent below registry */
-	uint32_t contacts_n;
+	uint32_t contacts_n, events_n;
 	struct lk_contact contacts[LK_CONTACTS_MAX];
 	lk_date due; /* LK_NO_DATE */
 	int urgency; /* lk_urgency */
 	int level;   /* lk_level */
 	struct lk_about about;
 	struct lk_text rule, cites;
-	uint32_t events_n;
 	struct lk_text events[LK_BECAUSE_MAX]; /* "source/id" */
 	/* Only where handed out after a person has acknowledged it. */
 	struct lk_text answered_by;

@@ -1655,8 +1655,7 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM (SELECT max(position) AS last, count(*) AS n FROM event) WHERE last <> n",
 	"SELECT 1 FROM notice_row GROUP BY worker_name HAVING min(seq) <> 1 OR max(seq) <> count(*)",
 	"SELECT 1 FROM worker WHERE next - 1 <> (SELECT count(*) FROM notice WHERE number >> 32 = worker.ref)",
-	"SELECT 1 FROM notice JOIN roll ON notice.number >= roll.number AND notice.number < roll.number + 128 "
-	"WHERE substr(id, 1, 3) <> substr(starts, 1 + 3 * (notice.number - roll.number), 3)",
+	"SELECT 1 FROM roll JOIN notice ON notice.number BETWEEN roll.number AND roll.number + 127 WHERE substr(id, 1, 3) <> substr(starts, 1 + 3 * (notice.number - roll.number), 3)",
 	"SELECT 1 FROM roll WHERE length(starts) <> 384 OR (number & 4294967295) % 128 <> 1",
 	"SELECT 1 FROM worker WHERE rolled <> 128 * (SELECT count(*) FROM roll WHERE number >> 32 = worker.ref)",
 	"SELECT 1 FROM worker WHERE next > 1 AND mailbox IS NULL",
@@ -2299,9 +2298,9 @@ static const char *const whole_tables[] = {
 	"backup_streams",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
-	"unrolled",   /* the first of the mailboxes that have a whole row to come */
-	"dirty_all",  /* state.db is filled anew */
-	"change_all", /* a start reads all that is there, and bounds how much it is */
+	"unrolled",      /* the first of the mailboxes that have a whole row to come */
+	"dirty_all",     /* state.db is filled anew */
+	"change_all",    /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
 	"ledger_orders",          /* likewise: all that orders took away, against what they say */
 	"letter_after",           /* likewise */
