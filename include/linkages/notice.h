@@ -91,12 +91,12 @@ struct lk_notice {
 	int kind;   /* lk_notice_kind */
 	int state;  /* lk_notice_state */
 	int reason; /* lk_withdrawal, LK_NO_CODE unless withdrawn */
+	lk_date due; /* LK_NO_DATE */
 	struct lk_time at;
 	struct lk_text case_number;  /* `case`: the recipient's side's; absent where there is none */
 	struct lk_text other_number; /* `other`; absent below registry */
 	uint32_t contacts_n, events_n;
 	struct lk_contact contacts[LK_CONTACTS_MAX];
-	lk_date due; /* LK_NO_DATE */
 	int urgency; /* lk_urgency */
 	int level;   /* lk_level */
 	struct lk_about about;
