@@ -184,11 +184,6 @@ int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context
 	return 0;
 }
 
-bool wake_is_advancing(const struct wake *wake)
-{
-	return wake->target != LK_NO_INSTANT;
-}
-
 lk_instant wake_next(const struct wake *wake)
 {
 	return wake->at;

@@ -32,7 +32,6 @@ int wake_reach(struct wake *wake, lk_instant to, struct lk_error *err) LK_MUST_C
  * LK_EREFUSED for a step back. */
 int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context,
 		 struct lk_error *err) LK_MUST_CHECK;
-bool wake_is_advancing(const struct wake *wake);
 /* What is set, or LK_NO_INSTANT. */
 lk_instant wake_next(const struct wake *wake);
 

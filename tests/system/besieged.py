@@ -13,6 +13,7 @@ import unittest
 import harness
 import peer
 import zmtp
+from saying import calsaws, cws, event
 
 EPOCH = "0123456789abcdef0123456789abcdef"
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -31,19 +32,6 @@ CLIENTS = (
 LANES = ("feed", "intake", "inbox", "control")
 # Freed memory is handed back at once: what grows, grows.
 os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=4")))
-
-
-def event(source, subject, number, type_, minute, **members):
-    return {"specversion": "1.0", "id": f"e{number}", "source": source, "type": type_, "subject": subject,
-            "time": f"2026-03-02T09:{minute:02d}:00-08:00", "data": members}
-
-
-def cws(number, type_, minute, **members):
-    return event("cws-cms", "0123-4567", number, type_, minute, **members)
-
-
-def calsaws(number, type_, minute, **members):
-    return event("calsaws", "1B2C3D4", number, type_, minute, **members)
 
 
 CWS_SIDE = [cws(1, "case.opened", 0, status="fm"),

@@ -14,7 +14,8 @@ import unittest
 import besieged
 import peer
 import zmtp
-from besieged import EPOCH, event, hello, worker_hello
+from besieged import EPOCH, hello, worker_hello
+from saying import event
 
 KIB = 1024
 # Bytes that claim much, nest deep, or are no MessagePack of ours: name, bytes.

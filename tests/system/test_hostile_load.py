@@ -15,7 +15,8 @@ import besieged
 import harness
 import peer
 import zmtp
-from besieged import EPOCH, calsaws, event, hello, worker_hello
+from besieged import EPOCH, hello, worker_hello
+from saying import calsaws, event
 
 
 MEMORY_MB = 400

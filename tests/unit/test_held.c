@@ -4,30 +4,16 @@
  * the store held against a model that forgets nothing, in the running store and in one that was left by a crash. Promise:
  * the crash is real: the files are copied as they lie, while the store that wrote them is open.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include <sys/stat.h>
-#include <unistd.h>
+#include "good.h"
 
 #include "daemon/store/delta.h"
 #include "daemon/store/internal.h"
 
-static struct lk_error err;
-
-#define GOOD(call) \
-	do { \
-		int good_ = (call); \
-		if (good_ < 0) \
-			fail_msg("%s: %d %s", #call, good_, err.text); \
-	} while (0)
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static uint64_t dice_state;
 
