@@ -30,16 +30,21 @@ struct name {
 	size_t len;
 };
 
-/* One direct-mapped cache for all kinds. A slot is believed only within its generation; a
- * rollback that may have taken names back begins a new one. Names that do not fit are looked up
- * each time. */
-#define NAME_SLOTS 65536u
-#define NAME_ROOM 67
+/* One cache for all kinds, in sets of four: a name has its set, and any place in it. A slot is believed only within its
+ * generation; a rollback that may have taken names back begins a new one. Names that do not fit are looked up each
+ * time. */
+#define NAME_SETS 16384u
+#define NAME_WAYS 4u
+#define NAME_ROOM 64
 struct name_slot {
-	int64_t ref;
-	uint32_t generation;
-	uint8_t len; /* of the key; 0: empty */
-	uint8_t key[NAME_ROOM];
+	int64_t ref, of;
+	uint32_t generation; /* 0: empty */
+	uint8_t kind, len;
+	uint8_t at[NAME_ROOM];
+};
+struct name_set {
+	uint32_t tag[NAME_WAYS]; /* of the name's hash, so that others are passed over unseen */
+	struct name_slot slot[NAME_WAYS];
 };
 
 /* The family of a case, by the case's ref; believed as name slots are. */
@@ -240,7 +245,7 @@ struct store {
 	int64_t log_room;
 	struct store_work work;
 	uint32_t generation;
-	struct name_slot *names;
+	struct name_set *names;
 	struct case_slot *cases;
 	struct phrases *phrases;
 	struct mailbox_ends ends;

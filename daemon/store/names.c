@@ -48,53 +48,65 @@ struct name name_of_policy(const uint8_t revision[LK_DIGEST])
 
 /* ---- The cache ------------------------------------------------------------------------------- */
 
-struct name_key {
-	uint8_t at[NAME_ROOM + 7]; /* zeroes behind it, so that it is hashed by eight */
-	uint8_t len;               /* 0: too long to be kept */
-};
+#define MIXER UINT64_C(0x9e3779b97f4a7c15)
 
-static struct name_key key_of(struct name name)
+/* Every byte reaches the upper half. Whoever makes names collide only makes us ask SQLite. */
+static uint64_t hash_of(const struct name *name)
 {
-	struct name_key key = { .len = 0 };
+	uint64_t hash = (uint64_t)name->of << 8 ^ (uint64_t)name->kind, eight = 0;
+	const uint8_t *at = name->at;
+	size_t left = name->len;
 
-	if (name.at == NULL || name.len + 2 > NAME_ROOM || name.of < 0 || name.of > UINT8_MAX)
-		return key;
-	key.at[0] = (uint8_t)name.kind;
-	key.at[1] = (uint8_t)name.of;
-	memcpy(key.at + 2, name.at, name.len);
-	key.len = (uint8_t)(name.len + 2);
-	return key;
-}
-
-/* Whoever makes names collide only makes us ask SQLite. */
-static struct name_slot *slot_of(struct store *s, const struct name_key *key)
-{
-	uint64_t hash = UINT64_C(14695981039346656037), bytes;
-
-	for (unsigned i = 0; i < key->len; i += sizeof(bytes)) {
-		memcpy(&bytes, key->at + i, sizeof(bytes));
-		hash = (hash ^ bytes) * UINT64_C(0x9e3779b97f4a7c15);
+	for (; left >= sizeof(eight); at += sizeof(eight), left -= sizeof(eight)) {
+		memcpy(&eight, at, sizeof(eight));
+		hash = (hash ^ eight) * MIXER;
 		hash ^= hash >> 32;
 	}
-	return &s->names[hash % NAME_SLOTS];
+	for (eight = left; left > 0; left--)
+		eight = eight << 8 | at[left - 1];
+	hash = (hash ^ eight) * MIXER;
+	return (hash ^ hash >> 32) * MIXER;
 }
 
-static bool slot_holds(const struct store *s, const struct name_slot *slot,
-		       const struct name_key *key)
+static bool slot_holds(const struct name_slot *slot, const struct name *name, uint32_t generation)
 {
-	return key->len != 0 && slot->generation == s->generation && slot->len == key->len &&
-	       memcmp(slot->key, key->at, key->len) == 0;
+	return slot->generation == generation && slot->len == name->len && slot->of == name->of &&
+	       slot->kind == (uint8_t)name->kind && memcmp(slot->at, name->at, name->len) == 0;
 }
 
-static void slot_fill(struct store *s, struct name_slot *slot, const struct name_key *key,
-		      int64_t ref)
+static bool slot_find(const struct store *s, const struct name *name, uint64_t hash, int64_t *ref)
 {
-	if (key->len == 0)
+	const struct name_set *set = &s->names[hash >> 32 & (NAME_SETS - 1)];
+
+	for (unsigned i = 0; i < NAME_WAYS; i++) {
+		if (set->tag[i] == (uint32_t)hash &&
+		    slot_holds(&set->slot[i], name, s->generation)) {
+			*ref = set->slot[i].ref;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An empty place, or whichever the hash says. */
+static void slot_fill(struct store *s, const struct name *name, uint64_t hash, int64_t ref)
+{
+	struct name_set *set = &s->names[hash >> 32 & (NAME_SETS - 1)];
+	unsigned way = 0;
+
+	if (name->len == 0 || name->len > NAME_ROOM)
 		return;
-	slot->ref = ref;
-	slot->generation = s->generation;
-	slot->len = key->len;
-	memcpy(slot->key, key->at, key->len);
+	while (way < NAME_WAYS && set->slot[way].generation == s->generation)
+		way++;
+	if (way == NAME_WAYS)
+		way = (unsigned)(hash >> 62);
+	set->tag[way] = (uint32_t)hash;
+	set->slot[way] = (struct name_slot){ .ref = ref,
+					     .of = name->of,
+					     .generation = s->generation,
+					     .kind = (uint8_t)name->kind,
+					     .len = (uint8_t)name->len };
+	memcpy(set->slot[way].at, name->at, name->len);
 }
 
 void names_forget(struct store *s)
@@ -119,29 +131,29 @@ static struct query name_query(struct store *s, enum statement which, struct nam
 	return q;
 }
 
+static int name_ask(struct store *s, const struct name *name, uint64_t hash, int64_t *ref,
+		    struct lk_error *err)
+{
+	struct query q = name_query(s, kinds[name->kind].seek, *name);
+	int rc = query_number(&q, ref, err);
+
+	if (rc == 1)
+		slot_fill(s, name, hash, *ref);
+	return rc;
+}
+
 int name_seek(struct store *s, struct name name, int64_t *ref, struct lk_error *err)
 {
-	struct name_key key = key_of(name);
-	struct name_slot *slot = slot_of(s, &key);
-	struct query q;
-	int rc;
+	uint64_t hash = hash_of(&name);
 
-	if (slot_holds(s, slot, &key)) {
-		*ref = slot->ref;
-		return 1;
-	}
-	q = name_query(s, kinds[name.kind].seek, name);
-	rc = query_number(&q, ref, err);
-	if (rc == 1)
-		slot_fill(s, slot, &key, *ref);
-	return rc;
+	return slot_find(s, &name, hash, ref) ? 1 : name_ask(s, &name, hash, ref, err);
 }
 
 int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error *err)
 {
-	struct name_key key = key_of(name);
+	uint64_t hash = hash_of(&name);
 	struct query q;
-	int rc = name_seek(s, name, ref, err);
+	int rc = slot_find(s, &name, hash, ref) ? 1 : name_ask(s, &name, hash, ref, err);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
@@ -150,7 +162,7 @@ int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error
 		return rc;
 	*ref = sqlite3_last_insert_rowid(s->db);
 	s->named = true;
-	slot_fill(s, slot_of(s, &key), &key, *ref);
+	slot_fill(s, &name, hash, *ref);
 	return 0;
 }
 

@@ -154,7 +154,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->lag = (uint32_t)options->lag;
 	vocabulary_load(&s->vocabulary);
 	s->generation = 1; /* slots are born in generation 0 */
-	s->names = calloc(NAME_SLOTS, sizeof(*s->names));
+	s->names = calloc(NAME_SETS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
 	s->phrases = calloc(1, sizeof(*s->phrases));
 	s->held.bucket = calloc(HELD_BUCKETS, sizeof(struct held *));
