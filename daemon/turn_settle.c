@@ -353,20 +353,33 @@ static bool is_pruned(const struct writing *w, struct lk_text worker, int64_t se
 	       seq < mailbox.first;
 }
 
+/* A mailbox forgets, but whoever has stored the notice does not: the withdrawal names it, and repeats nothing. */
+static int notice_of_pruned(const struct writing *w, const struct told *as, struct lk_notice *out)
+{
+	struct lk_text worker = words_text(&w->h->told.words, as->worker);
+	if (!is_pruned(w, worker, as->seq))
+		return lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
+	lk_notice_clear(out);
+	out->to = worker;
+	out->kind = as->kind;
+	out->case_number = words_text(&w->h->told.words, as->own);
+	out->urgency = as->urgency;
+	out->level = LK_SIGNAL;
+	return 0;
+}
+
 /* The withdrawal repeats what was told: the last telling, as it stands in the mailbox, edited. */
 static int write_withdrawal(struct writing *w, const struct telling *telling, const struct told *as)
 {
-	struct lk_text worker = words_text(&w->h->told.words, as->worker);
 	struct lk_bytes last = { 0 };
 	struct lk_notice n;
-	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, &last, w->err);
-	if (rc == 0 && is_pruned(w, worker, as->seq))
-		return 0; /* nobody can be shown it any more: there is nothing to take back */
-	if (rc == 0)
-		rc = lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
+	int rc = store_notice_at(w->t->store, words_text(&w->h->told.words, as->worker), as->seq,
+				 copy_body, &last, w->err);
 	if (rc >= 0 && last.failed)
 		rc = lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
-	if (rc >= 0)
+	if (rc == 0)
+		rc = notice_of_pruned(w, as, &n);
+	else if (rc > 0)
 		rc = lk_notice_decode(last.at, last.len, &n, w->err);
 	if (rc >= 0) {
 		notice_withdraw(&n, telling->reason, telling->repeat);

@@ -594,6 +594,43 @@ static void one_answer_answers_all(void **state)
 	assert_non_null(strstr(o->each, "new notice.unanswered calworks.liaison\n"));
 }
 
+/* All that every mailbox may forget: what its client has stored and nothing rests on. */
+static void prune_stored(struct office *o, const char *worker, const char *before)
+{
+	int64_t mailbox = 0, gone = 0;
+	int more = 1;
+
+	assert_int_equal(store_begin(o->store, &o->err), 0);
+	assert_int_equal(store_receipt(o->store, lk_text_of(worker), 100, &o->err), 0);
+	while (more > 0)
+		more = store_prune_mailbox(o->store, &mailbox, story_instant(before), 100, &gone,
+					   &o->err);
+	assert_int_equal(more, 0);
+	assert_int_equal(store_commit(o->store, &o->err), 0);
+	assert_true(gone > 0);
+}
+
+/* Whoever has stored it believes it, whatever has become of its row; and it waits for nobody any more. */
+static void what_left_its_mailbox_is_taken_back_too(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "case.closed", "{}");
+	prune_stored(o, "garcia", "2026-03-02T11:00:00-08:00");
+	assert_string_equal(opened(o, "garcia", 0, NULL), "");
+	(void)heard(o);
+	int64_t waiting = turn_unanswered(o->turn);
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T10:40:00-08:00", "W-1",
+		  "event.retracted", "'supersedes':'e7','data':{}");
+	assert_string_equal(heard(o), "withdrawn milestone.reached jones\n"
+				      "withdrawn milestone.reached garcia\n");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "withdrawn milestone.reached\n"));
+	assert_int_equal(turn_unanswered(o->turn), waiting - 2);
+}
+
 /* ---- Streams ----------------------------------------------------------------------------------- */
 
 static int count_letter(void *context, const struct dead_letter *letter)
@@ -722,6 +759,7 @@ int main(void)
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
+		IN_OFFICE(what_left_its_mailbox_is_taken_back_too),
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
