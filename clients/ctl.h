@@ -65,6 +65,8 @@ int ctl_print_as(struct output *out, struct lk_span body,
 /* For what cannot be taken back, or is felt by others: asks on the terminal. TOOL_OK: yes, or --yes was given; else the
  * status to exit with: TOOL_REFUSED for a no, TOOL_FAILED where there is nobody to ask. */
 int ctl_confirm(const char *format, ...) LK_PRINTF(1, 2);
+/* --agency was given, and is one; complains where it is not. */
+bool ctl_has_agency(void);
 /* Of the terminal, or as the environment says, or a sheet of paper's: characters. */
 unsigned ctl_page_width(void);
 

@@ -52,6 +52,19 @@ void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value)
 	lk_put_word(out, value);
 }
 
+bool ctl_has_agency(void)
+{
+	if (ctl_settings.agency == NULL)
+		(void)options_complain(&ctl_tool,
+				       "whose case is it? Say --agency cws or --agency calworks");
+	else if (lk_agency_code(lk_text_of(ctl_settings.agency)) < 0)
+		(void)options_complain(&ctl_tool, "'%s' is no agency: say --agency cws or calworks",
+				       ctl_settings.agency);
+	else
+		return true;
+	return false;
+}
+
 int ctl_confirm(const char *format, ...)
 {
 	char said[16] = "";

@@ -36,16 +36,10 @@ static int purpose_missing(void)
 				"why is it looked at? Say --purpose TEXT; it goes to the ledger");
 }
 
-static int agency_missing(void)
-{
-	return options_complain(&ctl_tool,
-				"whose case is it? Say --agency cws or --agency calworks");
-}
-
 static int family_arguments(char *const *arguments, struct lk_bytes *out)
 {
-	if (ctl_settings.agency == NULL)
-		return agency_missing();
+	if (!ctl_has_agency())
+		return TOOL_FAILED;
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 3);
@@ -80,8 +74,8 @@ static int plan_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	if (ctl_settings.worker == NULL)
 		return options_complain(&ctl_tool, "who is to see it? Say --for WORKER");
-	if (ctl_settings.agency == NULL)
-		return agency_missing();
+	if (!ctl_has_agency())
+		return TOOL_FAILED;
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 4);

@@ -37,9 +37,10 @@ static int policy_arguments(char *const *arguments, struct lk_bytes *out)
 					strerror(errno));
 	len = fread(text, 1, sizeof(text), file);
 	if (ferror(file) != 0 || len > POLICY_MOST) {
+		const char *why = ferror(file) != 0 ? strerror(errno) : "more than 128 KiB";
+
 		(void)fclose(file);
-		return options_complain(&ctl_tool, "%s: %s", arguments[0],
-					len > POLICY_MOST ? "more than 128 KiB" : "cannot be read");
+		return options_complain(&ctl_tool, "cannot read %s: %s", arguments[0], why);
 	}
 	(void)fclose(file);
 	lk_put_map(out, 2);

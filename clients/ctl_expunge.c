@@ -7,8 +7,10 @@
 
 #include "progress.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,9 +20,8 @@
 
 static int case_arguments(char *const *arguments, struct lk_bytes *out)
 {
-	if (ctl_settings.agency == NULL)
-		return options_complain(&ctl_tool,
-					"whose case is it? Say --agency cws or --agency calworks");
+	if (!ctl_has_agency())
+		return TOOL_FAILED;
 	if (ctl_settings.purpose == NULL)
 		return options_complain(&ctl_tool, "on whose order, or why? Say --purpose TEXT");
 	lk_put_map(out, 3);
@@ -35,6 +36,8 @@ static int case_arguments(char *const *arguments, struct lk_bytes *out)
 struct search {
 	const char *number;
 	int64_t bytes, found;
+	int64_t written; /* of those found: where a vacuum writes anew */
+	char first[300]; /* the first other file with the number in it; empty: none */
 };
 
 static bool is_word_byte(int c)
@@ -82,18 +85,55 @@ static int search_file(struct search *s, const char *path, struct lk_error *err)
 	return n < 0 ? lk_fail(err, LK_ESTORE, "%s cannot be read: %s", path, strerror(errno)) : 0;
 }
 
+static bool begins_with(const char *name, const char *with)
+{
+	return strncmp(name, with, strlen(with)) == 0;
+}
+
+/* What the daemon has open; the others are copies that a restore, a rebuild or a backup has left. */
+static bool is_in_use(const char *name)
+{
+	static const char *const names[] = { "linkages.db", "linkages.db-wal", "state.db",
+					     "state.db-wal" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int search_entry(struct search *s, const char *state, const char *name, struct lk_error *err)
+{
+	char path[PLACE_PATH + NAME_MAX + 2];
+	int64_t before = s->found;
+	int rc;
+
+	if (!begins_with(name, "linkages.db") && !begins_with(name, "state.db") &&
+	    !begins_with(name, "backup.db"))
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/%s", state, name);
+	rc = search_file(s, path, err);
+	if (is_in_use(name))
+		s->written += s->found - before;
+	else if (s->found > before && s->first[0] == '\0')
+		(void)snprintf(s->first, sizeof(s->first), "%.299s", name);
+	return rc;
+}
+
 static int search_files(struct search *s, struct lk_error *err)
 {
-	static const char *const names[] = { "linkages.db",  "linkages.db-wal", "state.db",
-					     "state.db-wal", "backup.db",       "backup.db.part" };
-	char state[PLACE_PATH], path[PLACE_PATH + 32];
+	char state[PLACE_PATH];
 	int rc = place_state(&ctl_settings.place, state, err);
+	DIR *folder = rc == 0 ? opendir(state) : NULL;
+	const struct dirent *entry;
 
-	s->bytes = s->found = 0;
-	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", state, names[i]);
-		rc = search_file(s, path, err);
-	}
+	*s = (struct search){ .number = s->number };
+	if (rc == 0 && folder == NULL)
+		rc = lk_fail(err, LK_ECONFIG, "%s cannot be looked at: %s", state, strerror(errno));
+	while (rc == 0 && (entry = readdir(folder)) != NULL)
+		rc = search_entry(s, state, entry->d_name, err);
+	if (folder != NULL)
+		(void)closedir(folder);
 	progress_end();
 	if (rc == 0 && s->bytes == 0)
 		rc = lk_fail(err, LK_ECONFIG, "%s holds no store: say --state", state);
@@ -115,7 +155,7 @@ static int prove_gone(struct lk_asker *asker, struct search *s, bool *vacuumed,
 	struct lk_bytes nothing = { 0 }, answer = { 0 };
 	int rc = search_files(s, err);
 
-	*vacuumed = rc == 0 && s->found > 0;
+	*vacuumed = rc == 0 && s->written > 0;
 	if (*vacuumed) {
 		lk_put_map(&nothing, 0);
 		rc = ctl_asker_ask(asker, "vacuum", &nothing, keep_body, &answer, err);
@@ -199,8 +239,9 @@ static void certificate_page(struct output *out, struct lk_span body)
 	output_word(out, "\nGone:\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		print_line(out, body, lines[i][0], lines[i][1]);
-	output_word(out,
-		    "Looked for afterwards, in the database, the state store and their logs:\n");
+	output_word(
+		out,
+		"Looked for afterwards, in the database, the state store, their logs and copies beside them:\n");
 	print_line(out, body, "bytes_searched", "bytes searched");
 	print_line(out, body, "occurrences", "occurrences of the case number");
 	print_backups(out, lk_get(body, "backups"));
@@ -224,6 +265,11 @@ static int certify(struct lk_asker *asker, struct lk_span body, const char *numb
 	lk_bytes_free(&certificate);
 	if (output_close(&out) < 0)
 		return lk_fail(err, LK_EFULL, "cannot write the certificate");
+	if (s.first[0] != '\0')
+		return lk_fail(
+			err, LK_EREFUSED,
+			"the number is still in %s in the state directory, a copy of an older store: destroy it",
+			s.first);
 	if (s.found > 0)
 		return lk_fail(err, LK_EREFUSED,
 			       "the number is still there: it may be a word of another family's");

@@ -72,6 +72,18 @@ static int prove_ledger(struct store *s, struct proof *p, struct lk_error *err)
 	return rc;
 }
 
+/* The store says of a file what it would say of its own. */
+static int file_named(const char *file, struct lk_error *err)
+{
+	char why[sizeof(err->text)];
+
+	(void)snprintf(why, sizeof(why), "%s", err->text);
+	return strncmp(why, file, strlen(file)) == 0
+		       ? err->code
+		       : lk_fail(err, err->code, "%s is no copy of a store that can be read: %s",
+				 file, why);
+}
+
 /* 0: looked at whole, whatever was found; negative: could not be. */
 static int prove(const char *file, bool ledger_only, struct proof *p, struct lk_error *err)
 {
@@ -90,7 +102,7 @@ static int prove(const char *file, bool ledger_only, struct proof *p, struct lk_
 		rc = prove_ledger(s, p, err);
 	store_close(s);
 	progress_end();
-	return rc;
+	return rc < 0 ? file_named(file, err) : rc;
 }
 
 static void put_number(struct lk_bytes *out, const char *key, int64_t value)
@@ -363,23 +375,34 @@ static int prove_sound(const char *file, const struct ledger_head *known, struct
 	return rc;
 }
 
-/* Under another name until it is proved. */
-static int bring_home(const struct made *m, const char *to, struct proof *p, struct lk_error *err)
+/* Under another name until it is proved. It is made before the daemon is asked: a place where nothing can be put is told
+ * at once, and not after hours of copying. */
+static int part_make(const char *to, char part[PATH_MAX], struct lk_error *err)
 {
-	char part[PATH_MAX];
-	int rc;
+	int fd;
 
-	if (snprintf(part, sizeof(part), "%s.part", to) >= (int)sizeof(part))
+	if (access(to, F_OK) == 0)
+		return lk_fail(err, LK_ECONFIG, "%s is there already", to);
+	if (snprintf(part, PATH_MAX, "%s.part", to) >= PATH_MAX)
 		return lk_fail(err, LK_ECONFIG, "%s: the name is too long", to);
-	rc = copy_file(m->file, part, err);
+	fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return copy_failed(err, "cannot be made", part);
+	(void)close(fd);
+	return 0;
+}
+
+static int bring_home(const struct made *m, const char *part, const char *to, struct proof *p,
+		      struct lk_error *err)
+{
+	int rc = copy_file(m->file, part, err);
+
 	if (rc == 0)
 		rc = prove_sound(part, &m->head, p, err);
 	if (rc == 0 && rename(part, to) != 0)
 		rc = copy_failed(err, "cannot be given its name", to);
 	if (rc == 0)
 		rc = folder_sync(to, err);
-	if (rc < 0)
-		(void)unlink(part);
 	return rc;
 }
 
@@ -403,6 +426,22 @@ static int tell_verified(struct lk_asker *asker, const struct made *m, const cha
 	rc = ctl_asker_ask(asker, "backup-verified", &arguments, heard_nothing, NULL, err);
 	lk_bytes_free(&arguments);
 	return rc;
+}
+
+/* What nobody could put anywhere is no backup, and the daemon need not keep its copy. */
+static void give_up(struct lk_asker *asker, int64_t number)
+{
+	struct lk_bytes arguments = { 0 };
+	struct lk_error err;
+
+	if (number == 0)
+		return;
+	lk_put_map(&arguments, 1);
+	put_number(&arguments, "backup", number);
+	if (ctl_asker_ask(asker, "backup-forget", &arguments, heard_nothing, NULL, &err) < 0)
+		(void)options_complain(&ctl_tool, "the daemon's copy stays where it is: %s",
+				       err.text);
+	lk_bytes_free(&arguments);
 }
 
 static void print_backup(const struct made *m, const char *place, const struct proof *p)
@@ -430,20 +469,23 @@ static int backup(const struct ctl_command *command, char *const *arguments)
 	struct made m = { 0 };
 	struct lk_error err;
 	struct proof p = { 0 };
-	int rc;
+	char part[PATH_MAX];
+	int rc = part_make(arguments[0], part, &err);
 
-	if (access(arguments[0], F_OK) == 0)
-		return options_complain(&ctl_tool, "%s is there already", arguments[0]);
+	if (rc < 0)
+		return ctl_status(rc, &err);
 	lk_put_map(&nothing, 0);
 	rc = ctl_asker_open(command->key, &asker, &err);
 	if (rc == 0)
 		rc = ctl_asker_ask(asker, command->verb, &nothing, note_made, &m, &err);
-	if (rc == 0)
-		rc = bring_home(&m, arguments[0], &p, &err);
+	if (rc == 0 && (rc = bring_home(&m, part, arguments[0], &p, &err)) < 0)
+		give_up(asker, m.number);
 	if (rc == 0)
 		rc = tell_verified(asker, &m, arguments[0], &err);
 	if (rc == 0)
 		print_backup(&m, arguments[0], &p);
+	else
+		(void)unlink(part);
 	lk_bytes_free(&nothing);
 	lk_asker_destroy(asker);
 	return ctl_status(rc, &err);

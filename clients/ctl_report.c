@@ -193,6 +193,7 @@ static int policy_find(struct policy *out, struct lk_error *err)
 static int report(const struct ctl_command *command, char *const *arguments)
 {
 	static struct policy policy;
+	static struct zone zone;
 	char state[PLACE_PATH], path[PLACE_PATH + 16];
 	struct report_order order = { .state_db = path, .policy = &policy, .tick = tick };
 	struct report r;
@@ -201,7 +202,9 @@ static int report(const struct ctl_command *command, char *const *arguments)
 
 	(void)command;
 	(void)arguments;
-	if (policy_find(&policy, &err) < 0)
+	if (ctl_settings.csv + ctl_settings.json + (ctl_settings.html != NULL) > 1)
+		return options_complain(&ctl_tool, "--csv, --json, --html: say one of them");
+	if (policy_find(&policy, &err) < 0 || zone_read(ctl_settings.timezone, &zone, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
 	(void)setenv("TZ", ctl_settings.timezone, 1);
 	tzset();

@@ -92,7 +92,7 @@ static void help_add(const struct ctl_command *c)
 	(void)snprintf(words, sizeof(words), "%s %s", c->words,
 		       c->arguments != NULL ? c->arguments : "");
 	(void)snprintf(purpose + len, sizeof(purpose) - len, "\n  %-*s%s %s", COMMAND_COLUMN, words,
-		       strlen(words) > COMMAND_COLUMN ? "\n                          " : "",
+		       strlen(words) >= COMMAND_COLUMN ? "\n                          " : "",
 		       c->help);
 }
 
@@ -142,14 +142,41 @@ static bool arguments_suit(const struct ctl_command *c, int n)
 	return n >= least && n <= most;
 }
 
+/* The words that may follow the first, where it begins a command of two. */
+static void seconds_list(const char *first, char *out, size_t room)
+{
+	size_t len = strlen(first);
+
+	out[0] = '\0';
+	for (size_t g = 0; g < GROUPS_N; g++)
+		for (size_t i = 0; i < groups[g]->n; i++) {
+			const char *words = groups[g]->commands[i].words;
+			size_t at = strlen(out);
+
+			if (strncmp(words, first, len) == 0 && words[len] == ' ')
+				(void)snprintf(out + at, room - at, "%s%s", at > 0 ? ", " : "",
+					       words + len + 1);
+		}
+}
+
+static int complain_unknown(const char *first)
+{
+	char seconds[200];
+
+	seconds_list(first, seconds, sizeof(seconds));
+	if (seconds[0] == '\0')
+		return options_complain(&ctl_tool, "there is no command '%s'; try --help", first);
+	return options_complain(&ctl_tool, "'%s' is followed by one of: %s; try --help", first,
+				seconds);
+}
+
 static int run(int n, char *const *words)
 {
 	int own = 0;
 	const struct ctl_command *c = command_find(n, words, &own);
 
 	if (c == NULL)
-		return options_complain(&ctl_tool, "there is no command '%s'; try --help",
-					words[0]);
+		return complain_unknown(words[0]);
 	if (!arguments_suit(c, n - own))
 		return options_complain(&ctl_tool, "'%s' takes %s; try --help", c->words,
 					c->arguments != NULL ? c->arguments : "no argument");
@@ -164,6 +191,8 @@ int main(int argc, char **argv)
 	status = options_parse(&ctl_tool, argc, argv, &first);
 	if (status >= 0)
 		return status;
+	if (ctl_settings.timeout == 0)
+		return options_complain(&ctl_tool, "--timeout: 1 second or more");
 	if (first == argc)
 		return options_complain(&ctl_tool,
 					"what is to be done? Try 'linkages-ctl status', or --help");

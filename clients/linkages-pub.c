@@ -597,7 +597,7 @@ static void result_print(struct run *r)
 		       (long long)r->read, (long long)r->appended, (long long)r->repeated,
 		       (long long)r->refused);
 	output_word(&r->out, text);
-	if (r->outbox != NULL) {
+	if (r->outbox != NULL && r->publisher != NULL) {
 		(void)snprintf(text, sizeof(text), "; %lld of %lld in the outbox acknowledged",
 			       (long long)r->before.acked, (long long)r->before.last);
 		output_word(&r->out, waiting > 0 ? text : "; all acknowledged");

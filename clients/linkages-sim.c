@@ -310,7 +310,7 @@ int main(int argc, char **argv)
 		.rows_n = sizeof(rows) / sizeof(rows[0]),
 		.notes =
 			"FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
-			"2 where it could not run.",
+			"2 where it could not run.\n",
 	};
 	static struct policy policy;
 	struct lk_error err;
@@ -323,6 +323,9 @@ int main(int argc, char **argv)
 					check ? "the stories to check" : "one story");
 	if (policy_load(policy_path, &policy, &err) < 0)
 		return options_complain(&tool, "%s", err.text);
-	return check ? check_files(&policy, argv + first, argc - first)
+	done = check ? check_files(&policy, argv + first, argc - first)
 		     : play_file(&tool, &policy, argv[first]);
+	return fflush(stdout) == 0 && ferror(stdout) == 0
+		       ? done
+		       : options_complain(&tool, "cannot write any more");
 }

@@ -304,6 +304,14 @@ static int store_open(struct run *r)
 			: lk_inbox_store_open(settings.no_store ? NULL : store, &r->store, &r->err);
 }
 
+static bool is_named(const struct run *r, const char *worker)
+{
+	for (size_t i = 0; i < r->workers_n; i++)
+		if (strcmp(r->workers[i], worker) == 0)
+			return true;
+	return false;
+}
+
 static int answer_prepare(struct run *r)
 {
 	static char worker[65];
@@ -311,6 +319,11 @@ static int answer_prepare(struct run *r)
 	int found = lk_inbox_store_find(r->store, lk_text_of(settings.answer), r->answer, worker,
 					&r->err);
 
+	if (found == 1 && !is_named(r, worker))
+		return lk_fail(
+			&r->err, LK_ECONFIG,
+			"%.8s was told to %s: only who was told can answer; name that worker",
+			r->answer, worker);
 	if (found == 1) {
 		r->workers = found_worker;
 		r->workers_n = 1;

@@ -128,14 +128,12 @@ int options_parse(const struct tool *tool, int argc, char **argv, int *first)
 	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct option_row *row = row_find(tool, code);
 
-		if (code == LONG_HELP || code == 'h') {
+		if (code == LONG_HELP || code == 'h')
 			help_print(tool);
-			return TOOL_OK;
-		}
-		if (code == LONG_VERSION) {
+		if (code == LONG_VERSION)
 			printf("%s %s\n", tool->name, lk_version());
-			return TOOL_OK;
-		}
+		if (code == LONG_HELP || code == 'h' || code == LONG_VERSION)
+			return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
 		if (row == NULL) {
 			(void)fprintf(stderr, "Try '%s --help'.\n", tool->name);
 			return TOOL_FAILED;

@@ -234,8 +234,10 @@ static int project_step(struct turn_expunging *x)
 	return 1;
 }
 
+/* A copy of the store that nobody has come for holds the family, too. */
 static int flush_step(struct turn_expunging *x)
 {
+	store_backup_drop(x->t->store);
 	int rc = store_flush(x->t->store, x->err);
 	return rc < 0 ? rc : store_overwrite(x->t->store, false, x->err);
 }

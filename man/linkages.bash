@@ -31,7 +31,7 @@ _linkages()
 			words=$(_linkages_options "$program")
 		elif [[ ${program##*/} == linkages-ctl && $COMP_CWORD -eq 1 ]]; then
 			words='init clients keygen status sources sessions workers policy clock reload stop dead-letters
-				ledger scrub backup restore rebuild prune expunge hold report family why why-not plan'
+				ledger scrub backup restore rebuild prune expunge hold report export family why why-not plan'
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")
 			return

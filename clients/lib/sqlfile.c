@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int fault_of(int rc)
@@ -167,6 +168,19 @@ static int sqlfile_settle_in(sqlite3 *db, const char *path, const struct sqlfile
 	return sqlfile_run(db, "PRAGMA synchronous=FULL", err);
 }
 
+/* What could not be opened has no name that SQLite knows. */
+static int open_failed(sqlite3 *db, const char *path, struct lk_error *err)
+{
+	int code = fault_of(sqlite3_extended_errcode(db)), why = sqlite3_system_errno(db);
+	struct stat st;
+
+	if (path != NULL && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		why = EISDIR;
+	return lk_fail(err, code, "%s: cannot open it: %s",
+		       path != NULL ? path : "a store in memory",
+		       why != 0 ? strerror(why) : sqlite3_errmsg(db));
+}
+
 int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create, sqlite3 **out,
 		 struct lk_error *err)
 {
@@ -183,7 +197,7 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 	if (sqlite3_open_v2(path != NULL ? path : ":memory:", &db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
-		code = sqlfile_fail(db, err, "cannot open it");
+		code = open_failed(db, path, err);
 	if (code == 0)
 		code = sqlfile_settle_in(db, path, kind, create, err);
 	if (code < 0) {

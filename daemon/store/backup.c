@@ -61,6 +61,17 @@ static int copy_open(struct store_backup *b, struct lk_error *err)
 		       : store_fault(b->store, b->copy, sqlite3_errcode(b->copy), "backup", err);
 }
 
+void store_backup_drop(const struct store *s)
+{
+	static const char *const copies[] = { COPY, COPY_PART };
+	char path[4096];
+
+	for (size_t i = 0; s->directory != NULL && i < sizeof(copies) / sizeof(copies[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", s->directory, copies[i]);
+		(void)disk_remove(path);
+	}
+}
+
 int store_backup_begin(struct store *s, struct store_backup **out, struct lk_error *err)
 {
 	struct store_backup *b;
@@ -75,7 +86,7 @@ int store_backup_begin(struct store *s, struct store_backup **out, struct lk_err
 	b->bite = PAGES_FIRST;
 	(void)snprintf(b->part, sizeof(b->part), "%s/" COPY_PART, s->directory);
 	(void)snprintf(b->place, sizeof(b->place), "%s/" COPY, s->directory);
-	(void)disk_remove(b->place);
+	store_backup_drop(s);
 	if ((rc = copy_open(b, err)) < 0) {
 		store_backup_end(b);
 		return rc;
@@ -185,17 +196,27 @@ void store_backup_end(struct store_backup *b)
 
 /* ---- The list -------------------------------------------------------------------------------- */
 
+/* The one copy beside the store is of the newest backup; an older one's tool must not take it from that one's. */
+static void copy_drop(const struct store *s, bool is_newest)
+{
+	char path[4096];
+
+	if (s->directory == NULL || !is_newest)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/" COPY, s->directory);
+	(void)disk_remove(path);
+}
+
 static int verified(struct store *s, int64_t number, struct lk_text place, lk_instant at,
-		    struct lk_error *err)
+		    int64_t *is_newest, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_backup_verified);
-	int64_t found;
 	int rc;
 
 	bind_int(&q, number);
 	bind_text(&q, place);
 	bind_int(&q, at);
-	if ((rc = query_number(&q, &found, err)) < 0)
+	if ((rc = query_number(&q, is_newest, err)) < 0)
 		return rc;
 	if (rc == 0)
 		return lk_fail(err, LK_ENOTFOUND, "there is no backup %lld", (long long)number);
@@ -208,22 +229,19 @@ static int verified(struct store *s, int64_t number, struct lk_text place, lk_in
 int store_backup_verified(struct store *s, int64_t number, struct lk_text place, lk_instant at,
 			  struct lk_error *err)
 {
-	char path[4096];
+	int64_t is_newest = 0;
 	int rc = store_begin(s, err);
 
 	if (rc == 0)
-		rc = store_end(s, verified(s, number, place, at, err), err);
-	if (rc < 0 || s->directory == NULL)
-		return rc;
-	(void)snprintf(path, sizeof(path), "%s/" COPY, s->directory);
-	(void)disk_remove(path);
-	return 0;
+		rc = store_end(s, verified(s, number, place, at, &is_newest, err), err);
+	if (rc == 0)
+		copy_drop(s, is_newest != 0);
+	return rc;
 }
 
-static int forget(struct store *s, int64_t number, struct lk_error *err)
+static int forget(struct store *s, int64_t number, int64_t *is_newest, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_backup_drop_streams);
-	int64_t found;
 	int rc;
 
 	bind_int(&q, number);
@@ -231,16 +249,21 @@ static int forget(struct store *s, int64_t number, struct lk_error *err)
 		return rc;
 	q = query_begin(s, SQL_backup_drop);
 	bind_int(&q, number);
-	if ((rc = query_number(&q, &found, err)) != 0)
+	if ((rc = query_number(&q, is_newest, err)) != 0)
 		return rc < 0 ? rc : 0;
 	return lk_fail(err, LK_ENOTFOUND, "there is no backup %lld", (long long)number);
 }
 
 int store_backup_forget(struct store *s, int64_t number, struct lk_error *err)
 {
+	int64_t is_newest = 0;
 	int rc = store_begin(s, err);
 
-	return rc < 0 ? rc : store_end(s, forget(s, number, err), err);
+	if (rc == 0)
+		rc = store_end(s, forget(s, number, &is_newest, err), err);
+	if (rc == 0)
+		copy_drop(s, is_newest != 0);
+	return rc;
 }
 
 int store_backups(struct store *s, backup_visitor *visit, void *context, struct lk_error *err)

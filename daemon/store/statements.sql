@@ -328,7 +328,7 @@ INSERT INTO backup (made_at, position, ledger) VALUES (?1, ?2, ?3)
 -- name: backup_streams
 INSERT INTO backup_stream (backup, stream, upto) SELECT ?1, ref, next - 1 FROM stream WHERE next > 1
 -- name: backup_verified
-UPDATE backup SET place = ?2, verified_at = ?3 WHERE number = ?1 RETURNING number
+UPDATE backup SET place = ?2, verified_at = ?3 WHERE number = ?1 RETURNING number >= (SELECT max(number) FROM backup)
 -- name: backup_safe
 UPDATE stream SET safe = max(safe, (SELECT upto FROM backup_stream WHERE backup = ?1 AND stream = ref))
 WHERE ref IN (SELECT stream FROM backup_stream WHERE backup = ?1)
@@ -337,7 +337,7 @@ SELECT number, made_at, position, ledger, place, verified_at FROM backup WHERE n
 -- name: backup_drop_streams
 DELETE FROM backup_stream WHERE backup = ?1
 -- name: backup_drop
-DELETE FROM backup WHERE number = ?1 RETURNING number
+DELETE FROM backup WHERE number = ?1 RETURNING ?1 >= coalesce((SELECT max(number) FROM backup), 0)
 
 -- name: identity_renew
 UPDATE identity SET store = ?1 WHERE one = 1

@@ -454,11 +454,13 @@ int store_backup_finish(struct store_backup *backup, lk_instant now, struct stor
 			struct lk_error *err) LK_MUST_CHECK;
 void store_backup_end(struct store_backup *backup); /* NULL-safe; a copy that is not finished is removed */
 /* The copy was moved to `place` and proved sound: what is in it may be forgotten by the outboxes. The file beside the
- * store is removed. LK_ENOTFOUND: there is no such backup. Begins and commits a transaction. */
+ * store is removed, unless it is of a newer one. LK_ENOTFOUND: there is no such backup. Begins and commits a transaction. */
 int store_backup_verified(struct store *s, int64_t number, struct lk_text place, lk_instant at,
 			  struct lk_error *err) LK_MUST_CHECK;
-/* It is kept nowhere any more. Begins and commits a transaction. */
+/* It is kept nowhere any more, and a copy of it that nobody has come for is removed. Begins and commits a transaction. */
 int store_backup_forget(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
+/* Removes a copy beside the store that nobody has come for, whole or in part. Not while one is being made. */
+void store_backup_drop(const struct store *s);
 typedef int backup_visitor(void *context, const struct stored_backup *backup);
 int store_backups(struct store *s, backup_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
 

@@ -73,6 +73,13 @@ def commands(said):
     return made + ".El\n"
 
 
+def commands_lost(said):
+    """Lines of the help that the page would leave out: words and explanation need two blanks between them."""
+    made = commands(said)
+    return [line for line in re.findall(r"^  ([a-z].*)$", section(said, "Commands"), re.M)
+            if ".It Cm " + re.match(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?(?= |$)", line)[0].strip() not in made]
+
+
 def literal(said, name):
     lines = [plain(line[2:] if line.startswith("  ") else line) for line in section(said, name).splitlines() if line.strip()]
     return ".Bd -literal\n" + "".join(line + "\n" for line in lines) + ".Ed\n"
@@ -141,6 +148,7 @@ def check_program(program, number):
     offences = [f"man/{name}: has no part '{part}'" for part in ("options", "status") if part not in made]
     if remade(page, said) != page:
         offences.append(f"man/{name} is not what the program says of itself: run tests/lint/man.py --write")
+    offences += [f"{program} --help: the page cannot tell words from explanation: {line}" for line in commands_lost(said)]
     return offences + mandoc(path)
 
 
@@ -163,6 +171,8 @@ def prove():
     page = '.\\" made options\n' + options(said) + '.\\" end\n'
     assert remade(page, said) == page and ".It Fl f Ar N , Fl -follow Ar N\n" in page, page
     assert remade(page, said.replace("--follow", "--fallow")) != page, "an option that changed is not noticed"
+    said = "Usage: x\n\nCommands:\n  look FILE    at a file\n  look-up WORD in a book\n\nOptions:\n"
+    assert [line.split()[0] for line in commands_lost(said)] == ["look-up"], "a command left out is not noticed"
     assert keys_missing(".It Ic clock\n", ["clock", "keys.server"]) == ["keys.server"], "a key left out is not noticed"
     assert "keys.server" in config_keys() and "revoked" in client_keys(), "the keys are not found in the sources"
 

@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -109,6 +110,22 @@ class Keep(unittest.TestCase):
         self.ctl("backup", "forget", "1")
         self.assertIn("no backups", self.ctl("backup", "list"))
         self.ctl("backup", "forget", "1", status=1)
+
+    def test_a_backup_that_can_be_put_nowhere(self):
+        """It is told before anything is copied; and one that fails on the way leaves no copy of everything behind."""
+        self.publish((0, 0.3))
+        self.assertIn("nowhere/one.db.part: cannot be made: No such file",
+                      self.ctl("backup", self.path("nowhere/one.db"), status=2))
+        os.symlink("/dev/full", self.path("full.db.part"))
+        self.assertIn("full.db.part: cannot be made", self.ctl("backup", self.path("full.db"), status=2))
+        resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))  # of the tool
+        try:
+            self.assertIn("short.db.part: cannot be written", self.ctl("backup", self.path("short.db"), status=2))
+        finally:
+            resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.assertIn("no backups", self.ctl("backup", "list"))
+        self.assertEqual([n for n in os.listdir(self.daemon.path("state")) if n.startswith("backup.db")], [])
+        self.assertFalse(os.path.exists(self.path("short.db.part")))
 
     def test_restore_drill(self):
         self.publish((0, 0.5))
@@ -367,6 +384,27 @@ class Keep(unittest.TestCase):
         self.assertEqual(self.holders(words), [])
         self.daemon.start()
         self.comes_back_to_nothing(cws, words)
+
+    def test_nobody_answers_in_anothers_name(self):
+        """Though one store keeps the mailboxes of both."""
+        self.publish((0, 0.5))
+        notice = self.take_in()[0]
+        other = next(w for w in self.workers if w != notice["to"])
+        words = ("--answer", notice["id"], "--store", self.path("inbox"))
+        self.assertIn(f"was told to {notice['to']}",
+                      self.run_tool("linkages-sub", *words, other, key="district", lane="inbox", status=2))
+        self.assertIn(f"answered by {notice['to']}",
+                      self.run_tool("linkages-sub", *words, other, notice["to"], key="district", lane="inbox"))
+
+    def test_copies_beside_the_store_hold_a_family_too(self):
+        """One that nobody came for goes with the family; an older store is a person's to destroy, and is named."""
+        self.publish((0, 1))
+        cws, aid = self.a_mutual_family()
+        for name in ("backup.db", "linkages.db.before-1790000000"):
+            shutil.copy(self.path("look.db"), self.state(name))
+        case = ("--agency", "cws", "--purpose", "order 12-4", "--state", self.daemon.path("state"), "--yes")
+        self.assertIn("occurrences", self.ctl(*case, "expunge", cws, key="auditor", status=1))
+        self.assertEqual(self.holders([cws, aid]), ["linkages.db.before-1790000000"])
 
     def refuse_link(self, events, aid, cws):
         """Somebody said of another family that the case is none of it."""

@@ -84,6 +84,34 @@ class Mistakes(unittest.TestCase):
 
     def test_a_word_that_is_no_command(self):
         self.said("there is no command 'stauts'", "linkages-ctl", "stauts")
+        self.said("'hold' is followed by one of: add, release, list", "linkages-ctl", "hold")
+
+    def test_a_value_that_is_none_is_refused_before_anybody_is_asked(self):
+        case = ("--agency", "foo", "--purpose", "order 1")
+        self.said("'foo' is no agency", "linkages-ctl", *case, "expunge", "1")
+        self.said("'foo' is no agency", "linkages-ctl", *case, "family", "1")
+        self.said("--timeout: 1 second or more", "linkages-ctl", "--timeout", "0", "status")
+        self.said("Foo/Bar", "linkages-ctl", "--timezone", "Foo/Bar", "report")
+        self.said("say one of them", "linkages-ctl", "--json", "--csv", "report")
+
+    def test_a_file_is_named_as_it_was_given(self):
+        self.said(f"{self.folder}: cannot open it: Is a directory", "linkages-pub", "--outbox", self.folder, text="{}\n")
+        self.said(f"{self.folder} is no copy of a store", "linkages-ctl", "ledger", "verify", self.folder)
+        self.said(f"{self.path('ours.pub')} is no copy of a store", "linkages-ctl", "ledger", "verify", self.path("ours.pub"))
+        self.said(f"cannot read {self.folder}: Is a directory", "linkages-ctl", "policy", "check", self.folder)
+
+    def test_what_was_not_sent_is_not_called_acknowledged(self):
+        event = '{"specversion":"1.0","id":"1","source":"calsaws","type":"case.closed","subject":"1"}\n'
+        status, out, err = self.run_tool("linkages-pub", text=event)
+        self.assertEqual(status, 2, err)
+        self.assertNotIn("acknowledged", out)
+
+    def test_what_cannot_be_written_is_no_success(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            for words in (["linkages-sim", os.path.join(harness.ROOT, "tests/scenarios/06-two-places.ndjson")],
+                          ["linkages-ctl", "--help"], ["linkages-sub", "--version"]):
+                run = subprocess.run([harness.program(words[0]), *words[1:]], stdout=full, stderr=subprocess.DEVNULL, check=False)
+                self.assertEqual(run.returncode, 2, words)
 
 
 class Terminal(unittest.TestCase):

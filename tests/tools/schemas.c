@@ -807,7 +807,7 @@ int main(int argc, char **argv)
 {
 	char folder[4000];
 
-	if (argc != 2) {
+	if (argc != 2 || argv[1][0] == '-') {
 		fprintf(stderr, "usage: linkages-schemas FOLDER\n");
 		return 2;
 	}
