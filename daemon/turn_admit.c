@@ -18,7 +18,8 @@ struct admission {
 	lk_instant now;
 	struct turn_verdict *verdict;
 	struct lk_error *err;
-	struct lk_bytes canonical;
+	struct lk_bytes rewritten; /* the canonical form, where it came in another */
+	struct lk_span canonical;
 	struct lk_event event;
 	uint8_t digest[LK_DIGEST]; /* of what it says: digest_of() */
 	bool has_digest;
@@ -115,6 +116,19 @@ static int refuse_expunged(struct admission *a)
 	return refuse(a, LK_FORBIDDEN, "subject", "this case was expunged on order");
 }
 
+/* Which it is in already, mostly. */
+static int canonical_form(struct admission *a)
+{
+	const struct turn_event *in = a->in;
+	a->canonical = lk_span_of(in->bytes, in->len);
+	if (a->event.is_canonical)
+		return 0;
+	if (lk_wire_canonical(in->bytes, in->len, &a->rewritten) < 0)
+		return LK_EMEMORY;
+	a->canonical = lk_span_of(a->rewritten.at, a->rewritten.len);
+	return 0;
+}
+
 static int read_event(struct admission *a)
 {
 	const struct turn_event *in = a->in;
@@ -124,7 +138,7 @@ static int read_event(struct admission *a)
 		a->verdict->outcome = TURN_REFUSED;
 		return digest_refused(a);
 	}
-	if (lk_wire_canonical(in->bytes, in->len, &a->canonical) < 0 || a->canonical.failed)
+	if (canonical_form(a) < 0)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
 	if (names_expunged(a))
 		return refuse_expunged(a);
@@ -545,6 +559,6 @@ int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct tu
 			turn_heard(t, a.event.source, now);
 		rc = admit_placed(&a, rc == 0);
 	}
-	lk_bytes_free(&a.canonical);
+	lk_bytes_free(&a.rewritten);
 	return rc;
 }

@@ -8,26 +8,27 @@
 #include <linkages/notice.h>
 
 #include <assert.h>
+#include <string.h>
 
-static const char *word_at(const char *const *words, int count, int code)
+static const char *word_at(const struct lk_text *words, int count, int code)
 {
-	return code >= 0 && code < count ? words[code] : NULL;
+	return code >= 0 && code < count ? words[code].at : NULL;
 }
 
-static int code_of(const char *const *words, int count, struct lk_text word)
+static int code_of(const struct lk_text *words, int count, struct lk_text word)
 {
 	if (word.at == NULL)
 		return LK_NO_CODE;
 	for (int code = 0; code < count; code++) {
-		if (lk_text_says(word, words[code]))
+		if (words[code].len == word.len && memcmp(words[code].at, word.at, word.len) == 0)
 			return code;
 	}
 	return LK_NO_CODE;
 }
 
-#define WORD(name, word) word,
+#define WORD(name, word) { word, sizeof(word) - 1 },
 #define DEFINE_CODES(tag, list) \
-	static const char *const tag##_words[] = { list(WORD) }; \
+	static const struct lk_text tag##_words[] = { list(WORD) }; \
 	const char *lk_##tag##_word(int code) \
 	{ \
 		return word_at(tag##_words, lk_##tag##_count, code); \
@@ -41,7 +42,7 @@ LK_CODE_LISTS(DEFINE_CODES)
 LK_NOTICE_CODE_LISTS(DEFINE_CODES)
 DEFINE_CODES(refusal, LK_REFUSALS)
 
-#define EVENT_WORD(name, tag, word) word,
+#define EVENT_WORD(name, tag, word) WORD(name, word)
 #define EVENT_TYPE_WORDS(C) LK_EVENT_TYPES(EVENT_WORD)
 DEFINE_CODES(event_type, EVENT_TYPE_WORDS)
 

@@ -142,6 +142,7 @@ int lk_event_decode(const void *bytes, size_t len, lk_agency_of *agency_of, void
 	if (envelope_read(&reader, lk_span_of(bytes, len), &envelope) < 0)
 		return LK_EREFUSED;
 	envelope_keep(&envelope, reader.agency, out);
+	out->is_canonical = scan.canonical;
 	if (data_read(&reader, envelope.data, out) < 0)
 		return refuse_under(why, "data");
 	return 0;

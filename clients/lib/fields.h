@@ -198,7 +198,7 @@ static inline const void *field_of(const struct field *f, const void *object)
 	return (const char *)object + f->offset;
 }
 
-/* One text of min..max characters; one text of a list with its own limits. */
+/* One text of min..max characters, min 0 or 1; one text of a list with its own limits. */
 int text_read(struct reader *r, struct lk_span value, int64_t min, int64_t max,
 	      struct lk_text *out) LK_MUST_CHECK;
 /* One text of letters, digits and the given marks, as well. */

@@ -6,6 +6,7 @@
 #include "fields.h"
 
 #include <string.h>
+#include <threads.h>
 
 FIELD_TABLE(other_fields, struct lk_other, FIELDS_other)
 FIELD_TABLE(member_fields, struct lk_member, FIELDS_member)
@@ -299,10 +300,20 @@ static bool proposals_given(const struct field *f, const void *object)
 const struct kind kind_proposals = { proposals_read, proposals_write, proposals_clear,
 				     proposals_given };
 
+/* As of a notice (notice.c): copied, not cleared row by row. */
+static struct lk_about absent;
+
+static void absent_make(void)
+{
+	fields_clear(about_fields(), &absent);
+}
+
 void lk_about_clear(struct lk_about *about)
 {
-	memset(about, 0, sizeof(*about));
-	fields_clear(about_fields(), about);
+	static once_flag once = ONCE_FLAG_INIT;
+
+	call_once(&once, absent_make);
+	*about = absent;
 }
 
 static int about_read(struct reader *r, const struct field *f, struct lk_span value, void *object)

@@ -7,13 +7,24 @@
 #include "fields.h"
 
 #include <string.h>
+#include <threads.h>
 
 FIELD_TABLE(notice_fields, struct lk_notice, FIELDS_notice)
 
+/* Every notice begins as a copy of it. */
+static struct lk_notice absent;
+
+static void absent_make(void)
+{
+	fields_clear(notice_fields(), &absent);
+}
+
 void lk_notice_clear(struct lk_notice *notice)
 {
-	memset(notice, 0, sizeof(*notice));
-	fields_clear(notice_fields(), notice);
+	static once_flag once = ONCE_FLAG_INIT;
+
+	call_once(&once, absent_make);
+	*notice = absent;
 }
 
 void lk_notice_reduce(struct lk_notice *notice)

@@ -5,7 +5,7 @@
  * depth, number, claimed lengths, exact end, kinds, ranges, UTF-8, unique keys. Nothing read is
  * copied, and nothing is allocated but for a map of more than 512 unsorted keys.
  *
- * Writing is msgpack-c's, but for the heads of texts, which are most of it. Reading is a cursor over scanned bytes and not msgpack-c's object tree:
+ * Writing is msgpack-c's, but for texts and for what is one byte long, which are most of it. Reading is a cursor over scanned bytes and not msgpack-c's object tree:
  * that tree allocates for every message, in proportion to what the bytes claim, while decoded
  * values here borrow from the bytes anyway.
  */
@@ -651,19 +651,36 @@ static msgpack_packer packer_of(struct lk_bytes *b)
 	return (msgpack_packer){ .data = b, .callback = packer_write };
 }
 
+/* A value, or a head, of one byte. */
+static void put_byte(struct lk_bytes *b, unsigned value)
+{
+	uint8_t byte = (uint8_t)value;
+
+	if (!b->failed && b->room > b->len)
+		b->at[b->len++] = byte;
+	else
+		lk_bytes_add(b, &byte, 1);
+}
+
 /* What msgpack-c returns repeats b->failed, which the caller asks once at the end. */
 void lk_put_map(struct lk_bytes *b, uint32_t n)
 {
 	msgpack_packer packer = packer_of(b);
 
-	msgpack_pack_map(&packer, n);
+	if (n < 16)
+		put_byte(b, 0x80 | n);
+	else
+		msgpack_pack_map(&packer, n);
 }
 
 void lk_put_array(struct lk_bytes *b, uint32_t n)
 {
 	msgpack_packer packer = packer_of(b);
 
-	msgpack_pack_array(&packer, n);
+	if (n < 16)
+		put_byte(b, 0x90 | n);
+	else
+		msgpack_pack_array(&packer, n);
 }
 
 /* The head of a text, by its length: most of what is written is texts. */
@@ -693,10 +710,10 @@ void lk_put_text(struct lk_bytes *b, struct lk_text text)
 		lk_put_nil(b);
 		return;
 	}
-	if (!b->failed && text.len < 32 && b->room - b->len > text.len) {
-		b->at[b->len] = (uint8_t)(0xa0 | text.len);
-		memcpy(b->at + b->len + 1, text.at, text.len);
-		b->len += 1 + (size_t)text.len;
+	if (!b->failed && b->room - b->len >= sizeof(head) + text.len) {
+		b->len += text_head(text.len, b->at + b->len);
+		memcpy(b->at + b->len, text.at, text.len);
+		b->len += text.len;
 		return;
 	}
 	lk_bytes_add(b, head, text_head(text.len, head));
@@ -712,24 +729,20 @@ void lk_put_int(struct lk_bytes *b, int64_t value)
 {
 	msgpack_packer packer = packer_of(b);
 
-	msgpack_pack_int64(&packer, value);
+	if (value >= 0 && value < 128)
+		put_byte(b, (unsigned)value);
+	else
+		msgpack_pack_int64(&packer, value);
 }
 
 void lk_put_bool(struct lk_bytes *b, bool value)
 {
-	msgpack_packer packer = packer_of(b);
-
-	if (value)
-		msgpack_pack_true(&packer);
-	else
-		msgpack_pack_false(&packer);
+	put_byte(b, value ? 0xc3 : 0xc2);
 }
 
 void lk_put_nil(struct lk_bytes *b)
 {
-	msgpack_packer packer = packer_of(b);
-
-	msgpack_pack_nil(&packer);
+	put_byte(b, 0xc0);
 }
 
 void lk_put_time(struct lk_bytes *b, struct lk_time time)

@@ -263,6 +263,7 @@ struct lk_event {
 	struct lk_time time;       /* when it happened or takes effect; 1990..2100 */
 	int64_t sequence;          /* valid where has_sequence */
 	bool has_sequence;
+	bool is_canonical;         /* decoded from bytes that are the canonical form */
 	enum lk_agency agency;     /* the source's */
 	enum lk_event_type type;
 #define LK_UNION_MEMBER(enumerator, tag, word) struct lk_##tag tag;
