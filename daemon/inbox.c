@@ -446,7 +446,7 @@ static int join(struct inbox *inbox, const struct lane_sender *from, struct inbo
 	struct stored_mailbox stored;
 	struct reader *r = &session->reader[session->n];
 	char id[LK_DIGEST_HEX];
-	int rc = turn_mailbox_open(inbox->options.turn, said->worker, &stored, err);
+	int rc = turn_mailbox_get(inbox->options.turn, said->worker, &stored, err);
 
 	if (rc < 0)
 		return rc;

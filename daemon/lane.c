@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 4096 /* a power of two; the numbers are random, so that their low bits spread */
+#define BUCKETS 4096 /* a power of two; the numbers follow each other, so that their low bits spread */
 #define ROUTE_LEN 5
 #define PARTING_MAX 256
 
@@ -45,7 +45,7 @@ int lane_route_parse(const void *id, size_t len, lane_route *out)
 
 	if (len != ROUTE_LEN || at[0] != 0)
 		return -1;
-	memcpy(out, at + 1, sizeof(*out));
+	*out = (lane_route)at[1] << 24 | (lane_route)at[2] << 16 | (lane_route)at[3] << 8 | at[4];
 	return 0;
 }
 
@@ -136,7 +136,8 @@ static int is_gone(struct lane_session *session)
  * libzmq would hand over what is meant for the first. So the connection is looked at, too. */
 static int send_out(struct lane *lane, lane_route route, struct lane_session *session)
 {
-	uint8_t id[ROUTE_LEN] = { 0 };
+	const uint8_t id[ROUTE_LEN] = { 0, (uint8_t)(route >> 24), (uint8_t)(route >> 16),
+					(uint8_t)(route >> 8), (uint8_t)route };
 	const struct zsock_part parts[] = { { id, sizeof(id) }, { lane->out.at, lane->out.len } };
 	int rc;
 
@@ -144,7 +145,6 @@ static int send_out(struct lane *lane, lane_route route, struct lane_session *se
 		metric_add(METRIC_PARTED, 1);
 		return is_gone(session);
 	}
-	memcpy(id + 1, &route, sizeof(route));
 	rc = zsock_send(lane->socket, parts, LANE_FRAMES);
 	if (session != NULL && rc == 0)
 		session->spoke_us = clock_ticks();

@@ -20,7 +20,7 @@ struct loop;
 #define LANE_PING_US (5 * LK_SECOND)
 #define LANE_SILENCE_US (15 * LK_SECOND)
 
-/* A libzmq-made routing id is a zero byte and four random ones: the four, as a number. */
+/* A libzmq-made routing id is a zero byte and a number of four, the highest byte first, that counts up from a random one. */
 typedef uint32_t lane_route;
 /* 0 and *out, or -1 for an id that the peer chose itself. */
 int lane_route_parse(const void *id, size_t len, lane_route *out) LK_MUST_CHECK;

@@ -156,7 +156,8 @@ void turn_expunge_end(struct turn_expunging *expunging); /* NULL-safe */
 
 /* ---- Workers ----------------------------------------------------------------------------------------------------- */
 
-int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
+/* As store_mailbox_get(). */
+int turn_mailbox_get(struct turn *t, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
 /* Up to `limit` notices after `after`, as they may be shown now: the decision function is asked for each, a row that
  * may not be shown is reduced, the ledger row of a catch-up is committed before the first visit.
  * `session` is absent where the rows have just been told live. Returns the number visited, or negative. */

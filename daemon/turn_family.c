@@ -196,7 +196,7 @@ static int put_said(void *context, const struct stored_notice *row)
 static int is_in_mailbox(struct turn *t, const struct tolds *told, const struct told *n,
 			 struct lk_error *err)
 {
-	struct stored_mailbox box = { .first = 1 };
+	struct stored_mailbox box;
 	int rc = store_mailbox_get(t->store, words_text(&told->words, n->worker), &box, err);
 	return rc < 0 ? rc : n->seq >= box.first;
 }

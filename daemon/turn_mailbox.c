@@ -11,20 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-int turn_mailbox_open(struct turn *t, struct lk_text worker, struct stored_mailbox *out,
-		      struct lk_error *err)
+int turn_mailbox_get(struct turn *t, struct lk_text worker, struct stored_mailbox *out,
+		     struct lk_error *err)
 {
-	int rc = store_mailbox_get(t->store, worker, out, err);
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	rc = store_begin(t->store, err);
-	if (rc < 0)
-		return rc;
-	rc = store_mailbox_open(t->store, worker, out, err);
-	if (rc >= 0)
-		return turn_commit(t, err);
-	turn_undo(t);
-	return rc;
+	return store_mailbox_get(t->store, worker, out, err);
 }
 
 int turn_receipts(struct turn *t, const struct turn_receipt *receipts, size_t n,

@@ -349,7 +349,7 @@ static int copy_body(void *context, const struct stored_notice *row)
 static bool is_pruned(const struct writing *w, struct lk_text worker, int64_t seq)
 {
 	struct stored_mailbox mailbox;
-	return store_mailbox_open(w->t->store, worker, &mailbox, w->err) >= 0 &&
+	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 &&
 	       seq < mailbox.first;
 }
 

@@ -44,6 +44,8 @@ int store_mailbox_get(struct store *s, struct lk_text worker, struct stored_mail
 	int64_t ref;
 	int rc = name_seek(s, name_of_worker(worker), &ref, err);
 
+	*out = (struct stored_mailbox){ .first = 1, .next = 1 };
+	mailbox_name(s, worker, out->id);
 	if (rc != 1)
 		return rc;
 	if ((rc = mailboxes_flush(s, err)) < 0)
@@ -57,19 +59,6 @@ int store_mailbox_get(struct store *s, struct lk_text worker, struct stored_mail
 		out->received = column_int(&q);
 	}
 	query_end(&q);
-	return rc;
-}
-
-int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out,
-		       struct lk_error *err)
-{
-	int rc = store_mailbox_get(s, worker, out, err);
-
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	if ((rc = mailbox_make(s, worker, err)) < 0)
-		return rc;
-	rc = store_mailbox_get(s, worker, out, err);
 	return rc < 0 ? rc : 0;
 }
 

@@ -269,15 +269,14 @@ int store_project_reset(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* ---- Mailboxes --------------------------------------------------------------------------------------------------- */
 
 struct stored_mailbox {
-	uint8_t id[LK_DIGEST]; /* random; new after a restore or rebuild */
+	uint8_t id[LK_DIGEST]; /* the store's own; new after a restore or rebuild */
 	int64_t first;         /* oldest seq kept */
 	int64_t next;          /* next to be given */
 	int64_t received;      /* highest seq a client has stored */
 };
-/* 1 and *out, or 0 where there is none. */
+/* Every worker has one. Its row is made with its first notice; until then it is empty and has its id already, which follows
+ * from the worker's name: so whoever comes to read writes nothing. */
 int store_mailbox_get(struct store *s, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
-/* Makes the mailbox where there is none. */
-int store_mailbox_open(struct store *s, struct lk_text worker, struct stored_mailbox *out, struct lk_error *err) LK_MUST_CHECK;
 
 /* A telling, as told, with what the decision function needs to ask again at every hand-out. */
 struct stored_notice {

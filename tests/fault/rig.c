@@ -160,7 +160,7 @@ static int open_mailboxes(struct rig *r)
 	struct stored_mailbox box;
 
 	for (int i = 0; i < HISTORY_WORKERS; i++) {
-		int rc = turn_mailbox_open(r->turn, lk_text_of(history_worker(i)), &box, &r->err);
+		int rc = turn_mailbox_get(r->turn, lk_text_of(history_worker(i)), &box, &r->err);
 
 		if (rc < 0)
 			return rc;
@@ -455,7 +455,7 @@ static void walk_mailbox(struct rig *r, const char *worker, struct lk_bytes *all
 {
 	struct stored_mailbox box = { 0 };
 	struct dense dense = { 1, all };
-	int rc = turn_mailbox_open(r->turn, lk_text_of(worker), &box, &r->err);
+	int rc = turn_mailbox_get(r->turn, lk_text_of(worker), &box, &r->err);
 
 	if (rc >= 0)
 		rc = store_notices_after(r->store, lk_text_of(worker), 0, 1 << 20, note_row, &dense,
