@@ -23,14 +23,14 @@ def unpack(body):
     return msgpack.unpackb(body, raw=False, strict_map_key=True)
 
 
-def curve_socket(context, kind, address, server_key, pair):
+def curve_socket(context, kind, address, server_key, pair, again_ms=(20, 200)):
     socket = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.CURVE_SERVERKEY, server_key)
     socket.setsockopt(zmq.CURVE_PUBLICKEY, pair[0])
     socket.setsockopt(zmq.CURVE_SECRETKEY, pair[1])
-    socket.setsockopt(zmq.RECONNECT_IVL, 20)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+    socket.setsockopt(zmq.RECONNECT_IVL, again_ms[0])
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, again_ms[1])
     socket.setsockopt(zmq.SNDHWM, 0)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.connect(address)
