@@ -54,11 +54,48 @@ static int set_revision(struct turn *t, struct lk_error *err)
 	return 0;
 }
 
+static lk_instant silent_at(const struct turn *t, const struct source_state *s)
+{
+	if (!s->source.watched || s->heard_at == LK_NO_INSTANT)
+		return LK_NO_INSTANT;
+	struct duration silence =
+		dated_on(&t->policy->feeds_silence, zone_date(&t->policy->zone, s->heard_at));
+	return s->heard_at + silence.n * LK_HOUR;
+}
+
+static bool is_silent(const struct turn *t, const struct source_state *s, lk_instant now)
+{
+	lk_instant at = silent_at(t, s);
+	return at != LK_NO_INSTANT && at <= now;
+}
+
+/* What is so from now on. */
+static void keep_silence(struct turn *t)
+{
+	for (size_t i = 0; i < t->sources_n; i++)
+		t->sources[i].was_silent = t->sources[i].is_silent;
+	memcpy(t->committed, t->revision, LK_DIGEST);
+}
+
+/* A silence whose beginning or end was rolled back is yet to begin or end. */
+static void undo_silence(struct turn *t)
+{
+	for (size_t i = 0; i < t->sources_n; i++)
+		t->sources[i].is_silent = t->sources[i].was_silent;
+	memcpy(t->revision, t->committed, LK_DIGEST);
+	t->feeds_due = true;
+}
+
+/* Who was silent when the store was left is so until heard: what that held back is to be let go then. */
 static int recall_now(struct turn *t, struct lk_error *err)
 {
 	t->now = LK_NO_INSTANT;
 	int rc = store_now_get(t->store, &t->now, recall_event, t, err);
 	t->kept_at = LK_NO_INSTANT;
+	for (size_t i = 0; rc >= 0 && i < t->sources_n; i++)
+		t->sources[i].is_silent = is_silent(t, &t->sources[i], t->now);
+	t->feeds_due = true;
+	keep_silence(t);
 	return rc < 0 ? rc : 0;
 }
 
@@ -162,6 +199,7 @@ void turn_undo(struct turn *t)
 	forget_grown(t);
 	t->answered_n = 0;
 	tally_undo(t);
+	undo_silence(t);
 	lk_bytes_clear(&t->each);
 	t->stream.source = LK_NO_TEXT;
 	t->is_told_by_events = false;
@@ -239,6 +277,7 @@ int turn_commit(struct turn *t, struct lk_error *err)
 		t->kept_at = t->now;
 	t->is_told_by_events = false;
 	t->commits++;
+	keep_silence(t);
 	homes_trim(t);
 	tell_sink(t);
 	return 0;
@@ -284,21 +323,6 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out)
 	return true;
 }
 
-static lk_instant silent_at(const struct turn *t, const struct source_state *s)
-{
-	if (!s->source.watched || s->heard_at == LK_NO_INSTANT)
-		return LK_NO_INSTANT;
-	struct duration silence =
-		dated_on(&t->policy->feeds_silence, zone_date(&t->policy->zone, s->heard_at));
-	return s->heard_at + silence.n * LK_HOUR;
-}
-
-static bool is_silent(const struct turn *t, const struct source_state *s, lk_instant now)
-{
-	lk_instant at = silent_at(t, s);
-	return at != LK_NO_INSTANT && at <= now;
-}
-
 /* A silence that ends lets go what it held back: every family is derived again, as after a change
  * of policy. */
 static int note_spoken(struct turn *t, struct lk_error *err)
@@ -313,7 +337,7 @@ static int note_spoken(struct turn *t, struct lk_error *err)
 /* Within a transaction: what has begun or ended to be silent by now. */
 static int settle_silence(struct turn *t, lk_instant now, struct lk_error *err)
 {
-	bool changed = false, spoke = false;
+	bool changed = t->feeds_due, spoke = false;
 	for (size_t i = 0; i < t->sources_n; i++) {
 		struct source_state *s = &t->sources[i];
 		bool silent = is_silent(t, s, now);
@@ -322,7 +346,10 @@ static int settle_silence(struct turn *t, lk_instant now, struct lk_error *err)
 		s->is_silent = silent;
 	}
 	int rc = spoke ? note_spoken(t, err) : 0;
-	return rc >= 0 && changed ? feeds_settle(t, now, err) : rc;
+	if (rc >= 0 && changed)
+		rc = feeds_settle(t, now, err);
+	t->feeds_due = rc < 0;
+	return rc;
 }
 
 static lk_instant next_silence(const struct turn *t)
@@ -531,14 +558,16 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 	return a.found ? gather(t, &key, 1, now, err) : feeds_settle(t, now, err);
 }
 
-/* Families derived under another revision: as many as one turn bears. The number done. */
+/* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since
+ * comes after it, in its order. The number done. */
 static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
+	lk_instant at = t->now != LK_NO_INSTANT ? t->now : now;
 	int rc =
 		store_families_behind(t->store, t->revision, t->families_most, note_due, &due, err);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
-		rc = pass_anew(t, due.ids[i], now, err);
+		rc = pass_anew(t, due.ids[i], at, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
 	t->is_behind = rc < 0 || due.n > 0;
@@ -649,7 +678,14 @@ int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
 
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err)
 {
+	const struct policy *before = t->policy;
 	t->policy = policy;
+	int rc = set_revision(t, err);
+	if (rc < 0) {
+		t->policy = before;
+		return rc;
+	}
+	keep_silence(t);
 	homes_forget(t);
-	return set_revision(t, err);
+	return 0;
 }

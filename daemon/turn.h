@@ -114,7 +114,8 @@ void turn_pass_at_most(struct turn *t, int families);
 lk_instant turn_now(const struct turn *t);
 /* The next instant at which turn_pass() has something to do. */
 lk_instant turn_next_wake(const struct turn *t);
-/* From now on this policy. Families are re-derived by the following turn_pass() calls. */
+/* From now on this policy. Families are re-derived by the following turn_pass() calls. On failure the one before stays, and
+ * this one is not borrowed. */
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err) LK_MUST_CHECK;
 
 /* One bite of what can wait: a checkpoint, some families into state.db, or a look at some rows. 1: there is more; 0: idle; negative. */

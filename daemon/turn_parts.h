@@ -44,7 +44,7 @@ struct answered {
 struct source_state {
 	struct turn_source source;
 	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
-	bool is_silent;
+	bool is_silent, was_silent; /* in this transaction; as committed */
 };
 
 struct tally {
@@ -68,7 +68,9 @@ struct turn {
 	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
 	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */
-	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back */
+	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back: in this transaction */
+	uint8_t committed[LK_DIGEST]; /* the same, as committed */
+	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	int families_most;          /* that one pass takes on */
 	bool is_behind;             /* some family was derived under another revision */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;

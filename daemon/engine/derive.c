@@ -710,7 +710,6 @@ bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact)
 	for (size_t i = 0; i < d->s->silent_n; i++) {
 		if (!spoke_of(d, d->s->silent[i], kase) || stands_told(d, fact) != NULL)
 			continue;
-		d->held = true;
 		trace_fact(d, fact, BAR_SILENT);
 		return false;
 	}

@@ -78,7 +78,6 @@ struct derivation {
 	lk_instant wake; /* next instant at which the answer may differ; LK_NO_INSTANT */
 	struct candidate *at;
 	uint32_t n, room;
-	bool held;   /* an absence rule waits for a silent source to speak */
 	bool thrifty; /* set by the caller: derive() may pass over what cannot differ from what was told */
 	bool partial; /* derive() did: candidates are news, and whatever was told follows */
 	struct settled settled; /* derive(), thrifty: for compare() to keep */

@@ -2,6 +2,7 @@
  * COMMIT, every row is looked at again before it is shown. The store is the real one, in memory. */
 #include "story.h"
 
+#include "daemon/store/internal.h"
 #include "turn.h"
 
 static const struct turn_source sources[] = {
@@ -376,6 +377,117 @@ static void a_silent_source_is_told_of_until_it_speaks(void **state)
 				      "withdrawn feed.silent calworks.liaison\n");
 }
 
+static int refuse_commit(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+/* The transaction is rolled back at its COMMIT. */
+static void a_pass_fails(struct office *o, const char *now)
+{
+	(void)sqlite3_commit_hook(o->store->db, refuse_commit, NULL);
+	assert_true(turn_pass(o->turn, story_instant(now), &o->err) < 0);
+	(void)sqlite3_commit_hook(o->store->db, NULL, NULL);
+	assert_string_equal(heard(o), "");
+}
+
+static void a_silence_is_told_of_also_where_the_first_commit_failed(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	(void)heard(o);
+	a_pass_fails(o, "2026-03-03T10:00:00-08:00");
+	assert_int_equal(pass(o, "2026-03-03T10:00:00-08:00"), 0);
+	assert_string_equal(heard(o), "new feed.silent cws.liaison\n"
+				      "new feed.silent calworks.liaison\n");
+	turn_heard(o->turn, LK_TEXT("calsaws"), story_instant("2026-03-03T10:05:00-08:00"));
+	a_pass_fails(o, "2026-03-03T10:05:00-08:00");
+	assert_int_equal(pass(o, "2026-03-03T10:05:00-08:00"), 0);
+	assert_string_equal(heard(o), "withdrawn feed.silent cws.liaison\n"
+				      "withdrawn feed.silent calworks.liaison\n");
+}
+
+/* Two silences, the first end of which failed once: also the second lets go what it held back. */
+static void what_silence_held_back_is_told_after_each_that_ends(void **state)
+{
+	struct office *o = *state;
+
+	says(o, "2026-03-02T09:00:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	says(o, "2026-03-02T09:03:00-08:00", "W-1", "worker.assigned",
+	     "{'role':'ais_worker','worker':'jones'}");
+	for (int i = 0; i < 2; i++) {
+		const char *made = i == 0 ? "2026-03-02T09:10:00-08:00"
+					  : "2026-03-10T09:10:00-07:00",
+			   *due = i == 0 ? "2026-03-06T09:00:00-08:00"
+					 : "2026-03-14T09:00:00-07:00";
+
+		says(o, made, "W-1", "referral.made",
+		     i == 0 ? "{'referral':'R-1','category':'food','to':'cws','follow_up':'2026-03-04'}"
+			    : "{'referral':'R-2','category':'food','to':'cws','follow_up':'2026-03-12'}");
+		assert_int_equal(pass(o, due), 0);
+		assert_null(strstr(heard(o), "referral.overdue"));
+		turn_heard(o->turn, LK_TEXT("calsaws"), story_instant(due) + LK_HOUR);
+		if (i == 0) {
+			(void)sqlite3_commit_hook(o->store->db, refuse_commit, NULL);
+			assert_true(turn_pass(o->turn, story_instant(due) + LK_HOUR, &o->err) < 0);
+			(void)sqlite3_commit_hook(o->store->db, NULL, NULL);
+		}
+		while (turn_pass(o->turn, story_instant(due) + LK_HOUR, &o->err) > 0)
+			continue;
+		assert_non_null(strstr(heard(o), "new referral.overdue jones\n"));
+	}
+}
+
+/* The daemon was down for days, and came back with another policy: what was kept for an instant of these days counts
+ * before what fell due after it. */
+static void another_policy_is_taken_on_before_time_goes_on(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	a_family(o);
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-05T09:00:00-08:00", "C-1", "case.closed",
+		  "'data':{}");
+	says(o, "2026-03-02T11:01:00-08:00", "C-1", "meeting.scheduled",
+	     "{'meeting':'M-1','kind':'pltm','start':'2026-03-07T09:00:00-08:00',"
+	     "'end':'2026-03-07T10:00:00-08:00','required':['jones']}");
+	(void)heard(o);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	turn_destroy(o->turn);
+	make_turn(o, &other);
+	assert_int_equal(pass(o, "2026-03-10T09:00:00-07:00"), 0);
+	const char *told = heard(o);
+	const char *over = strstr(told, "withdrawn crossover.found jones\n");
+	const char *reminder = strstr(told, "new meeting.reminder jones\n");
+	assert_non_null(over);
+	assert_non_null(reminder);
+	assert_true(over < reminder);
+}
+
+/* A clock that is suspect lets events in and no time pass. */
+static void a_silence_that_outlasts_the_daemon_ends_with_the_first_event(void **state)
+{
+	struct office *o = *state;
+	const char *spoke = "2026-03-03T10:05:00-08:00";
+
+	a_family(o);
+	assert_int_equal(pass(o, "2026-03-03T10:00:00-08:00"), 0);
+	(void)heard(o);
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy);
+	struct lk_bytes wire =
+		event("first", spoke, "W-1", "contact.made", "'data':{'kind':'phone'}");
+	const struct turn_event in = { .bytes = wire.at, .len = wire.len };
+	assert_int_equal(turn_events(o->turn, story_instant(spoke), &in, 1, &o->verdict, &o->err),
+			 0);
+	assert_string_equal(heard(o), "withdrawn feed.silent cws.liaison\n"
+				      "withdrawn feed.silent calworks.liaison\n");
+	lk_bytes_free(&wire);
+}
+
 static void a_restart_remembers_everything(void **state)
 {
 	struct office *o = *state;
@@ -468,6 +580,25 @@ static void another_policy_is_taken_on_by_as_many_families_as_a_pass_may(void **
 		passes++;
 	assert_true(passes >= 3); /* a family each */
 	assert_string_equal(heard(o), "withdrawn consent.needed jones\n");
+}
+
+/* Whoever reloads gives it back then: nothing may look at it. */
+static void a_policy_that_could_not_be_taken_is_not_borrowed(void **state)
+{
+	struct office *o = *state;
+	struct policy *other = malloc(sizeof(*other));
+
+	assert_non_null(other);
+	a_family(o);
+	(void)heard(o);
+	*other = story_policy;
+	other->revision[0] ^= 1;
+	o->store->suspect = true;
+	assert_int_equal(turn_policy(o->turn, other, &o->err), LK_ESYNC);
+	o->store->suspect = false;
+	free(other);
+	says(o, "2026-03-02T11:00:00-08:00", "C-1", "case.closed", "{}");
+	assert_non_null(strstr(o->each, "withdrawn crossover.found garcia\n"));
 }
 
 /* ---- Hand-out ---------------------------------------------------------------------------------- */
@@ -749,9 +880,14 @@ int main(void)
 		IN_OFFICE(a_correction_may_come_before_what_it_corrects),
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
+		IN_OFFICE(a_silence_is_told_of_also_where_the_first_commit_failed),
+		IN_OFFICE(what_silence_held_back_is_told_after_each_that_ends),
+		IN_OFFICE(a_silence_that_outlasts_the_daemon_ends_with_the_first_event),
+		IN_OFFICE(another_policy_is_taken_on_before_time_goes_on),
 		IN_OFFICE(a_restart_remembers_everything),
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		IN_OFFICE(another_policy_publishes_only_differences),
+		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
