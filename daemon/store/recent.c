@@ -111,9 +111,10 @@ int recent_load(struct store *s, struct lk_error *err)
 	recent_cut(r, 0);
 	r->run = r->moved = r->moved_committed = 0;
 	r->first = upto + 1;
-	r->is_struck = r->is_stale = false;
+	r->is_struck = false;
 	rc = recent_read(s, err);
 	r->committed = r->n;
+	r->is_stale = rc < 0; /* a part of it is none */
 	return rc;
 }
 
@@ -142,16 +143,22 @@ static int recent_ready(struct store *s, struct lk_error *err)
 	return s->recent.is_stale ? recent_load(s, err) : 0;
 }
 
-/* Where the last event was struck out, its position is given again. */
+/* Its row is there, and is read with the others where all of them are. Where the last event was struck out, its position
+ * is given again. */
 int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error *err)
 {
 	struct recent *r = &s->recent;
+	bool is_read = r->is_stale;
 	int rc = recent_ready(s, err);
 
 	if (rc < 0)
 		return rc;
 	if (position < r->first)
 		return listed(s, SQL_event_case_add, kase, position, err);
+	if (is_read) {
+		r->committed--; /* of this transaction */
+		return 0;
+	}
 	if (position >= r->first + r->n)
 		return recent_push(r, kase, err);
 	r->is_struck = true;
