@@ -485,7 +485,8 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 		rc = strike_ledger(t, ledger, order, &out->ledger, err);
 	if (rc == 0)
 		rc = store_value_put(s, "expunged", (int64_t)s->tombs.n, err);
-	if (rc == 0) /* the last event may be gone, and its position is not given again */
+	if (rc ==
+	    0) /* the last event may be gone: a start is not to believe that the log is behind its mark */
 		rc = store_value_put(s, VALUE_STRUCK_UPTO, s->tips.position, err);
 	return rc;
 }
@@ -500,8 +501,8 @@ int store_traces_strike(struct store_traces *t, const struct ledger_row *order,
 	out->foreign_events = (int64_t)t->foreign.n;
 	out->letters = (int64_t)t->letters.n;
 	free(ledger.at);
-	t->store->named = true; /* names have gone: none is believed any more */
-	names_forget(t->store);
+	t->store->named = true;
+	t->store->generation++; /* names have gone: none is believed any more, and none of now after a rollback */
 	return rc;
 }
 

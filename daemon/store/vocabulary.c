@@ -298,7 +298,7 @@ static bool walk_next(struct walk *w)
 /* As the canonical form has it: what is shorter than its head may say is left alone. */
 static bool has_short_head(const struct walk *w)
 {
-	return w->text.len <= WORD_MOST || (*w->value == 0xd9 && w->text.len <= UINT8_MAX);
+	return w->text.len <= WORD_MOST ? *w->value < 0xc0 : *w->value == 0xd9;
 }
 
 static void put_head(struct lk_bytes *out, size_t len)

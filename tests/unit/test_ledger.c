@@ -357,6 +357,46 @@ static void an_order_takes_rows_away(void **state)
 	is_broken(book, 10, "other rows", MARK_HOLDS);
 }
 
+static int note_reader(void *context, const struct ledger_row *row)
+{
+	(void)snprintf(context, 65, "%.*s", LK_PRINT(row->worker));
+	return 0;
+}
+
+static void told_to(struct store *s, struct lk_text reader)
+{
+	const struct ledger_row row = { .worker = reader, .basis = LK_TEXT("asked") };
+
+	GOOD(store_ledger_add(s, &row, &err));
+}
+
+/* Names that the order's own transaction gave out are nobody's after it: another has the same number by now. */
+static void an_order_that_is_rolled_back_takes_its_names_along(void **state)
+{
+	struct book *book = *state;
+	const struct case_key key = { LK_CWS, LK_TEXT("C-1") };
+	const struct ledger_row order = { .worker = LK_TEXT("auditor"), .basis = LK_TEXT("order") };
+	struct store_traces *traces;
+	struct stored_struck struck;
+	char reader[65] = "";
+
+	book_open(book);
+	GOOD(store_traces_open(book->store, &key, 1, &traces, &err));
+	while (store_traces_find(traces, 100, &err) > 0)
+		continue;
+	GOOD(store_begin(book->store, &err));
+	GOOD(store_traces_strike(traces, &order, &struck, &err));
+	told_to(book->store, LK_TEXT("auditor"));
+	store_rollback(book->store);
+	store_traces_close(traces);
+	GOOD(store_begin(book->store, &err));
+	told_to(book->store, LK_TEXT("w2"));
+	told_to(book->store, LK_TEXT("auditor"));
+	GOOD(store_commit(book->store, &err));
+	GOOD(store_ledger_after(book->store, ROWS + 1, 1, note_reader, reader, &err));
+	assert_string_equal(reader, "auditor");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +406,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_older_mark_is_believed_as_far_as_it_goes, begin,
 						end),
 		cmocka_unit_test_setup_teardown(an_order_takes_rows_away, begin, end),
+		cmocka_unit_test_setup_teardown(an_order_that_is_rolled_back_takes_its_names_along,
+						begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
