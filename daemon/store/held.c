@@ -22,7 +22,7 @@
 #define HELD_BYTES ((size_t)64 << 20) /* of all that is held; what is not late gives way */
 #define LATE_BYTES ((size_t)48 << 20) /* of late families */
 #define LATE_MAX 16384                /* late families: each is a page to be read at a start */
-#define LOG_BYTES ((size_t)32 << 20)  /* of changes */
+#define LOG_BYTES ((size_t)16 << 20)  /* of changes */
 
 #define FAMILIES_A_BITE 256
 #define LOG_BYTES_A_BITE ((size_t)4 << 20)

@@ -128,14 +128,35 @@ struct stream_ends {
 	size_t moved_n, moved_room;
 };
 
+/* Pieces of words that are a byte each: letters.c. */
+#define PIECES 127
+#define PIECE_MOST 8 /* letters */
+#define LETTER_SLOTS 256
+struct letters {
+	uint8_t first[LETTER_SLOTS]; /* number + 1 of the longest that begins so, */
+	uint8_t next[PIECES];        /* and of the next shorter one; 0: none */
+	uint8_t len[PIECES];
+	uint8_t kind[256]; /* of each byte: letters.c */
+	uint64_t piece[PIECES], mask[PIECES]; /* its letters, the first the lowest */
+};
+
 /* Words that every event says: vocabulary.c. */
 struct vocabulary {
+	struct letters letters;
 	uint8_t slot[1024]; /* number + 1 */
 	uint8_t len[256];
 };
 
 /* Texts that a row says, and need not be said again in its body. */
-enum own_text { OWN_ID, OWN_SOURCE, OWN_NUMBER, OWN_TIME, OWN_SUPERSEDES, OWN_TEXTS };
+enum own_text {
+	OWN_ID,
+	OWN_SOURCE,
+	OWN_NUMBER,
+	OWN_TIME,
+	OWN_SUPERSEDES,
+	OWN_TYPE,
+	OWN_TEXTS
+};
 
 /* Events that the list event_case lacks: recent.c. */
 struct recent_event {
@@ -444,6 +465,15 @@ void superseded_note(struct store *s, int64_t source, struct lk_text id);
 /* The event at one place of an outbox: 1 and the digest of its body, or 0. */
 int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
 		   struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- letters.c ------------------------------------------------------------------------------- */
+
+void letters_load(struct letters *l);
+/* How many bytes were written; 0: they would be more than there is room for. */
+size_t letters_put(const struct letters *l, struct lk_text text, uint8_t *to, size_t room);
+/* Appends a text of so many bytes. Returns the end of what was read; NULL: there was not enough. */
+const uint8_t *letters_take(const struct letters *l, const uint8_t *from, const uint8_t *end,
+			    size_t len, struct lk_bytes *out) LK_MUST_CHECK;
 
 /* ---- vocabulary.c --------------------------------------------------------------------------- */
 

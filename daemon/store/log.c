@@ -41,6 +41,7 @@ static void event_own(const struct stored_event *e, char at[LK_TIME_TEXT],
 	own[OWN_NUMBER] = e->number;
 	own[OWN_TIME] = lk_text_of(at);
 	own[OWN_SUPERSEDES] = e->supersedes;
+	own[OWN_TYPE] = e->type < 0 ? LK_NO_TEXT : lk_text_of(lk_event_type_word(e->type));
 }
 
 static int event_pack(struct store *s, const struct stored_event *e, struct lk_error *err)

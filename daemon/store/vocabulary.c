@@ -1,12 +1,14 @@
 /* vocabulary.c - an event's bytes as they are kept: words that every event says are two bytes, and so is
- * what the row says anyway.
+ * what the row says anyway; what people wrote is spelled in half of its bytes (letters.c).
  *
  * In: MessagePack, and the texts of its row. Out: shorter bytes, and from them and the same texts exactly
  * those that were put in. Promise: whatever was put in comes back, also what is no MessagePack; bytes
  * that were damaged may give others, which the row's sum finds.
  *
  * The byte 0xc1 begins no MessagePack value. Here it stands before a number: of a word below; of a text
- * of the row; of 32 hex digits, 16 bytes; or of bytes that are kept as they are, to their end.
+ * of the row; of 32 hex digits, 16 bytes; of a text that is spelled, its length, seven bits a byte, the
+ * lowest first, and its letters; at the end, of the members that an event's envelope ends with, all of them
+ * said by the row; or of bytes that are kept as they are, to their end.
  */
 #include "internal.h"
 
@@ -15,11 +17,14 @@
 
 #define MARK 0xc1
 #define OWN_FIRST 0xf0 /* + enum own_text */
+#define ENVELOPE 0xfc
+#define SPELLED 0xfd
 #define HEX_DIGITS 0xfe
 #define AS_IT_IS 0xff
 #define WORDS_MAX OWN_FIRST
 #define WORD_LEAST 2 /* a shorter one, with its head, is no longer than what would stand for it */
 #define WORD_MOST 31 /* its head is one byte */
+#define SPELLED_MOST UINT16_MAX
 
 /* Numbers are kept on disk: appended to, never changed. */
 static const char *const words[] = {
@@ -207,6 +212,7 @@ static uint32_t word_hash(const char *at, size_t len)
 void vocabulary_load(struct vocabulary *v)
 {
 	memset(v, 0, sizeof(*v));
+	letters_load(&v->letters);
 	for (size_t i = 0; i < WORDS; i++) {
 		size_t len = strlen(words[i]);
 		uint32_t slot = word_hash(words[i], len) % SLOTS;
@@ -298,18 +304,35 @@ static bool walk_next(struct walk *w)
 /* As the canonical form has it: what is shorter than its head may say is left alone. */
 static bool has_short_head(const struct walk *w)
 {
-	return w->text.len <= WORD_MOST ? *w->value < 0xc0 : *w->value == 0xd9;
+	if (*w->value == 0xd9)
+		return w->text.len > WORD_MOST;
+	if (*w->value == 0xda)
+		return w->text.len > UINT8_MAX;
+	return *w->value < 0xc0;
 }
 
 static void put_head(struct lk_bytes *out, size_t len)
 {
-	uint8_t head[2] = { (uint8_t)(0xa0 + len), 0 };
+	const uint8_t head[] = { len > UINT8_MAX ? 0xda : 0xd9, (uint8_t)(len >> 8), (uint8_t)len };
+	const uint8_t fix = (uint8_t)(0xa0 + len);
 
-	if (len > WORD_MOST) {
-		head[0] = 0xd9;
-		head[1] = (uint8_t)len;
+	if (len <= WORD_MOST)
+		lk_bytes_add(out, &fix, 1);
+	else if (len > UINT8_MAX)
+		lk_bytes_add(out, head, sizeof(head));
+	else {
+		lk_bytes_add(out, head, 1);
+		lk_bytes_add(out, head + 2, 1);
 	}
-	lk_bytes_add(out, head, len > WORD_MOST ? 2 : 1);
+}
+
+static bool give_text(struct lk_bytes *out, struct lk_text text)
+{
+	if (!lk_text_given(text) || text.len > UINT8_MAX)
+		return false;
+	put_head(out, text.len);
+	lk_bytes_add(out, text.at, text.len);
+	return true;
 }
 
 /* ---- In -------------------------------------------------------------------------------------- */
@@ -320,6 +343,23 @@ static uint8_t *put_code(uint8_t *to, int code)
 	*to++ = MARK;
 	*to++ = (uint8_t)code;
 	return to;
+}
+
+/* NULL where that would not be shorter. */
+static uint8_t *put_spelled(const struct vocabulary *v, struct lk_text text, uint8_t *to)
+{
+	uint8_t *begun = to;
+	uint32_t len = text.len;
+	size_t n;
+
+	to = put_code(to, SPELLED);
+	for (; len >= 0x80; len >>= 7)
+		*to++ = (uint8_t)(len | 0x80);
+	*to++ = (uint8_t)len;
+	if ((size_t)(to - begun) >= text.len)
+		return NULL;
+	n = letters_put(&v->letters, text, to, text.len - (size_t)(to - begun));
+	return n > 0 ? to + n : NULL;
 }
 
 /* NULL: nothing stands for it. */
@@ -334,7 +374,7 @@ static uint8_t *put_text(const struct vocabulary *v, const struct lk_text own[OW
 	if (code >= 0)
 		return put_code(to, code);
 	if (text.len != 2 * LK_DIGEST || lk_digest_parse(text, bytes) < 0)
-		return NULL;
+		return put_spelled(v, text, to);
 	to = put_code(to, HEX_DIGITS);
 	memcpy(to, bytes, sizeof(bytes));
 	return to + sizeof(bytes);
@@ -367,18 +407,48 @@ static uint8_t *pack(const struct vocabulary *v, const struct lk_text own[OWN_TE
 	return put_kept(to, kept, w->end);
 }
 
+/* What all events end with, that have neither a sequence nor another attribute, in the canonical order. False: the
+ * row does not say all of it. */
+static bool give_envelope(const struct lk_text own[OWN_TEXTS], struct lk_bytes *out)
+{
+	const struct lk_text said[] = {
+		LK_TEXT("id"),          own[OWN_ID],    LK_TEXT("source"),  own[OWN_SOURCE],
+		LK_TEXT("specversion"), LK_TEXT("1.0"), LK_TEXT("subject"), own[OWN_NUMBER],
+		LK_TEXT("time"),        own[OWN_TIME],  LK_TEXT("type"),    own[OWN_TYPE],
+	};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if (!give_text(out, said[i]))
+			return false;
+	return true;
+}
+
+/* How long that is here; 0: these bytes end otherwise. `room` is left as it was. */
+static size_t envelope_len(const struct lk_text own[OWN_TEXTS], const uint8_t *bytes, size_t len,
+			   struct lk_bytes *room)
+{
+	size_t begun = room->len, n;
+	bool is_said = give_envelope(own, room) && !room->failed;
+
+	n = room->len - begun;
+	room->len = begun;
+	return is_said && n <= len && memcmp(room->at + begun, bytes + len - n, n) == 0 ? n : 0;
+}
+
 void vocabulary_pack(const struct vocabulary *v, const struct lk_text own[OWN_TEXTS],
 		     const void *bytes, size_t len, struct lk_bytes *out)
 {
 	static const uint8_t as_it_is[] = { MARK, AS_IT_IS };
-	struct walk w = { .at = bytes, .end = (const uint8_t *)bytes + len };
-	size_t begun = out->len;
+	size_t begun = out->len, envelope = envelope_len(own, bytes, len, out);
+	struct walk w = { .at = bytes, .end = (const uint8_t *)bytes + len - envelope };
 	uint8_t *end;
 
 	lk_bytes_add(out, bytes, len);
 	if (out->failed)
 		return;
 	end = pack(v, own, &w, out->at + begun);
+	if (end != NULL && envelope > 0)
+		end = put_code(end, ENVELOPE);
 	out->len = end != NULL ? (size_t)(end - out->at) : begun;
 	if (end != NULL)
 		return;
@@ -387,15 +457,6 @@ void vocabulary_pack(const struct vocabulary *v, const struct lk_text own[OWN_TE
 }
 
 /* ---- Out ------------------------------------------------------------------------------------- */
-
-static bool give_text(struct lk_bytes *out, struct lk_text text)
-{
-	if (!lk_text_given(text) || text.len > UINT8_MAX)
-		return false;
-	put_head(out, text.len);
-	lk_bytes_add(out, text.at, text.len);
-	return true;
-}
 
 static bool give_digits(struct walk *w, struct lk_bytes *out)
 {
@@ -406,6 +467,24 @@ static bool give_digits(struct walk *w, struct lk_bytes *out)
 	lk_digest_hex(w->at, hex);
 	w->at += LK_DIGEST;
 	return give_text(out, lk_text_of(hex));
+}
+
+static bool give_spelled(const struct vocabulary *v, struct walk *w, struct lk_bytes *out)
+{
+	size_t len = 0;
+	uint8_t byte = 0x80;
+
+	for (unsigned shift = 0; byte >= 0x80; shift += 7) {
+		if (w->at == w->end || shift > 14)
+			return false;
+		byte = *w->at++;
+		len |= (size_t)(byte & 0x7f) << shift;
+	}
+	if (len > SPELLED_MOST)
+		return false;
+	put_head(out, len);
+	w->at = letters_take(&v->letters, w->at, w->end, len, out);
+	return w->at != NULL;
 }
 
 /* What stands behind the mark. */
@@ -422,6 +501,10 @@ static bool give_coded(const struct vocabulary *v, const struct lk_text own[OWN_
 		return give_text(out, (struct lk_text){ words[code], v->len[code] });
 	if (code >= OWN_FIRST && code < OWN_FIRST + OWN_TEXTS)
 		return give_text(out, own[code - OWN_FIRST]);
+	if (code == ENVELOPE)
+		return give_envelope(own, out);
+	if (code == SPELLED)
+		return give_spelled(v, w, out);
 	return code == HEX_DIGITS && give_digits(w, out);
 }
 
