@@ -318,6 +318,14 @@ static int note_each(struct writing *w, const struct lk_notice *n)
 	return failed ? lk_fail(w->err, LK_EMEMORY, "no memory to show a notice") : 0;
 }
 
+/* The event at hand is new to the log, and so is every moment that is named by it. */
+static bool is_fresh(const struct writing *w, const struct telling *telling)
+{
+	const struct candidate *c = telling->candidate;
+	return c != NULL && telling->state == LK_NEW && c->causes_n > 0 &&
+	       c->causes[0] == w->h->fresh && w->t->policy->rule[c->kind].rule_class == MOMENT;
+}
+
 /* What is written is as the telling was; the record remembers where its last one lies. */
 static int write_notice(struct writing *w, const struct telling *telling, const struct told *as,
 			struct lk_notice *n)
@@ -329,6 +337,7 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 	n->at = zone_time(&w->t->policy->zone, w->at);
 	struct stored_notice row = row_of(w, as, n);
 	row.basis = basis_of(w, as, n->level, basis);
+	row.is_first = is_fresh(w, telling);
 	int rc = store_notice_add(w->t->store, &row, &record->seq, w->err);
 	record->rev = as->rev;
 	if (rc >= 0)
@@ -387,14 +396,6 @@ static int write_withdrawal(struct writing *w, const struct telling *telling, co
 	}
 	lk_bytes_free(&last);
 	return rc;
-}
-
-/* The event at hand is new to the log, and so is every moment that is named by it. */
-static bool is_fresh(const struct writing *w, const struct telling *telling)
-{
-	const struct candidate *c = telling->candidate;
-	return c != NULL && telling->state == LK_NEW && c->causes_n > 0 &&
-	       c->causes[0] == w->h->fresh && w->t->policy->rule[c->kind].rule_class == MOMENT;
 }
 
 /* Every telling of a name has the next rev, also where another part of a family that came apart

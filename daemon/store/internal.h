@@ -184,10 +184,13 @@ struct recent {
 #define SALT 12  /* bytes */
 #define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
 
+#define SEQ_BITS 32 /* a notice's number is its worker's ref and its place */
+
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
 struct mailbox_end {
-	int64_t next; /* 0: not known */
-	bool grew;    /* in this transaction: the row in `worker` is behind */
+	int64_t next;  /* 0: not known */
+	uint64_t last; /* serial number of the last notice that was told; 0, or nowhere: not known */
+	bool grew;     /* in this transaction: the row in `worker` is behind */
 };
 
 struct mailbox_ends {
@@ -195,6 +198,49 @@ struct mailbox_ends {
 	size_t room;
 	int64_t *grown; /* refs of those that grew */
 	size_t grown_n, grown_room;
+};
+
+/* Bytes that lie among others. */
+#define PIECE_ABSENT UINT32_MAX /* as a length: there is no such text */
+struct piece {
+	size_t at;
+	uint32_t len;
+};
+
+/* A notice's row, as it is told: fresh.c. */
+struct fresh_notice {
+	int64_t number, rev, marks, told_at, sum;
+	int64_t own_case, other_case, ledger; /* 0: null */
+	uint8_t id[LK_DIGEST];
+	struct piece own_number, other_number, body;
+	uint64_t before, after; /* serial numbers of its neighbours in the mailbox; 0, or nowhere: none */
+	uint64_t answers;	/* nobody had answered it when this was the count of answers; 0: not known */
+};
+
+struct fresh_ledger {
+	int64_t number, at, reader, from, upto, level;
+	int64_t ground; /* 0: null */
+	struct piece session, basis;
+	uint8_t salt[SALT], chain[LK_DIGEST];
+};
+
+/* Notices by serial number, which are dense. */
+struct shelf {
+	struct fresh_notice *at;
+	uint32_t n, room;
+	uint64_t first; /* the serial number of the first */
+	struct lk_bytes bytes;
+};
+
+struct fresh {
+	struct shelf newer, older;
+	uint32_t written; /* of the newer one; those behind are not in the table yet */
+	uint64_t *head;	  /* of those, the first of each mailbox */
+	uint32_t heads_n, heads_room;
+	struct fresh_ledger *ledger; /* not in the table yet */
+	uint32_t ledger_n, ledger_room;
+	struct lk_bytes ledger_bytes;
+	uint64_t answers; /* to any notice */
 };
 
 /* A family as of some change; its bytes are its owner's. */
@@ -243,6 +289,7 @@ struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
+	bool lets_in[STATEMENT_COUNT]; /* it asks a table whose rows may wait */
 	char *directory; /* NULL: in memory, or a file alone */
 	char *file;      /* a copy of linkages.db, to be read; NULL: the files of a directory */
 	bool read_only;
@@ -270,6 +317,7 @@ struct store {
 	struct case_slot *cases;
 	struct phrases *phrases;
 	struct mailbox_ends ends;
+	struct fresh fresh;
 	struct stream_ends streams;
 	struct superseded superseded;
 	struct recent recent;
@@ -290,6 +338,7 @@ struct query {
 	sqlite3_stmt *statement;
 	int bound, column;
 	int rc;
+	bool lets_in; /* rows that wait, before its first step */
 };
 
 struct query query_begin(struct store *s, enum statement which);
@@ -365,12 +414,46 @@ int phrase_get(struct store *s, int64_t ref, struct lk_text *out,
 int phrases_load(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* remembers the last ones */
 void phrases_free(struct store *s);
 
+/* ---- fresh.c -------------------------------------------------------------------------------- */
+
+/* What a row says beyond its numbers; of one that is got, until the next is added. */
+struct fresh_texts {
+	struct lk_text own, other; /* numbers of the cases */
+	const void *body;
+	size_t body_len;
+};
+void fresh_make(struct store *s);
+void fresh_free(struct store *s);
+/* Its texts are copied; `before`, `after` and pieces are given here. Its mailbox's end is known. */
+int fresh_notice_add(struct store *s, const struct fresh_notice *row,
+		     const struct fresh_texts *texts, struct lk_error *err) LK_MUST_CHECK;
+int fresh_ledger_add(struct store *s, const struct fresh_ledger *row, struct lk_text session,
+		     struct lk_text basis, struct lk_error *err) LK_MUST_CHECK;
+bool fresh_waits(const struct store *s);
+/* Before COMMIT, and before any statement asks the tables. After COMMIT. */
+int fresh_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void fresh_commit(struct store *s);
+/* After a rollback, and when rows of notices were changed by a statement. */
+void fresh_forget(struct store *s);
+/* The serial number of the notice of that number; 0: ask the table. */
+uint64_t fresh_find(const struct store *s, int64_t number);
+/* One that was found; `after` leads to the next one. */
+struct fresh_notice *fresh_get(struct store *s, uint64_t serial, struct fresh_texts *texts);
+
+/* ---- waiting.c ------------------------------------------------------------------------------ */
+
+/* Before statements are prepared. */
+int waiting_declare(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Runs the statement that takes all rows of one kind; there are some. */
+int waiting_take(struct store *s, enum statement which, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- notice.c ------------------------------------------------------------------------------- */
 
 /* A notice that was read, and texts of it that stand nowhere else in one piece. */
 #define NOTICE_TEXTS 32768 /* the most that contacts, citation and events can be */
 struct said_room {
 	struct lk_notice notice;
+	char answerer[65]; /* where it was read without its row */
 	size_t used;
 	char texts[NOTICE_TEXTS];
 };

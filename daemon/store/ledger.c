@@ -88,44 +88,28 @@ static uint32_t ground_len(const struct ledger_row *row)
 	return slash != NULL ? (uint32_t)(slash - row->basis.at) + 1 : row->basis.len;
 }
 
-static void bind_basis(struct query *q, const struct ledger_row *row, uint32_t ground, int64_t ref)
-{
-	struct lk_text rest = { row->basis.at + ground, row->basis.len - ground };
-
-	if (ground == 0) {
-		bind_text(q, row->basis);
-		bind_null(q);
-		return;
-	}
-	if (rest.len > 0)
-		bind_text(q, rest);
-	else
-		bind_null(q);
-	bind_int(q, ref);
-}
-
 static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t reader,
 			 const uint8_t salt[SALT], struct lk_error *err)
 {
+	struct fresh_ledger kept = { .number = s->tips.ledger,
+				     .at = row->at,
+				     .reader = reader,
+				     .from = row->from,
+				     .upto = row->upto,
+				     .level = row->level };
 	uint32_t ground = ground_len(row);
-	int64_t ref = 0;
-	struct query q;
-	int rc = ground > 0 ? phrase_ref(s, row->basis.at, ground, &ref, err) : 0;
+	struct lk_text rest = row->basis;
+	int rc = ground > 0 ? phrase_ref(s, row->basis.at, ground, &kept.ground, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	q = query_begin(s, SQL_ledger_add);
-	bind_int(&q, s->tips.ledger);
-	bind_int(&q, row->at);
-	bind_int(&q, reader);
-	bind_text(&q, row->session);
-	bind_int(&q, row->from);
-	bind_int(&q, row->upto);
-	bind_int(&q, row->level);
-	bind_basis(&q, row, ground, ref);
-	bind_blob(&q, salt, SALT);
-	bind_digest(&q, s->tips.chain);
-	return query_run(&q, err);
+	if (ground > 0 && ground < rest.len)
+		rest = (struct lk_text){ rest.at + ground, rest.len - ground };
+	else if (ground > 0)
+		rest = LK_NO_TEXT;
+	memcpy(kept.salt, salt, SALT);
+	memcpy(kept.chain, s->tips.chain, LK_DIGEST);
+	return fresh_ledger_add(s, &kept, row->session, rest, err);
 }
 
 int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err)

@@ -136,8 +136,6 @@ static void sum_columns(struct store *s, const struct stored_notice *n, int64_t 
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
-#define SEQ_BITS 32 /* a notice's number is its worker's ref and its place */
-
 static int64_t number_of(int64_t worker, int64_t seq)
 {
 	return (worker << SEQ_BITS) + seq;
@@ -243,21 +241,14 @@ void mailboxes_free(struct store *s)
 
 /* ---- Adding ---------------------------------------------------------------------------------- */
 
-static int bind_case(struct store *s, struct query *q, struct case_key key, struct lk_error *err)
+/* 0 where there is none. */
+static int case_ref(struct store *s, struct case_key key, int64_t *ref, struct lk_error *err)
 {
-	int64_t ref;
-	int rc;
-
-	if (!lk_text_given(key.number)) {
-		bind_null(q);
-		return 0;
-	}
-	if ((rc = name_intern(s, name_of_case(key), &ref, err)) == 0)
-		bind_int(q, ref);
-	return rc;
+	*ref = 0;
+	return lk_text_given(key.number) ? name_intern(s, name_of_case(key), ref, err) : 0;
 }
 
-/* What is bound for a row: its small codes, its sum and its body, which lasts until the next one. */
+/* What is made for a row: its small codes, its sum and its body, which lasts until the next one. */
 struct bound {
 	int64_t marks, sum;
 	struct lk_bytes *body;
@@ -283,30 +274,27 @@ static int notice_bind(struct store *s, const struct stored_notice *n, struct bo
 static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
 			 struct lk_error *err)
 {
+	struct fresh_notice row = { .number = number_of(worker, n->seq),
+				    .rev = n->rev,
+				    .told_at = n->told_at,
+				    .answers = n->is_first ? s->fresh.answers : 0 };
 	struct bound bound;
-	struct query q;
 	int rc = notice_bind(s, n, &bound, err);
 
+	if (rc == 0)
+		rc = case_ref(s, n->own, &row.own_case, err);
+	if (rc == 0)
+		rc = case_ref(s, n->other, &row.other_case, err);
 	if (rc < 0)
 		return rc;
-	q = query_begin(s, SQL_notice_add);
-	bind_int(&q, number_of(worker, n->seq));
-	bind_digest(&q, n->id);
-	bind_int(&q, n->rev);
-	bind_int(&q, bound.marks);
-	if ((rc = bind_case(s, &q, n->own, err)) < 0 ||
-	    (rc = bind_case(s, &q, n->other, err)) < 0) {
-		query_end(&q);
-		return rc;
-	}
-	bind_int(&q, n->told_at);
-	if (lk_text_given(n->basis))
-		bind_int(&q, s->tips.ledger);
-	else
-		bind_null(&q);
-	bind_int(&q, bound.sum);
-	bind_blob(&q, bound.body->at, bound.body->len);
-	return query_run(&q, err);
+	memcpy(row.id, n->id, LK_DIGEST);
+	row.marks = bound.marks;
+	row.sum = bound.sum;
+	row.ledger = lk_text_given(n->basis) ? s->tips.ledger : 0;
+	return fresh_notice_add(s, &row,
+				&(struct fresh_texts){ n->own.number, n->other.number,
+						       bound.body->at, bound.body->len },
+				err);
 }
 
 /* Nothing of the other side is kept for a worker whose row in the ledger is not kept with it. */
@@ -409,17 +397,88 @@ static int notices_walk(struct query *q, stored_notice_visitor *visit, void *con
 	return rc;
 }
 
+/* The answer to a notice whose row was not asked. */
+static int answer_recall(struct store *s, struct fresh_notice *row, struct stored_notice *n,
+			 struct said_room *room, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	n->answered_by = LK_NO_TEXT;
+	n->answered_at = LK_NO_INSTANT;
+	if (row->answers == s->fresh.answers)
+		return 0;
+	q = query_begin(s, SQL_answer_get);
+	bind_digest(&q, row->id);
+	if ((rc = query_step(&q, err)) == 1) {
+		struct lk_text by = column_text(&q);
+
+		memcpy(room->answerer, by.at, by.len);
+		n->answered_by = (struct lk_text){ room->answerer, by.len };
+		n->answered_at = column_instant(&q);
+	}
+	query_end(&q);
+	if (rc == 0)
+		row->answers = s->fresh.answers;
+	return rc < 0 ? rc : 0;
+}
+
+/* One that was just told, as its row would say it. */
+static int notice_recall(struct store *s, struct lk_text worker, struct fresh_notice *row,
+			 const struct fresh_texts *texts, struct stored_notice *n,
+			 struct said_room *room, struct lk_error *err)
+{
+	int rc;
+
+	*n = (struct stored_notice){ .worker = worker,
+				     .seq = row->number & (((int64_t)1 << SEQ_BITS) - 1),
+				     .rev = row->rev,
+				     .told_at = row->told_at };
+	memcpy(n->id, row->id, LK_DIGEST);
+	n->own.number = texts->own;
+	n->other.number = texts->other;
+	marks_read(row->marks, n);
+	sum_begin(s); /* what phrases add to one is not asked for */
+	rc = notice_unpack(s, texts->body, texts->body_len, n, room, err);
+	return rc < 0 ? rc : answer_recall(s, row, n, room, err);
+}
+
+/* From memory: those from that serial number on. */
+static int fresh_walk(struct store *s, struct lk_text worker, uint64_t serial, int limit,
+		      stored_notice_visitor *visit, void *context, int *n, struct lk_error *err)
+{
+	struct said_room *room = room_make(err);
+	struct stored_notice notice;
+	struct fresh_texts texts;
+	int rc = room == NULL ? LK_EMEMORY : 0;
+
+	while (rc == 0 && serial != 0 && *n < limit) {
+		struct fresh_notice *row = fresh_get(s, serial, &texts);
+
+		serial = row->after;
+		if ((rc = notice_recall(s, worker, row, &texts, &notice, room, err)) < 0)
+			break;
+		++*n;
+		rc = visit(context, &notice);
+	}
+	free(room);
+	return rc;
+}
+
 static int notices_between(struct store *s, struct lk_text worker, int64_t after, int64_t upto,
 			   int limit, stored_notice_visitor *visit, void *context, int *n,
 			   struct lk_error *err)
 {
 	struct query q;
+	uint64_t serial;
 	int64_t ref;
 	int rc = name_seek(s, name_of_worker(worker), &ref, err);
 
 	*n = 0;
 	if (rc != 1)
 		return rc;
+	if ((serial = fresh_find(s, number_of(ref, after + 1))) != 0)
+		return fresh_walk(s, worker, serial, limit, visit, context, n, err);
 	q = query_begin(s, SQL_notice_after);
 	bind_int(&q, number_of(ref, after));
 	bind_int(&q, number_of(ref, upto));
@@ -644,7 +703,12 @@ int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq
 	said.to = worker;
 	said.kind = n.kind;
 	notice_reduce(&n, &said);
-	return notice_insert(s, &n, ref, err);
+	if ((rc = ends_reserve(s, ref, err)) == 0)
+		rc = notice_insert(s, &n, ref, err);
+	if (rc == 0)
+		rc = fresh_flush(s, err);
+	fresh_forget(s); /* its place is not at the mailbox's end */
+	return rc;
 }
 
 struct striking {
@@ -686,6 +750,7 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 	if ((had = query_number(&q, ledger, err)) < 0)
 		return had;
 	rc = notice_get(s, number, notice_rewrite, &strike, err);
+	fresh_forget(s);
 	return rc < 0 ? rc : had;
 }
 
@@ -744,6 +809,7 @@ int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by
 
 	if (rc < 0)
 		return rc;
+	s->fresh.answers++;
 	q = query_begin(s, SQL_answer_add);
 	bind_digest(&q, id);
 	bind_int(&q, ref);

@@ -52,7 +52,10 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 
 struct query query_begin(struct store *s, enum statement which)
 {
-	struct query q = { .store = s, .statement = s->statement[which], .rc = SQLITE_OK };
+	struct query q = { .store = s,
+			   .statement = s->statement[which],
+			   .rc = SQLITE_OK,
+			   .lets_in = s->lets_in[which] && fresh_waits(s) };
 
 	if (sqlite3_stmt_busy(q.statement) != 0 ||
 	    (sqlite3_stmt_readonly(q.statement) == 0 && !s->open_since_begin))
@@ -140,6 +143,11 @@ int query_step(struct query *q, struct lk_error *err)
 		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
 	if (q->store->lost)
 		return lk_fail(err, LK_ESTORE, "store: the transaction was rolled back");
+	if (q->lets_in) {
+		q->lets_in = false;
+		if ((rc = fresh_flush(q->store, err)) < 0)
+			return rc;
+	}
 	q->column = 0;
 	rc = sqlite3_step(q->statement);
 	if (rc == SQLITE_ROW)

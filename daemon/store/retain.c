@@ -126,6 +126,7 @@ static int front_drop(struct store *s, const struct front *front, struct lk_erro
 
 	if (rc == 0)
 		rc = run_on(s, SQL_prune_notices, front->from, front->until, err);
+	fresh_forget(s);
 	return rc == 0 ? run_on(s, SQL_prune_first, front->box.ref,
 				front->until - (front->box.ref << 32), err)
 		       : rc;

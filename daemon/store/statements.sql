@@ -213,9 +213,9 @@ SELECT next FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL
 UPDATE worker SET next = ?2 WHERE ref = ?1
 -- name: mailbox_receive
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
--- name: notice_add
-INSERT INTO notice (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+-- name: notice_take
+INSERT OR FAIL INTO notice (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
+SELECT number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body FROM notice_waiting
 -- name: notice_after
 SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
 FROM notice_row WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3
@@ -244,6 +244,8 @@ UPDATE worker SET rolled = ?2 WHERE ref = ?1
 SELECT rev FROM apart WHERE id = ?1
 -- name: apart_put
 INSERT INTO apart (id, rev) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rev = max(rev, excluded.rev)
+-- name: answer_get
+SELECT worker.name, at FROM answer JOIN worker ON worker.ref = by_worker WHERE notice = ?1
 -- name: answer_drop
 DELETE FROM answer WHERE notice = ?1
 -- name: answer_add
@@ -269,9 +271,9 @@ FROM ledger_row WHERE number > ?1 ORDER BY number LIMIT ?2
 SELECT number, chain FROM ledger WHERE number = (SELECT max(number) FROM ledger)
 -- name: ledger_chain
 SELECT chain FROM ledger WHERE number = ?1
--- name: ledger_add
-INSERT INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+-- name: ledger_take
+INSERT OR FAIL INTO ledger (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)
+SELECT number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain FROM ledger_waiting
 -- name: ledger_ordered_by
 SELECT by_row FROM ledger_expunged WHERE number = ?1
 -- name: ledger_orders

@@ -20,18 +20,38 @@ static const char *const statement_sql[] = {
 	SQL_STATEMENTS(STATEMENT_TEXT) SQL_STATE_STATEMENTS(STATEMENT_TEXT)
 };
 
+/* Which statements ask a table whose rows may wait: SQLite says at their making what they will touch. */
+static int note_table(void *context, int action, const char *table, const char *column,
+		      const char *database, const char *view)
+{
+	bool *lets_in = context;
+
+	(void)column;
+	(void)database;
+	(void)view;
+	if ((action == SQLITE_READ || action == SQLITE_INSERT || action == SQLITE_UPDATE ||
+	     action == SQLITE_DELETE) &&
+	    (strcmp(table, "notice") == 0 || strcmp(table, "ledger") == 0))
+		*lets_in = true;
+	return SQLITE_OK;
+}
+
 static int statements_prepare(struct store *s, sqlite3 *db, int from, int until,
 			      struct lk_error *err)
 {
-	for (int i = from; i < until; i++) {
-		int rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-					    &s->statement[i], NULL);
+	bool lets_in;
+	int rc = sqlite3_set_authorizer(db, note_table, &lets_in);
 
-		if (rc != SQLITE_OK)
-			return store_fault(s, db, rc, "store: tables are not as they should be",
-					   err);
+	for (int i = from; rc == SQLITE_OK && i < until; i++) {
+		lets_in = false;
+		rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+					&s->statement[i], NULL);
+		s->lets_in[i] = lets_in;
 	}
-	return 0;
+	if (rc != SQLITE_OK)
+		rc = store_fault(s, db, rc, "store: tables are not as they should be", err);
+	(void)sqlite3_set_authorizer(db, NULL, NULL);
+	return rc;
 }
 
 /* A file is named by chance when it is made; a store in memory has no name, so that it is the
@@ -95,6 +115,8 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	wal_watch(&s->wal, s->db, s->log_room);
+	if ((rc = waiting_declare(s, err)) < 0)
+		return rc;
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
 		return rc;
 	if ((rc = identity_load(s, err)) < 0)
@@ -153,6 +175,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->log_room = s->read_only ? 0 : options->log_room;
 	s->lag = (uint32_t)options->lag;
 	vocabulary_load(&s->vocabulary);
+	fresh_make(s);
 	s->generation = 1; /* slots are born in generation 0 */
 	s->names = calloc(NAME_SETS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
@@ -197,6 +220,7 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 	store_unload(s);
 	s->suspect = false;
 	s->generation++;
+	fresh_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);
 	memset(&s->tips, 0, sizeof(s->tips));
@@ -286,6 +310,7 @@ void store_close(struct store *s)
 	lk_bytes_free(&s->contacts);
 	phrases_free(s);
 	mailboxes_free(s);
+	fresh_free(s);
 	streams_free(s);
 	free(s->superseded.at);
 	free(s->names);
@@ -351,6 +376,8 @@ int store_commit(struct store *s, struct lk_error *err)
 
 	if (!s->open_since_begin)
 		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
+	if ((rc = fresh_flush(s, err)) < 0)
+		return rc;
 	if ((rc = mailboxes_flush(s, err)) < 0)
 		return rc;
 	if ((rc = streams_flush(s, err)) < 0)
@@ -366,6 +393,7 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	s->open_since_begin = false;
 	s->named = false;
+	fresh_commit(s);
 	recent_commit(s);
 	held_keep(s);
 	if ((rc = still_there(s, err)) < 0)
@@ -388,6 +416,7 @@ void store_rollback(struct store *s)
 	s->open_since_begin = s->lost = false;
 	s->tips = s->committed;
 	names_forget(s);
+	fresh_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);
 	recent_rollback(s);

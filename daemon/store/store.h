@@ -286,6 +286,7 @@ struct stored_notice {
 	int64_t rev;
 	int kind, state, level, topic; /* lk_notice_kind, lk_notice_state, lk_level, lk_topic or -1 */
 	int rule_class;                /* STANDING or MOMENT, engine/policy.h */
+	bool is_first;                 /* adding only: nothing of that id was ever told, so nobody has answered it */
 	struct case_key own;           /* the recipient's side's case; number absent where there is none */
 	struct case_key other;         /* the case the facts are from; number absent where none crossed */
 	lk_instant cause_at;           /* of what it tells */

@@ -1322,6 +1322,229 @@ static int64_t pruned(struct store *s, lk_instant before)
 }
 
 /* Up to the first that stands, is too young or that no client has stored; answers with what they answered. */
+/* ---- What was just told ---------------------------------------------------------------------- */
+
+#define TOLD_WORKERS 3
+#define TOLD_IDS 30
+#define TOLD_PLACES 4000
+
+/* A history of tellings, and what the mailboxes' ends say of it when they are asked one way or the other. */
+struct telling_on {
+	struct store *s;
+	unsigned chance;
+	int64_t rev[TOLD_IDS];
+	struct lk_bytes row[TOLD_WORKERS][TOLD_PLACES]; /* as the table has it, by place */
+	int compared;
+	bool is_pruned;
+};
+
+static const char *const told_workers[TOLD_WORKERS] = { "w1", "w2", "w3" };
+
+static unsigned chance_of(struct telling_on *t, unsigned n)
+{
+	t->chance = t->chance * 1103515245u + 12345u;
+	return (t->chance >> 16) % n;
+}
+
+static void put_int(struct lk_bytes *out, int64_t value)
+{
+	lk_bytes_add(out, &value, sizeof(value));
+}
+
+static void put_text(struct lk_bytes *out, struct lk_text text)
+{
+	put_int(out, lk_text_given(text) ? (int64_t)text.len : -1);
+	lk_bytes_add(out, text.at, text.len);
+}
+
+/* All that a visitor is told. */
+static void put_row(struct lk_bytes *out, const struct stored_notice *n)
+{
+	const int64_t numbers[] = { n->seq,          n->rev,      n->kind,       n->state,
+				    n->level,        n->topic,    n->rule_class, n->own.agency,
+				    n->other.agency, n->cause_at, n->told_at,    n->answered_at };
+
+	lk_bytes_clear(out);
+	put_text(out, n->worker);
+	lk_bytes_add(out, n->id, LK_DIGEST);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		put_int(out, numbers[i]);
+	put_text(out, n->own.number);
+	put_text(out, n->other.number);
+	put_text(out, n->answered_by);
+	lk_notice_encode(n->said, out);
+}
+
+static struct lk_bytes *row_of_place(struct telling_on *t, const struct stored_notice *n)
+{
+	assert_in_range(n->seq, 1, TOLD_PLACES - 1);
+	return &t->row[n->worker.at[1] - '1'][n->seq];
+}
+
+static int note_row(void *context, const struct stored_notice *n)
+{
+	put_row(row_of_place(context, n), n);
+	return 0;
+}
+
+static int compare_row(void *context, const struct stored_notice *n)
+{
+	struct telling_on *t = context;
+	const struct lk_bytes *row = row_of_place(t, n);
+	struct lk_bytes same = { 0 };
+
+	put_row(&same, n);
+	assert_int_equal(same.len, row->len);
+	assert_memory_equal(same.at, row->at, row->len);
+	lk_bytes_free(&same);
+	t->compared++;
+	return 0;
+}
+
+/* A long one, so that not all of them are remembered. */
+static void tell_one(struct telling_on *t)
+{
+	static const char event[] =
+		"cws-cms/an-id-that-is-nearly-as-long-as-an-identifier-may-be-012345";
+	unsigned i = chance_of(t, TOLD_IDS);
+	uint8_t id[LK_DIGEST] = { (uint8_t)i };
+	struct stored_notice n =
+		a_notice(told_workers[chance_of(t, TOLD_WORKERS)], id, ++t->rev[i], "there");
+	struct lk_notice said;
+
+	n.state = t->rev[i] == 1 ? LK_NEW : chance_of(t, 2) ? LK_UPDATED : LK_WITHDRAWN;
+	n.is_first = t->rev[i] == 1;
+	if (chance_of(t, 4) == 0)
+		n.other = (struct case_key){ LK_NO_CODE, LK_NO_TEXT };
+	if (chance_of(t, 3) == 0)
+		n.basis = LK_TEXT("WIC 18961.5");
+	said = *a_saying(&n, "there");
+	for (said.events_n = 0; said.events_n < LK_BECAUSE_MAX; said.events_n++)
+		said.events[said.events_n] = lk_text_of(event);
+	n.said = &said;
+	add_notice(t->s, &n);
+}
+
+static void tell_some(struct telling_on *t)
+{
+	int64_t before[TOLD_IDS];
+	uint8_t id[LK_DIGEST] = { (uint8_t)chance_of(t, TOLD_IDS) };
+
+	memcpy(before, t->rev, sizeof(before));
+	GOOD(store_begin(t->s, &err));
+	for (unsigned n = 1 + chance_of(t, 24); n > 0; n--)
+		tell_one(t);
+	if (chance_of(t, 3) == 0)
+		GOOD(store_answer(t->s, id, LK_TEXT("w2"), 70, &err));
+	if (chance_of(t, 5) == 0)
+		GOOD(store_answer_forget(t->s, id, &err));
+	if (chance_of(t, 5) == 0) { /* asked in between: what waits is there */
+		int n = store_notice_history(t->s, id, note_row, t, &err);
+
+		assert_true(t->is_pruned ? n >= 0 : n == t->rev[id[0]]);
+	}
+	if (chance_of(t, 10) == 0) {
+		store_rollback(t->s);
+		memcpy(t->rev, before, sizeof(before));
+	} else
+		GOOD(store_commit(t->s, &err));
+}
+
+/* By ids the tables are asked; by places, memory where it can. */
+static void compare_ends(struct telling_on *t)
+{
+	for (unsigned i = 0; i < TOLD_IDS; i++) {
+		const uint8_t id[LK_DIGEST] = { (uint8_t)i };
+
+		GOOD(store_notice_history(t->s, id, note_row, t, &err));
+	}
+	for (unsigned w = 0; w < TOLD_WORKERS; w++) {
+		struct lk_text worker = lk_text_of(told_workers[w]);
+		struct stored_mailbox box;
+		int before = t->compared;
+
+		GOOD(store_mailbox_get(t->s, worker, &box, &err));
+		GOOD(store_notices_after(t->s, worker, box.first - 1, TOLD_PLACES, compare_row, t,
+					 &err));
+		assert_int_equal(t->compared - before, box.next - box.first);
+		for (int64_t after = box.next > 40 ? box.next - 40 : 0; after < box.next;
+		     after += 7) {
+			before = t->compared;
+			GOOD(store_notices_after(t->s, worker, after, 9, compare_row, t, &err));
+			assert_int_equal(t->compared - before,
+					 box.next - 1 - after < 9 ? box.next - 1 - after : 9);
+		}
+	}
+}
+
+static int64_t note_answered_at;
+
+static int note_answer(void *context, const struct stored_notice *n)
+{
+	(void)context;
+	assert_true((n->answered_at != LK_NO_INSTANT) == lk_text_is(n->answered_by, LK_TEXT("w2")));
+	note_answered_at = n->answered_at;
+	return 0;
+}
+
+static int64_t answered_at(struct store *s, int64_t seq)
+{
+	assert_int_equal(store_notice_at(s, LK_TEXT("w1"), seq, note_answer, NULL, &err), 1);
+	return note_answered_at;
+}
+
+static void an_answer_is_seen_with_what_was_just_told(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_notice n = a_notice("w1", notice_a, 1, "x");
+
+	for (int round = 0; round < 2; round++) {
+		n.rev = 1 + round;
+		n.is_first = round == 0;
+		n.said = a_saying(&n, "x");
+		GOOD(store_begin(s, &err));
+		if (round > 0)
+			GOOD(store_answer_forget(s, notice_a, &err));
+		add_notice(s, &n);
+		GOOD(store_commit(s, &err));
+		assert_true(answered_at(s, n.rev) == LK_NO_INSTANT);
+		GOOD(store_begin(s, &err));
+		GOOD(store_answer(s, notice_a, LK_TEXT("w2"), 50 + round, &err));
+		GOOD(store_commit(s, &err));
+		assert_int_equal(answered_at(s, n.rev), 50 + round);
+		assert_int_equal(answered_at(s, 1), 50 + round);
+	}
+	GOOD(store_begin(s, &err));
+	GOOD(store_answer_forget(s, notice_a, &err));
+	assert_true(answered_at(s, 1) == LK_NO_INSTANT);
+	store_rollback(s);
+	assert_int_equal(answered_at(s, 1), 51);
+}
+
+static void what_was_just_told_is_what_its_row_says(void **state)
+{
+	struct telling_on *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	t->s = ((struct place *)*state)->store;
+	for (int step = 0; step < 600; step++) {
+		tell_some(t);
+		if (step % 60 == 59)
+			compare_ends(t);
+		if (step == 300) {
+			GOOD(store_begin(t->s, &err));
+			GOOD(store_receipt(t->s, LK_TEXT("w1"), 900, &err));
+			GOOD(store_commit(t->s, &err));
+			assert_true(pruned(t->s, 3000) > 0);
+			t->is_pruned = true;
+		}
+	}
+	for (int w = 0; w < TOLD_WORKERS; w++)
+		for (int i = 0; i < TOLD_PLACES; i++)
+			lk_bytes_free(&t->row[w][i]);
+	free(t);
+}
+
 static void the_front_of_a_mailbox_goes_as_far_as_it_may(void **state)
 {
 	struct place *place = *state;
@@ -1345,6 +1568,7 @@ static void the_front_of_a_mailbox_goes_as_far_as_it_may(void **state)
 	GOOD(store_commit(s, &err));
 	assert_int_equal(pruned(s, 2000), 0);
 	assert_int_equal(pruned(s, 2001), 3);
+	SAW("body body body", store_notices_after(s, LK_TEXT("w1"), 0, 9, see_notice, &seen, &err));
 	GOOD(store_mailbox_get(s, LK_TEXT("w1"), &box, &err));
 	assert_int_equal(box.first, 4);
 	struct stored_notice want = a_notice("w1", ids[3], 2, "body");
@@ -2298,6 +2522,8 @@ static const char *const whole_tables[] = {
 	"backup_streams",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
+	"notice_take",   /* what waits in memory, to be taken */
+	"ledger_take",   /* likewise */
 	"unrolled",      /* the first of the mailboxes that have a whole row to come */
 	"dirty_all",     /* state.db is filled anew */
 	"change_all",    /* a start reads all that is there, and bounds how much it is */
@@ -2335,12 +2561,18 @@ static bool scans(sqlite3 *db, const char *sql)
 	return found;
 }
 
+/* Tables that the store makes of what is in its memory. */
+static const char waiting_tables[] =
+	"CREATE TABLE notice_waiting (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body);"
+	"CREATE TABLE ledger_waiting (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)";
+
 static int statements_that_scan(const char *schema, const char *statements, bool complain)
 {
 	sqlite3 *db = db_from(schema);
 	char *sql = file_read(statements), *piece = strstr(sql, "-- name: ");
 	int n = 0;
 
+	assert_int_equal(sqlite3_exec(db, waiting_tables, NULL, NULL, NULL), SQLITE_OK);
 	while (piece != NULL) {
 		char *name = piece + strlen("-- name: "), *end = strchr(name, '\n');
 		char *next = strstr(end, "-- name: ");
@@ -2619,6 +2851,8 @@ int main(void)
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		MEMORY(a_notice_comes_back_as_told),
 		MEMORY(every_member_of_a_notice_comes_back),
+		MEMORY(an_answer_is_seen_with_what_was_just_told),
+		FILES(what_was_just_told_is_what_its_row_says),
 		MEMORY(a_phrase_outlives_no_rollback),
 		MEMORY(a_notice_is_found_by_its_first_digits_with_its_history),
 		MEMORY(places_in_a_mailbox_are_dense_also_after_a_rollback),
