@@ -305,7 +305,7 @@ static int64_t log_room(const struct config *config)
 
 static int build_files(struct daemon *d, struct lk_error *err)
 {
-	struct store_options options = { .directory = d->config.state_directory };
+	struct store_options options = { .directory = d->config.state_directory, .beside = true };
 	char public_path[CONFIG_PATH_MAX + 16];
 	int rc = make_folders(d->config.state_directory, err);
 

@@ -1,7 +1,7 @@
 /* disk.h - what the store asks of the file system beside what SQLite asks: few verbs, each of which
  * is one step that a power cut may fall into. Only the store includes it.
  *
- * Every function answers 0 (or a count) or a negative errno. One thread.
+ * Every function answers 0 (or a count) or a negative errno. Any thread.
  */
 #ifndef LINKAGES_STORE_DISK_H
 #define LINKAGES_STORE_DISK_H

@@ -532,10 +532,13 @@ int store_flush(struct store *s, struct lk_error *err)
 {
 	sqlite3 *const files[] = { s->db, s->state };
 	struct wal *const wals[] = { &s->wal, &s->state_wal };
+	int rc = beside_settle(s, err);
 
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < 2 && files[i] != NULL; i++) {
-		int rc = sqlite3_wal_checkpoint_v2(files[i], NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-						   NULL);
+		rc = sqlite3_wal_checkpoint_v2(files[i], NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					       NULL);
 
 		if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 			return lk_fail(err, LK_ESTATE, "a reader of state.db holds its log");
@@ -549,7 +552,10 @@ int store_flush(struct store *s, struct lk_error *err)
 
 int store_vacuum(struct store *s, struct lk_error *err)
 {
-	int rc = both_files(s, "VACUUM", "vacuum", err);
+	int rc = beside_settle(s, err);
+
+	if (rc == 0)
+		rc = both_files(s, "VACUUM", "vacuum", err);
 
 	return rc < 0 ? rc : store_flush(s, err);
 }

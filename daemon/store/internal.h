@@ -293,6 +293,7 @@ struct store {
 	char *directory; /* NULL: in memory, or a file alone */
 	char *file;      /* a copy of linkages.db, to be read; NULL: the files of a directory */
 	bool read_only;
+	bool has_beside; /* is to have one */
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
@@ -310,6 +311,8 @@ struct store {
 	uint64_t file_id; /* of linkages.db, whose name must go on leading to it; 0: it has none */
 	struct tombs tombs;
 	struct wal wal, state_wal;
+	struct share *share;   /* of linkages.db between its connections; NULL: it has one */
+	struct beside *beside; /* makes its checkpoints; NULL: whoever calls does */
 	int64_t log_room;
 	struct store_work work;
 	uint32_t generation;
@@ -369,6 +372,7 @@ bool column_digest(struct query *q, uint8_t out[LK_DIGEST]); /* false and zeroes
 /* Fills err from what SQLite says of a connection, and remembers what that means for the
  * transaction. */
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err);
+enum lk_fault store_fault_of(int rc);
 
 /* Sums: everything that a row says is told to the sum in a fixed order. */
 void sum_begin(struct store *s);
@@ -620,16 +624,36 @@ int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void wal_watch(struct wal *wal, sqlite3 *db, int64_t room);
 bool wal_has_bite(const struct wal *wal); /* as much as 10 ms of checkpointing */
 bool wal_is_long(const struct wal *wal);  /* too long to wait for quiet */
+bool wal_is_pressing(const struct wal *wal); /* soon too long */
 bool wal_is_full(const struct wal *wal);  /* too long for another commit */
 int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
 /* One bite of zeros behind what is written. 1: there is more to come; 0: there is room enough; LK_ESYNC. */
 int wal_prepare(struct store *s, struct wal *wal, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- share.c -------------------------------------------------------------------------------- */
+
+/* What is called after each write to the database by a connection that is watched; its failure is the write's. */
+typedef int share_call(void *context);
+struct share *share_create(void);                    /* NULL: no memory */
+const char *share_name(const struct share *share);   /* of the VFS for its connections; NULL of NULL */
+void share_watch(struct share *share, const sqlite3_file *file, share_call *wrote, void *context);
+void share_free(struct share *share); /* every connection is closed */
+
+/* ---- checkpoint.c --------------------------------------------------------------------------- */
+
+int beside_start(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void beside_ask(struct store *s); /* a checkpoint, unless one is under way */
+/* What one has come to, if it is done: 0, or negative as wal_checkpoint(). With `commits` only what a commit must know. */
+int beside_look(struct store *s, bool commits, struct lk_error *err) LK_MUST_CHECK;
+int beside_settle(struct store *s, struct lk_error *err); /* the same, waiting until none is under way */
+void beside_stop(struct store *s);                        /* NULL-safe; settles */
 
 /* ---- mark.c --------------------------------------------------------------------------------- */
 
 int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mark_write(struct store *s);
 int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int mark_failed(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK; /* its sync did: LK_ESYNC */
 void mark_close(struct store *s);
 
 /* ---- mailbox.c ------------------------------------------------------------------------------ */

@@ -116,6 +116,12 @@ void mark_write(struct store *s)
 	s->mark.unsynced = disk_write(s->mark.path, 0, text, (size_t)len) == 0;
 }
 
+int mark_failed(struct store *s, int rc, struct lk_error *err)
+{
+	store_doubt(s, DOUBT_SYNC, "linkages.mark cannot be synced");
+	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
+}
+
 int mark_sync(struct store *s, struct lk_error *err)
 {
 	int rc;
@@ -123,10 +129,8 @@ int mark_sync(struct store *s, struct lk_error *err)
 	if (!s->mark.unsynced)
 		return 0;
 	s->mark.unsynced = false;
-	if ((rc = disk_sync(s->mark.path)) == 0)
-		return 0;
-	store_doubt(s, DOUBT_SYNC, "linkages.mark cannot be synced");
-	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
+	rc = disk_sync(s->mark.path);
+	return rc == 0 ? 0 : mark_failed(s, rc, err);
 }
 
 void mark_close(struct store *s)

@@ -283,7 +283,7 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static int file_settings(sqlite3 *db, const struct file_kind *kind)
+static int file_settings(sqlite3 *db, const char *locking, int cache_kib)
 {
 	static const char *const settings[] = {
 		"PRAGMA mmap_size = 0",        /* a bad block is an error to handle, not a signal */
@@ -295,7 +295,7 @@ static int file_settings(sqlite3 *db, const struct file_kind *kind)
 	int rc = SQLITE_OK;
 
 	(void)snprintf(own, sizeof(own), "PRAGMA locking_mode = %s; PRAGMA cache_size = -%d",
-		       kind->locking, kind->cache_kib);
+		       locking, cache_kib);
 	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
 		rc = sqlite3_exec(db, settings[i], NULL, NULL, NULL);
 	return rc == SQLITE_OK ? sqlite3_exec(db, own, NULL, NULL, NULL) : rc;
@@ -364,10 +364,30 @@ static int file_alone(struct store *s, const struct file_kind *kind, sqlite3 **d
 	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
 }
 
+/* A database that shares itself among our connections is locked against others by that; else by the connection. */
+static int file_connect(struct store *s, const struct file_kind *kind, const char *path,
+			sqlite3 **db, struct lk_error *err)
+{
+	bool is_shared = s->has_beside && kind == &linkages_file;
+	int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	int rc;
+
+	if (is_shared && (s->share = share_create()) == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory");
+	rc = sqlite3_open_v2(path, db, flags | OPEN_ALWAYS,
+			     is_shared ? share_name(s->share) : NULL);
+	if (rc == SQLITE_OK && !s->read_only && sqlite3_db_readonly(*db, "main") == 1)
+		return lk_fail(err, LK_ESTORE,
+			       "%s cannot be written: it is read-only, or its file system is",
+			       kind->name);
+	if (rc == SQLITE_OK && !s->read_only)
+		rc = file_settings(*db, is_shared ? "NORMAL" : kind->locking, kind->cache_kib);
+	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
+}
+
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)
 {
 	struct path path;
-	int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int rc;
 
 	if (s->file != NULL)
@@ -377,12 +397,5 @@ int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struc
 	if ((rc = path_of(s, kind, "", &path, err)) < 0 ||
 	    (rc = file_find(s, kind, &path, err)) < 0)
 		return rc;
-	rc = sqlite3_open_v2(path.at, db, flags | OPEN_ALWAYS, NULL);
-	if (rc == SQLITE_OK && !s->read_only && sqlite3_db_readonly(*db, "main") == 1)
-		return lk_fail(err, LK_ESTORE,
-			       "%s cannot be written: it is read-only, or its file system is",
-			       kind->name);
-	if (rc == SQLITE_OK && !s->read_only)
-		rc = file_settings(*db, kind);
-	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
+	return file_connect(s, kind, path.at, db, err);
 }

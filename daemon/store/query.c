@@ -26,7 +26,7 @@ static const struct {
 	{ SQLITE_BUSY, LK_ESTATE },
 };
 
-static enum lk_fault fault_of(int rc)
+enum lk_fault store_fault_of(int rc)
 {
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (faults[i].rc == rc || faults[i].rc == (rc & 0xff))
@@ -36,12 +36,12 @@ static enum lk_fault fault_of(int rc)
 
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err)
 {
-	enum lk_fault fault = fault_of(rc);
+	enum lk_fault fault = store_fault_of(rc);
 	int kind = rc & 0xff;
 
 	if (fault == LK_ESYNC)
 		store_doubt(s, DOUBT_SYNC, sqlite3_errstr(rc));
-	if (db == s->db && (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB))
+	if (db != s->state && (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB))
 		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;

@@ -172,6 +172,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	if (s == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
 	s->read_only = options->read_only || options->file != NULL;
+	s->has_beside = options->beside && options->directory != NULL && !s->read_only;
 	s->log_room = s->read_only ? 0 : options->log_room;
 	s->lag = (uint32_t)options->lag;
 	vocabulary_load(&s->vocabulary);
@@ -192,6 +193,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 
 static void store_unload(struct store *s)
 {
+	beside_stop(s);
 	for (int i = 0; i < STATEMENT_COUNT; i++) {
 		(void)sqlite3_finalize(s->statement[i]);
 		s->statement[i] = NULL;
@@ -202,6 +204,8 @@ static void store_unload(struct store *s)
 	(void)sqlite3_close(s->state);
 	(void)sqlite3_close(s->db);
 	s->state = s->db = NULL;
+	share_free(s->share);
+	s->share = NULL;
 	mark_close(s);
 	recent_free(s);
 	held_forget(s);
@@ -269,7 +273,7 @@ static int store_start(struct store *s, struct lk_error *err)
 		file_watch(s);
 	while (rc == 0 && (rc = wal_prepare(s, &s->wal, err)) == 1)
 		rc = 0;
-	return rc;
+	return rc == 0 && s->has_beside ? beside_start(s, err) : rc;
 }
 
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err)
@@ -362,6 +366,10 @@ static int still_there(struct store *s, struct lk_error *err)
  * tells of a failed sync. */
 static void store_catch_up(struct store *s)
 {
+	if (s->beside != NULL && wal_is_full(&s->wal))
+		(void)beside_settle(s, NULL);
+	else if (s->beside != NULL && wal_is_long(&s->wal))
+		beside_ask(s);
 	if (wal_is_full(&s->wal))
 		(void)wal_checkpoint(s, &s->wal, NULL);
 	while (held_is_full(s))
@@ -402,6 +410,8 @@ int store_commit(struct store *s, struct lk_error *err)
 		s->committed = s->tips;
 		mark_write(s);
 	}
+	if (beside_look(s, true, err) < 0 && s->suspect)
+		return LK_ESYNC;
 	store_catch_up(s);
 	return 0;
 }
@@ -443,12 +453,23 @@ static int idle_allowed(const struct store *s, struct lk_error *err)
 	return 0;
 }
 
+/* Beside, or here and now. */
+static int log_shorten(struct store *s, struct lk_error *err)
+{
+	if (s->beside == NULL)
+		return wal_checkpoint(s, &s->wal, err);
+	beside_ask(s);
+	return 0;
+}
+
 int store_relieve(struct store *s, struct lk_error *err)
 {
 	int rc = idle_allowed(s, err);
 
+	if (rc == 0)
+		rc = beside_look(s, false, err);
 	if (rc == 0 && wal_is_long(&s->wal))
-		rc = wal_checkpoint(s, &s->wal, err);
+		rc = log_shorten(s, err);
 	if (rc == 0 && wal_is_long(&s->state_wal))
 		rc = wal_checkpoint(s, &s->state_wal, err);
 	return rc;
@@ -458,13 +479,16 @@ int store_idle(struct store *s, struct lk_error *err)
 {
 	int rc = idle_allowed(s, err);
 
+	if (rc == 0)
+		rc = beside_look(s, false, err);
 	if (rc < 0)
 		return rc;
 	if ((rc = wal_prepare(s, &s->wal, err)) != 0)
 		return rc;
 	if (wal_has_bite(&s->wal)) {
-		rc = wal_checkpoint(s, &s->wal, err);
-		return rc < 0 ? rc : wal_has_bite(&s->state_wal);
+		rc = log_shorten(s, err);
+		if (rc < 0 || s->beside == NULL)
+			return rc < 0 ? rc : wal_has_bite(&s->state_wal);
 	}
 	if (wal_has_bite(&s->state_wal))
 		return wal_checkpoint(s, &s->state_wal, err);

@@ -8,7 +8,7 @@
  * enum lk_fault with err filled; after any failure the caller rolls back and nothing of the batch is kept.
  * Rows handed to a visitor are borrowed until it returns; a visitor that returns non-zero stops the walk, and the
  * walk returns that number. Visitors may not write to the store.
- * One thread. Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
+ * One thread, but for the checkpoints (struct store_options, beside). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H
@@ -24,6 +24,9 @@ struct store_options {
 	/* So many bytes of the write-ahead log are written ahead: commits that overwrite are synced faster than those that
 	 * append, for no metadata is written. 0: the log grows as it is needed. */
 	int64_t log_room;
+	/* Checkpoints of linkages.db are made by a thread of the store's own beside whoever calls, who serves others meanwhile.
+	 * Else they are made in store_idle(), store_relieve() and, where a log is full, store_commit(). */
+	bool beside;
 	int lag; /* by how many events the list of each case's events may be behind; 0: as many as is best */
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };

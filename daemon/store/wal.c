@@ -2,6 +2,9 @@
  *
  * In: frames as commits add them. Out: checkpoints of a length that follows the disk. Promise: a log stays within bounds; a
  * sync that fails is told as one.
+ *
+ * What is made here holds up whoever waits; for linkages.db that is the last of a log that checkpoint.c has brought into the
+ * database beside the loop.
  */
 #include "internal.h"
 
@@ -10,11 +13,12 @@
 /* Frames of 4 KiB. A checkpoint is one call that cannot be divided, so in quiet it is made small by being made often: the
  * bite follows what the disk does in 10 ms. While events come none is made until there are WAL_LONG: few large ones write
  * a page once that many commits have changed, and hold up fewer events than many small ones. The limit is where writers
- * wait for a checkpoint rather than the disk for them. */
+ * wait for a checkpoint rather than the disk for them; before it the thread is pressed not to leave the disk to others. */
 #define BITE_MIN 64
 #define BITE_FIRST 1000
 #define BITE_MAX 4000
 #define WAL_LONG 16000
+#define WAL_PRESSING 24000
 #define WAL_LIMIT 32768
 #define BITE_NS INT64_C(10000000)
 #define PREPARED_A_BITE (1 << 20) /* bytes */
@@ -43,6 +47,11 @@ bool wal_has_bite(const struct wal *wal)
 bool wal_is_long(const struct wal *wal)
 {
 	return wal->frames >= WAL_LONG;
+}
+
+bool wal_is_pressing(const struct wal *wal)
+{
+	return wal->frames >= WAL_PRESSING;
 }
 
 bool wal_is_full(const struct wal *wal)
@@ -77,7 +86,7 @@ int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err)
 	s->work.checkpoint_us += (now_ns() - begun) / 1000;
 	wal->frames = 0; /* until the next commit counts them anew */
 	bite_adapt(wal, now_ns() - begun);
-	if (rc == SQLITE_OK && wal == &s->wal)
+	if (rc == SQLITE_OK && wal == &s->wal && s->beside == NULL) /* else it was, beside */
 		return mark_sync(s, err);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* a reader of state.db may hold it up: later */

@@ -8,6 +8,7 @@
 #include "store/disk.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,23 @@ static bool is_dead, is_frozen, lies, has_struck;
 static int64_t room = -1;
 static enum crash_fault armed;
 static long nth, counted[CRASH_FAULTS];
+
+/* A store may have a thread that makes its checkpoints: one call at a time. */
+static pthread_mutex_t door = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+static pthread_mutex_t *door_enter(void)
+{
+	(void)pthread_mutex_lock(&door);
+	return &door;
+}
+
+static void door_leave(pthread_mutex_t **entered)
+{
+	(void)pthread_mutex_unlock(*entered);
+}
+
+/* Until the end of the function. */
+#define AT_THE_DOOR pthread_mutex_t *entered __attribute__((cleanup(door_leave))) = door_enter()
 
 static uint64_t roll(void)
 {
@@ -301,6 +319,7 @@ static enum step step(void)
 
 static int file_write(struct inode *i, int64_t offset, const void *at, int64_t len)
 {
+	AT_THE_DOOR;
 	enum step s = step();
 
 	if (s == STEP_FAILS)
@@ -315,6 +334,7 @@ static int file_write(struct inode *i, int64_t offset, const void *at, int64_t l
 
 static int file_resize(struct inode *i, int64_t len)
 {
+	AT_THE_DOOR;
 	enum step s = step();
 
 	if (s == STEP_FAILS)
@@ -336,6 +356,7 @@ static enum step sync_step(void)
 
 static int file_sync(struct inode *i)
 {
+	AT_THE_DOOR;
 	enum step s = sync_step();
 
 	if (s == STEP_OK && !lies)
@@ -347,6 +368,7 @@ static int file_sync(struct inode *i)
 
 static int names_sync(void)
 {
+	AT_THE_DOOR;
 	enum step s = sync_step();
 
 	if (s != STEP_OK)
@@ -360,6 +382,7 @@ static int names_sync(void)
 
 static int names_change(const char *path, int inode, const char *gone)
 {
+	AT_THE_DOOR;
 	enum step s = step();
 
 	if (s == STEP_FAILS)
@@ -383,6 +406,7 @@ int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t l
 
 int __wrap_disk_look(const char *path, struct disk_file *out)
 {
+	AT_THE_DOOR;
 	const struct inode *i = inode_of(path);
 
 	if (i == NULL)
@@ -395,6 +419,7 @@ int __wrap_disk_look(const char *path, struct disk_file *out)
 
 int __wrap_disk_create(const char *path, unsigned mode)
 {
+	AT_THE_DOOR;
 	(void)mode;
 	if (inode_of(path) != NULL)
 		return -EEXIST;
@@ -403,11 +428,13 @@ int __wrap_disk_create(const char *path, unsigned mode)
 
 int __wrap_disk_remove(const char *path)
 {
+	AT_THE_DOOR;
 	return inode_of(path) == NULL ? 0 : names_change("", -1, path);
 }
 
 int __wrap_disk_rename(const char *from, const char *to)
 {
+	AT_THE_DOOR;
 	const struct name *name = name_find(disk.cached, from);
 
 	return name == NULL ? -ENOENT : names_change(to, name->inode, from);
@@ -415,6 +442,7 @@ int __wrap_disk_rename(const char *from, const char *to)
 
 int __wrap_disk_link(const char *from, const char *to)
 {
+	AT_THE_DOOR;
 	const struct name *name = name_find(disk.cached, from);
 
 	if (name == NULL || inode_of(to) != NULL)
@@ -431,6 +459,7 @@ int __wrap_disk_give(const char *path, const char *like)
 
 int __wrap_disk_sync(const char *path)
 {
+	AT_THE_DOOR;
 	struct inode *i = inode_of(path);
 
 	return i == NULL ? -ENOENT : file_sync(i);
@@ -444,6 +473,7 @@ int __wrap_disk_sync_entries(const char *directory)
 
 static int file_read(const struct inode *i, int64_t offset, void *at, int64_t len)
 {
+	AT_THE_DOOR;
 	int64_t there = offset < i->cached.len ? i->cached.len - offset : 0;
 
 	if (is_dead || is_due(CRASH_READ))
@@ -457,6 +487,7 @@ static int file_read(const struct inode *i, int64_t offset, void *at, int64_t le
 
 int __wrap_disk_read(const char *path, int64_t offset, void *at, size_t space)
 {
+	AT_THE_DOOR;
 	const struct inode *i = inode_of(path);
 
 	return i == NULL ? -ENOENT : file_read(i, offset, at, (int64_t)space);
@@ -464,6 +495,7 @@ int __wrap_disk_read(const char *path, int64_t offset, void *at, size_t space)
 
 int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t len)
 {
+	AT_THE_DOOR;
 	struct inode *i = inode_of(path);
 
 	return i == NULL ? -ENOENT : file_write(i, offset, at, (int64_t)len);
@@ -496,6 +528,7 @@ static int vfs_unmap(sqlite3_file *file, int deletes)
 
 static int vfs_close(sqlite3_file *file)
 {
+	AT_THE_DOOR;
 	(void)vfs_unmap(file, 0);
 	if (opened(file)->is_unnamed)
 		inode_clear(opened(file)->inode);
@@ -542,6 +575,7 @@ static int vfs_sync(sqlite3_file *file, int flags)
 
 static int vfs_size(sqlite3_file *file, sqlite3_int64 *size)
 {
+	AT_THE_DOOR;
 	*size = opened(file)->inode->cached.len;
 	return is_dead ? SQLITE_IOERR_FSTAT : SQLITE_OK;
 }
@@ -646,6 +680,7 @@ static int vfs_inode(const char *path, int flags, struct opened *o)
 static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file, int flags,
 		    int *out)
 {
+	AT_THE_DOOR;
 	struct opened *o = opened(file);
 	int rc = SQLITE_OK;
 
@@ -667,6 +702,7 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file,
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int syncs)
 {
+	AT_THE_DOOR;
 	(void)vfs;
 	if (is_dead)
 		return SQLITE_IOERR_DELETE;
@@ -679,6 +715,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int syncs)
 
 static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *out)
 {
+	AT_THE_DOOR;
 	const struct inode *i = inode_of(path);
 
 	(void)vfs;
@@ -695,6 +732,7 @@ static int vfs_path(sqlite3_vfs *vfs, const char *path, int space, char *out)
 
 static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
 {
+	AT_THE_DOOR;
 	(void)vfs;
 	for (int i = 0; i < n; i++)
 		out[i] = (char)roll();
@@ -774,6 +812,7 @@ long crash_count(enum crash_fault fault)
 
 void crash_kill(void)
 {
+	AT_THE_DOOR;
 	is_dead = true;
 }
 

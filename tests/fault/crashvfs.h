@@ -3,7 +3,8 @@
  * Each file has the bytes that are on the platter and the writes that are not: until its sync, a write may survive a
  * power cut or not, each sector of 512 bytes for itself. Names (created, removed, renamed) are on the platter only when
  * the directory is synced. A sync that fails leaves some writes on the platter and marks the others clean: the next sync
- * succeeds without them, as Linux does. One directory, one process, one thread; everything follows from the seed.
+ * succeeds without them, as Linux does. One directory, one process; everything follows from the seed, and
+ * from the order in which threads come, one at a time.
  *
  * A *step* is a call that changes the disk or syncs it; steps, syncs and reads are counted.
  */

@@ -5,6 +5,8 @@
  */
 #include "rig.h"
 
+#include "store/internal.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +196,7 @@ int rig_open(struct rig *r)
 		.directory = CRASH_DIRECTORY,
 		.lag = 8,
 		.log_room = LOG_ROOM,
+		.beside = r->is_beside,
 	};
 	int rc = store_open(&options, &r->store, &r->err);
 
@@ -280,6 +283,8 @@ static int do_batch(struct rig *r, const struct deed *deed)
 		r->outside.acked[r->script->sent[i].said->source] = r->script->sent[i].seq;
 	free(in);
 	free(verdicts);
+	if (rc >= 0 && r->is_beside)
+		beside_ask(r->store); /* as if the log were long */
 	return rc < 0 ? rc : pass(r, deed->now);
 }
 

@@ -65,6 +65,7 @@ struct rig {
 	bool replays;     /* it does, in the batch at hand */
 	const struct gone *gone; /* cases that were expunged: whatever names one must be lost */
 	size_t gone_n;
+	bool is_beside;   /* checkpoints are made by a thread, after each batch */
 	int wrong;        /* promises found broken */
 	char what[160];   /* the first of them */
 };

@@ -35,6 +35,7 @@ struct course {
 	struct outside outside; /* of the image */
 	uint32_t until;
 	bool asks_again; /* the daemon may, from the beginning */
+	bool is_beside;  /* checkpoints are made by a thread */
 	uint8_t mail[LK_DIGEST];
 };
 
@@ -43,7 +44,8 @@ static struct rig rig_for(const struct course *c)
 	return (struct rig){ .script = c->script,
 			     .policy = &policy,
 			     .outside = c->outside,
-			     .keeps_all = !c->asks_again };
+			     .keeps_all = !c->asks_again,
+			     .is_beside = c->is_beside };
 }
 
 static void expect_fine(const struct rig *r)
@@ -286,10 +288,14 @@ static void power_cut_in_recovery(void **state)
 typedef void meddling(struct rig *r);
 
 /* A whole script; the power goes again and again. Cuts; *wrong: broken promises. */
-static long play_with_cuts(uint64_t seed, meddling *meddle, int *wrong, char what[160])
+static long play_with_cuts(uint64_t seed, bool is_beside, meddling *meddle, int *wrong,
+			   char what[160])
 {
 	struct script *script = script_roll(seed, &policy);
-	struct rig r = { .script = script, .policy = &policy, .keeps_all = meddle == NULL };
+	struct rig r = { .script = script,
+			 .policy = &policy,
+			 .keeps_all = meddle == NULL,
+			 .is_beside = is_beside };
 	struct dice dice = { seed * 2 + 1 };
 	long cuts = 0;
 
@@ -324,22 +330,38 @@ static long play_with_cuts(uint64_t seed, meddling *meddle, int *wrong, char wha
 	return cuts;
 }
 
-static void random_cuts(void **state)
+static long cut_at_random(bool is_beside, long *runs)
 {
-	long cuts = 0, runs = 0;
+	long cuts = 0;
 	char what[160];
 
-	(void)state;
-	for (uint64_t seed = first_seed; cuts < cuts_wanted; seed++, runs++) {
+	for (uint64_t seed = first_seed; cuts < cuts_wanted; seed++, ++*runs) {
 		int wrong = 0;
 
 		crash_begin(seed);
-		cuts += play_with_cuts(seed, NULL, &wrong, what);
+		cuts += play_with_cuts(seed, is_beside, NULL, &wrong, what);
 		if (wrong > 0)
 			fail_msg("seed %llu: %s", (unsigned long long)seed, what);
 	}
+	return cuts;
+}
+
+static void random_cuts(void **state)
+{
+	long runs = 0, cuts = cut_at_random(false, &runs);
+
+	(void)state;
 	printf("random power cuts, sectors torn, names lost: %ld cuts in %ld runs, 0 lost\n", cuts,
 	       runs);
+}
+
+static void random_cuts_beside(void **state)
+{
+	long runs = 0, cuts = cut_at_random(true, &runs);
+
+	(void)state;
+	printf("random power cuts while a thread makes checkpoints: %ld cuts in %ld runs, 0 lost\n",
+	       cuts, runs);
 }
 
 /* ---- Calls that fail ----------------------------------------------------------------------------------------------- */
@@ -395,6 +417,21 @@ static void a_call_fails(void **state)
 	       fail_everywhere(&whole, CRASH_WRITE));
 	printf("a read fails, every one in its turn: %ld times, 0 lost\n",
 	       fail_everywhere(&whole, CRASH_READ));
+	course_free(&whole);
+	script_free(script);
+}
+
+static void a_call_fails_beside(void **state)
+{
+	struct script *script = script_of(first_seed + 2);
+	struct course whole = course_small(script);
+
+	(void)state;
+	whole.is_beside = true;
+	printf("a sync fails, of the loop or of the thread: %ld times, 0 lost\n",
+	       fail_everywhere(&whole, CRASH_SYNC));
+	printf("a write, cut or renaming fails, of the loop or of the thread: %ld times, 0 lost\n",
+	       fail_everywhere(&whole, CRASH_WRITE));
 	course_free(&whole);
 	script_free(script);
 }
@@ -999,7 +1036,7 @@ static void expect_loss(const char *name, meddling *meddle)
 		int wrong = 0;
 
 		crash_begin(seed);
-		cuts += play_with_cuts(seed, meddle, &wrong, what);
+		cuts += play_with_cuts(seed, false, meddle, &wrong, what);
 		lossy += wrong > 0;
 	}
 	assert_true(lossy > 0);
@@ -1035,7 +1072,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(power_cut_at_every_step),
 		cmocka_unit_test(power_cut_in_recovery),
 		cmocka_unit_test(random_cuts),
+		cmocka_unit_test(random_cuts_beside),
 		cmocka_unit_test(a_call_fails),
+		cmocka_unit_test(a_call_fails_beside),
 		cmocka_unit_test(the_disk_is_full),
 		cmocka_unit_test(the_disk_is_full_and_the_cache_small),
 		cmocka_unit_test(the_disk_becomes_read_only),

@@ -1,0 +1,312 @@
+/* test_checkpoint.c - checkpoints beside whoever commits: the log stays short, what fails is told, nobody else gets in. */
+#include "good.h"
+
+#include "store/internal.h"
+#include "store/store.h"
+
+#include <dirent.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FRAME 4120
+#define LETTER 40000 /* bytes: ten pages and some */
+
+/* ---- A disk whose database fails, and whose log does not ---------------------------------------------------------- */
+
+static struct {
+	const sqlite3_io_methods *real;
+	sqlite3_io_methods methods;
+	sqlite3_vfs vfs;
+	sqlite3_vfs *below;
+	atomic_int write_answer, sync_answer; /* SQLITE_OK: as the disk has it */
+	atomic_int refused;
+} disk;
+
+static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+	int answer = atomic_load(&disk.write_answer);
+
+	if (answer == SQLITE_OK)
+		return disk.real->xWrite(file, bytes, n, at);
+	atomic_fetch_add(&disk.refused, 1);
+	return answer;
+}
+
+static int disk_sync(sqlite3_file *file, int flags)
+{
+	int answer = atomic_load(&disk.sync_answer);
+
+	if (answer == SQLITE_OK)
+		return disk.real->xSync(file, flags);
+	atomic_fetch_add(&disk.refused, 1);
+	return answer;
+}
+
+static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+	int rc = disk.below->xOpen(disk.below, name, file, flags, out);
+
+	(void)vfs;
+	if (rc != SQLITE_OK || !(flags & SQLITE_OPEN_MAIN_DB) ||
+	    strstr(name, "linkages.db") == NULL)
+		return rc;
+	if (disk.real == NULL) {
+		disk.real = file->pMethods;
+		disk.methods = *disk.real;
+		disk.methods.xWrite = disk_write;
+		disk.methods.xSync = disk_sync;
+	}
+	file->pMethods = &disk.methods;
+	return rc;
+}
+
+static void disk_watch(void)
+{
+	memset(&disk, 0, sizeof(disk));
+	disk.below = sqlite3_vfs_find(NULL);
+	disk.vfs = *disk.below;
+	disk.vfs.zName = "watched";
+	disk.vfs.xOpen = disk_open;
+	disk.vfs.pNext = NULL;
+	assert_int_equal(sqlite3_vfs_register(&disk.vfs, 1), SQLITE_OK);
+}
+
+static void disk_unwatch(void)
+{
+	assert_int_equal(sqlite3_vfs_register(disk.below, 1), SQLITE_OK);
+	assert_int_equal(sqlite3_vfs_unregister(&disk.vfs), SQLITE_OK);
+}
+
+/* ---- A place to be ------------------------------------------------------------------------------------------------ */
+
+struct site {
+	char directory[64];
+	struct store *store;
+	int64_t letters; /* that a commit has answered for */
+};
+
+static const char *path_in(const struct site *site, const char *name)
+{
+	static char path[400];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", site->directory, name);
+	return path;
+}
+
+static int place_open(struct site *site)
+{
+	const struct store_options options = { .directory = site->directory, .beside = true };
+
+	return store_open(&options, &site->store, &err);
+}
+
+static void place_close(struct site *site)
+{
+	store_close(site->store);
+	site->store = NULL;
+}
+
+static int arrive(void **state)
+{
+	struct site *site = calloc(1, sizeof(*site));
+
+	(void)snprintf(site->directory, sizeof(site->directory), "/tmp/linkages-beside-XXXXXX");
+	assert_non_null(mkdtemp(site->directory));
+	disk_watch();
+	GOOD(place_open(site));
+	*state = site;
+	return 0;
+}
+
+static int leave(void **state)
+{
+	struct site *site = *state;
+	DIR *directory = opendir(site->directory);
+	struct dirent *entry;
+
+	store_close(site->store);
+	disk_unwatch();
+	while ((entry = readdir(directory)) != NULL)
+		(void)unlink(path_in(site, entry->d_name));
+	(void)closedir(directory);
+	assert_int_equal(rmdir(site->directory), 0);
+	free(site);
+	return 0;
+}
+
+/* n letters in one commit. */
+static int put(struct site *site, int n)
+{
+	static char body[LETTER];
+	int rc = store_begin(site->store, &err);
+
+	for (int i = 0; rc == 0 && i < n; i++) {
+		struct dead_letter letter = { .source = LK_TEXT("calsaws"),
+					      .received_at = 5,
+					      .reason = LK_BAD_VALUE,
+					      .field = LK_TEXT("data.status"),
+					      .detail = LK_TEXT("no status of this agency"),
+					      .body = body,
+					      .body_len = sizeof(body) };
+
+		int64_t number = site->letters + i;
+
+		memcpy(body, &number, sizeof(number)); /* each is another */
+		lk_digest(body, sizeof(body), NULL, letter.digest);
+		rc = store_dead_letter_add(site->store, &letter, &err);
+	}
+	rc = store_end(site->store, rc, &err);
+	site->letters += rc == 0 ? n : 0;
+	return rc;
+}
+
+static struct store_counts counts_of(struct site *site)
+{
+	struct store_counts counts = { 0 };
+
+	GOOD(store_counts(site->store, &counts, &err));
+	return counts;
+}
+
+static int64_t checkpoints(const struct site *site)
+{
+	struct store_work work;
+
+	store_work(site->store, &work);
+	return work.checkpoints;
+}
+
+/* ---- What is promised --------------------------------------------------------------------------------------------- */
+
+static void the_log_begins_anew_while_commits_go_on(void **state)
+{
+	struct site *site = *state;
+	struct store_counts counts;
+
+	for (int i = 0; i < 400 && checkpoints(site) < 4; i++)
+		GOOD(put(site, 50));
+	counts = counts_of(site);
+	assert_true(checkpoints(site) >= 4);
+	assert_true(counts.wal_bytes < (int64_t)33500 * FRAME);
+	assert_true(counts.bytes > (int64_t)16000 * 4096);
+	place_close(site);
+	GOOD(place_open(site));
+	GOOD(store_integrity(site->store, NULL, NULL, &err));
+	assert_int_equal(counts_of(site).dead_letters, site->letters);
+}
+
+static void a_log_is_in_the_database_whole_after_a_rest(void **state)
+{
+	struct site *site = *state;
+
+	GOOD(put(site, 20));
+	assert_true(counts_of(site).bytes < 20 * LETTER);
+	beside_ask(site->store);
+	GOOD(beside_settle(site->store, &err));
+	assert_true(counts_of(site).bytes >= 20 * LETTER);
+	int64_t log = counts_of(site).wal_bytes;
+	GOOD(put(site, 19)); /* over the log's beginning */
+	assert_int_equal(counts_of(site).wal_bytes, log);
+	GOOD(put(site, 20));
+	beside_ask(site->store);
+	GOOD(store_flush(site->store, &err)); /* which waits for it */
+	assert_int_equal(counts_of(site).wal_bytes, 0);
+	beside_ask(site->store);
+	GOOD(store_vacuum(site->store, &err));
+	assert_int_equal(counts_of(site).wal_bytes, 0);
+}
+
+static void nobody_else_gets_in(void **state)
+{
+	struct site *site = *state;
+	const struct store_options beside = { .directory = site->directory, .beside = true },
+				   alone = { .directory = site->directory };
+	struct store *second;
+	sqlite3 *db;
+	int status = -1;
+
+	assert_int_equal(store_open(&beside, &second, &err), LK_ESTATE);
+	assert_non_null(strstr(err.text, "linkages.db is held by another process"));
+	assert_int_equal(store_open(&alone, &second, &err), LK_ESTATE);
+	pid_t child = fork();
+	if (child == 0) {
+		bool opens = sqlite3_open(path_in(site, "linkages.db"), &db) == SQLITE_OK &&
+			     sqlite3_exec(db, "SELECT * FROM sqlite_schema", NULL, NULL, NULL) ==
+				     SQLITE_OK;
+		_exit(opens || store_open(&beside, &second, &err) != LK_ESTATE);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	GOOD(put(site, 1));
+	assert_int_equal(access(path_in(site, "linkages.db-shm"), F_OK), -1);
+}
+
+/* Until the thread has met the disk. */
+static void await_refusal(void)
+{
+	for (int i = 0; i < 60000 && atomic_load(&disk.refused) == 0; i++)
+		(void)usleep(1000);
+	assert_true(atomic_load(&disk.refused) > 0);
+}
+
+static void a_failed_sync_is_told_before_the_next_commit_is(void **state)
+{
+	struct site *site = *state;
+	struct store_rebuild rebuilt;
+	int rc = 0;
+
+	GOOD(put(site, 20));
+	atomic_store(&disk.sync_answer, SQLITE_IOERR_FSYNC);
+	beside_ask(site->store);
+	await_refusal();
+	atomic_store(&disk.sync_answer, SQLITE_OK); /* it is not to be believed */
+	for (int i = 0; i < 1000 && rc == 0; i++)   /* the thread has still to say so */
+		rc = put(site, 1);
+	assert_int_equal(rc, LK_ESYNC);
+	assert_int_equal(store_begin(site->store, &err), LK_ESYNC);
+	assert_int_equal(store_idle(site->store, &err), LK_ESYNC);
+	place_close(site);
+	GOOD(place_open(site));
+	store_rebuild_found(site->store, &rebuilt);
+	assert_non_null(strstr(rebuilt.why, "sync"));
+	assert_true(counts_of(site).dead_letters >= site->letters);
+}
+
+static void a_full_disk_is_told_when_nobody_waits(void **state)
+{
+	struct site *site = *state;
+	int rc = 0;
+
+	GOOD(put(site, 20));
+	atomic_store(&disk.write_answer, SQLITE_FULL);
+	beside_ask(site->store);
+	await_refusal();
+	GOOD(put(site, 1));
+	for (int i = 0; i < 60000 && rc == 0; i++, (void)usleep(1000))
+		rc = store_relieve(site->store, &err);
+	assert_int_equal(rc, LK_EFULL);
+	GOOD(put(site, 1));
+	atomic_store(&disk.write_answer, SQLITE_OK);
+	beside_ask(site->store);
+	GOOD(beside_settle(site->store, &err));
+	assert_true(counts_of(site).bytes >= 22 * LETTER);
+}
+
+#define BESIDE(test) cmocka_unit_test_setup_teardown(test, arrive, leave)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BESIDE(the_log_begins_anew_while_commits_go_on),
+		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
+		BESIDE(nobody_else_gets_in),
+		BESIDE(a_failed_sync_is_told_before_the_next_commit_is),
+		BESIDE(a_full_disk_is_told_when_nobody_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
