@@ -1,7 +1,11 @@
-/* check.c - is what is kept still what was written? Every sum, row by row; and SQLite's own look.
+/* check.c - is what is kept still what was written? Every sum, row by row; rows that others speak of and that are not there
+ * any more; and SQLite's own look.
  *
  * In: a store, or a copy of one. Out: what is damaged, by table and place. Promise: a damaged row stops nothing but
  * itself; what is said of it repeats nothing of it.
+ *
+ * A sum tells nothing of a row that is gone. A disk that puts one page in another's place takes all rows of a page away and
+ * leaves sound ones: they come out of order, and their places are empty.
  */
 #include "internal.h"
 
@@ -10,16 +14,41 @@
 
 #define TICK_EVERY 100000 /* instructions of SQLite's machine */
 
+/* Each question of a row, to which the answer is yes where nothing is gone. */
+static int nothing_is_gone(struct query *q, int questions, struct lk_error *err)
+{
+	while (questions-- > 0)
+		if (column_int(q) == 0)
+			return lk_fail(err, LK_ESTORE, "what it should lead to is gone");
+	return 0;
+}
+
+static int place_examine(struct query *q, struct lk_error *err)
+{
+	return nothing_is_gone(q, 1, err);
+}
+
+static int case_examine(struct query *q, struct lk_error *err)
+{
+	return nothing_is_gone(q, 2, err);
+}
+
+#define CASE_ROWS 20 /* each looks for the events of its list: so many rows are one */
+
 static const struct part {
 	const char *what;
 	enum statement rows;
 	int (*examine)(struct query *q, struct lk_error *err);
+	int weight;
 } parts[] = {
-	{ "event", SQL_check_events, event_examine },
-	{ "dead letter", SQL_check_letters, letter_examine },
-	{ "notice", SQL_check_notices, notice_examine },
-	{ "family", SQL_check_families, family_examine },
-	{ "family change", SQL_check_changes, changes_examine },
+	{ "event", SQL_check_events, event_examine, 1 },
+	{ "dead letter", SQL_check_letters, letter_examine, 1 },
+	{ "notice", SQL_check_notices, notice_examine, 1 },
+	{ "family", SQL_check_families, family_examine, 1 },
+	{ "family change", SQL_check_changes, changes_examine, 1 },
+	{ "mailbox", SQL_check_mailboxes, place_examine, 1 },
+	{ "place in a mailbox", SQL_check_places, place_examine, 1 },
+	{ "case", SQL_check_case_rows, case_examine, CASE_ROWS },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 
@@ -54,35 +83,60 @@ static bool is_lost(const struct store *s, int rc)
 	return rc == LK_ESTORE && !s->lost && !s->suspect;
 }
 
-static int part_check(struct store *s, struct store_check *check, int limit, struct lk_error *err)
+static void note_at(struct store_check *check, const char *where, const struct lk_error *why)
 {
-	const struct part *part = &parts[check->part];
-	struct query q = query_begin(s, part->rows);
-	struct lk_error why = { 0 };
 	char what[160];
-	int n = 0, rc;
+
+	(void)snprintf(what, sizeof(what), "%s %s %lld: %.100s", parts[check->part].what, where,
+		       (long long)check->at, why->text);
+	note(check, what);
+}
+
+static void row_check(struct store *s, struct store_check *check, struct query *q)
+{
+	struct lk_error why = { 0 };
+
+	s->is_checked = true;
+	if (parts[check->part].examine(q, &why) < 0)
+		note_at(check, "at", &why);
+	s->is_checked = false;
+}
+
+/* Returns how many rows were looked at; rc: what ended them. Whoever went on with rows that come back would never end. */
+static int rows_check(struct store *s, struct store_check *check, int limit, int *rc,
+		      struct lk_error *why)
+{
+	struct query q = query_begin(s, parts[check->part].rows);
+	int n = 0;
 
 	bind_int(&q, check->at);
 	bind_int(&q, limit);
-	while ((rc = query_step(&q, &why)) == 1) {
-		check->at = column_int(&q);
-		n++;
-		s->is_checked = true;
-		bool is_damaged = part->examine(&q, &why) < 0;
-
-		s->is_checked = false;
-		if (is_damaged) {
-			(void)snprintf(what, sizeof(what), "%s at %lld: %.100s", part->what,
-				       (long long)check->at, why.text);
-			note(check, what);
+	while ((*rc = query_step(&q, why)) == 1) {
+		int64_t at = column_int(&q);
+		if (at <= check->at) {
+			*rc = lk_fail(why, LK_ESTORE, "rows are out of order");
+			break;
 		}
+		check->at = at;
+		row_check(s, check, &q);
+		n++;
 	}
 	query_end(&q);
 	check->rows += n;
+	return n;
+}
+
+static int part_check(struct store *s, struct store_check *check, int limit, struct lk_error *err)
+{
+	const struct part *part = &parts[check->part];
+	struct lk_error why = { 0 };
+	int rc, n;
+
+	limit = limit > part->weight ? limit / part->weight : 1;
+	n = rows_check(s, check, limit, &rc, &why);
 	if (is_lost(s, rc)) {
-		(void)snprintf(what, sizeof(what), "%s after %lld: %.100s", part->what,
-			       (long long)check->at, why.text);
-		note(check, what);
+		check->is_torn = true;
+		note_at(check, "after", &why);
 		return 0;
 	}
 	if (rc < 0)

@@ -378,8 +378,31 @@ int notice_examine(struct query *q, struct lk_error *err)
 	return rc;
 }
 
-static int notices_walk(struct query *q, stored_notice_visitor *visit, void *context, int *n,
-			struct lk_error *err)
+static int place_gone(struct store *s, int64_t seq, struct lk_error *err)
+{
+	struct lk_error said;
+	int rc = lk_fail(&said, LK_ESTORE,
+			 "store: a mailbox is damaged: the notice at its place %lld is gone",
+			 (long long)seq);
+
+	store_doubt(s, DOUBT_DAMAGE, said.text);
+	return lk_fail(err, rc, "%s", said.text);
+}
+
+/* The first of a mailbox may lie further on than was asked for; after it there is no gap. */
+static int place_check(struct store *s, const struct stored_notice *n, int64_t due,
+		       struct lk_error *err)
+{
+	struct stored_mailbox box = { .first = 0 };
+	int rc = n->seq == due ? 0 : store_mailbox_get(s, n->worker, &box, err);
+
+	if (rc < 0 || n->seq == due || n->seq == box.first)
+		return rc < 0 ? rc : 0;
+	return place_gone(s, n->seq - 1, err);
+}
+
+static int notices_walk(struct query *q, int64_t after, stored_notice_visitor *visit, void *context,
+			int *n, struct lk_error *err)
 {
 	struct said_room *room = room_make(err);
 	struct stored_notice notice;
@@ -387,8 +410,10 @@ static int notices_walk(struct query *q, stored_notice_visitor *visit, void *con
 
 	*n = 0;
 	while (rc == 0 && (rc = query_step(q, err)) == 1) {
-		if ((rc = notice_read(q, &notice, room, err)) < 0)
+		if ((rc = notice_read(q, &notice, room, err)) < 0 ||
+		    (rc = place_check(q->store, &notice, after + 1, err)) < 0)
 			break;
+		after = notice.seq;
 		++*n;
 		rc = visit(context, &notice);
 	}
@@ -483,15 +508,20 @@ static int notices_between(struct store *s, struct lk_text worker, int64_t after
 	bind_int(&q, number_of(ref, after));
 	bind_int(&q, number_of(ref, upto));
 	bind_int(&q, limit);
-	return notices_walk(&q, visit, context, n, err);
+	return notices_walk(&q, after, visit, context, n, err);
 }
 
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
 			stored_notice_visitor *visit, void *context, struct lk_error *err)
 {
-	int n;
+	struct stored_mailbox box = { .next = 0 };
+	int n, rc = notices_between(s, worker, after, UINT32_MAX, limit, visit, context, &n, err);
 
-	return notices_between(s, worker, after, UINT32_MAX, limit, visit, context, &n, err);
+	if (rc == 0 && n == 0 && limit > 0)
+		rc = store_mailbox_get(s, worker, &box, err) < 0 ? LK_ESTORE : 0;
+	if (rc == 0 && box.next > after + 1 && box.next > box.first)
+		rc = place_gone(s, after + 1, err);
+	return rc;
 }
 
 int store_notice_at(struct store *s, struct lk_text worker, int64_t seq,
@@ -511,7 +541,7 @@ static int notice_get(struct store *s, int64_t number, stored_notice_visitor *vi
 	int n, rc;
 
 	bind_int(&q, number);
-	rc = notices_walk(&q, visit, context, &n, err);
+	rc = notices_walk(&q, (number & UINT32_MAX) - 1, visit, context, &n, err);
 	return rc != 0 ? rc : n;
 }
 

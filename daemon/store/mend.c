@@ -8,6 +8,10 @@
  *   family               its state is folded from the log again; what was told is kept
  *   notice               in its place stands that something was told and withdrawn
  *   family change        all families are folded from the log again; of whom it told is not known
+ *   family that is gone  its state is folded from the log again; of whom it told is not known
+ *   place in a mailbox   as a notice
+ *
+ * Pages that are no pages of their table any more are not mended: only a backup knows what was in them.
  */
 #include "internal.h"
 
@@ -64,6 +68,10 @@ static int look_at_all(struct mending *m, struct lk_error *err)
 	m->check = (struct store_check){ .damaged = note_damaged, .context = m };
 	while (more > 0)
 		more = store_check(m->store, &m->check, ROWS_A_STEP, err);
+	if (more == 0 && m->check.is_torn)
+		return lk_fail(err, LK_ESTORE,
+			       "linkages.db is damaged beyond a rebuild (%s): restore a backup",
+			       m->n > 0 ? m->rows[m->n - 1].what : "its pages");
 	if (more == 0 && m->is_short)
 		return lk_fail(err, LK_ESTORE, "rebuild: too much is damaged: restore a backup");
 	return more;
@@ -127,9 +135,33 @@ static int families_anew(struct store *s, int64_t at, struct lk_error *err)
 	return rc < 0 ? rc : store_value_put(s, STORE_FAMILIES_ANEW, times + 1, err);
 }
 
+/* Places are filled in mailboxes_fill(). */
+static int leave(struct store *s, int64_t at, struct lk_error *err)
+{
+	(void)s;
+	(void)at;
+	(void)err;
+	return 0;
+}
+
+/* Of a case: its family, where that is what is gone; events are asked for again with all others. */
+static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
+{
+	struct stored_family family = { .wake_at = LK_NO_INSTANT };
+	struct query q = query_begin(s, SQL_mend_lost_family);
+	int rc;
+
+	bind_int(&q, at);
+	if ((rc = query_step(&q, err)) == 1)
+		(void)column_digest(&q, family.id);
+	query_end(&q);
+	return rc == 1 ? store_family_put(s, &family, err) : rc;
+}
+
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
-	drop_event, drop_letter, drop_notice, family_anew, families_anew,
+	drop_event,    drop_letter, drop_notice, family_anew,
+	families_anew, leave,       leave,       lost_family_anew,
 };
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,

@@ -299,16 +299,22 @@ SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter),
 	(SELECT max(number) FROM ledger)
 
 -- name: check_events
-SELECT position, position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
+SELECT position, position, agency, source.name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
 	epoch, ahead, sum, body
-FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
+FROM event LEFT JOIN source ON source.ref = event.source LEFT JOIN agency_case ON agency_case.ref = event.case_ref
+LEFT JOIN stream ON stream.ref = event.stream
+WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: check_letters
 SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_notices
-SELECT number, worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
+SELECT n.number, worker.name, n.number & 4294967295, id, rev, marks, own.number, other.number, told_at, sum, body,
+	answerer.name, answer.at
+FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32
+LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
+LEFT JOIN answer ON answer.notice = n.id LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker
+WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
 -- name: check_families
 SELECT family.ref, family.ref, id, wake_at, revision, changed, sum, state, told
 FROM family JOIN policy ON policy.ref = family.policy
@@ -318,7 +324,21 @@ SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER B
 -- name: check_last
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
-	coalesce((SELECT max(number) FROM family_change), 0)
+	coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
+	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0)
+-- name: check_mailboxes
+SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
+	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1))
+FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
+-- name: check_places
+SELECT n.number, n.number & 4294967295 = worker.first OR EXISTS (SELECT 1 FROM notice WHERE notice.number = n.number - 1)
+FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
+-- name: check_case_rows
+SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family),
+	NOT EXISTS (SELECT 1 FROM event_case AS listed WHERE listed.case_ref = agency_case.ref
+		AND listed.position <= (SELECT value FROM value WHERE name = 'event_case.upto')
+		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position))
+FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
@@ -417,6 +437,9 @@ DELETE FROM dead_letter WHERE number = ?1
 DELETE FROM notice WHERE number = ?1
 -- name: mend_family
 SELECT id, told FROM family WHERE ref = ?1
+-- name: mend_lost_family
+SELECT family FROM agency_case
+WHERE ref = ?1 AND family IS NOT NULL AND NOT EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family)
 -- name: mend_drop_family
 DELETE FROM family WHERE ref = ?1
 -- name: mend_streams

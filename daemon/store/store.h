@@ -401,6 +401,7 @@ struct store_check {
 	int64_t done, of; /* places looked at, of so many: for people */
 	int64_t rows;     /* looked at */
 	int64_t damages;
+	bool is_torn;     /* some of them are pages, not rows: what lay behind them is not known */
 	int part;         /* where it is */
 	int64_t at;
 };

@@ -2197,6 +2197,7 @@ static const struct damage damages[] = {
 	{ "UPDATE notice SET number = (SELECT ref << 32 FROM worker WHERE name = 'w2') + 1",
 	  read_others_notices },
 	{ "UPDATE worker SET name = 'w2' WHERE name = 'w1'", read_others_notices },
+	{ "DELETE FROM notice", read_notices },
 };
 
 static void put_one_of_each(struct store *s)
@@ -2249,6 +2250,80 @@ static void a_changed_row_is_noticed_before_it_is_shown(void **state)
 		assert_int_equal(unlink(path_in(place, "linkages.suspect")), 0);
 		assert_int_equal(rename(path_in(place, undo[1]), path_in(place, undo[0])), 0);
 	}
+}
+
+/* Rows that a page took with it: nothing is left whose sum could be wrong. */
+static const char *const losses[] = {
+	"DELETE FROM notice WHERE number & 3 = 1",
+	"DELETE FROM notice WHERE number & 3 = 2",
+	"DELETE FROM notice WHERE number & 3 = 3",
+	"DELETE FROM notice",
+	"DELETE FROM event WHERE position = 1",
+	"DELETE FROM family",
+	"DELETE FROM agency_case",
+	"DELETE FROM source",
+	"DELETE FROM worker",
+};
+
+static void put_several(struct store *s)
+{
+	static const uint8_t ids[3][LK_DIGEST] = { { 1 }, { 2 }, { 3 } };
+	struct stored_family f = a_family(family_a, 10, policy_a);
+	char id[16];
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(id, sizeof(id), "e%d", i);
+		struct stored_event e = an_event(id);
+		add_event(s, &e);
+	}
+	for (int i = 0; i < 3; i++) {
+		struct stored_notice n = a_notice("w1", ids[i], 1, "body");
+		add_notice(s, &n);
+	}
+	GOOD(store_family_put(s, &f, &err));
+	GOOD(store_case_join(s, CWS_CASE, family_a, &err));
+	GOOD(store_commit(s, &err));
+}
+
+static int64_t damages_found(struct store *s)
+{
+	struct store_check check = { 0 };
+	int more;
+
+	while ((more = store_check(s, &check, 1, &err)) > 0)
+		continue;
+	assert_int_equal(more, 0);
+	return check.damages;
+}
+
+static void what_is_gone_without_a_trace_is_noticed(void **state)
+{
+	struct place *place = *state;
+	char copy[200];
+
+	put_several(place->store);
+	assert_int_equal(damages_found(place->store), 0);
+	place_close(place);
+	/* As it is when some more have come: store/recent.c. */
+	meddle(place, "linkages.db",
+	       "INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event");
+	meddle(place, "linkages.db",
+	       "INSERT OR REPLACE INTO value (name, value) VALUES ('event_case.upto', 9)");
+	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(place, "linkages.kept"));
+	meddle(place, "linkages.db", copy);
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+		(void)snprintf(copy, sizeof(copy), "cp '%s/linkages.kept' '%s/linkages.db'",
+			       place->directory, place->directory);
+		assert_int_equal(system(copy), 0);
+		meddle(place, "linkages.db", losses[i]);
+		GOOD(place_open(place));
+		if (damages_found(place->store) == 0)
+			fail_msg("not noticed: %s", losses[i]);
+		place_close(place);
+		(void)unlink(path_in(place, "linkages.suspect"));
+	}
+	GOOD(place_open(place));
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */
@@ -2881,6 +2956,7 @@ int main(void)
 		FILES(a_newer_or_foreign_file_is_refused),
 		FILES(an_empty_missing_or_swapped_file_is_refused),
 		FILES(a_truncated_or_damaged_file_is_refused),
+		FILES(what_is_gone_without_a_trace_is_noticed),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
 		FILES(the_published_schemas_are_those_of_a_new_store),
