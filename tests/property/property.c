@@ -348,6 +348,31 @@ static char *check_batches(const struct trial *t)
 	return complaint;
 }
 
+/* ---- Failures ----------------------------------------------------------------------------------- */
+
+/* Whatever is kept in memory beside the store is as the store is, or it would be told. */
+static char *check_failures(const struct trial *t)
+{
+	struct world a, b;
+	char *complaint = NULL;
+	world_open(&a, t->h, &t->a, &policies[0]);
+	world_open(&b, t->h, &t->a, &policies[0]);
+	b.is_failing = true;
+	if (world_run_batches(&a, true) < 0)
+		complaint = failed(&a);
+	else if (world_run_batches(&b, true) < 0)
+		complaint = failed(&b);
+	if (complaint == NULL)
+		complaint = differ("told: every commit succeeds (-), some fail first (+)",
+				   world_told(&a, 0, false), world_told(&b, 0, false));
+	if (complaint == NULL)
+		complaint = differ("states: every commit succeeds (-), some fail first (+)",
+				   world_states(&a), world_states(&b));
+	world_close(&a);
+	world_close(&b);
+	return complaint;
+}
+
 /* ---- Disclosure ---------------------------------------------------------------------------------- */
 
 static char *complain_of(const char *what, const char *why, const void *body, size_t len)
@@ -427,6 +452,8 @@ static const struct property {
 	  check_replay },
 	{ "batches", "what is told does not depend on how many events one commit takes",
 	  prepare_one, check_batches },
+	{ "failures", "a commit that fails, also twice in a row, leaves no trace", prepare_one,
+	  check_failures },
 	{ "disclosure", "nothing crosses that may not", prepare_one, check_disclosure },
 };
 #define PROPERTIES (sizeof(properties) / sizeof(*properties))

@@ -5,6 +5,7 @@
  * time waits in the log as it does in the daemon.
  */
 #include "engine/family.h"
+#include "store/internal.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -81,13 +82,49 @@ void world_restart(struct world *w)
 	make_turn(w);
 }
 
+/* ---- Commits that fail ------------------------------------------------------------------------- */
+
+static int refuse(void *context)
+{
+	struct world *w = context;
+	w->was_refused = w->refusals > 0;
+	w->refusals -= w->was_refused;
+	return w->was_refused;
+}
+
+static void tried_first(struct world *w)
+{
+	w->refusals = w->is_failing ? w->tried++ % 3 : 0;
+	(void)sqlite3_commit_hook(w->store->db, refuse, w);
+}
+
+/* Because its commit was refused. */
+static bool is_to_be_tried_again(struct world *w, int rc)
+{
+	bool was_refused = w->was_refused;
+	w->was_refused = false;
+	return rc < 0 && was_refused;
+}
+
+/* ---- Playing ----------------------------------------------------------------------------------- */
+
+static int pass_once(struct world *w)
+{
+	int rc;
+	tried_first(w);
+	do
+		rc = turn_pass(w->turn, w->now, &w->err);
+	while (is_to_be_tried_again(w, rc));
+	return rc;
+}
+
 int world_pass(struct world *w, lk_instant to)
 {
 	int more = 1;
 	if (w->now == LK_NO_INSTANT || to > w->now)
 		w->now = to;
 	while (more > 0)
-		more = turn_pass(w->turn, w->now, &w->err);
+		more = pass_once(w);
 	return more;
 }
 
@@ -112,7 +149,11 @@ static struct turn_event event_of(struct world *w, const struct said *s)
 static int admit(struct world *w, const struct turn_event *events, size_t n)
 {
 	static struct turn_verdict verdicts[WORLD_BATCH_MAX];
-	int rc = turn_events(w->turn, w->now, events, n, verdicts, &w->err);
+	int rc;
+	tried_first(w);
+	do
+		rc = turn_events(w->turn, w->now, events, n, verdicts, &w->err);
+	while (is_to_be_tried_again(w, rc));
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		if (verdicts[i].outcome != TURN_APPLIED)
 			rc = lk_fail(&w->err, LK_EREFUSED, "refused: %s %s",
@@ -127,6 +168,16 @@ static int arrive(struct world *w, const struct said *s)
 	return rc < 0 ? rc : world_pass(w, w->now);
 }
 
+static int answer(struct world *w, struct lk_text worker, const uint8_t id[LK_DIGEST])
+{
+	int rc;
+	tried_first(w);
+	do
+		rc = turn_answer(w->turn, worker, id, w->now, &w->err);
+	while (is_to_be_tried_again(w, rc));
+	return rc;
+}
+
 static int acknowledge(struct world *w, struct lk_text worker)
 {
 	for (uint32_t i = 0; i < w->heard_n; i++) {
@@ -134,7 +185,7 @@ static int acknowledge(struct world *w, struct lk_text worker)
 		if (!lk_text_is(w->heard[i].notice.to, worker) ||
 		    lk_digest_parse(lk_text_of(w->heard[i].notice.id), id) < 0)
 			continue;
-		int rc = turn_answer(w->turn, worker, id, w->now, &w->err);
+		int rc = answer(w, worker, id);
 		if (rc < 0)
 			return rc;
 	}

@@ -24,6 +24,10 @@ struct world {
 	struct heard *heard;
 	uint32_t heard_n, heard_room;
 	void (*hearing)(void); /* may be NULL: called before a telling is kept */
+	bool is_failing;       /* of three commits one fails once and one twice in a row; each is tried again */
+	unsigned tried;        /* commits that were to come about */
+	unsigned refusals;     /* of the one at hand, still to come */
+	bool was_refused;
 	struct lk_error err;
 };
 
