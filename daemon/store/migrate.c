@@ -97,12 +97,14 @@ static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *
 {
 	switch (rc & 0xff) {
 	case SQLITE_NOTADB:
-		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database",
-			       kind->name);
+		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database%s",
+			       kind->name,
+			       kind->remade ? "; move it away, and it is made anew" : "");
 	case SQLITE_CORRUPT:
 		if (kind->remade)
 			return 1;
-		return lk_fail(err, LK_ESTORE, "%s is damaged: %s", kind->name, sqlite3_errmsg(db));
+		return lk_fail(err, LK_ESTORE, "%s is damaged (%s): restore a backup", kind->name,
+			       sqlite3_errmsg(db));
 	case SQLITE_BUSY:
 		return lk_fail(err, LK_ESTATE, "%s is held by another process", kind->name);
 	case SQLITE_READONLY:
@@ -275,9 +277,13 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 			       strerror(-rc));
 	if (s->read_only)
 		return lk_fail(err, LK_ENOTFOUND, "%s is not there", kind->name);
-	if (disk_look(wal.at, &found) == 0)
-		return lk_fail(err, LK_ESTORE, "%s is missing, its write-ahead log is there",
-			       kind->name);
+	if (disk_look(wal.at, &found) == 0) {
+		if (!kind->remade)
+			return lk_fail(err, LK_ESTORE,
+				       "%s is missing, its write-ahead log is there", kind->name);
+		if ((rc = file_remove(s, kind, err)) < 0)
+			return rc;
+	}
 	return file_create(s, kind, path, err);
 }
 

@@ -2396,6 +2396,28 @@ static void a_newer_or_foreign_file_is_refused(void **state)
 	refused_with(place, LK_ESTORE, "linkages.db is foreign: it is no SQLite database");
 }
 
+/* The runbook says that it may be deleted: nobody thinks of the files beside it. */
+static void state_db_may_be_deleted(void **state)
+{
+	struct place *place = *state;
+	struct stored_event e = an_event("e1");
+
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &e);
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	assert_int_equal(access(path_in(place, "state.db-wal"), F_OK), 0);
+	assert_int_equal(unlink(path_in(place, "state.db")), 0);
+	GOOD(place_open(place));
+	assert_int_equal(mode_of(place, "state.db"), 0640);
+	place_close(place);
+	file_write(path_in(place, "state.db"),
+		   "Dear diary, this is no database at all. Not even nearly so, or is it?");
+	refused_with(place, LK_ESTORE, "move it away, and it is made anew");
+	assert_int_equal(unlink(path_in(place, "state.db")), 0);
+	GOOD(place_open(place));
+}
+
 static void an_empty_missing_or_swapped_file_is_refused(void **state)
 {
 	struct place *place = *state;
@@ -2952,6 +2974,7 @@ int main(void)
 		FILES(a_log_is_written_ahead_and_then_over),
 		FILES(a_changed_row_is_noticed_before_it_is_shown),
 		FILES(files_have_their_modes),
+		FILES(state_db_may_be_deleted),
 		FILES(a_second_daemon_is_refused),
 		FILES(a_newer_or_foreign_file_is_refused),
 		FILES(an_empty_missing_or_swapped_file_is_refused),
