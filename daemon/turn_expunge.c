@@ -116,10 +116,10 @@ void turn_expunge_end(struct turn_expunging *x)
 
 /* ---- Other families -------------------------------------------------------------------------- */
 
-static bool is_of(const struct turn_expunging *x, struct lk_text number)
+static bool is_of(const struct turn_expunging *x, int agency, struct lk_text number)
 {
 	for (size_t i = 0; i < x->n; i++)
-		if (lk_text_is(number, x->cases[i].number))
+		if (x->cases[i].agency == agency && lk_text_is(number, x->cases[i].number))
 			return true;
 	return false;
 }
@@ -131,8 +131,8 @@ static int forget_told(struct turn_expunging *x, struct home *h)
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
 		const struct told *t = &h->told.at[i];
-		if (is_of(x, words_text(&h->told.words, t->other)) ||
-		    is_of(x, words_text(&h->told.words, t->own))) {
+		if (is_of(x, 1 - t->side, words_text(&h->told.words, t->other)) ||
+		    is_of(x, t->side, words_text(&h->told.words, t->own))) {
 			tally_forget(x->t, t);
 			rc = store_traces_note(x->traces, t->id, x->err);
 		} else {

@@ -690,7 +690,7 @@ static void drop_superseded(struct gathering *g)
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
 		if (e->is_out)
-			free(e);
+			gathered_free(e);
 		else
 			g->events[kept++] = e;
 	}

@@ -5,6 +5,8 @@
 #include "daemon/store/internal.h"
 #include "turn.h"
 
+#include <unistd.h>
+
 static const struct turn_source sources[] = {
 	{ "cws-cms", LK_CWS, false },
 	{ "calsaws", LK_CALWORKS, true },
@@ -113,8 +115,8 @@ static const char *heard(struct office *o)
 
 /* ---- Saying ------------------------------------------------------------------------------------ */
 
-static struct lk_bytes event(const char *id, const char *time, const char *number, const char *type,
-			     const char *extra)
+static struct lk_bytes event_of(const char *source, const char *id, const char *time,
+				const char *number, const char *type, const char *extra)
 {
 	struct lk_bytes wire = { 0 };
 	struct lk_refused why;
@@ -122,12 +124,18 @@ static struct lk_bytes event(const char *id, const char *time, const char *numbe
 	int len = snprintf(json, sizeof(json),
 			   "{'specversion':'1.0','id':'%s','source':'%s','type':'%s',"
 			   "'subject':'%s','time':'%s',%s}",
-			   id, number[0] == 'W' ? "calsaws" : "cws-cms", type, number, time, extra);
+			   id, source, type, number, time, extra);
 
 	for (int i = 0; i < len; i++)
 		json[i] = json[i] == '\'' ? '"' : json[i];
 	assert_int_equal(lk_json_to_wire(json, (size_t)len, &wire, &why), 0);
 	return wire;
+}
+
+static struct lk_bytes event(const char *id, const char *time, const char *number, const char *type,
+			     const char *extra)
+{
+	return event_of(number[0] == 'W' ? "calsaws" : "cws-cms", id, time, number, type, extra);
 }
 
 static int pass(struct office *o, const char *now)
@@ -865,6 +873,100 @@ static void who_is_it(void **state)
 
 #define IN_OFFICE(test) cmocka_unit_test_setup_teardown(test, open_office, close_office)
 
+/* ---- On order ---------------------------------------------------------------------------------- */
+
+struct archive {
+	struct office o;
+	char directory[64];
+};
+
+static int open_archive(void **state)
+{
+	struct archive *a = calloc(1, sizeof(*a));
+	const struct store_options options = { .directory = a->directory };
+
+	assert_non_null(a);
+	(void)snprintf(a->directory, sizeof(a->directory), "/tmp/linkages-turn-XXXXXX");
+	assert_non_null(mkdtemp(a->directory));
+	assert_int_equal(store_open(&options, &a->o.store, &a->o.err), 0);
+	make_turn(&a->o, &story_policy);
+	*state = a;
+	return 0;
+}
+
+static int close_archive(void **state)
+{
+	static const char *const names[] = { "linkages.db", "linkages.mark", "linkages.expunged",
+					     "state.db",    "state.db-wal",  "state.db-shm" };
+	struct archive *a = *state;
+	char path[128];
+
+	turn_destroy(a->o.turn);
+	store_close(a->o.store);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", a->directory, names[i]);
+		(void)unlink(path);
+	}
+	assert_int_equal(rmdir(a->directory), 0);
+	free(a);
+	return 0;
+}
+
+/* Over the feed. */
+static void says_as(struct office *o, const char *source, const char *time, const char *number,
+		    const char *type, const char *extra)
+{
+	char id[20];
+
+	(void)snprintf(id, sizeof(id), "e%d", ++o->made);
+	struct lk_bytes wire = event_of(source, id, time, number, type, extra);
+	const struct turn_event in = { .bytes = wire.at, .len = wire.len };
+
+	assert_int_equal(turn_events(o->turn, story_instant(time), &in, 1, &o->verdict, &o->err),
+			 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	lk_bytes_free(&wire);
+}
+
+static void expunge(struct office *o, int agency, const char *number)
+{
+	const struct case_key key = { agency, lk_text_of(number) };
+	const struct ledger_row order = { .worker = LK_TEXT("auditor"), .basis = LK_TEXT("order") };
+	struct turn_expunging *x;
+	int more = 1;
+
+	assert_int_equal(turn_expunge(o->turn, key, &x, &o->err), 0);
+	while (more > 0)
+		more = turn_expunge_step(x, &order, &o->err);
+	assert_int_equal(more, 0);
+	turn_expunge_end(x);
+}
+
+/* The number is a case number at both agencies; the two were one family by mistake. */
+static void a_case_of_the_same_number_at_the_other_agency_stays(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+	     "{'role':'social_worker','worker':'garcia'}");
+	says(o, "2026-03-02T09:02:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	says(o, "2026-03-02T09:03:00-08:00", "W-1", "worker.assigned",
+	     "{'role':'ais_worker','worker':'jones'}");
+	says_as(o, "cws-cms", "2026-03-02T09:04:00-08:00", "W-1", "case.opened",
+		"'data':{'status':'er'}");
+	says(o, "2026-03-02T09:05:00-08:00", "W-1", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'W-1'}}");
+	says(o, "2026-03-02T09:06:00-08:00", "W-1", "link.removed",
+	     "{'other':{'agency':'cws','case':'W-1'}}");
+	says(o, "2026-03-02T10:00:00-08:00", "W-1", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-1'}}");
+	assert_non_null(strstr(heard(o), "new crossover.found garcia\n"));
+	expunge(o, LK_CWS, "W-1");
+	assert_string_equal(heard(o), "");
+	assert_string_equal(opened(o, "garcia", 0, NULL), "1 new crossover.found\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -886,6 +988,8 @@ int main(void)
 		IN_OFFICE(another_policy_is_taken_on_before_time_goes_on),
 		IN_OFFICE(a_restart_remembers_everything),
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
+		cmocka_unit_test_setup_teardown(a_case_of_the_same_number_at_the_other_agency_stays,
+						open_archive, close_archive),
 		IN_OFFICE(another_policy_publishes_only_differences),
 		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
