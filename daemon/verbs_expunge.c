@@ -193,12 +193,22 @@ void verb_vacuum(void *context, struct control *control, const struct control_as
 
 /* ---- holds ----------------------------------------------------------------------------------- */
 
+/* A hold that is granted is kept: not of what is being struck out. */
+static bool is_too_late(const struct daemon *d)
+{
+	const char *busy = jobs_under_way(d->jobs);
+
+	return busy != NULL && strcmp(busy, expunge.name) == 0;
+}
+
 static int hold_change(struct daemon *d, struct lk_span args, bool held, struct lk_error *err)
 {
 	struct lk_text reason = lk_as_text(lk_get(args, "purpose"));
 	struct case_key key;
 	int rc = read_case(args, &key, err);
 
+	if (rc == 0 && held && is_too_late(d))
+		rc = lk_fail(err, LK_ESTATE, "an expunge is under way: ask again when it is done");
 	if (rc == 0 && (reason.len < 1 || reason.len > ORDER_MAX))
 		rc = lk_fail(err, LK_EREFUSED, "purpose: why, up to 200 bytes");
 	if (rc == 0)

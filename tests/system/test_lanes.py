@@ -517,6 +517,23 @@ class Control(LaneTest):
         self.assertIn("1B2C3D4", str(body))
         self.assertEqual(operator.ok("status")["store"]["ledger_rows"], before + 1)
 
+    def test_a_hold_is_refused_while_a_family_is_being_taken_out(self):
+        """What it would hold may be half gone; and one that was promised is kept."""
+        self.cross()
+        auditor = self.asker("auditor")
+        family = {"agency": "cws", "case": "0123-4567", "purpose": "order 7"}
+        auditor.send("verb", verb="expunge", v=1, id=1, args=family)
+        auditor.send("verb", verb="hold", v=1, id=2, args=family)
+        said = {}
+        while len(said) < 2:
+            reply = auditor.expect("reply")
+            if not reply["more"]:
+                said[reply["id"]] = reply
+        self.assertTrue(said[1]["ok"], said[1])
+        self.assertFalse(said[2]["ok"], said[2])
+        self.assertIn("expunge is under way", str(said[2]["body"]))
+        self.assertEqual(auditor.refused("family", **family), "not_found")
+
     def test_dead_letters_in_pages_without_bodies(self):
         agency = self.publisher([calsaws(i, "no.such.type", 0, secret="marker") for i in range(1, 251)])
         agency.publish_all()
