@@ -59,6 +59,7 @@ struct subscription {
 	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
 	bool exceeded; /* sent above its credit once, and was told */
 	int first, last; /* its inputs in the batch, chained; NO_INPUT */
+	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
 };
 
 struct intake_session {
@@ -81,7 +82,6 @@ struct intake {
 	struct standing *standings;
 	struct credit credit;
 	bool paused;
-	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
 	struct intake_input input[TURN_BATCH_MAX];
 };
 
@@ -522,13 +522,14 @@ static bool take_events(struct intake *intake, const struct lane_sender *from,
 {
 	const struct lk_msg_events_sent *sent = &message->events_sent;
 	struct subscription *s = subscription_named(intake, from, sent->epoch);
-	int64_t n = lk_count(sent->events), seq = sent->seq, first = intake->go_on;
+	int64_t n = lk_count(sent->events), seq = sent->seq, first;
 	struct lk_span key, event;
 	size_t cursor = 0;
 
-	intake->go_on = 0;
 	if (s == NULL)
 		return !batch_is_full(intake->batch);
+	first = s->go_on;
+	s->go_on = 0;
 	if (n < 1 || n > LK_SEVERAL) {
 		lane_error(intake->lane, from, LANE_MALFORMED, "a message has 1 to 128 events");
 		return !batch_is_full(intake->batch);
@@ -537,7 +538,7 @@ static bool take_events(struct intake *intake, const struct lane_sender *from,
 		if (seq < first)
 			continue;
 		if (batch_is_full(intake->batch)) {
-			intake->go_on = seq;
+			s->go_on = seq;
 			lane_keep(intake->lane);
 			return false;
 		}
