@@ -291,11 +291,19 @@ int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, v
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
-static void case_remember(const struct store *s, struct case_slot *slot, int64_t ref,
-			  const uint8_t id[LK_DIGEST])
+/* NULL: nothing is remembered of it. */
+static struct case_slot *case_remembered(const struct store *s, int64_t ref)
 {
-	slot->ref = ref;
-	slot->generation = s->generation;
+	struct case_slot *slot = &s->cases[ref % CASE_SLOTS];
+
+	return slot->ref == ref && slot->generation == s->generation ? slot : NULL;
+}
+
+static void case_remember(const struct store *s, int64_t ref, const uint8_t id[LK_DIGEST])
+{
+	struct case_slot *slot = &s->cases[ref % CASE_SLOTS];
+
+	*slot = (struct case_slot){ .ref = ref, .generation = s->generation };
 	memcpy(slot->family, id, LK_DIGEST);
 }
 
@@ -309,15 +317,14 @@ int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST
 
 	if (rc != 1)
 		return rc;
-	slot = &s->cases[ref % CASE_SLOTS];
-	if (slot->ref == ref && slot->generation == s->generation) {
+	if ((slot = case_remembered(s, ref)) != NULL) {
 		memcpy(id, slot->family, LK_DIGEST);
 		return 1;
 	}
 	q = query_begin(s, SQL_family_of_case);
 	bind_int(&q, ref);
 	if ((rc = query_step(&q, err)) == 1 && column_digest(&q, id))
-		case_remember(s, slot, ref, id);
+		case_remember(s, ref, id);
 	query_end(&q);
 	return rc;
 }
@@ -335,7 +342,7 @@ int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DI
 	bind_int(&q, ref);
 	bind_digest(&q, id);
 	s->named = true; /* what is remembered of it is void after a rollback */
-	case_remember(s, &s->cases[ref % CASE_SLOTS], ref, id);
+	case_remember(s, ref, id);
 	return query_run(&q, err);
 }
 
@@ -450,6 +457,9 @@ int store_tokens_put(struct store *s, struct case_key key, const struct stored_t
 
 	if (rc < 0)
 		return rc;
+	if (case_remembered(s, ref) != NULL)
+		case_remembered(s, ref)->is_tokenless = false;
+	s->named = true; /* what is remembered of it is void after a rollback */
 	q = query_begin(s, SQL_token_drop);
 	bind_int(&q, ref);
 	rc = query_run(&q, err);
@@ -460,15 +470,21 @@ int store_tokens_put(struct store *s, struct case_key key, const struct stored_t
 
 int store_has_tokens(struct store *s, struct case_key key, struct lk_error *err)
 {
+	struct case_slot *slot;
 	struct query q;
 	int64_t ref, one;
 	int rc = name_seek(s, name_of_case(key), &ref, err);
 
 	if (rc != 1)
 		return rc;
+	if ((slot = case_remembered(s, ref)) != NULL && slot->is_tokenless)
+		return 0;
 	q = query_begin(s, SQL_token_any);
 	bind_int(&q, ref);
-	return query_number(&q, &one, err);
+	rc = query_number(&q, &one, err);
+	if (rc == 0 && slot != NULL)
+		slot->is_tokenless = true;
+	return rc;
 }
 
 int store_lookalikes(struct store *s, struct case_key key, lookalike_visitor *visit, void *context,

@@ -47,11 +47,12 @@ struct name_set {
 	struct name_slot slot[NAME_WAYS];
 };
 
-/* The family of a case, by the case's ref; believed as name slots are. */
+/* The family of a case, and whether it was seen to have no tokens, by the case's ref; believed as name slots are. */
 #define CASE_SLOTS 65536u
 struct case_slot {
 	int64_t ref;
 	uint32_t generation;
+	bool is_tokenless;
 	uint8_t family[LK_DIGEST];
 };
 

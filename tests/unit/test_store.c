@@ -1020,6 +1020,29 @@ static void lookalikes_carry_an_equal_token(void **state)
 	SAW("C-100 cin 5 C-100 ssn 2", store_lookalikes(s, AID_CASE, see_lookalike, &seen, &err));
 }
 
+/* What is remembered of a case's tokens is true after they come, go, and come back by a rollback. */
+static void a_case_has_tokens_or_has_none(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_token token = { LK_CIN, { 1 }, 5 };
+
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 0);
+	GOOD(store_begin(s, &err));
+	GOOD(store_case_join(s, CWS_CASE, family_a, &err));
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 0);
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 0);
+	GOOD(store_begin(s, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, &token, 1, &err));
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 1);
+	GOOD(store_commit(s, &err));
+	GOOD(store_begin(s, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, NULL, 0, &err));
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 0);
+	store_rollback(s);
+	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 1);
+}
+
 static void a_worker_has_one_calendar_over_all_families(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -1612,7 +1635,8 @@ static void a_mailbox_is_there_before_its_row_and_receipts_only_grow(void **stat
 	struct stored_notice n = a_notice("w1", notice_a, 1, "body");
 	struct stored_mailbox made, box;
 
-	GOOD(store_mailbox_get(s, LK_TEXT("w1"), &made, &err)); /* outside of a transaction: it writes nothing */
+	GOOD(store_mailbox_get(s, LK_TEXT("w1"), &made,
+			       &err)); /* outside of a transaction: it writes nothing */
 	assert_int_equal(made.first, 1);
 	GOOD(store_begin(s, &err));
 	add_notice(s, &n);
@@ -2945,6 +2969,7 @@ int main(void)
 		MEMORY(cases_belong_to_one_family),
 		MEMORY(links_are_seen_from_both_ends),
 		MEMORY(lookalikes_carry_an_equal_token),
+		MEMORY(a_case_has_tokens_or_has_none),
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		MEMORY(a_notice_comes_back_as_told),
 		MEMORY(every_member_of_a_notice_comes_back),
