@@ -663,9 +663,14 @@ int fields_read(struct reader *r, const struct field *fields, struct lk_span map
 	return fields_read_rows(r, fields, 0, n, found, object);
 }
 
+/* Texts and codes, which most members are, without a call. */
 static bool field_given(const struct field *f, const void *object)
 {
-	return kinds[f->kind]->given(f, object);
+	const struct kind *kind = kinds[f->kind];
+
+	if (kind->given == text_given)
+		return text_given(f, object);
+	return kind->given == code_given ? code_given(f, object) : kind->given(f, object);
 }
 
 bool fields_any(const struct field *fields, const void *object)
@@ -679,9 +684,10 @@ bool fields_any(const struct field *fields, const void *object)
 /* Of two rows that share a word, the first that is given is written. */
 static bool field_shadowed(const struct field *fields, size_t row, uint32_t written)
 {
+	struct lk_text word = { fields[row].word, fields[row].word_len };
+
 	for (size_t i = 0; i < row; i++) {
-		if ((written >> i & 1) != 0 && fields[i].word_len == fields[row].word_len &&
-		    memcmp(fields[i].word, fields[row].word, fields[row].word_len) == 0)
+		if ((written >> i & 1) != 0 && field_is(&fields[i], word))
 			return true;
 	}
 	return false;
@@ -711,13 +717,24 @@ static uint32_t rows_in(uint32_t written)
 	return n;
 }
 
+static void word_write(const struct field *f, struct lk_bytes *out)
+{
+	if (out->failed || out->room - out->len < sizeof(f->coded)) {
+		lk_put_text(out, (struct lk_text){ f->word, f->word_len });
+		return;
+	}
+	memcpy(out->at + out->len, f->coded, sizeof(f->coded));
+	out->at[out->len] |= (uint8_t)f->word_len;
+	out->len += 1 + (size_t)f->word_len;
+}
+
 static void rows_write(const struct field *fields, uint32_t written, const void *object,
 		       struct lk_bytes *out)
 {
 	for (const struct field *f = fields; written != 0; f++, written >>= 1) {
 		if ((written & 1) == 0)
 			continue;
-		lk_put_text(out, (struct lk_text){ f->word, f->word_len });
+		word_write(f, out);
 		if (f->presence == FIELD_OPTIONAL || field_given(f, object))
 			kinds[f->kind]->write(f, object, out);
 		else

@@ -28,8 +28,10 @@ enum field_kind {
 
 enum field_presence { FIELD_REQUIRED, FIELD_OPTIONAL, FIELD_NULLABLE };
 
+#define WORD_ROOM 24
 struct field {
 	const char *word; /* on the wire; NULL ends a table */
+	char coded[WORD_ROOM]; /* the same behind its head, filled up: it is copied whole */
 	uint32_t word_len;
 	size_t offset;    /* in the struct */
 	enum field_presence presence;
@@ -80,8 +82,8 @@ struct field {
 
 /* `record` is whatever struct the table is about: FIELD_TABLE names it so for its rows. */
 #define FIELD_ROW(name, word_, kind_, presence_) \
-	{ .word = word_, .word_len = sizeof(word_) - 1, .offset = offsetof(record, name), .presence = FIELD_##presence_, \
-	  FIELD_IS_##kind_ },
+	{ .word = word_, .coded = "\xa0" word_, .word_len = sizeof(word_) - 1, .offset = offsetof(record, name), \
+	  .presence = FIELD_##presence_, FIELD_IS_##kind_ },
 #define FIELD_TABLE(function, struct_, list) \
 	static const struct field *function(void) \
 	{ \
