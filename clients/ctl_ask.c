@@ -5,12 +5,15 @@
  */
 #include "ctl.h"
 
+#include "config.h"
 #include "progress.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int ctl_print_value(void *context, struct lk_span body)
@@ -85,12 +88,35 @@ int ctl_confirm(const char *format, ...)
 	return TOOL_REFUSED;
 }
 
+/* Where the configuration of the folder that was named puts the control lane, if there is a socket: what systemd has told
+ * the daemon is not in the file. */
+static bool is_configured(char out[PLACE_PATH])
+{
+	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	struct config config;
+	struct lk_error err;
+	struct stat st;
+	bool found;
+
+	if (ctl_settings.place.config == NULL || ctl_settings.place.server != NULL ||
+	    place_config(&ctl_settings.place, folder, &err) < 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
+	if (config_load(path, &config, &err) < 0)
+		return false;
+	found = strncmp(config.lane[LANE_CONTROL], "ipc://", 6) == 0 &&
+		stat(config.lane[LANE_CONTROL] + 6, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		snprintf(out, PLACE_PATH, "%s", config.lane[LANE_CONTROL]) < PLACE_PATH;
+	config_free(&config);
+	return found;
+}
+
 int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err)
 {
 	static char address[PLACE_PATH];
 	const char *names[] = { key, "operator" };
 	struct lk_peer peer;
-	int code = place_control(&ctl_settings.place, address, err);
+	int code = is_configured(address) ? 0 : place_control(&ctl_settings.place, address, err);
 
 	if (code == 0)
 		code = place_peer(&ctl_settings.place, address, names, 2, &peer, err);

@@ -6,6 +6,7 @@ Promise: each mistake is answered with a file, a line and a remedy; nothing is c
 """
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -110,20 +111,28 @@ class FirstHour(unittest.TestCase):
         self.assertIn(f"clients.yaml:{line}: this entry is laid out in a way of its own",
                       self.ctl("--yes", "clients", "revoke", "flat", status=2))
 
-    def test_it_runs_and_is_asked(self):
+    def start(self, text):
+        """The folder as it is, with this configuration on other ports, and a daemon in it."""
         ports = harness.free_ports(4)
-        text = self.text("linkages.yaml")
         for known, port in zip((5561, 5562, 5563, 5564), ports):
             text = text.replace(f"tcp://127.0.0.1:{known}", f"tcp://127.0.0.1:{port}")
         with open(self.path("linkages.yaml"), "w", encoding="utf-8") as f:
             f.write(text)
-        self.add("calsaws-feed", "publisher", "calsaws")
         daemon = harness.Daemon(())
         self.addCleanup(daemon.close)
         shutil.rmtree(daemon.folder)
         shutil.copytree(self.county, daemon.folder)
         daemon.start()
         self.county = daemon.folder
+
+    def test_a_control_socket_where_the_configuration_puts_it(self):
+        self.start(re.sub(r"^runtime_directory:.*$", "runtime_directory: elsewhere", self.text("linkages.yaml"), flags=re.M))
+        self.assertTrue(os.path.exists(self.path("elsewhere/control")))
+        self.assertRegex(self.ctl("status"), r"^linkagesd \d")
+
+    def test_it_runs_and_is_asked(self):
+        self.add("calsaws-feed", "publisher", "calsaws")
+        self.start(self.text("linkages.yaml"))
         with open(self.path("server.pub"), encoding="ascii") as mine, open(self.path("state/server.pub"),
                                                                            encoding="ascii") as told:
             self.assertEqual(mine.read(), told.read())
