@@ -12,7 +12,7 @@
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
-/* A row as it is read: its bytes last until the next step. */
+/* A row as it is read: its bytes last until the next one is read or written. */
 struct family_row {
 	struct family_version is;
 	const void *state, *told;
@@ -29,6 +29,27 @@ static void family_sum(struct store *s, const struct family_row *row)
 	sum_blob(s, row->told, row->is.told_len);
 }
 
+/* Both halves, squeezed in the row: 1, or 0 where they are not. */
+static int halves_take(struct query *q, struct family_row *row, struct lk_error *err)
+{
+	struct lk_bytes *all = &q->store->squeezed;
+	size_t len;
+	const void *bytes = column_blob(q, &len);
+	bool sound;
+
+	lk_bytes_clear(all);
+	sound = unsqueeze(bytes, len, FAMILY_BYTES_MAX, all);
+	row->is.state_len = all->len;
+	bytes = column_blob(q, &len);
+	sound = sound && unsqueeze(bytes, len, FAMILY_BYTES_MAX, all);
+	row->is.told_len = all->len - row->is.state_len;
+	row->state = all->at;
+	row->told = all->at + row->is.state_len;
+	if (all->failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	return sound;
+}
+
 /* 1, or 0 where it is not what was written. */
 static int family_read(struct query *q, struct family_row *row, struct lk_error *err)
 {
@@ -41,8 +62,8 @@ static int family_read(struct query *q, struct family_row *row, struct lk_error 
 	(void)column_digest(q, row->is.policy);
 	row->is.number = column_int(q);
 	stored = column_int(q);
-	row->state = column_blob(q, &row->is.state_len);
-	row->told = column_blob(q, &row->is.told_len);
+	if ((rc = halves_take(q, row, err)) != 1)
+		return rc;
 	family_sum(q->store, row);
 	rc = sum_end(q->store, &sum, err);
 	return rc < 0 ? rc : sum == stored;
@@ -72,8 +93,10 @@ static int family_copy(const struct family_row *row, struct family_version *out,
 	out->bytes = malloc(row->is.state_len + row->is.told_len + 1);
 	if (out->bytes == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
-	memcpy(out->bytes, row->state, row->is.state_len);
-	memcpy(out->bytes + row->is.state_len, row->told, row->is.told_len);
+	if (row->is.state_len > 0)
+		memcpy(out->bytes, row->state, row->is.state_len);
+	if (row->is.told_len > 0)
+		memcpy(out->bytes + row->is.state_len, row->told, row->is.told_len);
 	return 1;
 }
 
@@ -104,12 +127,33 @@ static int version_sum(struct store *s, const struct family_version *v, int64_t 
 	return sum_end(s, sum, err);
 }
 
-static void bind_version(struct query *q, const struct family_version *v, int64_t sum)
+/* What it returns of the two halves, one behind the other, is the length of the first. */
+static size_t version_squeeze(struct store *s, const struct family_version *v)
 {
+	size_t first;
+
+	lk_bytes_clear(&s->squeezed);
+	squeeze(&s->squeezer, v->bytes, v->state_len, &s->squeezed);
+	first = s->squeezed.len;
+	squeeze(&s->squeezer, v->bytes + v->state_len, v->told_len, &s->squeezed);
+	return first;
+}
+
+static int version_run(struct query *q, const struct family_version *v, int64_t sum,
+		       struct lk_error *err)
+{
+	const struct lk_bytes *halves = &q->store->squeezed;
+	size_t first = version_squeeze(q->store, v);
+
+	if (halves->failed) {
+		query_end(q);
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	}
 	bind_int(q, v->number);
 	bind_int(q, sum);
-	bind_blob(q, v->bytes, v->state_len);
-	bind_blob(q, v->bytes + v->state_len, v->told_len);
+	bind_blob(q, halves->at, first);
+	bind_blob(q, halves->at + first, halves->len - first);
+	return query_run(q, err);
 }
 
 int family_write(struct store *s, struct family_version *v, struct lk_error *err)
@@ -127,8 +171,7 @@ int family_write(struct store *s, struct family_version *v, struct lk_error *err
 		bind_int(&q, v->ref);
 	bind_instant(&q, v->wake_at);
 	bind_int(&q, policy);
-	bind_version(&q, v, sum);
-	if ((rc = query_run(&q, err)) == 0 && v->ref == 0)
+	if ((rc = version_run(&q, v, sum, err)) == 0 && v->ref == 0)
 		v->ref = sqlite3_last_insert_rowid(s->db);
 	return rc;
 }
@@ -143,8 +186,7 @@ int family_follow(struct store *s, const struct family_version *v, struct lk_err
 		return rc;
 	q = query_begin(s, SQL_family_follow);
 	bind_int(&q, v->ref);
-	bind_version(&q, v, sum);
-	return query_run(&q, err);
+	return version_run(&q, v, sum, err);
 }
 
 /* ---- Families -------------------------------------------------------------------------------- */

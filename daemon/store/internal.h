@@ -7,6 +7,7 @@
 #ifndef LINKAGES_STORE_INTERNAL_H
 #define LINKAGES_STORE_INTERNAL_H
 
+#include "squeeze.h"
 #include "store.h"
 #include "store_sql.h"
 #include <sqlite3.h>
@@ -330,6 +331,8 @@ struct store {
 	struct lk_bytes shortened;        /* an event's body on its way into its row */
 	uint32_t lag;                     /* of the list event_case; 0: what is best */
 	struct lk_bytes scratch;          /* what a row says, for its sum */
+	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
+	struct squeezer squeezer;
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
 	uint8_t salts[SALTS][SALT];
 	unsigned salts_left;

@@ -131,8 +131,8 @@ CREATE TABLE family (
 	policy INTEGER NOT NULL, -- policy.ref it was derived under
 	changed INTEGER NOT NULL, -- family_change.number of the last change that the row holds
 	sum INTEGER NOT NULL, -- of the row
-	state BLOB NOT NULL, -- packed by the engine: a cache of the log
-	told BLOB NOT NULL -- packed by the engine: what was issued, a truth of its own
+	state BLOB NOT NULL, -- packed by the engine, squeezed (store/squeeze.c): a cache of the log
+	told BLOB NOT NULL -- likewise: what was issued, a truth of its own
 ) STRICT;
 CREATE INDEX family_wake ON family (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX family_policy ON family (policy);

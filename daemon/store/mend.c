@@ -109,16 +109,19 @@ static int family_anew(struct store *s, int64_t at, struct lk_error *err)
 	struct lk_bytes told = { 0 };
 	struct query q = query_begin(s, SQL_mend_family);
 	const void *bytes;
+	size_t len;
 	int rc;
 
 	bind_int(&q, at);
 	if ((rc = query_step(&q, err)) == 1) {
 		(void)column_digest(&q, family.id);
-		bytes = column_blob(&q, &family.told_len);
-		lk_bytes_add(&told, bytes, family.told_len);
+		bytes = column_blob(&q, &len);
+		if (!unsqueeze(bytes, len, FAMILY_BYTES_MAX, &told))
+			lk_bytes_clear(&told);
 	}
 	query_end(&q);
 	family.told = told.at;
+	family.told_len = told.len;
 	if (rc == 1 && (rc = drop(s, SQL_mend_drop_family, at, err)) == 0)
 		rc = told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family")
 				 : store_family_put(s, &family, err);

@@ -309,6 +309,7 @@ void store_close(struct store *s)
 	store_settle(s);
 	store_unload(s);
 	lk_bytes_free(&s->scratch);
+	lk_bytes_free(&s->squeezed);
 	lk_bytes_free(&s->packed);
 	lk_bytes_free(&s->shortened);
 	lk_bytes_free(&s->contacts);

@@ -1,0 +1,23 @@
+/* squeeze.h - bytes that repeat themselves in fewer bytes, and the way back.
+ *
+ * For packed rows of some kilobytes: fields that are mostly equal, records like the one before, texts that begin alike.
+ * What repeats nothing becomes a little longer.
+ */
+#ifndef LINKAGES_STORE_SQUEEZE_H
+#define LINKAGES_STORE_SQUEEZE_H
+
+#include <linkages/base.h>
+
+/* Where some bytes were seen last: room for one call, any contents before it. */
+#define SQUEEZE_SLOTS 4096
+struct squeezer {
+	uint32_t at[SQUEEZE_SLOTS];
+};
+
+/* Appends; on lack of memory out->failed. `len` below 4 GiB. */
+void squeeze(struct squeezer *z, const void *bytes, size_t len, struct lk_bytes *out);
+/* Appends what was put in. False: these bytes are not squeezed, or give more than `most`; what was appended then is
+ * nothing. On lack of memory out->failed, and true. */
+bool unsqueeze(const void *bytes, size_t len, size_t most, struct lk_bytes *out) LK_MUST_CHECK;
+
+#endif
