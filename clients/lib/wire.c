@@ -710,7 +710,7 @@ void lk_put_text(struct lk_bytes *b, struct lk_text text)
 		lk_put_nil(b);
 		return;
 	}
-	if (!b->failed && b->room - b->len >= sizeof(head) + text.len) {
+	if (b->at != NULL && !b->failed && b->room - b->len >= sizeof(head) + text.len) {
 		b->len += text_head(text.len, b->at + b->len);
 		memcpy(b->at + b->len, text.at, text.len);
 		b->len += text.len;
