@@ -11,22 +11,31 @@
 
 #include <string.h>
 
-#define KEY 8    /* bytes that must be equal for two places to be called the same */
-#define NEAR 48  /* how far words that were written over are looked through */
-#define FAR 1024 /* how far a piece that was put in or taken out is */
-#define BLIND 32 /* how far one goes on where nothing of it is found */
+#define KEY 8       /* bytes that must be equal for two places to be called the same */
+#define NEAR 48     /* how far words that were written over are looked through */
+#define FAR 1024    /* how far a piece that was put in or taken out is */
+#define BLIND 32    /* how far one goes on where nothing of it is found */
+#define STRETCH 256 /* bytes that are looked at in one go, for most of a row is as it was */
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-void delta_number(struct lk_bytes *out, uint64_t number)
+#define NUMBER_MAX 10 /* bytes of the longest */
+
+static size_t number_print(uint8_t *bytes, uint64_t number)
 {
-	uint8_t bytes[10];
 	size_t n = 0;
 
 	for (; number > 127; number >>= 7)
 		bytes[n++] = (uint8_t)(number | 128);
 	bytes[n++] = (uint8_t)number;
-	lk_bytes_add(out, bytes, n);
+	return n;
+}
+
+void delta_number(struct lk_bytes *out, uint64_t number)
+{
+	uint8_t bytes[NUMBER_MAX];
+
+	lk_bytes_add(out, bytes, number_print(bytes, number));
 }
 
 bool delta_number_take(struct delta_bytes *from, uint64_t *out)
@@ -58,6 +67,8 @@ static size_t alike(struct delta_bytes a, struct delta_bytes b)
 {
 	size_t n = a.len < b.len ? a.len : b.len, i = 0;
 
+	while (n - i >= STRETCH && memcmp(a.at + i, b.at + i, STRETCH) == 0)
+		i += STRETCH;
 	while (n - i >= sizeof(uint64_t) && word_at(a.at + i) == word_at(b.at + i))
 		i += sizeof(uint64_t);
 	while (i < n && a.at[i] == b.at[i])
@@ -70,13 +81,16 @@ static struct delta_bytes behind(struct delta_bytes piece, size_t n)
 	return (struct delta_bytes){ piece.at + n, piece.len - n };
 }
 
-/* Where the first bytes of one are found in the other; its length where they are not. */
-static size_t find(struct delta_bytes in, struct delta_bytes what)
+/* Where the first bytes of one begin within so many places of the other; its length where they do not. */
+static size_t find(struct delta_bytes in, struct delta_bytes what, size_t places)
 {
-	size_t room = in.len < FAR ? in.len : FAR;
-	const uint8_t *found = what.len >= KEY ? memmem(in.at, room, what.at, KEY) : NULL;
+	uint64_t first = word_at(what.at);
+	size_t n = in.len - KEY + 1 < places ? in.len - KEY + 1 : places;
 
-	return found != NULL ? (size_t)(found - in.at) : in.len;
+	for (size_t i = 0; i < n; i++)
+		if (word_at(in.at + i) == first)
+			return i;
+	return in.len;
 }
 
 /* What lies between two places that differ and the next two that do not. */
@@ -84,34 +98,44 @@ struct gap {
 	size_t left_out, put_in;
 };
 
-static bool is_overwritten(struct delta_bytes from, struct delta_bytes to, struct gap *gap)
+/* How many bytes of both were written over; 0: it is not that. */
+static size_t overwritten(const uint8_t *from, const uint8_t *to, size_t len)
 {
-	size_t n = from.len < to.len ? from.len : to.len;
+	size_t n = len - KEY < NEAR ? len - KEY : NEAR;
 
-	for (size_t i = 1; i <= NEAR && i + KEY <= n; i++) {
-		if (word_at(from.at + i) != word_at(to.at + i))
-			continue;
-		*gap = (struct gap){ i, i };
-		return true;
-	}
-	return false;
+	for (size_t i = 1; i <= n; i++)
+		if (word_at(from + i) == word_at(to + i))
+			return i;
+	return 0;
 }
 
 static struct gap gap_find(struct delta_bytes from, struct delta_bytes to)
 {
-	struct gap gap = { from.len, to.len };
-	size_t n = from.len < to.len ? from.len : to.len, in, out;
+	size_t n = from.len < to.len ? from.len : to.len, both, in, out;
 
-	if (n < KEY || is_overwritten(from, to, &gap))
-		return gap;
-	in = find(to, from);
-	out = find(from, to);
-	if (in < to.len && (in <= out || out == from.len))
+	if (n < KEY)
+		return (struct gap){ from.len, to.len };
+	if ((both = overwritten(from.at, to.at, n)) > 0)
+		return (struct gap){ both, both };
+	in = find(to, from, FAR);
+	out = find(from, to, in < to.len ? in : FAR); /* a shorter one, if any */
+	if (in < to.len && out == from.len)
 		return (struct gap){ 0, in };
 	if (out < from.len)
 		return (struct gap){ out, 0 };
 	n = n < BLIND ? n : BLIND;
 	return (struct gap){ n, n };
+}
+
+static void step_put(struct lk_bytes *out, size_t same, size_t left_out, struct delta_bytes put_in)
+{
+	uint8_t numbers[3 * NUMBER_MAX];
+	size_t n = number_print(numbers, same);
+
+	n += number_print(numbers + n, left_out);
+	n += number_print(numbers + n, put_in.len);
+	lk_bytes_add(out, numbers, n);
+	lk_bytes_add(out, put_in.at, put_in.len);
 }
 
 void delta_make(struct delta_bytes from, struct delta_bytes to, struct lk_bytes *out)
@@ -123,13 +147,12 @@ void delta_make(struct delta_bytes from, struct delta_bytes to, struct lk_bytes 
 		from = behind(from, same);
 		to = behind(to, same);
 		gap = gap_find(from, to);
-		delta_number(out, same);
-		delta_number(out, gap.left_out);
-		delta_number(out, gap.put_in);
-		lk_bytes_add(out, to.at, gap.put_in);
+		step_put(out, same, gap.left_out, (struct delta_bytes){ to.at, gap.put_in });
 		from = behind(from, gap.left_out);
 		to = behind(to, gap.put_in);
 	}
+	if (from.len > 0)
+		step_put(out, 0, from.len, to);
 }
 
 /* ---- Applying -------------------------------------------------------------------------------- */
@@ -156,8 +179,8 @@ static bool step_apply(struct delta_bytes *delta, struct delta_bytes *from, uint
 
 bool delta_apply(struct delta_bytes delta, struct delta_bytes from, uint8_t *to, size_t len)
 {
-	while (len > 0)
+	while (delta.len > 0)
 		if (!step_apply(&delta, &from, &to, &len))
 			return false;
-	return delta.len == 0;
+	return len == 0;
 }

@@ -13,7 +13,8 @@ struct delta_bytes {
 	size_t len;
 };
 
-/* Appends what makes `to` of `from`; on lack of memory out->failed. */
+/* Appends what makes `to` of `from`; on lack of memory out->failed. Behind it may follow what makes another piece, behind
+ * `to`, of another one behind `from`: together they are the delta of both. */
 void delta_make(struct delta_bytes from, struct delta_bytes to, struct lk_bytes *out);
 /* Fills `to`, which the caller has made as long as it was. False: the delta is not one of these; what `to` holds then is
  * nothing. Never reads or writes outside of the three. */

@@ -290,6 +290,16 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
 
 /* ---- The row of a commit --------------------------------------------------------------------- */
 
+static struct delta_bytes state_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes, v->state_len };
+}
+
+static struct delta_bytes told_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes + v->state_len, v->told_len };
+}
+
 static struct delta_bytes bytes_of(const struct family_version *v)
 {
 	return (struct delta_bytes){ v->bytes, v->state_len + v->told_len };
@@ -300,7 +310,8 @@ static void change_put(struct held_families *all, const struct held *h)
 	struct lk_bytes *out = &all->changes;
 
 	lk_bytes_clear(&all->delta);
-	delta_make(bytes_of(&h->is), bytes_of(&h->will), &all->delta);
+	delta_make(state_of(&h->is), state_of(&h->will), &all->delta);
+	delta_make(told_of(&h->is), told_of(&h->will), &all->delta);
 	lk_bytes_add(out, h->is.id, LK_DIGEST);
 	delta_number(out, (uint64_t)(h->will.number - h->is.number));
 	delta_number(out, h->will.state_len);

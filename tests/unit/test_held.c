@@ -97,6 +97,36 @@ static void a_small_change_makes_a_small_delta(void **state)
 	lk_bytes_free(&delta);
 }
 
+/* A family's two halves, each against its own. */
+static void the_deltas_of_two_pieces_are_one_of_both(void **state)
+{
+	(void)state;
+	dice_state = 4;
+	for (int round = 0; round < 2000; round++) {
+		struct lk_bytes from[2] = { 0 }, to[2] = { 0 }, delta = { 0 };
+		uint8_t *back;
+
+		for (int i = 0; i < 2; i++) {
+			fill(&from[i], dice(600));
+			if (dice(8) != 0)
+				edit(&from[i], &to[i]);
+			delta_make(whole(&from[i]), whole(&to[i]), &delta);
+		}
+		lk_bytes_add(&from[0], from[1].at, from[1].len);
+		lk_bytes_add(&to[0], to[1].at, to[1].len);
+		back = malloc(to[0].len + 1);
+		assert_true(delta_apply(whole(&delta), whole(&from[0]), back, to[0].len));
+		if (to[0].len > 0)
+			assert_memory_equal(back, to[0].at, to[0].len);
+		free(back);
+		for (int i = 0; i < 2; i++) {
+			lk_bytes_free(&from[i]);
+			lk_bytes_free(&to[i]);
+		}
+		lk_bytes_free(&delta);
+	}
+}
+
 /* The sanitizer sees what is read or written elsewhere. */
 static void what_is_no_delta_is_refused(void **state)
 {
@@ -597,6 +627,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_delta_gives_the_new_version_back),
 		cmocka_unit_test(a_small_change_makes_a_small_delta),
+		cmocka_unit_test(the_deltas_of_two_pieces_are_one_of_both),
 		cmocka_unit_test(what_is_no_delta_is_refused),
 		BENCH(any_history_is_there_after_a_crash),
 		BENCH(a_transaction_reads_what_it_wrote),
