@@ -11,6 +11,12 @@
 
 #define ROW_MAGIC 0x36464b4cu /* "LKF6" */
 
+/* Left free behind what is unpacked, so that the next events need no memory of their own: behind each list that is longer
+ * than those which hardly grow any more, and behind the texts. */
+#define SHORT 4
+#define SPARE_RECORDS 4
+#define SPARE_TEXT 64
+
 #define NO_HOLES(record, plural) \
 	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0 && \
 			      sizeof(struct record) <= RECORD_MAX, \
@@ -33,10 +39,10 @@ void family_free(struct family *f)
 {
 	if (f == NULL)
 		return;
-	if (f->words.room > 0)
+	if (is_own_room(f->words.room))
 		free(f->words.at);
 #define FREE_VECTOR(record, plural) \
-	if (f->plural##_room > 0) \
+	if (is_own_room(f->plural##_room)) \
 		free(f->plural);
 	FAMILY_VECTORS(FREE_VECTOR)
 	free(f->block);
@@ -45,9 +51,10 @@ void family_free(struct family *f)
 
 size_t family_bytes(const struct family *f)
 {
-	size_t bytes = f->words.len + f->words.room;
+	size_t bytes = f->block_len + (is_own_room(f->words.room) ? f->words.room : 0);
 #define ADD_VECTOR(record, plural) \
-	bytes += ((size_t)f->plural##_n + f->plural##_room) * sizeof(struct record);
+	if (is_own_room(f->plural##_room)) \
+		bytes += f->plural##_room * sizeof(struct record);
 	FAMILY_VECTORS(ADD_VECTOR)
 	return bytes;
 }
@@ -129,6 +136,12 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 	lk_bytes_add(out, f->words.at, f->words.len);
 }
 
+/* What is unpacked is mostly unpacked to be added to. */
+static uint32_t room_for(uint32_t n)
+{
+	return n > SHORT ? n + SPARE_RECORDS : n;
+}
+
 static bool vectors_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
 			   struct family *out)
 {
@@ -139,13 +152,15 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 		return false; \
 	out->plural = (struct record *)(void *)at; \
 	out->plural##_n = head->n[v]; \
-	at += records_space(head->n[v++], sizeof(struct record));
+	out->plural##_room = room_for(head->n[v]) | LENT; \
+	at += records_space(room_for(head->n[v++]), sizeof(struct record));
 	FAMILY_VECTORS(UNPACK_VECTOR)
 	if (head->pool_len != (size_t)(end - from))
 		return false;
 	memcpy(at, from, head->pool_len);
 	out->words.at = (char *)at;
 	out->words.len = head->pool_len;
+	out->words.room = (head->pool_len + SPARE_TEXT) | LENT;
 	return true;
 }
 
@@ -153,18 +168,19 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 static int row_unpack(const struct row_head *head, const uint8_t *from, size_t len,
 		      struct family *out)
 {
-	size_t space = head->pool_len;
+	size_t space = (size_t)head->pool_len + SPARE_TEXT;
 	unsigned v = 0;
 	if (head->magic != ROW_MAGIC || head->pool_len > len)
 		return LK_EWIRE;
 #define ADD_SPACE(record, plural) \
 	if (head->n[v] > len) \
 		return LK_EWIRE; \
-	space += records_space(head->n[v++], sizeof(struct record));
+	space += records_space(room_for(head->n[v++]), sizeof(struct record));
 	FAMILY_VECTORS(ADD_SPACE)
-	out->block = malloc(space + 1);
+	out->block = malloc(space);
 	if (out->block == NULL)
 		return LK_EMEMORY;
+	out->block_len = space;
 	return vectors_unpack(head, from, from + len, out) ? 0 : LK_EWIRE;
 }
 

@@ -206,6 +206,7 @@ struct family {
 	struct words words;
 	bool failed; /* memory ran out: the state is void */
 	void *block; /* of a row: what has no room of its own lies in it */
+	size_t block_len;
 	const struct trace *trace; /* who asks why; NULL in all other work. Never packed */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \

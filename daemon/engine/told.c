@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ROW_MAGIC 0x35544b4cu /* "LKT5" */
+#define SPARE_RECORDS 4       /* left free behind what is unpacked: two events for two sides */
 
 static_assert(sizeof(struct told) == 160 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
@@ -25,9 +26,9 @@ void tolds_free(struct tolds *t)
 {
 	if (t == NULL)
 		return;
-	if (t->words.room > 0)
+	if (is_own_room(t->words.room))
 		free(t->words.at);
-	if (t->room > 0)
+	if (is_own_room(t->room))
 		free(t->at);
 	free(t->block);
 	digests_free(&t->causes);
@@ -36,7 +37,8 @@ void tolds_free(struct tolds *t)
 
 size_t tolds_bytes(const struct tolds *t)
 {
-	return t->words.len + t->words.room + ((size_t)t->n + t->room) * sizeof(struct told) +
+	return t->block_len + (is_own_room(t->words.room) ? t->words.room : 0) +
+	       (is_own_room(t->room) ? t->room * sizeof(struct told) : 0) +
 	       3 * (size_t)t->causes.room * sizeof(uint32_t);
 }
 
@@ -148,19 +150,22 @@ static int row_unpack(const struct row_head *head, const uint8_t *from, size_t l
 	const uint8_t *end = from + len;
 	if (head->magic != ROW_MAGIC || head->n > len || head->words > len)
 		return LK_EWIRE;
-	size_t space = records_space(head->n, sizeof(struct told));
-	uint8_t *block = malloc(space + head->words + 1);
+	size_t space = records_space(head->n + SPARE_RECORDS, sizeof(struct told));
+	uint8_t *block = malloc(space + head->words);
 	if (block == NULL)
 		return LK_EMEMORY;
 	out->block = block;
+	out->block_len = space + head->words;
 	if (!records_unpack(&from, end, head->n, sizeof(struct told), block) ||
 	    head->words != (size_t)(end - from))
 		return LK_EWIRE;
 	memcpy(block + space, from, head->words);
 	out->at = (struct told *)(void *)block;
 	out->n = head->n;
+	out->room = (head->n + SPARE_RECORDS) | LENT;
 	out->words.at = (char *)block + space;
 	out->words.len = head->words;
+	out->words.room = head->words | LENT;
 	out->settled = (struct settled){ head->scene, head->wake, head->moments };
 	return are_sound(out) ? 0 : LK_EWIRE;
 }

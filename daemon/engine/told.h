@@ -44,6 +44,7 @@ struct tolds {
 	lk_instant answers_wake; /* LK_NO_INSTANT: nothing waits */
 	struct digests causes; /* of the records that were looked through for a cause */
 	void *block; /* of a row: what has no room of its own lies in it */
+	size_t block_len;
 	bool failed; /* memory ran out: void */
 };
 

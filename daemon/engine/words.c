@@ -34,15 +34,16 @@ static bool pool_find(const struct words *w, struct lk_text text, uint32_t *at)
 
 static bool pool_reserve(struct words *w, uint32_t more)
 {
-	if (w->len + more <= w->room)
+	if (w->len + more <= (w->room & ~LENT))
 		return true;
-	uint32_t room = w->room == 0 ? 256 : w->room;
+	bool own = is_own_room(w->room);
+	uint32_t room = own ? w->room : 256;
 	while (room < w->len + more)
 		room *= 2;
-	char *wider = realloc(w->room == 0 ? NULL : w->at, room);
+	char *wider = realloc(own ? w->at : NULL, room);
 	if (wider == NULL)
 		return false;
-	if (w->room == 0 && w->len > 0)
+	if (!own && w->len > 0)
 		memcpy(wider, w->at, w->len);
 	w->at = wider;
 	w->room = room;
@@ -72,13 +73,14 @@ struct word words_add(struct words *w, struct lk_text text)
 
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size)
 {
-	if (n < *room)
+	if (n < (*room & ~LENT))
 		return at;
-	uint32_t more = *room == 0 ? n + 4 : *room * 2;
-	void *wider = realloc(*room == 0 ? NULL : at, more * size);
+	bool own = is_own_room(*room);
+	uint32_t more = n + n / 4 + 4;
+	void *wider = realloc(own ? at : NULL, more * size);
 	if (wider == NULL)
 		return NULL;
-	if (*room == 0 && n > 0)
+	if (!own && n > 0)
 		memcpy(wider, at, n * size);
 	*room = more;
 	return wider;

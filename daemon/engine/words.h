@@ -7,6 +7,13 @@
 
 #define NONE UINT32_MAX
 
+/* Marks room that lies in a block which somebody else gives back: as an unpacked row has it. */
+#define LENT ((uint32_t)1 << 31)
+static inline bool is_own_room(uint32_t room)
+{
+	return room > 0 && (room & LENT) == 0;
+}
+
 /* A piece of the pool; at == NONE: absent. */
 struct word {
 	uint32_t at, len;
@@ -15,7 +22,7 @@ struct word {
 
 struct words {
 	char *at;
-	uint32_t len, room; /* room 0: it lies in a block that somebody else gives back */
+	uint32_t len, room; /* may be LENT */
 	bool failed; /* memory ran out */
 };
 
@@ -29,8 +36,8 @@ struct word words_add(struct words *w, struct lk_text text);
 /* The same for a text that nobody has said before, and nobody looks for: the id of an event. */
 struct word words_append(struct words *w, struct lk_text text);
 
-/* Room for one more record of `size` in a vector, doubling: the vector's new place, or NULL (nothing changed). A vector
- * with records and no room lies in a block that somebody else gives back: it is copied out. */
+/* Room for one more record of `size` in a vector, a quarter more each time: the vector's new place, or NULL (nothing changed). One whose
+ * room is lent, and full, is copied out. */
 void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size) LK_MUST_CHECK;
 /* Records of a packed row: each as what differs from the record before the last one, in words of four bytes, so that a
  * long history of like records is short. Sizes are multiples of four, up to RECORD_MAX. */
