@@ -159,12 +159,39 @@ int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 	return store_family_drop(t->store, id, err);
 }
 
-static int home_write(struct turn *t, struct home *h, struct lk_error *err)
+struct packing {
+	struct turn *t;
+	struct home *h;
+};
+
+/* Most of a long life is as it was. */
+static int pack_onto(void *context, const struct stored_family *was)
 {
+	const struct packing *p = context;
+	family_pack_on(&p->h->f, was->state, was->state_len, &p->t->state);
+	tolds_pack_on(&p->h->told, was->told, was->told_len, &p->t->told);
+	return 0;
+}
+
+static int home_pack(struct turn *t, struct home *h, struct lk_error *err)
+{
+	static const struct stored_family none;
+	struct packing p = { t, h };
 	lk_bytes_clear(&t->state);
 	lk_bytes_clear(&t->told);
-	family_pack(&h->f, &t->state);
-	tolds_pack(&h->told, &t->told);
+	int rc = store_family_get(t->store, h->id, pack_onto, &p, err);
+	if (rc == 0)
+		(void)pack_onto(&p, &none);
+	if (rc >= 0 && (t->state.failed || t->told.failed))
+		rc = lk_fail(err, LK_EMEMORY, "no memory for a family's row");
+	return rc;
+}
+
+static int home_write(struct turn *t, struct home *h, struct lk_error *err)
+{
+	int rc = home_pack(t, h, err);
+	if (rc < 0)
+		return rc;
 	struct stored_family row = {
 		.wake_at = h->wake_at,
 		.state = t->state.at,
@@ -174,9 +201,7 @@ static int home_write(struct turn *t, struct home *h, struct lk_error *err)
 	};
 	memcpy(row.id, h->id, LK_DIGEST);
 	memcpy(row.policy, h->policy, LK_DIGEST);
-	int rc = t->state.failed || t->told.failed
-			 ? lk_fail(err, LK_EMEMORY, "no memory for a family's row")
-			 : store_family_put(t->store, &row, err);
+	rc = store_family_put(t->store, &row, err);
 	h->is_dirty = rc < 0;
 	return rc;
 }

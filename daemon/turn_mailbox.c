@@ -337,7 +337,7 @@ static int home_of_answer(struct turn *t, const struct asked *a, struct home **o
 /* The record is with the recipient's own case; or, after a link of the side's other cases was undone,
  * with the case that it speaks of. */
 static int find_asked(struct turn *t, const struct asked *a, const uint8_t notice[LK_DIGEST],
-		      struct home **h, struct told **record, struct lk_error *err)
+		      struct home **h, const struct told **record, struct lk_error *err)
 {
 	struct case_key other = { a->other_agency, lk_text_of(a->other) };
 	int rc = home_of_answer(t, a, h, err);
@@ -357,7 +357,7 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 		     lk_instant now, struct lk_error *err)
 {
 	struct home *h;
-	struct told *record;
+	const struct told *record;
 	int rc = find_asked(t, a, notice, &h, &record, err);
 	if (rc == LK_ENOTFOUND)
 		return 0; /* taken back as its case left the family: nothing waits for this answer */
@@ -367,7 +367,7 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 		return 0; /* the place has another holder by now, who has the notice */
 	if (record->answered_at != LK_NO_INSTANT)
 		return note_answered(t, a, notice, record->answered_at, err);
-	record->answered_at = now;
+	tolds_change(&h->told, record)->answered_at = now;
 	h->told.answers_stand = false;
 	tally_answer(t, record);
 	h->is_dirty = true;

@@ -331,7 +331,7 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 			struct lk_notice *n)
 {
 	char basis[BASIS_MAX];
-	struct told *record = &w->h->told.at[telling->told];
+	struct told *record = tolds_change(&w->h->told, &w->h->told.at[telling->told]);
 	lk_digest_hex(as->id, n->id);
 	n->rev = as->rev;
 	n->at = zone_time(&w->t->policy->zone, w->at);

@@ -260,7 +260,7 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 }
 
 /* Its record; NULL: never told. */
-static struct told *told_as(struct tolds *told, const struct candidate *c)
+static const struct told *told_as(struct tolds *told, const struct candidate *c)
 {
 	for (uint32_t i = tolds_of(told, c->cause); i != NONE; i = tolds_after(told, i))
 		if (memcmp(told->at[i].id, c->id, LK_DIGEST) == 0)
@@ -280,12 +280,11 @@ static bool has_it(struct tolds *told, const struct candidate *c)
 	return false;
 }
 
-static void tell(struct tolds *told, struct told *t, const struct derivation *d,
+static void tell(struct tolds *told, const struct told *as, const struct derivation *d,
 		 const struct candidate *c, int state, struct outcome *out)
 {
 	bool doubled = is_moment(d->p, c->kind) && has_it(told, c);
-	if (t == NULL)
-		t = tolds_add(told);
+	struct told *t = as == NULL ? tolds_add(told) : tolds_change(told, as);
 	note_candidate(told, t, d, c);
 	if (state == LK_NEW) {
 		t->first_told_at = d->now;
@@ -301,7 +300,7 @@ static void tell(struct tolds *told, struct told *t, const struct derivation *d,
 				  *t };
 }
 
-static void compare_standing(struct tolds *told, struct told *t, const struct derivation *d,
+static void compare_standing(struct tolds *told, const struct told *t, const struct derivation *d,
 			     const struct candidate *c, struct outcome *out)
 {
 	uint8_t content[LK_DIGEST];
@@ -312,13 +311,13 @@ static void compare_standing(struct tolds *told, struct told *t, const struct de
 	tell(told, t, d, c, stands ? LK_UPDATED : LK_NEW, out);
 	t = told_as(told, c);
 	if (t != NULL)
-		memcpy(t->content, content, LK_DIGEST);
+		memcpy(tolds_change(told, t)->content, content, LK_DIGEST);
 }
 
 static void compare_candidate(struct tolds *told, const struct derivation *d,
 			      const struct candidate *c, struct outcome *out)
 {
-	struct told *t = told_as(told, c);
+	const struct told *t = told_as(told, c);
 	if (c->withheld || !c->may_tell)
 		return;
 	if (!is_moment(d->p, c->kind))
@@ -398,7 +397,7 @@ static void date_kind(struct tolds *told, const struct derivation *d, const stru
 		cause_digest(kind, key, digest);
 		for (uint32_t i = tolds_of(told, digest); i != NONE; i = tolds_after(told, i))
 			if (all[i].goes && is_dated(d, &told->at[i]))
-				told->at[i].cause_at = d->f->causes[c].at;
+				tolds_change(told, &told->at[i])->cause_at = d->f->causes[c].at;
 	}
 }
 
@@ -414,7 +413,7 @@ static void date_again(struct tolds *told, const struct derivation *d, const str
 			date_kind(told, d, all, kind);
 	for (uint32_t i = 0; i < told->n; i++)
 		if (all[i].goes && all[i].hidden && is_dated(d, &told->at[i]))
-			told->at[i].cause_at = LK_NO_INSTANT;
+			tolds_change(told, &told->at[i])->cause_at = LK_NO_INSTANT;
 }
 
 /* A meeting of the reader's own side stays known when the link is undone that put another in its way. */
@@ -488,7 +487,7 @@ static bool goes(const struct tolds *told, const struct derivation *d, const str
 static void withdraw(struct tolds *told, uint32_t index, const struct derivation *d,
 		     const struct standing *s, struct outcome *out)
 {
-	struct told *t = &told->at[index];
+	struct told *t = tolds_change(told, &told->at[index]);
 	int reason = withdrawal_reason(told, d, t, s);
 	t->live = 0;
 	if (t->doubled)

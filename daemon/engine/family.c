@@ -113,7 +113,7 @@ struct row_head {
 	uint32_t n[VECTORS];
 };
 
-void family_pack(const struct family *f, struct lk_bytes *out)
+static void head_pack(const struct family *f, struct lk_bytes *out)
 {
 	struct row_head head;
 	memset(&head, 0, sizeof(head));
@@ -130,10 +130,65 @@ void family_pack(const struct family *f, struct lk_bytes *out)
 #define PACK_COUNT(record, plural) head.n[v++] = f->plural##_n;
 	FAMILY_VECTORS(PACK_COUNT)
 	lk_bytes_add(out, &head, sizeof(head));
+}
+
+/* The front of a list as it is packed already. */
+struct packed {
+	const uint8_t *at;
+	uint32_t len, n;
+};
+
+static uint32_t list_pack(struct lk_bytes *out, struct packed front, const void *at, uint32_t n,
+			  size_t size)
+{
+	size_t before = out->len;
+	lk_bytes_add(out, front.at, front.len);
+	records_pack_more(out, at, front.n, n, size);
+	return (uint32_t)(out->len - before);
+}
+
+/* The first of all lists and the last, which are history. */
+struct histories {
+	struct packed causes, moments;
+};
+
+static struct histories pack(const struct family *f, struct histories was, struct lk_bytes *out)
+{
+	head_pack(f, out);
+	was.causes.len = list_pack(out, was.causes, f->causes, f->causes_n, sizeof(*f->causes));
 #define PACK_VECTOR(record, plural) \
 	records_pack(out, f->plural, f->plural##_n, sizeof(struct record));
-	FAMILY_VECTORS(PACK_VECTOR)
+	FAMILY_SCENE(PACK_VECTOR)
+	PACK_VECTOR(stretch, stretches)
+	was.moments.len =
+		list_pack(out, was.moments, f->moments, f->moments_n, sizeof(*f->moments));
 	lk_bytes_add(out, f->words.at, f->words.len);
+	return was;
+}
+
+void family_pack(const struct family *f, struct lk_bytes *out)
+{
+	(void)pack(f, (struct histories){ .causes = { .len = 0 } }, out);
+}
+
+static struct histories histories_of(const struct family *f, const uint8_t *was, size_t len)
+{
+	struct row_head head;
+	if (len < sizeof(head) || f->causes_packed == 0)
+		return (struct histories){ .causes = { .len = 0 } };
+	memcpy(&head, was, sizeof(head));
+	return (struct histories){
+		.causes = { was + sizeof(head), f->causes_packed, head.n[0] },
+		.moments = { was + len - head.pool_len - f->moments_packed, f->moments_packed,
+			     head.n[VECTORS - 1] },
+	};
+}
+
+void family_pack_on(struct family *f, const void *was, size_t was_len, struct lk_bytes *out)
+{
+	struct histories is = pack(f, histories_of(f, was, was_len), out);
+	f->causes_packed = is.causes.len;
+	f->moments_packed = is.moments.len;
 }
 
 /* What is unpacked is mostly unpacked to be added to. */
@@ -146,8 +201,10 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 			   struct family *out)
 {
 	uint8_t *at = out->block;
+	const uint8_t *begins[VECTORS];
 	unsigned v = 0;
 #define UNPACK_VECTOR(record, plural) \
+	begins[v] = from; \
 	if (!records_unpack(&from, end, head->n[v], sizeof(struct record), at)) \
 		return false; \
 	out->plural = (struct record *)(void *)at; \
@@ -155,6 +212,8 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 	out->plural##_room = room_for(head->n[v]) | LENT; \
 	at += records_space(room_for(head->n[v++]), sizeof(struct record));
 	FAMILY_VECTORS(UNPACK_VECTOR)
+	out->causes_packed = (uint32_t)(begins[1] - begins[0]);
+	out->moments_packed = (uint32_t)(from - begins[VECTORS - 1]);
 	if (head->pool_len != (size_t)(end - from))
 		return false;
 	memcpy(at, from, head->pool_len);

@@ -207,6 +207,8 @@ struct family {
 	bool failed; /* memory ran out: the state is void */
 	void *block; /* of a row: what has no room of its own lies in it */
 	size_t block_len;
+	/* How long these two are in the row that was unpacked or packed last; 0: there is none. Steps only add to them. */
+	uint32_t causes_packed, moments_packed;
 	const struct trace *trace; /* who asks why; NULL in all other work. Never packed */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \
@@ -232,6 +234,9 @@ FAMILY_VECTORS(FAMILY_DECLARE_ADD)
 /* One row, and back. Packing appends to out (out->failed). Unpacking checks the layout: LK_EWIRE means the row was written
  * by another one, and the family is to be folded from the log. That it holds what was written is told by the store's sum. */
 void family_pack(const struct family *f, struct lk_bytes *out);
+/* The same bytes, where `was` is the row that f was unpacked from or packed into last (NULL, 0: there is none): history is
+ * taken from there. The new row counts as the last one. */
+void family_pack_on(struct family *f, const void *was, size_t was_len, struct lk_bytes *out);
 int family_unpack(const void *row, size_t len, struct family *out, struct lk_error *err) LK_MUST_CHECK;
 
 /* NONE where the family has no such case. */

@@ -29,7 +29,7 @@ void tolds_free(struct tolds *t)
 	if (is_own_room(t->words.room))
 		free(t->words.at);
 	if (is_own_room(t->room))
-		free(t->at);
+		free((void *)t->at);
 	free(t->block);
 	digests_free(&t->causes);
 	memset(t, 0, sizeof(*t));
@@ -42,7 +42,15 @@ size_t tolds_bytes(const struct tolds *t)
 	       3 * (size_t)t->causes.room * sizeof(uint32_t);
 }
 
-struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
+struct told *tolds_change(struct tolds *t, const struct told *record)
+{
+	uint32_t place = (uint32_t)(record - t->at);
+	if (place < t->same)
+		t->same = place;
+	return (struct told *)record;
+}
+
+const struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST])
 {
 	for (uint32_t i = t->n; i > 0; i--) /* who asks has mostly been told it just now */
 		if (memcmp(t->at[i - 1].id, id, LK_DIGEST) == 0)
@@ -83,14 +91,14 @@ uint32_t tolds_after(const struct tolds *t, uint32_t place)
 struct told *tolds_add(struct tolds *t)
 {
 	static struct told scratch;
-	struct told *wider = vector_grown(t->at, t->n, &t->room, sizeof(*wider));
+	struct told *wider = vector_grown((void *)t->at, t->n, &t->room, sizeof(*wider));
 	if (wider == NULL) {
 		t->failed = true;
 		return &scratch;
 	}
 	t->at = wider;
-	memset(&t->at[t->n], 0, sizeof(*wider));
-	return &t->at[t->n++];
+	memset(&wider[t->n], 0, sizeof(*wider));
+	return &wider[t->n++];
 }
 
 static struct word moved(struct tolds *to, const struct words *from, struct word w)
@@ -109,7 +117,14 @@ void tolds_move(struct tolds *to, const struct tolds *from, const struct told *r
 	*tolds_add(to) = copy;
 }
 
-void tolds_pack(const struct tolds *t, struct lk_bytes *out)
+/* Records that are packed already, before all others. */
+struct packed {
+	const uint8_t *at;
+	size_t len;
+	uint32_t n;
+};
+
+static void pack(const struct tolds *t, struct packed first, struct lk_bytes *out)
 {
 	struct row_head head = {
 		.magic = ROW_MAGIC,
@@ -120,8 +135,32 @@ void tolds_pack(const struct tolds *t, struct lk_bytes *out)
 		.wake = t->settled.wake,
 	};
 	lk_bytes_add(out, &head, sizeof(head));
-	records_pack(out, t->at, t->n, sizeof(*t->at));
+	lk_bytes_add(out, first.at, first.len);
+	records_pack_more(out, t->at, first.n, t->n, sizeof(*t->at));
 	lk_bytes_add(out, t->words.at, t->words.len);
+}
+
+void tolds_pack(const struct tolds *t, struct lk_bytes *out)
+{
+	pack(t, (struct packed){ 0 }, out);
+}
+
+/* All of the row's records, or, where one of them is not as it was, none. */
+static struct packed packed_before(const struct tolds *t, const uint8_t *was, size_t len)
+{
+	struct row_head head;
+	if (len < sizeof(head))
+		return (struct packed){ 0 };
+	memcpy(&head, was, sizeof(head));
+	if (head.n > t->same || head.words > len - sizeof(head))
+		return (struct packed){ 0 };
+	return (struct packed){ was + sizeof(head), len - sizeof(head) - head.words, head.n };
+}
+
+void tolds_pack_on(struct tolds *t, const void *was, size_t was_len, struct lk_bytes *out)
+{
+	pack(t, packed_before(t, was, was_len), out);
+	t->same = t->n;
 }
 
 static bool is_in(const struct words *words, struct word w)
@@ -163,6 +202,7 @@ static int row_unpack(const struct row_head *head, const uint8_t *from, size_t l
 	out->at = (struct told *)(void *)block;
 	out->n = head->n;
 	out->room = (head->n + SPARE_RECORDS) | LENT;
+	out->same = head->n;
 	out->words.at = (char *)block + space;
 	out->words.len = head->words;
 	out->words.room = head->words | LENT;

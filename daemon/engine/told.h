@@ -37,8 +37,9 @@ struct settled {
 
 struct tolds {
 	struct words words;
-	struct told *at;
+	const struct told *at; /* written to by tolds_change() */
 	uint32_t n, room;
+	uint32_t same; /* so many, from the first on, are as in the row that was unpacked or packed last */
 	struct settled settled;
 	bool answers_stand;      /* notice.unanswered follows as it did, until answers_wake; not in the row */
 	lk_instant answers_wake; /* LK_NO_INSTANT: nothing waits */
@@ -51,9 +52,14 @@ struct tolds {
 void tolds_free(struct tolds *t); /* NULL-safe; leaves it empty, as zeroes are */
 size_t tolds_bytes(const struct tolds *t); /* of memory, about */
 void tolds_pack(const struct tolds *t, struct lk_bytes *out);
+/* The same bytes, where `was` is the row that t was unpacked from or packed into last (NULL, 0: there is none): what is as
+ * it was is taken from there. The new row counts as the last one. */
+void tolds_pack_on(struct tolds *t, const void *was, size_t was_len, struct lk_bytes *out);
 /* LK_EWIRE: not such a row - told rows are never guessed at; out is empty then. */
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
-struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
+const struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
+/* One of its records, to be written to: who keeps the pointer beyond the next packing is not seen to write. */
+struct told *tolds_change(struct tolds *t, const struct told *record);
 /* The records of one cause, each once, whoever has it: a place in t->at, the one after it; NONE. For want of memory, with
  * t->failed set, there are none. */
 uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST]);

@@ -130,18 +130,26 @@ static void record_pack(struct lk_bytes *out, const uint8_t *record, const uint8
 	lk_bytes_add(out, p->bytes + MASK_MAX - len, n * WORD - (MASK_MAX - len));
 }
 
-static void pack_all(struct lk_bytes *out, const uint8_t *at, uint32_t n, size_t size)
+static void pack_all(struct lk_bytes *out, const uint8_t *at, uint32_t first, uint32_t n,
+		     size_t size)
 {
 	static const uint8_t nothing[RECORD_MAX];
 	union packed room;
-	for (uint32_t i = 0; i < n; i++, at += size)
+	at += first * size;
+	for (uint32_t i = first; i < n; i++, at += size)
 		record_pack(out, at, i > 1 ? at - 2 * size : nothing, size, &room);
+}
+
+void records_pack_more(struct lk_bytes *out, const void *at, uint32_t first, uint32_t n,
+		       size_t size)
+{
+	if (first < n) /* most vectors of most families are empty */
+		pack_all(out, at, first, n, size);
 }
 
 void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size)
 {
-	if (n > 0) /* most vectors of most families are empty */
-		pack_all(out, at, n, size);
+	records_pack_more(out, at, 0, n, size);
 }
 
 /* Over what the record before the last one was. */

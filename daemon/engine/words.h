@@ -43,6 +43,8 @@ void *vector_grown(void *at, uint32_t n, uint32_t *room, size_t size) LK_MUST_CH
  * long history of like records is short. Sizes are multiples of four, up to RECORD_MAX. */
 #define RECORD_MAX 252
 void records_pack(struct lk_bytes *out, const void *at, uint32_t n, size_t size);
+/* The same from the record `first` on: behind what records_pack() gives for those before it. */
+void records_pack_more(struct lk_bytes *out, const void *at, uint32_t first, uint32_t n, size_t size);
 /* The next n records, moving *from behind them; out has room for them. False: the row ends before they do. */
 bool records_unpack(const uint8_t **from, const uint8_t *end, uint32_t n, size_t size, void *out) LK_MUST_CHECK;
 /* Bytes of a block that n records take, so that the next may begin behind them. */

@@ -43,6 +43,43 @@ static void a_row_gives_the_family_again(void **state)
 	story_end(&s);
 }
 
+static void assert_same(const struct lk_bytes *a, const struct lk_bytes *b)
+{
+	assert_int_equal(a->len, b->len);
+	assert_memory_equal(a->at, b->at, a->len);
+}
+
+/* Also where the family comes from its row each time: packed is onto the row that it came from. */
+static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
+{
+	struct story s;
+	struct lk_bytes last = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	live(&s);
+	for (int day = 10; day < 28; day++) {
+		struct lk_bytes next = { 0 }, whole;
+		char at[48];
+
+		snprintf(at, sizeof(at), "2026-03-%dT09:00:00-08:00", day);
+		said(&s, at, day % 2 != 0 ? "C-1" : "W-1", "milestone.reached",
+		     "{'milestone':'training_completed'}");
+		whole = packed(&s.f);
+		family_pack_on(&s.f, last.at, last.len, &next);
+		assert_same(&next, &whole);
+		lk_bytes_free(&last);
+		lk_bytes_free(&whole);
+		last = next;
+		if (day % 3 == 0) {
+			family_free(&s.f);
+			assert_int_equal(family_unpack(last.at, last.len, &s.f, &err), 0);
+		}
+	}
+	lk_bytes_free(&last);
+	story_end(&s);
+}
+
 static void an_unpacked_family_goes_on_as_the_one_that_stayed(void **state)
 {
 	struct story s, other;
@@ -139,6 +176,7 @@ int main(void)
 		cmocka_unit_test(an_unpacked_family_goes_on_as_the_one_that_stayed),
 		cmocka_unit_test(equal_histories_give_equal_bytes),
 		cmocka_unit_test(a_row_of_another_layout_is_refused),
+		cmocka_unit_test(a_row_packed_onto_the_last_one_is_the_whole_row),
 		cmocka_unit_test(an_empty_family_packs_too),
 		cmocka_unit_test(a_case_is_found_by_agency_and_number),
 	};

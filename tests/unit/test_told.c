@@ -55,13 +55,43 @@ static void what_a_row_gave_can_be_added_to(void **state)
 	tolds_pack(&a, &row);
 	assert_int_equal(tolds_unpack(row.at, row.len, &both, &err), 0);
 	note(&both, 2, "jones");
-	note(&both, 3, "garcia");
-	assert_true(is_workers(&both, 1, "garcia") && is_workers(&both, 2, "jones") &&
-		    is_workers(&both, 3, "garcia"));
+	for (uint8_t id = 3; id < 40; id++)
+		note(&both, id, "garcia");
+	assert_true(is_workers(&both, 1, "garcia") && is_workers(&both, 2, "jones"));
+	for (uint8_t id = 3; id < 40; id++)
+		assert_true(is_workers(&both, id, "garcia"));
 	assert_int_equal(both.words.len, sizeof("garciajones") - 1);
 	lk_bytes_free(&row);
 	tolds_free(&a);
 	tolds_free(&both);
+}
+
+/* Whatever was added or written to since. */
+static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
+{
+	struct tolds t = { 0 };
+	struct lk_bytes last = { 0 }, next = { 0 }, whole = { 0 };
+
+	(void)state;
+	for (uint32_t round = 0; round < 60; round++) {
+		for (uint32_t i = 0; i < round % 4; i++)
+			note(&t, (uint8_t)(round * 4 + i), i % 2 == 0 ? "garcia" : "jones");
+		if (round % 3 == 1)
+			tolds_change(&t, &t.at[round * 7 % t.n])->live ^= 1;
+		lk_bytes_clear(&next);
+		lk_bytes_clear(&whole);
+		tolds_pack_on(&t, last.at, last.len, &next);
+		tolds_pack(&t, &whole);
+		assert_int_equal(next.len, whole.len);
+		assert_memory_equal(next.at, whole.at, whole.len);
+		assert_int_equal(t.same, t.n);
+		lk_bytes_clear(&last);
+		lk_bytes_add(&last, next.at, next.len);
+	}
+	lk_bytes_free(&last);
+	lk_bytes_free(&next);
+	lk_bytes_free(&whole);
+	tolds_free(&t);
 }
 
 static void a_record_moves_with_its_words(void **state)
@@ -115,7 +145,7 @@ static void a_record_without_its_words_is_refused(void **state)
 		struct lk_error err;
 
 		note(&t, 1, "garcia");
-		t.at[0].other = beyond[i];
+		tolds_change(&t, &t.at[0])->other = beyond[i];
 		tolds_pack(&t, &row);
 		assert_int_equal(tolds_unpack(row.at, row.len, &back, &err), LK_EWIRE);
 		lk_bytes_free(&row);
@@ -141,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_gives_the_records_again),
 		cmocka_unit_test(what_a_row_gave_can_be_added_to),
+		cmocka_unit_test(a_row_packed_onto_the_last_one_is_the_whole_row),
 		cmocka_unit_test(a_record_moves_with_its_words),
 		cmocka_unit_test(a_damaged_row_is_refused),
 		cmocka_unit_test(a_record_without_its_words_is_refused),
