@@ -26,6 +26,7 @@
 #define READY_MS 60000
 #define START_TRIES 3
 #define STOP_MS 60000
+#define DEFAULT_DAYS 14 /* consent.expiring_before of the built-in policy */
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
@@ -81,12 +82,36 @@ static int write_config(struct host *host, struct lk_error *err)
 	(void)snprintf(host->intake, sizeof(host->intake), "tcp://127.0.0.1:%d", free_port());
 	(void)snprintf(host->inbox, sizeof(host->inbox), "tcp://127.0.0.1:%d", free_port());
 	fprintf(file,
-		"state_directory: state\nruntime_directory: run\nclients: clients.yaml\n"
+		"state_directory: state\nruntime_directory: run\nclients: clients.yaml\npolicy: policy.yaml\n"
 		"lanes:\n  feed: tcp://127.0.0.1:%d\n  intake: %s\n  inbox: %s\n  http: off\n"
 		"sources:\n  - {name: cws-cms, agency: cws}\n  - {name: calsaws, agency: calworks}\n"
 		"intake:\n  credit: %d\nlog:\n  level: warning\n",
 		free_port(), host->intake, host->inbox, host->credit);
 	return file_done(file, "linkages.yaml", err);
+}
+
+/* Consents are said to expire so many days before they do. 0: no policy was written yet. */
+static int policy_days(const struct host *host)
+{
+	char path[HOST_PATH];
+	FILE *file = path_of(host, "policy.yaml", path, NULL) < 0 ? NULL : fopen(path, "r");
+	int days = 0;
+
+	if (file != NULL && fscanf(file, "consent: {expiring_before: %d days}", &days) != 1)
+		days = 0;
+	if (file != NULL)
+		fclose(file);
+	return days;
+}
+
+static int write_policy(const struct host *host, int days, struct lk_error *err)
+{
+	FILE *file = file_make(host, "policy.yaml", err);
+
+	if (file == NULL)
+		return LK_EFULL;
+	fprintf(file, "consent: {expiring_before: %d days}\n", days);
+	return file_done(file, "policy.yaml", err);
 }
 
 static int enroll(const struct host *host, FILE *table, const char *name, const char *rights,
@@ -177,6 +202,8 @@ int host_make(struct host *host, const char *folder, const char *program, int cr
 	if (code == 0)
 		code = make_folder(host, folder, err);
 	host->credit = credit;
+	if (code == 0 && policy_days(host) == 0)
+		code = write_policy(host, DEFAULT_DAYS, err);
 	return code < 0 ? code : write_clients(host, err);
 }
 
@@ -293,6 +320,16 @@ int host_stop(struct host *host, struct lk_error *err)
 		(void)nanosleep(&pause, NULL);
 	}
 	return lk_fail(err, LK_ENET, "the daemon does not end");
+}
+
+int host_another_policy(const struct host *host, struct lk_error *err)
+{
+	int code = write_policy(
+		host, policy_days(host) == DEFAULT_DAYS ? DEFAULT_DAYS + 1 : DEFAULT_DAYS, err);
+
+	if (code == 0 && kill(host->pid, SIGHUP) < 0)
+		code = lk_fail(err, LK_ENET, "the daemon is not there: %s", strerror(errno));
+	return code;
 }
 
 /* ---- Asking --------------------------------------------------------------------------------- */

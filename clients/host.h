@@ -26,6 +26,9 @@ int host_make(struct host *host, const char *folder, const char *program, int cr
 int host_start(struct host *host, struct lk_error *err) LK_MUST_CHECK;
 /* SIGTERM: it commits what waits and ends. LK_ENET: it did not end well. */
 int host_stop(struct host *host, struct lk_error *err) LK_MUST_CHECK;
+/* Another policy comes into force, as by SIGHUP: consents expire a day earlier or later, so that nothing of a family with a
+ * live consent is told, but every family is derived again. */
+int host_another_policy(const struct host *host, struct lk_error *err) LK_MUST_CHECK;
 /* Ends it if it runs, and removes what was made. */
 void host_unmake(struct host *host);
 

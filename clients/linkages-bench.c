@@ -30,7 +30,7 @@
 static struct settings {
 	int events, families, paced;
 	const char *state, *daemon;
-	bool details;
+	bool details, reload;
 } settings = { .events = 200000, .families = 10000 };
 
 static const struct option_row rows[] = {
@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
 	  "over how many families, each with an open case on both sides and a consent (default: 10000)" },
 	{ "paced", 'p', OPTION_NUMBER, "R", &settings.paced,
 	  "R events a second, and how long each notice takes; else as fast as it goes" },
+	{ "reload", 'r', OPTION_FLAG, NULL, &settings.reload,
+	  "with --paced: another policy after a tenth of the events, so that every family is derived again meanwhile" },
 	{ "details", 'd', OPTION_FLAG, NULL, &settings.details,
 	  "what was used, on standard error: processor time and bytes an event, memory" },
 	{ "state", 0, OPTION_TEXT, "DIR", &settings.state,
@@ -329,23 +331,73 @@ static int make_families(struct bench *b)
 
 /* ---- The client ----------------------------------------------------------------------------- */
 
-/* An empty store that stands where the one before stood: notices of the making ready are not kept. */
-static int renew_store(struct bench *b)
+/* Beside a daemon's folder that is kept: how far its notices have been received, so that they come once. */
+static FILE *places_open(const struct bench *b, const char *mode)
 {
-	struct lk_inbox_store *store;
-	struct lk_inbox_place place;
-	int code = lk_inbox_store_open(NULL, &store, &b->err);
+	char path[HOST_PATH + 16];
 
-	if (code < 0)
-		return code;
-	code = lk_inbox_store_begin(store, &b->err);
-	for (size_t i = 0; i < WORKERS && code >= 0 && b->store != NULL; i++) {
+	(void)snprintf(path, sizeof(path), "%s/places", b->host.folder);
+	return fopen(path, mode);
+}
+
+static int places_keep(struct bench *b)
+{
+	struct lk_inbox_place place;
+	FILE *file = places_open(b, "w");
+	bool failed = file == NULL;
+
+	for (size_t i = 0; i < WORKERS && !failed; i++)
+		if (lk_inbox_store_place(b->store, lk_text_of(b->worker[i]), &place, &b->err) > 0)
+			failed = fprintf(file, "%s %s %lld\n", b->worker[i], place.mailbox,
+					 (long long)place.last) < 0;
+	if (file != NULL)
+		failed |= fclose(file) != 0;
+	return failed ? lk_fail(&b->err, LK_EFULL, "%s/places cannot be written", b->host.folder)
+		      : 0;
+}
+
+static int places_read(struct bench *b, struct lk_inbox_store *store)
+{
+	char worker[16], mailbox[LK_DIGEST_HEX];
+	FILE *file = places_open(b, "r");
+	long long last;
+	int code = 0;
+
+	while (file != NULL && code >= 0 &&
+	       fscanf(file, "%15s %32s %lld", worker, mailbox, &last) == 3)
+		code = lk_inbox_store_mailbox(store, lk_text_of(worker), lk_text_of(mailbox), last,
+					      &b->err);
+	if (file != NULL)
+		fclose(file);
+	return code;
+}
+
+static int places_copy(struct bench *b, struct lk_inbox_store *store)
+{
+	struct lk_inbox_place place;
+	int code = 0;
+
+	for (size_t i = 0; i < WORKERS && code >= 0; i++) {
 		struct lk_text worker = lk_text_of(b->worker[i]);
 		code = lk_inbox_store_place(b->store, worker, &place, &b->err);
 		if (code > 0)
 			code = lk_inbox_store_mailbox(store, worker, lk_text_of(place.mailbox),
 						      place.last, &b->err);
 	}
+	return code;
+}
+
+/* An empty store that stands where the one before stood: notices of the making ready are not kept. */
+static int renew_store(struct bench *b)
+{
+	struct lk_inbox_store *store;
+	int code = lk_inbox_store_open(NULL, &store, &b->err);
+
+	if (code < 0)
+		return code;
+	code = lk_inbox_store_begin(store, &b->err);
+	if (code >= 0)
+		code = b->store != NULL ? places_copy(b, store) : places_read(b, store);
 	if (code >= 0)
 		code = lk_inbox_store_commit(store, &b->err);
 	lk_inbox_store_close(b->store);
@@ -397,7 +449,7 @@ static int catch_up(struct bench *b)
 		code = follow(b);
 	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !stopped)
 		code = lk_inbox_wait(b->inbox, 1000, &b->err);
-	return code < 0 ? code : 0;
+	return code < 0 ? code : places_keep(b);
 }
 
 /* Which event a notice tells of: the number at the end of the id that it names; -1: none of this run. */
@@ -564,11 +616,16 @@ static int paced(struct bench *b, int64_t *took)
 {
 	const int64_t all = NOTICES_AN_EVENT * (int64_t)settings.events;
 	int64_t begun = now_ns(), moved = begun;
+	bool renew = settings.reload;
 	int n = 0, code = 0;
 
 	b->begun = cost_now(b);
 	while (code >= 0 && b->received_n < all) {
 		code = say_due(b, &n, begun);
+		if (code >= 0 && renew && n >= settings.events / 10) {
+			code = host_another_policy(&b->host, &b->err);
+			renew = false;
+		}
 		if (code >= 0)
 			code = turn_all(b);
 		if (code >= 0)
@@ -659,6 +716,8 @@ static int measure(struct bench *b)
 		tell(b, took);
 		code = check(b);
 	}
+	if (code >= 0)
+		code = places_keep(b);
 	if (code >= 0)
 		code = host_stop(&b->host, &b->err);
 	if (code >= 0 && settings.details)

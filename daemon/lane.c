@@ -18,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 4096 /* a power of two; the numbers follow each other, so that their low bits spread */
+#define BUCKETS \
+	4096 /* a power of two; the numbers follow each other, so that their low bits spread */
 #define ROUTE_LEN 5
 #define PARTING_MAX 256
 

@@ -24,7 +24,9 @@ static void only_routing_ids_that_libzmq_made(void **state)
 	assert_int_equal(lane_route_parse(made, 5, &again), 0);
 	assert_int_equal(route, again);
 	assert_int_equal(lane_route_parse(next, 5, &again), 0);
-	assert_int_equal(again, route + 1); /* they count up: sessions spread over the buckets by their low bits */
+	assert_int_equal(
+		again,
+		route + 1); /* they count up: sessions spread over the buckets by their low bits */
 	assert_int_equal(lane_route_parse("admin", 5, &route), -1);
 	assert_int_equal(lane_route_parse(made, 4, &route), -1);
 	assert_int_equal(lane_route_parse("\0"
