@@ -132,10 +132,15 @@ CREATE TABLE family_change (
 ) STRICT;
 
 CREATE TABLE dirty (
-	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- its rows in state.db are older than it is
+	ref INTEGER PRIMARY KEY, -- family.ref: its rows in state.db are older than it is
 	since INTEGER NOT NULL -- log position before the batch that changed it first
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX dirty_since ON dirty (since);
+
+CREATE TABLE dirty_gone (
+	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- has rows in state.db, and is none any more
+	since INTEGER NOT NULL -- likewise
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE link (
 	one INTEGER NOT NULL, -- agency_case.ref; every link is here twice, once from each end

@@ -211,15 +211,27 @@ int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family
 	return answer != 0 ? answer : 1;
 }
 
-/* One that is known to be marked is not marked again. */
-static int families_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+/* By its row's number: families that change together were often made together, and are marked on one page then. One that is
+ * known to be marked is not marked again. */
+static int family_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct query q;
+	int64_t ref = held_unmarked(s, id);
 
 	s->changed = true;
-	if (held_is_marked(s, id))
+	if (ref == 0)
 		return 0;
 	q = query_begin(s, SQL_dirty_put);
+	bind_int(&q, ref);
+	bind_int(&q, s->committed.position);
+	return query_run(&q, err);
+}
+
+static int gone_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_gone_put);
+
+	s->changed = true;
 	bind_digest(&q, id);
 	bind_int(&q, s->committed.position);
 	return query_run(&q, err);
@@ -229,7 +241,7 @@ int store_family_put(struct store *s, const struct stored_family *family, struct
 {
 	int rc = held_put(s, family, err);
 
-	return rc < 0 ? rc : families_mark(s, family->id, err);
+	return rc < 0 ? rc : family_mark(s, family->id, err);
 }
 
 static int family_forget(struct store *s, enum statement which, const uint8_t id[LK_DIGEST],
@@ -243,12 +255,14 @@ static int family_forget(struct store *s, enum statement which, const uint8_t id
 
 int store_family_drop(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
-	int rc = family_forget(s, SQL_family_drop, id, err);
+	int rc = family_forget(s, SQL_dirty_clear, id, err);
 
+	if (rc == 0)
+		rc = family_forget(s, SQL_family_drop, id, err);
 	held_drop(s, id);
 	if (rc == 0)
 		rc = family_forget(s, SQL_calendar_drop, id, err);
-	return rc == 0 ? families_mark(s, id, err) : rc;
+	return rc == 0 ? gone_mark(s, id, err) : rc;
 }
 
 /* ---- What is due ----------------------------------------------------------------------------- */

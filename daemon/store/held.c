@@ -177,11 +177,11 @@ int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_v
 	return (*out)->ref != 0;
 }
 
-bool held_is_marked(const struct store *s, const uint8_t id[LK_DIGEST])
+int64_t held_unmarked(const struct store *s, const uint8_t id[LK_DIGEST])
 {
 	const struct held *h = held_find(&s->held, id);
 
-	return h != NULL && h->is_marked;
+	return h == NULL || h->is_marked ? 0 : held_now(h)->ref;
 }
 
 void held_unmark(struct store *s, const uint8_t id[LK_DIGEST])

@@ -525,7 +525,8 @@ int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_v
 int held_put(struct store *s, const struct stored_family *family,
 	     struct lk_error *err) LK_MUST_CHECK;
 void held_drop(struct store *s, const uint8_t id[LK_DIGEST]); /* its row is the caller's to drop */
-bool held_is_marked(const struct store *s, const uint8_t id[LK_DIGEST]);
+/* The row of a family that is held and not known to be marked for state.db; 0: there is none. */
+int64_t held_unmarked(const struct store *s, const uint8_t id[LK_DIGEST]);
 void held_unmark(struct store *s, const uint8_t id[LK_DIGEST]);
 /* The row of what the transaction changed, before COMMIT; what is so after it; after a rollback. */
 int held_log(struct store *s, struct lk_error *err) LK_MUST_CHECK;

@@ -146,10 +146,16 @@ CREATE TABLE family_change (
 
 -- name: dirty
 CREATE TABLE dirty (
-	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- its rows in state.db are older than it is
+	ref INTEGER PRIMARY KEY, -- family.ref: its rows in state.db are older than it is
 	since INTEGER NOT NULL -- log position before the batch that changed it first
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX dirty_since ON dirty (since);
+
+-- name: dirty_gone
+CREATE TABLE dirty_gone (
+	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- has rows in state.db, and is none any more
+	since INTEGER NOT NULL -- likewise
+) STRICT, WITHOUT ROWID;
 
 -- name: link
 CREATE TABLE link (

@@ -102,6 +102,16 @@ static int drop_notice(struct store *s, int64_t at, struct lk_error *err)
 	return drop(s, SQL_mend_notice, at, err);
 }
 
+static int family_replace(struct store *s, int64_t at, const struct stored_family *by,
+			  struct lk_error *err)
+{
+	int rc = drop(s, SQL_mend_drop_dirty, at, err);
+
+	if (rc == 0)
+		rc = drop(s, SQL_mend_drop_family, at, err);
+	return rc == 0 ? store_family_put(s, by, err) : rc;
+}
+
 /* No state, and of no policy: the turn folds it anew before it does anything with it. */
 static int family_anew(struct store *s, int64_t at, struct lk_error *err)
 {
@@ -122,9 +132,9 @@ static int family_anew(struct store *s, int64_t at, struct lk_error *err)
 	query_end(&q);
 	family.told = told.at;
 	family.told_len = told.len;
-	if (rc == 1 && (rc = drop(s, SQL_mend_drop_family, at, err)) == 0)
+	if (rc == 1)
 		rc = told.failed ? lk_fail(err, LK_EMEMORY, "no memory for a family")
-				 : store_family_put(s, &family, err);
+				 : family_replace(s, at, &family, err);
 	lk_bytes_free(&told);
 	return rc;
 }

@@ -524,6 +524,10 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 	held_unmark(s, id);
 	q = query_begin(s, SQL_dirty_clear);
 	bind_digest(&q, id);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_gone_clear);
+	bind_digest(&q, id);
 	return query_run(&q, err);
 }
 

@@ -159,17 +159,20 @@ DELETE FROM family_change WHERE number <= ?1 RETURNING length(changes)
 UPDATE family_change SET sum = ?2, changes = ?3 WHERE number = ?1
 
 -- name: dirty_put
-INSERT INTO dirty (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
+INSERT INTO dirty (ref, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
 -- name: dirty_some
-SELECT dirty.family, family.wake_at FROM dirty LEFT JOIN family ON family.id = dirty.family
-ORDER BY dirty.since, dirty.family LIMIT ?1
+SELECT * FROM (SELECT family, NULL FROM dirty_gone ORDER BY family LIMIT ?1) UNION ALL
+SELECT * FROM (SELECT id, wake_at FROM dirty JOIN family USING (ref) ORDER BY dirty.since, dirty.ref LIMIT ?1) LIMIT ?1
 -- name: dirty_clear
-DELETE FROM dirty WHERE family = ?1
+DELETE FROM dirty WHERE ref = (SELECT ref FROM family WHERE id = ?1)
 -- name: dirty_all
-INSERT INTO dirty (family, since) SELECT id, 0 FROM family WHERE true
-ON CONFLICT (family) DO UPDATE SET since = 0
+INSERT INTO dirty (ref, since) SELECT ref, 0 FROM family WHERE true ON CONFLICT (ref) DO UPDATE SET since = 0
 -- name: dirty_oldest
-SELECT min(since) FROM dirty
+SELECT min(since) FROM (SELECT min(since) AS since FROM dirty UNION ALL SELECT min(since) FROM dirty_gone)
+-- name: gone_put
+INSERT INTO dirty_gone (family, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING
+-- name: gone_clear
+DELETE FROM dirty_gone WHERE family = ?1
 
 -- name: link_put
 INSERT INTO link (one, other, since) VALUES (?1, ?2, ?3), (?2, ?1, ?3)
@@ -409,7 +412,7 @@ SELECT agency, number, reason, at FROM hold ORDER BY agency, number
 -- name: family_after
 SELECT id, wake_at FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: dirty_get
-SELECT 1 FROM dirty WHERE family = ?1
+SELECT 1 FROM dirty WHERE ref = (SELECT ref FROM family WHERE id = ?1) UNION ALL SELECT 1 FROM dirty_gone WHERE family = ?1
 
 -- name: safe_stream
 SELECT ref, next, safe FROM stream WHERE ref > ?1 AND next > safe + 1 ORDER BY ref LIMIT 1
@@ -440,6 +443,8 @@ SELECT id, told FROM family WHERE ref = ?1
 -- name: mend_lost_family
 SELECT family FROM agency_case
 WHERE ref = ?1 AND family IS NOT NULL AND NOT EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family)
+-- name: mend_drop_dirty
+DELETE FROM dirty WHERE ref = ?1
 -- name: mend_drop_family
 DELETE FROM family WHERE ref = ?1
 -- name: mend_streams

@@ -1910,7 +1910,8 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM notice WHERE own_case IS NOT NULL AND own_case NOT IN (SELECT ref FROM agency_case)",
 	"SELECT 1 FROM link AS a WHERE NOT EXISTS (SELECT 1 FROM link AS b WHERE b.one = a.other AND b.other = a.one)",
 	"SELECT 1 FROM family WHERE policy NOT IN (SELECT ref FROM policy)",
-	"SELECT 1 FROM family WHERE id NOT IN (SELECT family FROM dirty)",
+	"SELECT 1 FROM family WHERE ref NOT IN (SELECT ref FROM dirty)",
+	"SELECT 1 FROM dirty WHERE ref NOT IN (SELECT ref FROM family)",
 	"SELECT 1 FROM (SELECT max(number) AS last, count(*) AS n FROM ledger) WHERE last <> n",
 };
 
