@@ -799,6 +799,8 @@ int main(int argc, char **argv)
 	if (first < argc || settings.events < 1 || settings.families < 1 ||
 	    settings.events > 9999999 || settings.families > 9999999)
 		return options_complain(&tool, "1 to 9999999 events and families; see --help");
+	if (settings.reload && settings.paced == 0)
+		return options_complain(&tool, "--reload goes with --paced");
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	code = make_room(&b);
