@@ -92,14 +92,18 @@ static void note_at(struct store_check *check, const char *where, const struct l
 	note(check, what);
 }
 
-static void row_check(struct store *s, struct store_check *check, struct query *q)
+/* What else than damage keeps a row from being looked at, as a lack of memory, says nothing of it: negative. */
+static int row_check(struct store *s, struct store_check *check, struct query *q,
+		     struct lk_error *why)
 {
-	struct lk_error why = { 0 };
+	int rc;
 
 	s->is_checked = true;
-	if (parts[check->part].examine(q, &why) < 0)
-		note_at(check, "at", &why);
+	rc = parts[check->part].examine(q, why);
 	s->is_checked = false;
+	if (rc == LK_ESTORE)
+		note_at(check, "at", why);
+	return rc == LK_ESTORE || rc > 0 ? 0 : rc;
 }
 
 /* Returns how many rows were looked at; rc: what ended them. Whoever went on with rows that come back would never end. */
@@ -117,8 +121,12 @@ static int rows_check(struct store *s, struct store_check *check, int limit, int
 			*rc = lk_fail(why, LK_ESTORE, "rows are out of order");
 			break;
 		}
+		int64_t before = check->at;
 		check->at = at;
-		row_check(s, check, &q);
+		if ((*rc = row_check(s, check, &q, why)) < 0) {
+			check->at = before; /* to be looked at again */
+			break;
+		}
 		n++;
 	}
 	query_end(&q);

@@ -151,6 +151,15 @@ static int do_hand_out(struct world *w, const struct scene *s)
 			    &w->err);
 }
 
+static int do_idle(struct world *w, const struct scene *s)
+{
+	int more = 1;
+	(void)s;
+	while (more > 0)
+		more = turn_idle(w->turn, &w->err);
+	return more;
+}
+
 /* ---- One after the other ----------------------------------------------------------------------- */
 
 static void set_scene(struct world *w, const struct scene *s)
@@ -292,13 +301,19 @@ static void hand_out_without_memory(void **state)
 	fail_each("a hand-out", do_hand_out);
 }
 
+static void idle_without_memory(void **state)
+{
+	(void)state;
+	fail_each("an idle moment", do_idle);
+}
+
 /* With --every, each single allocation fails in its turn. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(batch_without_memory),    cmocka_unit_test(pass_without_memory),
 		cmocka_unit_test(answer_without_memory),   cmocka_unit_test(policy_without_memory),
-		cmocka_unit_test(hand_out_without_memory),
+		cmocka_unit_test(hand_out_without_memory), cmocka_unit_test(idle_without_memory),
 	};
 	struct lk_error err;
 	is_thorough = argc > 1 && strcmp(argv[1], "--every") == 0;
