@@ -24,7 +24,7 @@
 #define RETRY_MOST_US (60 * LK_SECOND)
 /* Of work, after which the sockets are looked at. A pass takes on as many families as that will do: what one of them costs
  * lies between a look and a fold of years. */
-#define PASS_WORK_US (10 * INT64_C(1000))
+#define PASS_WORK_US (5 * INT64_C(1000))
 #define FAMILIES_FIRST 16
 /* After a pass that left its own cause standing; ours to mend, but no reason to spin. */
 #define BREATH_US (LK_SECOND / 10)
