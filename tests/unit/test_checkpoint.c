@@ -187,12 +187,15 @@ static void the_log_begins_anew_while_commits_go_on(void **state)
 	struct site *site = *state;
 	struct store_counts counts;
 
-	for (int i = 0; i < 400 && checkpoints(site) < 4; i++)
+	/* A thread's, and the loop's of what was left. */
+	for (int i = 0; i < 400 && checkpoints(site) < 2; i++)
 		GOOD(put(site, 50));
+	assert_true(checkpoints(site) >= 2);
 	counts = counts_of(site);
-	assert_true(checkpoints(site) >= 4);
 	assert_true(counts.wal_bytes < (int64_t)33500 * FRAME);
-	assert_true(counts.bytes > (int64_t)16000 * 4096);
+	assert_true(counts.bytes > (int64_t)15000 * 4096);
+	GOOD(put(site, 50)); /* over the log's beginning */
+	assert_true(counts_of(site).wal_bytes <= counts.wal_bytes);
 	place_close(site);
 	GOOD(place_open(site));
 	GOOD(store_integrity(site->store, NULL, NULL, &err));
