@@ -136,19 +136,22 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 
 /* ---- A bite ---------------------------------------------------------------------------------- */
 
-/* A family whose cases have gone to another is none any more. */
+/* A family whose cases have gone to another is none any more. One that is behind keeps its mark: the turn's next pass gathers
+ * it anew. */
 int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_get(t, id, err);
 	if (h == NULL)
 		return LK_ESTORE;
 	if (h->is_stale)
-		return 0; /* behind: it is gathered anew, and marked again, by a turn that passes */
+		return 0;
 	bool is_one = h->f.cases_n > 0;
 	int rc = store_project(t->store, id, is_one ? &h->f : NULL, err);
 	if (rc >= 0 && is_one)
 		rc = project_past(t, h, err);
-	return rc >= 0 && is_one ? project_told(t, h, err) : rc;
+	if (rc >= 0 && is_one)
+		rc = project_told(t, h, err);
+	return rc < 0 ? rc : 1;
 }
 
 static int project_some(struct turn *t, struct lk_error *err)
@@ -160,14 +163,16 @@ static int project_some(struct turn *t, struct lk_error *err)
 	rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;
+	int done = 0;
 	for (int i = 0; rc >= 0 && i < bite.n; i++)
-		rc = home_project(t, bite.ids[i], err);
+		if ((rc = home_project(t, bite.ids[i], err)) > 0)
+			done++;
 	if (rc >= 0)
 		rc = store_commit(t->store, err);
 	if (rc < 0)
 		turn_undo(t);
 	homes_trim(t);
-	return rc < 0 ? rc : 1;
+	return rc < 0 ? rc : done > 0;
 }
 
 int turn_relieve(struct turn *t, struct lk_error *err)

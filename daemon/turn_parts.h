@@ -231,7 +231,8 @@ void tally_undo(struct turn *t);
 
 /* ---- turn_idle.c ----------------------------------------------------------------------------- */
 
-/* The family's rows in state.db, within a transaction that changes no family. */
+/* The family's rows in state.db, within a transaction that changes no family: 1, or 0 where it waits
+ * to be gathered anew. */
 int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 
 /* ---- turn.c ---------------------------------------------------------------------------------- */

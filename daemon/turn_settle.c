@@ -358,38 +358,45 @@ static int copy_body(void *context, const struct stored_notice *row)
 static bool is_pruned(const struct writing *w, struct lk_text worker, int64_t seq)
 {
 	struct stored_mailbox mailbox;
-	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 &&
-	       seq < mailbox.first;
+	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 && seq < mailbox.first;
 }
 
-/* A mailbox forgets, but whoever has stored the notice does not: the withdrawal names it, and repeats nothing. */
-static int notice_of_pruned(const struct writing *w, const struct told *as, struct lk_notice *out)
+/* Whoever has stored the notice still has it: the withdrawal names it, and repeats nothing. */
+static void notice_of_record(const struct writing *w, const struct told *as, struct lk_notice *out)
 {
-	struct lk_text worker = words_text(&w->h->told.words, as->worker);
-	if (!is_pruned(w, worker, as->seq))
-		return lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
 	lk_notice_clear(out);
-	out->to = worker;
+	out->to = words_text(&w->h->told.words, as->worker);
 	out->kind = as->kind;
 	out->case_number = words_text(&w->h->told.words, as->own);
 	out->urgency = as->urgency;
 	out->level = LK_SIGNAL;
-	return 0;
 }
 
-/* The withdrawal repeats what was told: the last telling, as it stands in the mailbox, edited. */
+/* The last telling as it stands in its mailbox: 1; 0 where retention has taken it out, or where a
+ * rebuild knew only that something had been told in this place. */
+static int last_telling(const struct writing *w, const struct told *as, struct lk_bytes *bytes,
+			struct lk_notice *out)
+{
+	struct lk_text worker = words_text(&w->h->told.words, as->worker);
+	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, bytes, w->err);
+	if (rc == 0 && !is_pruned(w, worker, as->seq))
+		return lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
+	if (rc >= 0 && bytes->failed)
+		return lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
+	if (rc <= 0)
+		return rc;
+	rc = lk_notice_decode(bytes->at, bytes->len, out, w->err);
+	return rc < 0 ? rc : out->level != LK_NO_CODE;
+}
+
+/* The withdrawal repeats what was told: the last telling, edited. */
 static int write_withdrawal(struct writing *w, const struct telling *telling, const struct told *as)
 {
 	struct lk_bytes last = { 0 };
 	struct lk_notice n;
-	int rc = store_notice_at(w->t->store, words_text(&w->h->told.words, as->worker), as->seq,
-				 copy_body, &last, w->err);
-	if (rc >= 0 && last.failed)
-		rc = lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
+	int rc = last_telling(w, as, &last, &n);
 	if (rc == 0)
-		rc = notice_of_pruned(w, as, &n);
-	else if (rc > 0)
-		rc = lk_notice_decode(last.at, last.len, &n, w->err);
+		notice_of_record(w, as, &n);
 	if (rc >= 0) {
 		notice_withdraw(&n, telling->reason, telling->repeat);
 		rc = write_notice(w, telling, as, &n);

@@ -80,7 +80,8 @@ static void door_leave(pthread_mutex_t **entered)
 }
 
 /* Until the end of the function. */
-#define AT_THE_DOOR pthread_mutex_t *entered __attribute__((cleanup(door_leave))) = door_enter()
+#define AT_THE_DOOR \
+	pthread_mutex_t *entered __attribute__((cleanup(door_leave), unused)) = door_enter()
 
 static uint64_t roll(void)
 {
