@@ -38,17 +38,17 @@ static int case_examine(struct query *q, struct lk_error *err)
 static const struct part {
 	const char *what;
 	enum statement rows;
-	int (*examine)(struct query *q, struct lk_error *err);
 	int weight;
+	int (*examine)(struct query *q, struct lk_error *err);
 } parts[] = {
-	{ "event", SQL_check_events, event_examine, 1 },
-	{ "dead letter", SQL_check_letters, letter_examine, 1 },
-	{ "notice", SQL_check_notices, notice_examine, 1 },
-	{ "family", SQL_check_families, family_examine, 1 },
-	{ "family change", SQL_check_changes, changes_examine, 1 },
-	{ "mailbox", SQL_check_mailboxes, place_examine, 1 },
-	{ "place in a mailbox", SQL_check_places, place_examine, 1 },
-	{ "case", SQL_check_case_rows, case_examine, CASE_ROWS },
+	{ "event", SQL_check_events, 1, event_examine },
+	{ "dead letter", SQL_check_letters, 1, letter_examine },
+	{ "notice", SQL_check_notices, 1, notice_examine },
+	{ "family", SQL_check_families, 1, family_examine },
+	{ "family change", SQL_check_changes, 1, changes_examine },
+	{ "mailbox", SQL_check_mailboxes, 1, place_examine },
+	{ "place in a mailbox", SQL_check_places, 1, place_examine },
+	{ "case", SQL_check_case_rows, CASE_ROWS, case_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 
