@@ -36,7 +36,8 @@ struct share {
 	const sqlite3_file *holder; /* of the lock that other processes see */
 	void **region;              /* of the wal-index */
 	int regions;
-	int shared[SQLITE_SHM_NLOCK]; /* how many hold it; -1: one, for itself */
+	int shared[SQLITE_SHM_NLOCK];    /* how many hold it; -1: one, for itself */
+	const sqlite3_file *checkpoints; /* who had that lock last */
 };
 
 static struct share *share_of(const sqlite3_file *file)
@@ -174,6 +175,22 @@ static int index_map(sqlite3_file *file, int region, int bytes, int extends, voi
 	return left(share, *out == NULL && extends ? SQLITE_IOERR_NOMEM : SQLITE_OK);
 }
 
+/* Places of the locks, by SQLite's page on the format of the wal-index. */
+#define CHECKPOINT 1
+#define FIRST_MARK 4
+#define LAST_MARK (SQLITE_SHM_NLOCK - 1)
+
+/* Before 3.51.3 a checkpoint that began while a commit began the log anew could miss that, and count frames of the new log
+ * as written that were not (SQLite's "WAL-reset bug"). Who begins the log anew takes all readers' marks: it is told that they
+ * are in use while another's checkpoint goes on, and goes on with the old log; and the other way round. */
+static bool would_race(const struct share *share, const sqlite3_file *file, int first, int n)
+{
+	if (first == CHECKPOINT)
+		return share->shared[LAST_MARK] < 0;
+	return first == FIRST_MARK && n > 1 && share->shared[CHECKPOINT] != 0 &&
+	       share->checkpoints != file;
+}
+
 /* One of them, or all for itself. */
 static int index_take(struct share *share, int first, int n, bool is_shared)
 {
@@ -188,9 +205,16 @@ static int index_take(struct share *share, int first, int n, bool is_shared)
 static int index_lock(sqlite3_file *file, int first, int n, int flags)
 {
 	struct share *share = entered(file);
+	int rc = SQLITE_OK;
 
-	if (flags & SQLITE_SHM_LOCK)
-		return left(share, index_take(share, first, n, flags & SQLITE_SHM_SHARED));
+	if (flags & SQLITE_SHM_LOCK) {
+		rc = would_race(share, file, first, n)
+			     ? SQLITE_BUSY
+			     : index_take(share, first, n, flags & SQLITE_SHM_SHARED);
+		if (rc == SQLITE_OK && first == CHECKPOINT)
+			share->checkpoints = file;
+		return left(share, rc);
+	}
 	for (int i = first; i < first + n; i++)
 		share->shared[i] = flags & SQLITE_SHM_SHARED ? share->shared[i] - 1 : 0;
 	return left(share, SQLITE_OK);

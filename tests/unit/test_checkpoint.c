@@ -299,11 +299,72 @@ static void a_full_disk_is_told_when_nobody_waits(void **state)
 	assert_true(counts_of(site).bytes >= 22 * LETTER);
 }
 
+/* ---- The log is not begun anew under a checkpoint ------------------------------------------------------------------ */
+
+#define CHECKPOINT_LOCK 1 /* places in the wal-index, by SQLite's description of its format */
+#define MARKS_FIRST 4
+#define MARKS (SQLITE_SHM_NLOCK - MARKS_FIRST)
+
+static sqlite3 *joined(const struct site *site, const struct share *share, sqlite3_file **file)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open_v2(path_in(site, "shared.db"), &db,
+					 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+					 share_name(share)),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (a)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, file),
+			 SQLITE_OK);
+	return db;
+}
+
+static int take(sqlite3_file *file, int first, int n)
+{
+	return file->pMethods->xShmLock(file, first, n, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+}
+
+static void give(sqlite3_file *file, int first, int n)
+{
+	assert_int_equal(file->pMethods->xShmLock(file, first, n,
+						  SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE),
+			 SQLITE_OK);
+}
+
+static void no_log_begins_under_a_checkpoint(void **state)
+{
+	struct share *share = share_create();
+	sqlite3_file *loop, *thread;
+	sqlite3 *first = joined(*state, share, &loop), *second = joined(*state, share, &thread);
+
+	assert_int_equal(take(thread, CHECKPOINT_LOCK, 1), SQLITE_OK);
+	assert_int_equal(take(loop, MARKS_FIRST, MARKS), SQLITE_BUSY);
+	assert_int_equal(take(loop, MARKS_FIRST, 1), SQLITE_OK); /* a reader that moves its mark */
+	give(loop, MARKS_FIRST, 1);
+	assert_int_equal(take(thread, MARKS_FIRST, MARKS),
+			 SQLITE_OK); /* a checkpoint that begins it anew itself */
+	give(thread, MARKS_FIRST, MARKS);
+	give(thread, CHECKPOINT_LOCK, 1);
+
+	assert_int_equal(take(loop, MARKS_FIRST, MARKS), SQLITE_OK);
+	assert_int_equal(take(thread, CHECKPOINT_LOCK, 1), SQLITE_BUSY);
+	give(loop, MARKS_FIRST, MARKS);
+	assert_int_equal(take(thread, CHECKPOINT_LOCK, 1), SQLITE_OK);
+	give(thread, CHECKPOINT_LOCK, 1);
+	assert_int_equal(sqlite3_close(second), SQLITE_OK);
+	assert_int_equal(sqlite3_close(first), SQLITE_OK);
+	share_free(share);
+}
+
 #define BESIDE(test) cmocka_unit_test_setup_teardown(test, arrive, leave)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		BESIDE(no_log_begins_under_a_checkpoint),
 		BESIDE(the_log_begins_anew_while_commits_go_on),
 		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
 		BESIDE(nobody_else_gets_in),
