@@ -133,9 +133,9 @@ static size_t version_squeeze(struct store *s, const struct family_version *v)
 	size_t first;
 
 	lk_bytes_clear(&s->squeezed);
-	squeeze(&s->squeezer, v->bytes, v->state_len, &s->squeezed);
+	squeeze(v->bytes, v->state_len, &s->squeezed);
 	first = s->squeezed.len;
-	squeeze(&s->squeezer, v->bytes + v->state_len, v->told_len, &s->squeezed);
+	squeeze(v->bytes + v->state_len, v->told_len, &s->squeezed);
 	return first;
 }
 

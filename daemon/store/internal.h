@@ -332,7 +332,6 @@ struct store {
 	uint32_t lag;                     /* of the list event_case; 0: what is best */
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
-	struct squeezer squeezer;
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
 	uint8_t salts[SALTS][SALT];
 	unsigned salts_left;

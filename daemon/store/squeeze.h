@@ -8,16 +8,10 @@
 
 #include <linkages/base.h>
 
-/* Where some bytes were seen last: room for one call, any contents before it. */
-#define SQUEEZE_SLOTS 4096
-struct squeezer {
-	uint32_t at[SQUEEZE_SLOTS];
-};
-
-/* Appends; on lack of memory out->failed. `len` below 4 GiB. */
-void squeeze(struct squeezer *z, const void *bytes, size_t len, struct lk_bytes *out);
-/* Appends what was put in. False: these bytes are not squeezed, or give more than `most`; what was appended then is
- * nothing. On lack of memory out->failed, and true. */
+/* Appends; on lack of memory out->failed. `len` below 1 GiB, which is more than SQLite keeps in a row. */
+void squeeze(const void *bytes, size_t len, struct lk_bytes *out);
+/* Appends what was put in. False: these bytes are not squeezed, or give more than `most`; nothing is appended then. On lack
+ * of memory out->failed, and true. */
 bool unsqueeze(const void *bytes, size_t len, size_t most, struct lk_bytes *out) LK_MUST_CHECK;
 
 #endif

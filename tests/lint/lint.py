@@ -42,7 +42,7 @@ def table(path):
 
 # ---- includes: who may include whom -----------------------------------------------------------------------------------
 
-GOVERNED = re.compile(r"(linkages/|event2/|systemd/|(zmq|zmq_utils|msgpack|sqlite3|jansson|sodium|yaml|event)\.h)")
+GOVERNED = re.compile(r"(linkages/|event2/|systemd/|(zmq|zmq_utils|msgpack|sqlite3|jansson|lz4|sodium|yaml|event)\.h)")
 
 
 def resolve(root, path, quote, name):

@@ -137,7 +137,7 @@ class Explain(unittest.TestCase):
             with self.subTest(words=words):
                 self.assertIn(code, self.ask(*words, status=1))
         self.assertIn("takes EVENT WORKER", self.ask("why-not", "calsaws/e4", status=2))
-        self.assertIn("no command 'policy'", self.ask("policy", "burn", status=2))
+        self.assertIn("'policy' is followed by one of: check", self.ask("policy", "burn", status=2))
 
     def test_policy_check(self):
         shipped = os.path.join(harness.ROOT, "daemon", "policy.yaml")
