@@ -36,6 +36,7 @@ struct wake {
 	struct loop_timer *timer;
 	lk_instant at;
 	int64_t retry_us;
+	bool retries;      /* a pass has failed, and the timer is for the next try */
 	int families;      /* that a pass takes on */
 	lk_instant target; /* LK_NO_INSTANT: the clock is not being moved */
 	void (*reached)(void *context);
@@ -55,7 +56,7 @@ static void set_timer(struct wake *wake)
 void wake_at(struct wake *wake, lk_instant at)
 {
 	wake->at = at;
-	if (wake->target == LK_NO_INSTANT)
+	if (wake->target == LK_NO_INSTANT && !wake->retries)
 		set_timer(wake);
 }
 
@@ -109,6 +110,7 @@ static void failed(struct wake *wake, const struct lk_error *err)
 		return;
 	}
 	loop_timer_in(wake->timer, wake->retry_us);
+	wake->retries = true;
 	wake->retry_us = wake->retry_us * 2 > RETRY_MOST_US ? RETRY_MOST_US : wake->retry_us * 2;
 }
 
@@ -132,6 +134,7 @@ static void fired(void *context)
 	bool advancing = wake->target != LK_NO_INSTANT;
 	lk_instant now = advancing ? wake->target : clock_now(wake->clock);
 
+	wake->retries = false;
 	if (clock_is_suspect(wake->clock)) {
 		loop_timer_in(wake->timer, SUSPECT_US);
 		return;
