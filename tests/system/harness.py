@@ -4,6 +4,7 @@ In: roles of clients. Out: a running daemon, its addresses, its keys. Promise: i
 READY=1 on a socket of ours, as to systemd); nothing of it is left after close().
 """
 import os
+import random
 import signal
 import shutil
 import socket
@@ -30,10 +31,17 @@ def preloaded(tool, **environment):
 
 
 def free_ports(n):
-    """Ports that nobody has now; held together so that no two are the same."""
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
+    """Below those that the kernel gives to whoever connects: another test's connection would take one before it is bound."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        end = max(int(f.read().split()[0]), 20000)
+    held = []
+    while len(held) < n:
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", random.randrange(10000, end)))
+            held.append(s)
+        except OSError:
+            s.close()
     ports = [s.getsockname()[1] for s in held]
     for s in held:
         s.close()
