@@ -1,7 +1,9 @@
 /* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one
- * event), turn_gather.c (families anew from the log), turn_hand.c (what was read for that),
- * turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand), turn_mailbox.c
- * (hand-out), turn_family.c (questions). Nobody else includes it.
+ * event), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_hand.c
+ * (what was read for that), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at
+ * hand), turn_tally.c (what was told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db),
+ * turn_rebuild.c and turn_expunge.c (works of operators), turn_family.c and its like (questions).
+ * Nobody else includes it.
  */
 #ifndef LINKAGES_TURN_PARTS_H
 #define LINKAGES_TURN_PARTS_H
@@ -183,20 +185,24 @@ void hand_give(struct turn *t, struct case_key key, const struct gathered_list *
 void hand_note(struct turn *t, const struct stored_event *row);
 void hand_drop(struct turn *t); /* what was read counts no more */
 
-/* ---- turn_gather.c --------------------------------------------------------------------------- */
+/* ---- turn_refold.c --------------------------------------------------------------------------- */
 
 /* Folds anew from the log the families of these cases, as the links of this moment join them, and
  * settles them. */
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+
+/* ---- turn_links.c ---------------------------------------------------------------------------- */
+
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
 int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
-
 /* Keeps the tokens of identity that the case's openings carry, and finds anew which links they
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
 /* The same after an opening was taken back; families that looked alike are settled, too. */
 int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);
+
+/* ---- turn_gather.c --------------------------------------------------------------------------- */
 
 /* The events of a case's family at hand, to be folded as often as one likes into families that nobody keeps: those that
  * are known, or only those that were known at an instant. */

@@ -1,0 +1,48 @@
+/* turn_gather.h - events of cases that belong together, read from the log: between turn_gather.c, which reads
+ * them, turn_refold.c, which makes families of them, and turn_links.c, which finds out what links say.
+ *
+ * A gathering lives within one transaction and sees the links of its moment. Whoever begins one sets .t,
+ * .err (errors go there) and .known_at, and ends it with gathering_free().
+ */
+#ifndef LINKAGES_TURN_GATHER_H
+#define LINKAGES_TURN_GATHER_H
+
+#include "turn_parts.h"
+
+struct gathered_case {
+	struct case_key key;  /* its number is a copy of our own */
+	uint32_t part;        /* the cases that links join share one */
+	lk_instant opened_at; /* first opening that counts; LK_NO_INSTANT: none yet */
+};
+
+struct gathering {
+	struct turn *t;
+	struct lk_error *err;
+	lk_instant known_at; /* only what had come in by then; LK_NO_INSTANT: all */
+	struct gathered_case *cases;
+	uint32_t cases_n, cases_room;
+	struct gathered_event **events;
+	uint32_t events_n, events_room;
+	uint8_t (*families)[LK_DIGEST]; /* that the cases belonged to */
+	uint32_t families_n, families_room;
+	uint32_t loading; /* case whose events are read; all are where it is cases_n */
+};
+
+/* The case's index; NONE. */
+uint32_t gathered(const struct gathering *g, struct case_key key);
+/* Also where it is there already. */
+int gathering_add(struct gathering *g, struct case_key key);
+/* The events of these cases, no others. */
+int gathering_load(struct gathering *g);
+void gathering_sort(struct gathering *g);
+/* Every case that links or families of before reach; their events in order, each where it counts; their parts. */
+int gathering_read(struct gathering *g);
+void gathering_free(struct gathering *g); /* what it holds */
+
+/* The id that the family of these cases has. */
+void gathering_part_id(const struct gathering *g, uint32_t part, uint8_t id[LK_DIGEST]);
+/* As gathering_fold(), of one part. */
+int gathering_fold_part(struct gathering *g, const struct policy *policy, uint32_t part, lk_instant until,
+			struct family *out);
+
+#endif

@@ -1,0 +1,210 @@
+/* turn_links.c - which two cases are linked: by what people said of the pair, and by equal tokens of identity.
+ *
+ * In: a pair, or a case whose openings came or went. Out: rows of links and of tokens. Promise: the answer
+ * is found from all that the log says of the pair, never from the answer of before; a person's no beats
+ * equal tokens.
+ */
+#include "turn_gather.h"
+
+#include <stdlib.h>
+
+/* ---- One pair: are the two cases linked? ----------------------------------------------------- */
+
+static bool is_of_pair(const struct gathering *g, const struct gathered_event *e,
+		       struct lk_event *event)
+{
+	struct lk_refused why;
+	if (lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, event, &why) < 0)
+		return false;
+	const struct case_key *other = &g->cases[1 - e->kase].key;
+	const struct lk_other *o = &event->link_confirmed.other;
+	return o->agency == other->agency && lk_text_is(o->number, other->number);
+}
+
+/* The last refusal or removal makes all before it as if it had never been; the first confirmation
+ * after it links. */
+static lk_instant said_since(const struct gathering *g)
+{
+	lk_instant since = LK_NO_INSTANT;
+	struct lk_event event;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (!is_link(e->type) || !is_of_pair(g, e, &event))
+			continue;
+		if (e->type != LK_LINK_CONFIRMED)
+			since = LINK_REFUSED;
+		else if (since == LK_NO_INSTANT || since == LINK_REFUSED)
+			since = e->key.at;
+	}
+	return since;
+}
+
+static bool was_refused(const struct gathering *g)
+{
+	struct lk_event event;
+	for (uint32_t i = 0; i < g->events_n; i++)
+		if (is_link(g->events[i]->type) && g->events[i]->type != LK_LINK_CONFIRMED &&
+		    is_of_pair(g, g->events[i], &event))
+			return true;
+	return false;
+}
+
+struct matching {
+	const struct gathering *g;
+	lk_instant since;
+};
+
+/* Tokens link cases of different agencies: a child's move between two CalWORKs cases makes no
+ * Linkages family. */
+static int match_token(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct matching *m = context;
+	const struct case_key *b = &m->g->cases[1].key;
+	bool automatic = (m->g->t->policy->links_automatic & POLICY_BIT(kind)) != 0;
+	if (automatic && other.agency == b->agency && lk_text_is(other.number, b->number) &&
+	    (m->since == LK_NO_INSTANT || since < m->since))
+		m->since = since;
+	return 0;
+}
+
+/* A person's no beats equal tokens; a person's yes and equal tokens link from the earlier of both.
+ */
+static int settle_pair(struct gathering *g)
+{
+	struct store *store = g->t->store;
+	struct matching m = { g, LK_NO_INSTANT };
+	struct case_key a = g->cases[0].key, b = g->cases[1].key;
+	lk_instant since = said_since(g);
+	int rc = a.agency != b.agency ? store_lookalikes(store, a, match_token, &m, g->err) : 0;
+	if (rc < 0)
+		return rc;
+	if (since == LK_NO_INSTANT || (since != LINK_REFUSED && m.since != LK_NO_INSTANT &&
+				       m.since < since && !was_refused(g)))
+		since = m.since;
+	return since != LK_NO_INSTANT ? store_link_put(store, a, b, since, g->err)
+				      : store_link_drop(store, a, b, g->err);
+}
+
+int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = gathering_add(&g, a);
+	if (rc >= 0)
+		rc = gathering_add(&g, b);
+	bool is_pair = g.cases_n == 2; /* a case that is linked with itself is as it was */
+	if (rc >= 0 && is_pair)
+		rc = gathering_load(&g);
+	if (rc >= 0 && is_pair) {
+		gathering_sort(&g);
+		rc = settle_pair(&g);
+	}
+	gathering_free(&g);
+	return rc;
+}
+
+/* ---- Tokens of identity ---------------------------------------------------------------------- */
+
+struct tokens {
+	struct stored_token *at;
+	uint32_t n, room;
+};
+
+static int add_tokens(struct tokens *all, const struct lk_member *member, lk_instant since)
+{
+	for (int kind = 0; kind < lk_key_kind_count; kind++) {
+		struct stored_token *wider =
+			vector_grown(all->at, all->n, &all->room, sizeof(*wider));
+		if (wider == NULL)
+			return LK_EMEMORY;
+		all->at = wider;
+		all->at[all->n] = (struct stored_token){ .kind = kind, .since = since };
+		if (lk_text_given(member->key[kind]) &&
+		    lk_digest_parse(member->key[kind], all->at[all->n].token) == 0)
+			all->n++;
+	}
+	return 0;
+}
+
+static int find_tokens(const struct gathering *g, struct tokens *all)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (e->type != LK_CASE_OPENED ||
+		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+			continue;
+		for (uint32_t m = 0; m < event.case_opened.members.n; m++)
+			if (add_tokens(all, &event.case_opened.members.at[m], e->key.at) < 0)
+				return lk_fail(g->err, LK_EMEMORY, "no memory for tokens");
+	}
+	return 0;
+}
+
+static int visit_lookalike(void *context, struct case_key other, int kind, lk_instant since)
+{
+	struct gathering *g = context;
+	(void)kind;
+	(void)since;
+	return other.agency != g->cases[0].key.agency ? gathering_add(g, other) : 0;
+}
+
+/* The pairs that the tokens of before and of now make, each settled anew. The number of pairs. */
+static int settle_pairs(struct gathering *g)
+{
+	for (uint32_t i = 1; i < g->cases_n; i++) {
+		int rc = gather_pair(g->t, g->cases[0].key, g->cases[i].key, g->err);
+		if (rc < 0)
+			return rc;
+	}
+	return (int)g->cases_n - 1;
+}
+
+/* All that looked alike before or do now: a likely match may have come or gone with the tokens. */
+static int gather_alike(struct gathering *g, lk_instant at)
+{
+	struct case_key *keys = calloc(g->cases_n, sizeof(*keys));
+	if (keys == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for lookalikes");
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		keys[i] = g->cases[i].key;
+	int rc = gather(g->t, keys, g->cases_n, at, g->err);
+	free(keys);
+	return rc;
+}
+
+static int keep_tokens(struct gathering *g, struct case_key key)
+{
+	struct tokens all = { 0 };
+	int rc = gathering_add(g, key);
+	if (rc >= 0)
+		rc = gathering_load(g);
+	if (rc >= 0)
+		rc = find_tokens(g, &all);
+	if (rc >= 0)
+		rc = store_lookalikes(g->t->store, key, visit_lookalike, g, g->err);
+	if (rc >= 0)
+		rc = store_tokens_put(g->t->store, key, all.at, all.n, g->err);
+	if (rc >= 0)
+		rc = store_lookalikes(g->t->store, key, visit_lookalike, g, g->err);
+	free(all.at);
+	return rc < 0 ? rc : settle_pairs(g);
+}
+
+int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = keep_tokens(&g, key);
+	gathering_free(&g);
+	return rc;
+}
+
+int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = keep_tokens(&g, key);
+	if (rc > 0)
+		rc = gather_alike(&g, at);
+	gathering_free(&g);
+	return rc;
+}
