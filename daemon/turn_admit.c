@@ -109,11 +109,28 @@ static bool names_expunged(const struct admission *a)
 }
 
 /* Its place in the outbox is kept, and nothing of what it says, not even a digest. */
-static int refuse_expunged(struct admission *a)
+static void forget_expunged(struct admission *a)
 {
 	a->is_expunged = true;
-	a->has_digest = true; /* zeroes */
+	a->has_digest = true;
+	memset(a->digest, 0, LK_DIGEST);
+}
+
+static int refuse_expunged(struct admission *a)
+{
+	forget_expunged(a);
 	return refuse(a, LK_FORBIDDEN, "subject", "this case was expunged on order");
+}
+
+/* What makes no sense may name such a case all the same. */
+static bool names_expunged_badly(const struct admission *a)
+{
+	struct lk_span event = lk_span_of(a->in->bytes, a->in->len);
+	if (lk_wire_scan(event.at, event.len, &lk_event_limits, NULL) < 0)
+		return false;
+	int agency = turn_agency_of(a->t, lk_as_text(lk_get(event, "source")));
+	struct lk_text number = lk_as_text(lk_get(event, "subject"));
+	return agency >= 0 && store_is_expunged(a->t->store, (struct case_key){ agency, number });
 }
 
 /* Which it is in already, mostly. */
@@ -136,7 +153,10 @@ static int read_event(struct admission *a)
 	memset(why, 0, sizeof(*why));
 	if (lk_event_decode(in->bytes, in->len, turn_agency_of, a->t, &a->event, why) < 0) {
 		a->verdict->outcome = TURN_REFUSED;
-		return digest_refused(a);
+		if (!names_expunged_badly(a))
+			return digest_refused(a);
+		forget_expunged(a);
+		return LK_EREFUSED;
 	}
 	if (canonical_form(a) < 0)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
@@ -183,6 +203,27 @@ static int look_up(struct admission *a)
 	return rc < 0 ? rc : 1;
 }
 
+/* ---- Dead letters ----------------------------------------------------------------------------- */
+
+static int keep_letter(struct admission *a, bool has_place)
+{
+	const struct lk_refused *r = &a->verdict->refused;
+	struct dead_letter letter = {
+		.source = a->in->source,
+		.has_seq = has_place,
+		.seq = a->in->seq,
+		.received_at = a->now,
+		.reason = r->reason,
+		.field = lk_text_of(r->field),
+		.detail = lk_text_of(r->detail),
+		.body = a->in->bytes,
+		.body_len = a->is_expunged ? 0 : a->in->len,
+	};
+	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
+	memcpy(letter.digest, digest_of(a), LK_DIGEST);
+	return store_dead_letter_add(a->t->store, &letter, a->err);
+}
+
 /* ---- Known places ----------------------------------------------------------------------------- */
 
 static int refuse_other(struct admission *a)
@@ -198,8 +239,23 @@ static int answer_elsewhere(struct admission *a, bool is_read)
 	return rc == 0 ? refuse_other(a) : rc > 0 ? 0 : rc;
 }
 
+/* A place whose event was struck out, or had never one: from now on it says what became of it. */
+static int answer_expunged(struct admission *a)
+{
+	a->verdict->outcome = TURN_REFUSED;
+	return keep_letter(a, true);
+}
+
+/* A letter that was struck out does not say any more what it held. */
+static bool is_as_it_was(struct admission *a, const struct stream_verdict *was, bool is_read)
+{
+	static const uint8_t struck[LK_DIGEST];
+	bool unknown = was->was_refused && memcmp(was->digest, struck, LK_DIGEST) == 0;
+	return memcmp(was->digest, digest_of(a), LK_DIGEST) == 0 || (unknown && !is_read);
+}
+
 /* A seq of which a verdict is kept: the verdict of then, unless the content is another. 1: answered; 0: none is kept. */
-static int answer_again(struct admission *a)
+static int answer_again(struct admission *a, bool is_read)
 {
 	struct stream_verdict was;
 	int rc = store_stream_verdict(a->t->store, a->in->source, a->in->epoch, a->in->seq, &was,
@@ -207,7 +263,7 @@ static int answer_again(struct admission *a)
 	if (rc <= 0)
 		return rc;
 	a->verdict->outcome = TURN_REPEATED;
-	if (memcmp(was.digest, digest_of(a), LK_DIGEST) != 0)
+	if (!is_as_it_was(a, &was, is_read))
 		return refuse_other(a);
 	if (was.was_refused) {
 		a->verdict->outcome = TURN_REFUSED;
@@ -219,9 +275,11 @@ static int answer_again(struct admission *a)
 /* A seq that was stored before. */
 static int answer_stored(struct admission *a, bool is_read)
 {
-	int rc = answer_again(a);
+	int rc = answer_again(a, is_read);
 	if (rc != 0)
 		return rc;
+	if (a->is_expunged)
+		return answer_expunged(a);
 	a->verdict->outcome = TURN_REPEATED;
 	return answer_elsewhere(a, is_read);
 }
@@ -491,25 +549,6 @@ static int keep_event(struct admission *a)
 	return admit_effect(a->t, &a->event, &row, known > 0, a->now, a->err);
 }
 
-static int keep_letter(struct admission *a, bool has_place)
-{
-	const struct lk_refused *r = &a->verdict->refused;
-	struct dead_letter letter = {
-		.source = a->in->source,
-		.has_seq = has_place,
-		.seq = a->in->seq,
-		.received_at = a->now,
-		.reason = r->reason,
-		.field = lk_text_of(r->field),
-		.detail = lk_text_of(r->detail),
-		.body = a->in->bytes,
-		.body_len = a->is_expunged ? 0 : a->in->len,
-	};
-	memcpy(letter.epoch, a->in->epoch, LK_DIGEST);
-	memcpy(letter.digest, digest_of(a), LK_DIGEST);
-	return store_dead_letter_add(a->t->store, &letter, a->err);
-}
-
 static int admit_new(struct admission *a, bool is_read)
 {
 	int rc = is_read ? keep_event(a) : LK_EREFUSED;
@@ -523,7 +562,7 @@ static int admit_new(struct admission *a, bool is_read)
 /* The next of its stream. After a rebuild outboxes are asked again for what may still be there. */
 static int admit_next(struct admission *a, bool is_read)
 {
-	int rc = a->in->seq <= a->t->stream.known ? answer_again(a) : 0;
+	int rc = a->in->seq <= a->t->stream.known ? answer_again(a, is_read) : 0;
 	if (rc == 0)
 		return admit_new(a, is_read);
 	if (rc == LK_EREFUSED)

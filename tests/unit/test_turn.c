@@ -967,6 +967,65 @@ static void a_case_of_the_same_number_at_the_other_agency_stays(void **state)
 	assert_string_equal(opened(o, "garcia", 0, NULL), "1 new crossover.found\n");
 }
 
+/* Over intake, at a place of its outbox; events of C- and W-cases. */
+static void sends(struct office *o, int64_t seq, const char *id, const char *number,
+		  const char *type, const char *data)
+{
+	char extra[200];
+
+	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
+	struct lk_bytes wire = event(id, "2026-03-02T09:00:00-08:00", number, type, extra);
+	const struct turn_event in = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, seq };
+
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T11:00:00-08:00"), &in, 1,
+				     &o->verdict, &o->err),
+			 0);
+	lk_bytes_free(&wire);
+}
+
+static void is_refused_as(const struct office *o, enum lk_refusal reason, const char *field)
+{
+	assert_int_equal(o->verdict.outcome, TURN_REFUSED);
+	assert_int_equal(o->verdict.refused.reason, reason);
+	assert_string_equal(o->verdict.refused.field, field);
+}
+
+static int is_empty(void *context, const struct dead_letter *letter)
+{
+	(void)context;
+	assert_int_equal(letter->body_len, 0);
+	return 0;
+}
+
+/* Whose acknowledgements were lost says it all again: that nothing is kept of it is no conflict. */
+static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+	static const char opening[] = "{'status':'er'}", nonsense[] = "{'status':'gone'}";
+
+	sends(o, 1, "e1", "C-1", "case.opened", opening);
+	sends(o, 2, "e2", "C-1", "case.status", nonsense);
+	sends(o, 3, "e3", "C-2", "case.opened", opening);
+	expunge(o, LK_CWS, "C-1");
+	int64_t letters = counts(o).dead_letters;
+	for (int i = 0; i < 2; i++) {
+		sends(o, 1, "e1", "C-1", "case.opened", opening);
+		is_refused_as(o, LK_FORBIDDEN, "subject");
+		sends(o, 2, "e2", "C-1", "case.status", nonsense);
+		is_refused_as(o, LK_BAD_VALUE, "data.status");
+	}
+	assert_int_equal(counts(o).dead_letters, letters + 1); /* its place says it from now on */
+	sends(o, 3, "e4", "C-1", "case.opened", opening);      /* which is C-2's */
+	is_refused_as(o, LK_CONFLICT, "seq");
+	sends(o, 4, "e1", "C-1", "case.opened", opening);
+	is_refused_as(o, LK_FORBIDDEN, "subject");
+	sends(o, 5, "e5", "C-1", "case.status", nonsense);
+	is_refused_as(o, LK_BAD_VALUE, "data.status");
+	assert_int_equal(store_dead_letters(o->store, counts(o).dead_letters - 2, 2, is_empty, NULL,
+					    &o->err),
+			 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -989,6 +1048,8 @@ int main(void)
 		IN_OFFICE(a_restart_remembers_everything),
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		cmocka_unit_test_setup_teardown(a_case_of_the_same_number_at_the_other_agency_stays,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
 		IN_OFFICE(another_policy_publishes_only_differences),
 		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
