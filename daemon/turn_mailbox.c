@@ -259,6 +259,7 @@ struct asked {
 	char worker[65], number[33], other[33];
 	int agency, other_agency;
 	bool has_case;
+	bool is_aged; /* its mailbox has it no more */
 };
 
 static int note_asked(void *context, const struct stored_notice *row)
@@ -372,7 +373,7 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	tally_answer(t, record);
 	h->is_dirty = true;
 	rc = a->has_case ? log_answer(t, a, record, now, err) : 0;
-	if (rc >= 0)
+	if (rc >= 0 && !a->is_aged)
 		rc = store_answer(t->store, notice, lk_text_of(a->worker), now, err);
 	if (rc >= 0)
 		rc = note_answered(t, a, notice, now, err);
@@ -383,11 +384,20 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	return rc < 0 ? rc : 1;
 }
 
+/* Whoever was told it may answer it, however long ago: what waits for the answer does. */
+static int find_told_to(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
+			struct asked *a, struct lk_error *err)
+{
+	int rc = store_notice_find(t->store, worker, notice, note_asked, a, err);
+	a->is_aged = rc == 0;
+	return rc == 0 ? store_notice_aged(t->store, worker, notice, note_asked, a, err) : rc;
+}
+
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST],
 		lk_instant now, struct lk_error *err)
 {
 	struct asked a;
-	int rc = store_notice_find(t->store, worker, notice, note_asked, &a, err);
+	int rc = find_told_to(t, worker, notice, &a, err);
 	if (rc <= 0)
 		return rc < 0 ? rc : lk_fail(err, LK_ENOTFOUND, "no such notice of this worker");
 	rc = store_begin(t->store, err);

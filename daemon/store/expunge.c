@@ -376,6 +376,20 @@ static int strike_case(struct store *s, const struct named_case *c, struct lk_er
 	return rc == 0 ? strike_ref(s, SQL_strike_case, ref, err) : rc;
 }
 
+/* What left its mailbox by its age has no row that would name the case. */
+static int strike_aged(struct store_traces *t, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->told.len; i += LK_DIGEST) {
+		struct query q = query_begin(t->store, SQL_aged_drop);
+
+		bind_digest(&q, t->told.at + i);
+		rc = query_run(&q, err);
+	}
+	return rc;
+}
+
 static int strike_ledger(struct store_traces *t, struct numbers *ledger,
 			 const struct ledger_row *order, int64_t *gone, struct lk_error *err)
 {
@@ -477,6 +491,8 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 		rc = strike_events(s, &t->foreign, err);
 	if (rc == 0)
 		rc = strike_notices(t, ledger, &out->notices, err);
+	if (rc == 0)
+		rc = strike_aged(t, err);
 	for (size_t i = 0; rc == 0 && i < t->letters.n; i++)
 		rc = letter_strike(s, t->letters.at[i], err);
 	for (size_t i = 0; rc == 0 && i < t->cases_n; i++)

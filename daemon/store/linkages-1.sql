@@ -230,6 +230,14 @@ CREATE TABLE answer (
 	at INTEGER NOT NULL -- when
 ) STRICT, WITHOUT ROWID;
 
+-- name: aged
+CREATE TABLE aged (
+	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id of a moment that left its mailbox by its age, unanswered
+	worker INTEGER NOT NULL, -- worker.ref of the one told: an answer finds its family by this row
+	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
+	other_case INTEGER -- agency_case.ref the facts are from; null: none crossed
+) STRICT, WITHOUT ROWID;
+
 -- name: notice_row
 CREATE VIEW notice_row AS
 SELECT notice.*, notice.number & 4294967295 AS seq, worker.name AS worker_name, own.number AS own_number,

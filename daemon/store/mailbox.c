@@ -577,6 +577,32 @@ int store_notice_find(struct store *s, struct lk_text worker, const uint8_t id[L
 	return notice_get(s, number, visit, context, err);
 }
 
+int store_notice_aged(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST],
+		      stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	struct stored_notice n = { .worker = worker };
+	struct query q;
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	memcpy(n.id, id, LK_DIGEST);
+	q = query_begin(s, SQL_aged_get);
+	bind_digest(&q, id);
+	bind_int(&q, ref);
+	if ((rc = query_step(&q, err)) == 1) {
+		n.own.agency = column_code(&q);
+		n.own.number = column_text(&q);
+		n.other.agency = column_code(&q);
+		n.other.number = column_text(&q);
+		rc = visit(context, &n);
+		rc = rc == 0 ? 1 : rc;
+	}
+	query_end(&q);
+	return rc;
+}
+
 struct telling {
 	int64_t number, rev;
 };

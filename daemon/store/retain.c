@@ -52,30 +52,58 @@ static int is_told_later(struct store *s, struct front *front, int64_t number,
 	return mailbox_seek(s, &front->box, &later, err);
 }
 
+/* Columns of SQL_prune_front, from the second on. */
+struct front_row {
+	int64_t number;
+	uint8_t id[LK_DIGEST];
+	bool is_standing, is_answered; /* answered by the mailbox's own worker */
+	bool is_withdrawn, is_open;    /* open: nobody has answered it */
+};
+
+static void row_read(struct query *q, struct front_row *row)
+{
+	(void)column_digest(q, row->id);
+	row->is_standing = column_int(q) != 0;
+	row->is_answered = column_int(q) != 0;
+	row->is_withdrawn = column_int(q) != 0;
+	row->is_open = column_int(q) != 0;
+}
+
+/* A moment that nobody has answered can be answered all the same: the worker has it, and may be waited for. 1; negative. */
+static int row_leave(struct store *s, const struct front_row *row, struct lk_error *err)
+{
+	struct query q;
+
+	if (!row->is_open || row->is_standing)
+		return 1;
+	q = query_begin(s, row->is_withdrawn ? SQL_aged_drop : SQL_aged_put);
+	if (row->is_withdrawn)
+		bind_digest(&q, row->id);
+	else
+		bind_int(&q, row->number);
+	return query_run(&q, err) < 0 ? LK_ESTORE : 1;
+}
+
 /* One that could go. What stands does not, and an answer goes with the last telling of what it answers. 1: it
  * goes; 0: it stays. */
 static int row_look(struct store *s, struct front *front, struct query *q, struct lk_error *err)
 {
-	uint8_t id[LK_DIGEST];
-	int64_t number = column_int(q);
-	bool is_standing, is_answered;
+	struct front_row row = { .number = column_int(q) };
 	int later;
 
-	if (number != front->until)
+	if (row.number != front->until)
 		return 0; /* the one before stays */
-	(void)column_digest(q, id);
-	is_standing = column_int(q) != 0;
-	is_answered = column_int(q) != 0;
-	if (!is_standing && !is_answered)
-		return 1;
+	row_read(q, &row);
+	if (!row.is_standing && !row.is_answered)
+		return row_leave(s, &row, err);
 	if (front->seeks == SEEKS_A_BITE) {
 		front->is_cut = true;
 		return 0;
 	}
-	if ((later = is_told_later(s, front, number, id, err)) < 0)
+	if ((later = is_told_later(s, front, row.number, row.id, err)) < 0)
 		return later;
-	if (later == 0 && !is_standing)
-		later = store_answer_forget(s, id, err) < 0 ? LK_ESTORE : 1;
+	if (later == 0 && !row.is_standing)
+		later = store_answer_forget(s, row.id, err) < 0 ? LK_ESTORE : 1;
 	return later;
 }
 

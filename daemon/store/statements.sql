@@ -253,6 +253,16 @@ SELECT worker.name, at FROM answer JOIN worker ON worker.ref = by_worker WHERE n
 DELETE FROM answer WHERE notice = ?1
 -- name: answer_add
 INSERT INTO answer (notice, by_worker, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+-- name: aged_get
+SELECT coalesce(own.agency, -1), own.number, coalesce(other.agency, -1), other.number
+FROM aged LEFT JOIN agency_case AS own ON own.ref = own_case LEFT JOIN agency_case AS other ON other.ref = other_case
+WHERE notice = ?1 AND worker = ?2
+-- name: aged_put
+INSERT INTO aged (notice, worker, own_case, other_case)
+SELECT id, number >> 32, own_case, other_case FROM notice WHERE number = ?1
+ON CONFLICT (notice) DO UPDATE SET worker = excluded.worker, own_case = excluded.own_case, other_case = excluded.other_case
+-- name: aged_drop
+DELETE FROM aged WHERE notice = ?1
 
 -- name: phrase_add
 INSERT INTO phrase (bytes) VALUES (?1)
@@ -466,7 +476,8 @@ WHERE (SELECT count(*) FROM notice WHERE number >= ref * 4294967296 + first AND 
 SELECT 1 FROM notice WHERE number = ?1 * 4294967296 + ?2
 
 -- name: prune_front
-SELECT n.number, n.id, n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2, answer.by_worker = ?1
+SELECT n.number, n.id, n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2, answer.by_worker = ?1,
+	n.marks >> 8 & 3 = 2, answer.by_worker IS NULL
 FROM notice AS n LEFT JOIN answer ON answer.notice = n.id
 LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
 WHERE n.number >= ?2 AND n.number < ?3 AND n.told_at < ?4

@@ -315,6 +315,9 @@ int store_notice_find(struct store *s, struct lk_text worker, const uint8_t id[L
 /* Every telling of it, first to last. */
 int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
 			 void *context, struct lk_error *err) LK_MUST_CHECK;
+/* Where it has left that mailbox by its age and nobody had answered it: 1 and visit, with worker, id and cases alone; or 0. */
+int store_notice_aged(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
+		      void *context, struct lk_error *err) LK_MUST_CHECK;
 /* The notice whose id begins with these 1 to 32 lower-case hex digits: 1 and id; 0 where there is none; LK_ESTATE where
  * there are several; LK_EREFUSED where they are no such digits. */
 int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],

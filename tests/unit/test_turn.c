@@ -770,6 +770,35 @@ static void what_left_its_mailbox_is_taken_back_too(void **state)
 	assert_int_equal(turn_unanswered(o->turn), waiting - 2);
 }
 
+/* It waits for an answer as long as it is told, wherever it is kept. */
+static void what_left_its_mailbox_can_be_answered(void **state)
+{
+	struct office *o = *state;
+	lk_instant now = story_instant("2026-03-05T11:00:00-08:00");
+	uint8_t moment[LK_DIGEST];
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	(void)heard(o);
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "case.status", "{'status':'exempt'}");
+	assert_string_equal(heard(o), "new status.changed garcia\n");
+	memcpy(moment, o->last, LK_DIGEST);
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "case.closed", "{}");
+	assert_int_equal(pass(o, "2026-03-05T10:00:00-08:00"), 0);
+	assert_non_null(strstr(o->each, "new notice.unanswered cws.liaison\n"));
+	prune_stored(o, "garcia", "2026-03-02T11:00:00-08:00");
+	(void)heard(o);
+	int64_t waiting = turn_unanswered(o->turn);
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), moment, now, &o->err),
+			 LK_ENOTFOUND);
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), moment, now, &o->err), 1);
+	assert_string_equal(heard(o), "withdrawn notice.unanswered cws.liaison\n");
+	assert_int_equal(turn_unanswered(o->turn), waiting - 2); /* and what was said of it */
+	o->answered[0] = '\0';
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), moment, now, &o->err), 0);
+	assert_string_equal(o->answered, "garcia by garcia");
+}
+
 /* ---- Streams ----------------------------------------------------------------------------------- */
 
 static int count_letter(void *context, const struct dead_letter *letter)
@@ -990,6 +1019,23 @@ static void is_refused_as(const struct office *o, enum lk_refusal reason, const 
 	assert_string_equal(o->verdict.refused.field, field);
 }
 
+static void what_left_its_mailbox_is_expunged_too(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+	lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+	uint8_t moment[LK_DIGEST];
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "case.status", "{'status':'exempt'}");
+	memcpy(moment, o->last, LK_DIGEST);
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "case.closed", "{}");
+	prune_stored(o, "garcia", "2026-03-02T11:00:00-08:00");
+	expunge(o, LK_CWS, "C-1");
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), moment, now, &o->err),
+			 LK_ENOTFOUND);
+}
+
 static int is_empty(void *context, const struct dead_letter *letter)
 {
 	(void)context;
@@ -1049,6 +1095,8 @@ int main(void)
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		cmocka_unit_test_setup_teardown(a_case_of_the_same_number_at_the_other_agency_stays,
 						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(what_left_its_mailbox_is_expunged_too, open_archive,
+						close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
 		IN_OFFICE(another_policy_publishes_only_differences),
@@ -1061,6 +1109,7 @@ int main(void)
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(what_left_its_mailbox_is_taken_back_too),
+		IN_OFFICE(what_left_its_mailbox_can_be_answered),
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
