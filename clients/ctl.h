@@ -44,6 +44,10 @@ extern const struct tool ctl_tool; /* for options_complain() */
 
 /* `run` of init: ctl_init.c. */
 int ctl_init(const struct ctl_command *command, char *const *arguments);
+/* The directory of the store that is meant, by those who open its files themselves: --state; else what the configuration
+ * says, that of --config or the usual one where we may read it; else $STATE_DIRECTORY or the usual one of our own. Two that
+ * hold a store: LK_ECONFIG, for nobody is to guess which of them is put back or reported on. */
+int ctl_store(char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
 /* `run` of what the daemon answers: put, ask, print. */
 int ctl_ask(const struct ctl_command *command, char *const *arguments);
 /* The same in pieces, for a command that asks more than once, or does something with the answer: with key or the

@@ -111,6 +111,69 @@ static bool is_configured(char out[PLACE_PATH])
 	return found;
 }
 
+/* ---- The store that is meant ---- */
+
+/* What the configuration says, where there is one that we may read; out is empty where there is none. */
+static int configured_store(char out[PLACE_PATH], struct lk_error *err)
+{
+	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	struct config config;
+	int code = place_config(&ctl_settings.place, folder, err);
+
+	out[0] = '\0';
+	if (code < 0)
+		return code;
+	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
+	if (ctl_settings.place.config == NULL && access(path, R_OK) != 0)
+		return 0;
+	code = config_load(path, &config, err);
+	if (code < 0)
+		return code;
+	(void)snprintf(out, PLACE_PATH, "%s", config.state_directory);
+	config_free(&config);
+	return 0;
+}
+
+static bool holds_store(const char *folder)
+{
+	char path[PLACE_PATH + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/linkages.db", folder);
+	return access(path, F_OK) == 0;
+}
+
+/* By a name that leaves no doubt. */
+static bool is_told(void)
+{
+	const char *directory = getenv("STATE_DIRECTORY");
+
+	return ctl_settings.place.state != NULL ||
+	       (ctl_settings.place.config == NULL && directory != NULL && *directory != '\0');
+}
+
+int ctl_store(char out[PLACE_PATH], struct lk_error *err)
+{
+	char configured[PLACE_PATH];
+	int code = place_state(&ctl_settings.place, out, err), rc;
+
+	if (is_told())
+		return code;
+	rc = configured_store(configured, err);
+	if (rc < 0 || configured[0] == '\0')
+		return rc < 0 ? rc : code;
+	if (ctl_settings.place.config == NULL && code == 0 && strcmp(configured, out) != 0 &&
+	    holds_store(out))
+		return !holds_store(configured)
+			       ? 0
+			       : lk_fail(err, LK_ECONFIG,
+					 "%.400s and %.400s both hold a store: say --state DIR",
+					 configured, out);
+	(void)snprintf(out, PLACE_PATH, "%s", configured);
+	return 0;
+}
+
+/* ---- Asking ---- */
+
 int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err)
 {
 	static char address[PLACE_PATH];

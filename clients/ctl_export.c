@@ -54,7 +54,7 @@ static int failed(struct export *x, const char *what)
 static int snapshot(struct export *x)
 {
 	char state[PLACE_PATH], path[PLACE_PATH + 16], *sql;
-	int rc = place_state(&ctl_settings.place, state, x->err);
+	int rc = ctl_store(state, x->err);
 
 	if (rc < 0)
 		return rc;

@@ -120,7 +120,7 @@ static int search_entry(struct search *s, const char *state, const char *name, s
 static int search_files(struct search *s, struct lk_error *err)
 {
 	char state[PLACE_PATH];
-	int rc = place_state(&ctl_settings.place, state, err);
+	int rc = ctl_store(state, err);
 	DIR *folder = rc == 0 ? opendir(state) : NULL;
 	const struct dirent *entry;
 

@@ -210,7 +210,7 @@ static int report(const struct ctl_command *command, char *const *arguments)
 	tzset();
 	if ((status = months_read(&order.from, &order.to)) != TOOL_OK)
 		return status;
-	if (place_state(&ctl_settings.place, state, &err) < 0)
+	if (ctl_store(state, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
 	(void)snprintf(path, sizeof(path), "%s/state.db", state);
 	order.now = (lk_instant)time(NULL) * LK_SECOND;

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define ROWS_MAX 32
 #define ETC "/etc/linkages"
@@ -318,11 +321,28 @@ int place_peer(const struct place *place, const char *address, const char *const
 	return code;
 }
 
-static bool is_socket(const char *path)
-{
-	struct stat st;
+/* A daemon that has ended leaves its socket behind: one that nobody listens at counts where there is no other. */
+enum liveness { SOCKET_NONE, SOCKET_DEAD, SOCKET_ALIVE };
 
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+static enum liveness socket_look(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+	bool dead;
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return SOCKET_NONE;
+	fd = len < sizeof(at.sun_path)
+		     ? socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+		     : -1;
+	if (fd < 0)
+		return SOCKET_ALIVE; /* it cannot be tried: whoever connects will say so */
+	memcpy(at.sun_path, path, len);
+	dead = connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 && errno == ECONNREFUSED;
+	(void)close(fd);
+	return dead ? SOCKET_DEAD : SOCKET_ALIVE;
 }
 
 /* Candidates, in order; those that nothing names stay empty. */
@@ -361,9 +381,10 @@ int place_control(const struct place *place, char out[PLACE_PATH], struct lk_err
 		code = sockets_find(place, state, path, err);
 	if (code < 0)
 		return code;
-	for (i = 0; i < SOCKETS; i++)
-		if (path[i][0] != '\0' && is_socket(path[i]))
-			return path_put(out, err, "ipc://%s", path[i]);
+	for (enum liveness wanted = SOCKET_ALIVE; wanted > SOCKET_NONE; wanted--)
+		for (i = 0; i < SOCKETS; i++)
+			if (path[i][0] != '\0' && socket_look(path[i]) == wanted)
+				return path_put(out, err, "ipc://%s", path[i]);
 	for (i = 0; path[i][0] == '\0'; i++)
 		;
 	return lk_fail(

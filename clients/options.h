@@ -76,9 +76,9 @@ int place_own(const struct place *place, const char *name, const char *suffix, c
  * server.pub is looked for likewise. `out` borrows the address. */
 int place_peer(const struct place *place, const char *address, const char *const *names, size_t n,
 	       struct lk_peer *out, struct lk_error *err) LK_MUST_CHECK;
-/* The control lane's address: --server; else the first socket named 'control' in the run folder of --config, in the
- * state directory (where --state is given), $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/linkages, the state directory,
- * /run/linkages. */
+/* The control lane's address: --server; else the first socket named 'control' at which somebody listens, or else the first
+ * at all, in the run folder of --config, in the state directory (where --state is given), $RUNTIME_DIRECTORY,
+ * $XDG_RUNTIME_DIR/linkages, the state directory, /run/linkages. */
 int place_control(const struct place *place, char out[PLACE_PATH],
 		  struct lk_error *err) LK_MUST_CHECK;
 

@@ -98,6 +98,9 @@ WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
 SELECT next, safe, max(coalesce((SELECT max(outbox_seq) FROM event WHERE event.stream = ref), 0),
 	coalesce((SELECT max(seq) FROM dead_letter WHERE dead_letter.stream = ref), 0))
 FROM stream WHERE ref = ?1 AND next IS NOT NULL
+-- name: stream_list
+SELECT name, epoch, next, safe FROM stream JOIN source ON source.ref = stream.source
+WHERE stream.ref > ?1 AND next IS NOT NULL ORDER BY stream.ref
 -- name: stream_put
 UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
 -- name: gap_put

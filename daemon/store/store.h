@@ -132,6 +132,9 @@ struct stored_stream {
 /* 1 and *out (whose source is the caller's), or 0: not seen before. */
 int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,
 		     struct lk_error *err) LK_MUST_CHECK;
+/* Every outbox that ever came, with `next` and `safe`. A visitor that returns other than 0 ends it. */
+typedef int stream_visitor(void *context, const struct stored_stream *stream);
+int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
 int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err) LK_MUST_CHECK;
 /* The outbox has forgotten first..upto, which we do not have: a gap that nobody can fill. */
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t upto,

@@ -158,6 +158,25 @@ int store_stream_put(struct store *s, const struct stored_stream *stream, struct
 	return moved_note(s, ref, err);
 }
 
+int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_stream_list);
+	int rc;
+
+	bind_int(&q, 0);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct stored_stream stream = { .source = column_text(&q) };
+
+		(void)column_digest(&q, stream.epoch);
+		stream.next = column_int(&q);
+		stream.safe = column_int(&q);
+		if ((rc = visit(context, &stream)) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
+}
+
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],
 		  int64_t first, int64_t upto, lk_instant noticed_at, struct lk_error *err)
 {

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -17,9 +18,9 @@ import harness
 import test_lanes
 
 
-def run(*words, status=0, stdin=subprocess.DEVNULL):
+def run(*words, status=0, stdin=subprocess.DEVNULL, **more):
     result = subprocess.run(list(words), capture_output=True, text=True, check=False, stdin=stdin,
-                            env={k: v for k, v in os.environ.items() if not k.endswith("_DIRECTORY")})
+                            env={**{k: v for k, v in os.environ.items() if not k.endswith("_DIRECTORY")}, **more})
     assert result.returncode == status, f"{words}: {result.returncode}, not {status}: {result.stdout}{result.stderr}"
     return result.stdout + result.stderr
 
@@ -123,6 +124,7 @@ class FirstHour(unittest.TestCase):
         shutil.rmtree(daemon.folder)
         shutil.copytree(self.county, daemon.folder)
         daemon.start()
+        self.daemon = daemon
         self.county = daemon.folder
 
     def test_a_control_socket_where_the_configuration_puts_it(self):
@@ -141,6 +143,29 @@ class FirstHour(unittest.TestCase):
                          ["cws-cms", "cws-cares", "calsaws"])
         self.assertIn("nobody is connected", self.ctl("sessions"))
         self.ctl("reload")
+
+    def test_the_store_that_is_meant_is_the_configurations(self):
+        self.start(self.text("linkages.yaml"))
+        home = os.path.join(self.folder, "home")
+        other = os.path.join(home, "linkages")
+        os.makedirs(other)
+        copy = os.path.join(self.folder, "copy.db")
+        self.ctl("backup", copy)
+        self.assertIn("stop the daemon first", self.ctl("--yes", "restore", copy, status=2, XDG_STATE_HOME=home))
+        self.daemon.stop()
+        self.assertIn(self.path("state"), self.ctl("--yes", "restore", copy, XDG_STATE_HOME=home))
+        self.assertTrue([n for n in os.listdir(self.path("state")) if n.startswith("linkages.db.before-")])
+        self.ctl("report", XDG_STATE_HOME=home)
+        self.assertEqual(os.listdir(other), [])
+        self.assertIn("no such folder", self.ctl("--state", self.path("nowhere"), "--yes", "restore", copy, status=2))
+
+    def test_a_socket_that_nobody_listens_at_is_passed_over(self):
+        self.start(self.text("linkages.yaml"))
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(os.path.join(self.folder, "control"))
+        dead.close()
+        run(harness.program("linkages-ctl"), "--server-key", self.path("server.pub"), "--key", self.path("keys/operator.key"),
+            "--state", self.folder, "status", RUNTIME_DIRECTORY=self.path("run"))
 
 
 class Looks(test_lanes.LaneTest):

@@ -154,6 +154,24 @@ class Keep(unittest.TestCase):
         cut = self.rows(self.state("linkages.db"), "SELECT basis FROM ledger WHERE basis LIKE 'restored%'")
         self.assertEqual(len(cut), 1)
 
+    def test_what_a_backup_that_is_not_the_newest_would_lose(self):
+        self.publish((0, 0.5))
+        self.ctl("backup", self.path("old.db"))
+        self.publish((0.5, 1))
+        self.ctl("backup", self.path("new.db"))
+        events = len(self.logged_after_stop())
+        with sqlite3.connect(self.path("old.db")) as old:
+            lost = events - old.execute("SELECT count(*) FROM event").fetchone()[0]
+        where = ("--state", self.daemon.path("state"), "restore")
+        said = self.ctl(*where, self.path("old.db"), status=2)  # there is nobody to say yes
+        self.assertIn(f"{lost} events that outboxes may have forgotten since are not in", said)
+        self.assertIn(f"the newest backup is number 2, {self.path('new.db')}", said)
+        self.assertNotIn("may have forgotten", self.ctl(*where, self.path("new.db"), status=2))
+
+    def logged_after_stop(self):
+        self.daemon.stop()
+        return self.logged()
+
     def test_a_state_directory_that_goes_away(self):
         """What is written to files without a name is lost with the process: it is not acknowledged."""
         self.publish((0, 0.5))
