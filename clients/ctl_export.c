@@ -145,7 +145,8 @@ static int put_tables(struct export *x)
 
 	if (sqlite3_prepare_v2(x->db,
 			       "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
-			       "AND name <> 'standing' ORDER BY name",
+			       "AND name <> 'standing' AND name NOT LIKE 'kept#_%' ESCAPE '#' "
+			       "ORDER BY name",
 			       -1, &names, NULL) != SQLITE_OK)
 		return failed(x, "state.db");
 	while (rc == 0 && sqlite3_step(names) == SQLITE_ROW)

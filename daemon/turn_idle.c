@@ -113,6 +113,12 @@ static int project_past(struct turn *t, const struct home *h, struct lk_error *e
 	return rc;
 }
 
+static int64_t line_of(const struct home *h, int agency, struct lk_text number)
+{
+	uint32_t i = family_case(&h->f, agency, number);
+	return i != NONE ? (int64_t)i : -1;
+}
+
 static int project_told(struct turn *t, const struct home *h, struct lk_error *err)
 {
 	int rc = 0;
@@ -128,6 +134,8 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 			.told_at = told->first_told_at,
 			.answered_at = told->answered_at,
 		};
+		line.own_line = line_of(h, line.side, line.own);
+		line.other_line = line_of(h, LK_CWS + LK_CALWORKS - line.side, line.other);
 		if (!told->doubled)
 			rc = store_project_told(t->store, h->id, i, &line, err);
 	}

@@ -3,7 +3,8 @@
 -- A projection: the daemon fills it from the event log in idle moments and can make it anew at any time, so another
 -- version of it is never migrated. Read it; nobody but the daemon writes it. Codes are the words of the events.
 -- Instants are text in RFC 3339, in UTC, and compare as text; dates are 'YYYY-MM-DD'. A row is named by its family and
--- a line that counts the family's rows of that table and means nothing else.
+-- a line that counts the family's rows of that table and means nothing else. There are twice as many rows of what was told as
+-- events: those are kept short, in tables named kept_, which mean something only in the view told.
 
 CREATE TABLE standing (
 	one INTEGER PRIMARY KEY CHECK (one = 1), -- there is one row
@@ -197,19 +198,45 @@ CREATE TABLE history (
 	PRIMARY KEY (family, line)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE told (
-	family TEXT NOT NULL, -- the family's name
-	line INTEGER NOT NULL, -- counts
+CREATE TABLE kept_family (
+	ref INTEGER PRIMARY KEY, -- stands for the name inside this file
+	family TEXT NOT NULL UNIQUE -- the family's name
+) STRICT;
+
+CREATE TABLE kept_manner (
+	ref INTEGER PRIMARY KEY, -- stands for all of these inside this file
 	kind TEXT NOT NULL, -- of the notice
 	level TEXT NOT NULL, -- what it carried of the other side: own, signal, registry, content
 	own_agency TEXT, -- of the recipient's side; null: no side
-	own_number TEXT, -- the recipient's side's case; null: none
-	other_number TEXT, -- the case of the other side that it tells of; null: nothing crossed
 	is_standing INTEGER NOT NULL, -- 1: told and not withdrawn
-	told_at TEXT NOT NULL, -- when it was told first
-	answered_at TEXT, -- when a person acknowledged it; null: nobody has
+	UNIQUE (kind, level, own_agency, is_standing)
+) STRICT;
+
+CREATE TABLE kept_told (
+	family INTEGER NOT NULL, -- kept_family.ref
+	line INTEGER NOT NULL, -- counts
+	manner INTEGER NOT NULL, -- kept_manner.ref
+	own ANY, -- state_case.line of the recipient's side's case; its number, where the family has it no more; null: none
+	other ANY, -- likewise of the case of the other side that it tells of; null: nothing crossed
+	told_at INTEGER NOT NULL, -- microseconds since 1970-01-01T00:00:00Z
+	answered_at INTEGER, -- likewise
 	PRIMARY KEY (family, line)
 ) STRICT, WITHOUT ROWID;
+
+CREATE VIEW told AS -- what was told: to which side, of which case, when first, and when a person acknowledged it
+SELECT kept_family.family, kept_told.line, kind, level, own_agency,
+	CASE typeof(own) WHEN 'integer' THEN (SELECT number FROM state_case
+		WHERE state_case.family = kept_family.family AND state_case.line = own) ELSE own END AS own_number,
+	CASE typeof(other) WHEN 'integer' THEN (SELECT number FROM state_case
+		WHERE state_case.family = kept_family.family AND state_case.line = other) ELSE other END AS other_number,
+	is_standing,
+	strftime('%Y-%m-%dT%H:%M:%S', told_at / 1000000, 'unixepoch')
+		|| rtrim(rtrim(printf('.%06d', told_at % 1000000), '0'), '.') || '+00:00' AS told_at,
+	strftime('%Y-%m-%dT%H:%M:%S', answered_at / 1000000, 'unixepoch')
+		|| rtrim(rtrim(printf('.%06d', answered_at % 1000000), '0'), '.') || '+00:00' AS answered_at
+FROM kept_family
+JOIN kept_told ON kept_told.family = kept_family.ref
+JOIN kept_manner ON kept_manner.ref = kept_told.manner;
 
 CREATE VIEW mutual_family AS -- families with an open case on both sides, joined by links
 SELECT family, unit, episode, begun_at FROM episode WHERE is_mutual = 1;

@@ -307,6 +307,8 @@ struct store {
 	bool changed;     /* a family was changed in this transaction */
 	bool filling;     /* state.db has a transaction of its own within this one */
 	int64_t fillings; /* of state.db so far */
+	/* kept_manner.ref of what many rows of what was told say; 0: not known. By kind, level, side + 1, standing. */
+	uint32_t manners[lk_notice_kind_count][lk_level_count][lk_agency_count + 1][2];
 	uint8_t identity[LK_DIGEST];
 	struct tips tips, committed;
 	struct mark mark;

@@ -124,6 +124,7 @@ void state_rollback(struct store *s)
 	if (s->filling && sqlite3_get_autocommit(s->state) == 0)
 		(void)sqlite3_exec(s->state, "ROLLBACK", NULL, NULL, NULL);
 	s->filling = false;
+	memset(s->manners, 0, sizeof(s->manners));
 }
 
 static int state_begin_anew(struct store *s, struct lk_error *err)
@@ -470,26 +471,27 @@ static int put_links(struct projection *p, uint32_t i, struct lk_error *err)
 
 /* A table, and the records that its rows are made of. */
 static const struct table {
-	const char *name;
+	const char *name; /* or of the view; then: */
+	const char *rows; /* where they are kept; NULL: in the table of that name */
 	enum statement drop;
 	size_t count; /* where the family counts the records */
 	int (*put)(struct projection *p, uint32_t i, struct lk_error *err);
 } tables[] = {
-	{ "state_case", SQL_drop_case, COUNT(cases), put_case },
-	{ "episode", SQL_drop_episode, COUNT(kins), put_episode },
-	{ "assignment", SQL_drop_assignment, COUNT(assignments), put_assignment },
-	{ "link", SQL_drop_link, COUNT(cases), put_links },
-	{ "consent", SQL_drop_consent, COUNT(consents), put_consent },
-	{ "plan", SQL_drop_plan, COUNT(plans), put_plan },
-	{ "service", SQL_drop_service, COUNT(services), put_service },
-	{ "meeting", SQL_drop_meeting, COUNT(meetings), put_meeting },
-	{ "meeting_worker", SQL_drop_meeting_worker, COUNT(meetings), put_meeting_workers },
-	{ "concern", SQL_drop_concern, COUNT(concerns), put_concern },
-	{ "referral", SQL_drop_referral, COUNT(referrals), put_referral },
-	{ "clock", SQL_drop_clock, COUNT(cases), put_clock },
-	{ "removal", SQL_drop_removal, COUNT(removals), put_removal },
-	{ "history", SQL_drop_history, 0, NULL }, /* filled line by line, from the log */
-	{ "told", SQL_drop_told, 0, NULL },       /* and from what was told */
+	{ "state_case", NULL, SQL_drop_case, COUNT(cases), put_case },
+	{ "episode", NULL, SQL_drop_episode, COUNT(kins), put_episode },
+	{ "assignment", NULL, SQL_drop_assignment, COUNT(assignments), put_assignment },
+	{ "link", NULL, SQL_drop_link, COUNT(cases), put_links },
+	{ "consent", NULL, SQL_drop_consent, COUNT(consents), put_consent },
+	{ "plan", NULL, SQL_drop_plan, COUNT(plans), put_plan },
+	{ "service", NULL, SQL_drop_service, COUNT(services), put_service },
+	{ "meeting", NULL, SQL_drop_meeting, COUNT(meetings), put_meeting },
+	{ "meeting_worker", NULL, SQL_drop_meeting_worker, COUNT(meetings), put_meeting_workers },
+	{ "concern", NULL, SQL_drop_concern, COUNT(concerns), put_concern },
+	{ "referral", NULL, SQL_drop_referral, COUNT(referrals), put_referral },
+	{ "clock", NULL, SQL_drop_clock, COUNT(cases), put_clock },
+	{ "removal", NULL, SQL_drop_removal, COUNT(removals), put_removal },
+	{ "history", NULL, SQL_drop_history, 0, NULL },  /* filled line by line, from the log */
+	{ "told", "kept_told", SQL_drop_told, 0, NULL }, /* and from what was told */
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -509,6 +511,16 @@ static int table_fill(const struct table *table, struct projection *p, struct lk
 	return rc;
 }
 
+/* Behind all that is found by it. */
+static int family_name(const struct projection *p, struct lk_error *err)
+{
+	struct query q =
+		query_begin(p->store, p->family != NULL ? SQL_put_family : SQL_drop_family);
+
+	bind_copy(&q, p->id);
+	return query_run(&q, err);
+}
+
 int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct family *family,
 		  struct lk_error *err)
 {
@@ -519,6 +531,8 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 	lk_digest_hex(id, p.id);
 	for (size_t i = 0; i < TABLES && rc == 0; i++)
 		rc = table_fill(&tables[i], &p, err);
+	if (rc == 0)
+		rc = family_name(&p, err);
 	if (rc < 0)
 		return rc;
 	held_unmark(s, id);
@@ -550,22 +564,64 @@ int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t 
 	return query_run(&q, err);
 }
 
+/* What few words say of many rows: known by heart once it was asked. */
+static uint32_t *manner_of(struct store *s, const struct told_line *line)
+{
+	return &s->manners[line->kind][line->level][line->side + 1][line->is_standing];
+}
+
+static struct query manner_query(struct store *s, enum statement which,
+				 const struct told_line *line)
+{
+	struct query q = query_begin(s, which);
+
+	bind_copy(&q, lk_notice_kind_word(line->kind));
+	bind_copy(&q, lk_level_word(line->level));
+	bind_copy(&q, lk_agency_word(line->side));
+	bind_int(&q, line->is_standing);
+	return q;
+}
+
+static int manner_find(struct store *s, const struct told_line *line, struct lk_error *err)
+{
+	struct query q = manner_query(s, SQL_manner_get, line);
+	int64_t ref;
+	int rc = query_number(&q, &ref, err);
+
+	if (rc == 0) {
+		q = manner_query(s, SQL_manner_add, line);
+		rc = query_run(&q, err);
+		ref = sqlite3_last_insert_rowid(s->state);
+	}
+	if (rc >= 0)
+		*manner_of(s, line) = (uint32_t)ref;
+	return rc < 0 ? rc : 0;
+}
+
+static void bind_told_case(struct query *q, int64_t line, struct lk_text number)
+{
+	if (line >= 0)
+		bind_int(q, line);
+	else
+		bind_text(q, number);
+}
+
 int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t number,
 		       const struct told_line *line, struct lk_error *err)
 {
 	struct projection p = { .store = s, .line = number };
 	struct query q;
+	int rc = *manner_of(s, line) == 0 ? manner_find(s, line, err) : 0;
 
+	if (rc < 0)
+		return rc;
 	lk_digest_hex(id, p.id);
 	q = row_begin(&p, SQL_put_told);
-	bind_copy(&q, lk_notice_kind_word(line->kind));
-	bind_copy(&q, lk_level_word(line->level));
-	bind_copy(&q, lk_agency_word(line->side));
-	bind_text(&q, line->own);
-	bind_text(&q, line->other);
-	bind_int(&q, line->is_standing);
-	bind_time(&q, line->told_at);
-	bind_time(&q, line->answered_at);
+	bind_int(&q, *manner_of(s, line));
+	bind_told_case(&q, line->own_line, line->own);
+	bind_told_case(&q, line->other_line, line->other);
+	bind_int(&q, line->told_at);
+	bind_instant(&q, line->answered_at);
 	return query_run(&q, err);
 }
 
@@ -649,10 +705,15 @@ int store_project_reset(struct store *s, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < TABLES; i++) {
-		sqlite3_snprintf(sizeof(sql), sql, "DELETE FROM %s", tables[i].name);
+		const char *rows = tables[i].rows != NULL ? tables[i].rows : tables[i].name;
+
+		sqlite3_snprintf(sizeof(sql), sql, "DELETE FROM %s", rows);
 		if ((rc = sqlite3_exec(s->state, sql, NULL, NULL, NULL)) != SQLITE_OK)
 			return store_fault(s, s->state, rc, "state.db", err);
 	}
+	q = query_begin(s, SQL_drop_families);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
 	q = query_begin(s, SQL_dirty_all);
 	return query_run(&q, err);
 }

@@ -97,11 +97,21 @@ DELETE FROM history WHERE family = ?1
 INSERT INTO history (family, line, at, known_at, agency, number, type, code, ref, on_date)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 
+-- name: put_family
+INSERT INTO kept_family (family) VALUES (?1) ON CONFLICT DO NOTHING
+-- name: drop_family
+DELETE FROM kept_family WHERE family = ?1
+-- name: drop_families
+DELETE FROM kept_family
+-- name: manner_get
+SELECT ref FROM kept_manner WHERE kind = ?1 AND level = ?2 AND own_agency IS ?3 AND is_standing = ?4
+-- name: manner_add
+INSERT INTO kept_manner (kind, level, own_agency, is_standing) VALUES (?1, ?2, ?3, ?4)
 -- name: drop_told
-DELETE FROM told WHERE family = ?1
+DELETE FROM kept_told WHERE family = (SELECT ref FROM kept_family WHERE family = ?1)
 -- name: put_told
-INSERT INTO told (family, line, kind, level, own_agency, own_number, other_number, is_standing, told_at, answered_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+INSERT INTO kept_told (family, line, manner, own, other, told_at, answered_at)
+VALUES ((SELECT ref FROM kept_family WHERE family = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- name: projected_after
 SELECT family FROM state_case WHERE family > ?1 GROUP BY family ORDER BY family LIMIT ?2

@@ -253,7 +253,8 @@ int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t 
 			  struct lk_error *err) LK_MUST_CHECK;
 struct told_line {
 	int kind, level, side; /* lk_notice_kind, lk_level, lk_agency or -1 */
-	struct lk_text own, other;
+	struct lk_text own, other;   /* numbers of its cases; absent: none */
+	int64_t own_line, other_line; /* which of the projected family's cases they are; -1: none of them */
 	bool is_standing;
 	lk_instant told_at, answered_at;
 };

@@ -2840,6 +2840,61 @@ static void families_are_told_in_plain_tables_that_others_can_read(void **state)
 	family_free(&f);
 }
 
+/* Rows of few bytes, and the words and instants of all other tables in the view of them. */
+static void what_was_told_is_kept_short_and_read_in_words(void **state)
+{
+	const struct told_line crossed = { .kind = LK_MILESTONE_TOLD,
+					   .level = LK_CONTENT,
+					   .side = LK_CALWORKS,
+					   .own = AID_CASE.number,
+					   .own_line = 1,
+					   .other = CWS_CASE.number,
+					   .other_line = 0,
+					   .is_standing = true,
+					   .told_at = 1500 * LK_SECOND / 1000,
+					   .answered_at = 86400 * LK_SECOND };
+	const struct told_line own = { .level = LK_OWN,
+				       .side = -1,
+				       .own = LK_TEXT("C-gone"),
+				       .own_line = -1,
+				       .other_line = -1,
+				       .answered_at = LK_NO_INSTANT };
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	for (int i = 0; i < 2;
+	     i++) { /* replaced, not added; after the first time, nothing is remembered */
+		GOOD(store_begin(place->store, &err));
+		GOOD(store_project(place->store, family_a, &f, &err));
+		GOOD(store_project_told(place->store, family_a, 0, &crossed, &err));
+		GOOD(store_project_told(place->store, family_a, 1, &own, &err));
+		GOOD(store_project_told(place->store, family_a, 2, &crossed, &err));
+		if (i == 0)
+			store_rollback(place->store);
+		else
+			GOOD(store_commit(place->store, &err));
+	}
+	assert_int_equal(STATE("told"), 3);
+	assert_int_equal(STATE("kept_manner"), 2);
+	assert_int_equal(
+		STATE("told WHERE line <> 1 AND kind = 'milestone.reached' AND level = 'content' AND is_standing = 1 "
+		      "AND own_agency = 'calworks' AND own_number = 'W-200' AND other_number = 'C-100' "
+		      "AND told_at = '1970-01-01T00:00:01.5+00:00' AND answered_at = '1970-01-02T00:00:00+00:00'"),
+		2);
+	assert_int_equal(STATE("told WHERE line = 1 AND level = 'own' AND is_standing = 0 "
+			       "AND own_agency IS NULL AND own_number = 'C-gone' "
+			       "AND other_number IS NULL AND answered_at IS NULL "
+			       "AND told_at = '1970-01-01T00:00:00+00:00'"),
+			 1);
+	fill(place->store, family_a, NULL);
+	assert_int_equal(STATE("told"), 0);
+	assert_int_equal(STATE("kept_told"), 0);
+	assert_int_equal(STATE("kept_family"), 0);
+	family_free(&f);
+}
+
 static void state_db_says_where_in_the_log_it_stands(void **state)
 {
 	struct place *place = *state;
@@ -3013,6 +3068,7 @@ int main(void)
 		FILES(every_column_is_commented),
 		FILES(no_statement_reads_a_whole_table),
 		FILES(families_are_told_in_plain_tables_that_others_can_read),
+		FILES(what_was_told_is_kept_short_and_read_in_words),
 		FILES(state_db_says_where_in_the_log_it_stands),
 		FILES(state_db_never_says_what_was_not_committed),
 		FILES(state_db_can_be_filled_anew),
