@@ -58,18 +58,23 @@ static inline int story_agency(void *context, struct lk_text source)
 	return lk_text_says(source, "calsaws") ? LK_CALWORKS : LK_CWS;
 }
 
-/* An event as bytes; the caller frees. Cases are named C-… and W-…, and so tell their source. */
-static inline struct lk_bytes story_bytes(const struct story *s, const char *time,
-					  const char *number, const char *type, const char *data)
+/* Cases are named C-… and W-…, and so tell their source. */
+static inline const char *story_source(const char *number)
+{
+	return number[0] == 'W' ? "calsaws" : "cws-cms";
+}
+
+/* An event as bytes; the caller frees. `members` come behind the envelope; their quotes are single ones. */
+static inline struct lk_bytes story_event(const char *source, const char *id, const char *time,
+					  const char *number, const char *type, const char *members)
 {
 	struct lk_bytes wire = { 0 };
 	struct lk_refused why;
 	char json[2000];
 	int len = snprintf(json, sizeof(json),
-			   "{'specversion':'1.0','id':'e%lld','source':'%s','type':'%s',"
-			   "'subject':'%s','time':'%s','data':%s}",
-			   (long long)s->place + 1, number[0] == 'W' ? "calsaws" : "cws-cms", type,
-			   number, time, data);
+			   "{'specversion':'1.0','id':'%s','source':'%s','type':'%s',"
+			   "'subject':'%s','time':'%s',%s}",
+			   id, source, type, number, time, members);
 
 	for (int i = 0; i < len; i++)
 		json[i] = json[i] == '\'' ? '"' : json[i];
@@ -88,6 +93,17 @@ static inline struct fold_key story_key(const struct lk_event *e, int64_t place)
 		.place = place,
 		.id = e->id,
 	};
+}
+
+/* Its id follows from its place. */
+static inline struct lk_bytes story_bytes(const struct story *s, const char *time,
+					  const char *number, const char *type, const char *data)
+{
+	char id[24], members[1500];
+
+	(void)snprintf(id, sizeof(id), "e%lld", (long long)s->place + 1);
+	(void)snprintf(members, sizeof(members), "'data':%s", data);
+	return story_event(story_source(number), id, time, number, type, members);
 }
 
 /* Quotes in data are single ones. */

@@ -1,10 +1,10 @@
 /* test_checkpoint.c - checkpoints beside whoever commits: the log stays short, what fails is told, nobody else gets in. */
+#include "folder.h"
 #include "good.h"
 
 #include "store/internal.h"
 #include "store/store.h"
 
-#include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,8 +114,7 @@ static int arrive(void **state)
 {
 	struct site *site = calloc(1, sizeof(*site));
 
-	(void)snprintf(site->directory, sizeof(site->directory), "/tmp/linkages-beside-XXXXXX");
-	assert_non_null(mkdtemp(site->directory));
+	folder_make(site->directory, "beside");
 	disk_watch();
 	GOOD(place_open(site));
 	*state = site;
@@ -125,15 +124,10 @@ static int arrive(void **state)
 static int leave(void **state)
 {
 	struct site *site = *state;
-	DIR *directory = opendir(site->directory);
-	struct dirent *entry;
 
 	store_close(site->store);
 	disk_unwatch();
-	while ((entry = readdir(directory)) != NULL)
-		(void)unlink(path_in(site, entry->d_name));
-	(void)closedir(directory);
-	assert_int_equal(rmdir(site->directory), 0);
+	folder_remove(site->directory);
 	free(site);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * the store held against a model that forgets nothing, in the running store and in one that was left by a crash. Promise:
  * the crash is real: the files are copied as they lie, while the store that wrote them is open.
  */
+#include "folder.h"
 #include "good.h"
 
 #include "daemon/store/delta.h"
@@ -205,8 +206,7 @@ static int set_up(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
-	(void)snprintf(b->directory, sizeof(b->directory), "/tmp/linkages-held-XXXXXX");
-	assert_non_null(mkdtemp(b->directory));
+	folder_make(b->directory, "held");
 	(void)snprintf(b->crashed, sizeof(b->crashed), "%s/crashed", b->directory);
 	b->now = calloc(FAMILIES, sizeof(*b->now));
 	b->committed = calloc(FAMILIES, sizeof(*b->committed));

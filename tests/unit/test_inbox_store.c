@@ -3,11 +3,7 @@
  * In: notices as a daemon would send them. Out: what is kept, over closing, repetition, another mailbox, erasure.
  * Promise: clients/lib/inbox_store.c keeps its own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "folder.h"
 
 #include <linkages/client.h>
 #include <stdio.h>
@@ -19,7 +15,7 @@
 #define BOX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define GARCIA LK_TEXT("garcia")
 
-static char folder[64], path[96];
+static char folder[FOLDER_MAX], path[96];
 static struct lk_error err;
 static struct lk_inbox_store *store;
 
@@ -33,9 +29,7 @@ static void reopen(void)
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/inbox-XXXXXX");
-	if (mkdtemp(folder) == NULL)
-		return -1;
+	folder_make(folder, "inbox");
 	(void)snprintf(path, sizeof(path), "%s/test.inbox", folder);
 	store = NULL;
 	reopen();
@@ -44,15 +38,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-	char file[128];
-
 	(void)state;
 	lk_inbox_store_close(store);
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		(void)unlink(file);
-	}
+	folder_drop(path);
 	return rmdir(folder);
 }
 

@@ -3,9 +3,9 @@
  * In: real files, meddled with between two openings. Out: verdicts. Promise: each kind of offence is planted: edit, insert,
  * delete, reorder, truncation, each by somebody careless and by somebody who writes the chain anew.
  */
+#include "folder.h"
 #include "good.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #define ROWS 9
 
 struct book {
-	char directory[64];
+	char directory[FOLDER_MAX];
 	struct store *store;
 };
 
@@ -53,8 +53,7 @@ static int begin(void **state)
 {
 	struct book *book = calloc(1, sizeof(*book));
 
-	(void)snprintf(book->directory, sizeof(book->directory), "/tmp/linkages-ledger-XXXXXX");
-	assert_non_null(mkdtemp(book->directory));
+	folder_make(book->directory, "ledger");
 	book_open(book);
 	write_rows(book->store, ROWS);
 	book_close(book);
@@ -65,17 +64,9 @@ static int begin(void **state)
 static int end(void **state)
 {
 	struct book *book = *state;
-	char path[400];
-	struct dirent *entry;
-	DIR *directory = opendir(book->directory);
 
 	store_close(book->store);
-	while ((entry = readdir(directory)) != NULL) {
-		(void)snprintf(path, sizeof(path), "%s/%s", book->directory, entry->d_name);
-		(void)unlink(path);
-	}
-	(void)closedir(directory);
-	assert_int_equal(rmdir(book->directory), 0);
+	folder_remove(book->directory);
 	free(book);
 	return 0;
 }

@@ -3,11 +3,7 @@
  * In: events in a file of its own. Out: what is kept, over closing, refusals, a new epoch, and damage.
  * Promise: clients/lib/outbox.c keeps its own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "folder.h"
 
 #include <linkages/client.h>
 #include <sqlite3.h>
@@ -17,29 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64], path[96];
+static char folder[FOLDER_MAX], path[96];
 static struct lk_error err;
 
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/outbox-XXXXXX");
-	if (mkdtemp(folder) == NULL)
-		return -1;
+	folder_make(folder, "outbox");
 	(void)snprintf(path, sizeof(path), "%s/test.outbox", folder);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-	char file[128];
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		(void)unlink(file);
-	}
+	folder_drop(path);
 	return rmdir(folder);
 }
 

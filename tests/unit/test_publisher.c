@@ -3,11 +3,7 @@
  * In: an outbox and a daemon's end of the intake lane, here a socket turned by hand. Out: what the caller is told.
  * Promise: clients/lib/publisher.c, asker.c, dealer.c and keys.c keep theirs; tests/system has the longer stories.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "folder.h"
 
 #include <linkages/client.h>
 #include <fcntl.h>
@@ -19,29 +15,21 @@
 #include <unistd.h>
 #include <zmq.h>
 
-static char folder[64], path[96];
+static char folder[FOLDER_MAX], path[96];
 static struct lk_error err;
 
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/publisher-XXXXXX");
-	if (mkdtemp(folder) == NULL)
-		return -1;
+	folder_make(folder, "publisher");
 	(void)snprintf(path, sizeof(path), "%s/file", folder);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-	char file[128];
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		(void)unlink(file);
-	}
+	folder_drop(path);
 	return rmdir(folder);
 }
 

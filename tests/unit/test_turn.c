@@ -1,5 +1,6 @@
 /* test_turn.c - what turn.h promises: all of a batch or none, twice is once, nothing is told before
  * COMMIT, every row is looked at again before it is shown. The store is the real one, in memory. */
+#include "folder.h"
 #include "story.h"
 
 #include "daemon/store/internal.h"
@@ -115,27 +116,10 @@ static const char *heard(struct office *o)
 
 /* ---- Saying ------------------------------------------------------------------------------------ */
 
-static struct lk_bytes event_of(const char *source, const char *id, const char *time,
-				const char *number, const char *type, const char *extra)
-{
-	struct lk_bytes wire = { 0 };
-	struct lk_refused why;
-	char json[2000];
-	int len = snprintf(json, sizeof(json),
-			   "{'specversion':'1.0','id':'%s','source':'%s','type':'%s',"
-			   "'subject':'%s','time':'%s',%s}",
-			   id, source, type, number, time, extra);
-
-	for (int i = 0; i < len; i++)
-		json[i] = json[i] == '\'' ? '"' : json[i];
-	assert_int_equal(lk_json_to_wire(json, (size_t)len, &wire, &why), 0);
-	return wire;
-}
-
 static struct lk_bytes event(const char *id, const char *time, const char *number, const char *type,
 			     const char *extra)
 {
-	return event_of(number[0] == 'W' ? "calsaws" : "cws-cms", id, time, number, type, extra);
+	return story_event(story_source(number), id, time, number, type, extra);
 }
 
 static int pass(struct office *o, const char *now)
@@ -906,7 +890,7 @@ static void who_is_it(void **state)
 
 struct archive {
 	struct office o;
-	char directory[64];
+	char directory[FOLDER_MAX];
 };
 
 static int open_archive(void **state)
@@ -915,8 +899,7 @@ static int open_archive(void **state)
 	const struct store_options options = { .directory = a->directory };
 
 	assert_non_null(a);
-	(void)snprintf(a->directory, sizeof(a->directory), "/tmp/linkages-turn-XXXXXX");
-	assert_non_null(mkdtemp(a->directory));
+	folder_make(a->directory, "turn");
 	assert_int_equal(store_open(&options, &a->o.store, &a->o.err), 0);
 	make_turn(&a->o, &story_policy);
 	*state = a;
@@ -948,7 +931,7 @@ static void says_as(struct office *o, const char *source, const char *time, cons
 	char id[20];
 
 	(void)snprintf(id, sizeof(id), "e%d", ++o->made);
-	struct lk_bytes wire = event_of(source, id, time, number, type, extra);
+	struct lk_bytes wire = story_event(source, id, time, number, type, extra);
 	const struct turn_event in = { .bytes = wire.at, .len = wire.len };
 
 	assert_int_equal(turn_events(o->turn, story_instant(time), &in, 1, &o->verdict, &o->err),

@@ -1,0 +1,599 @@
+/* test_store_disk.c - the store and its disk: syncs, full disks, damage, and whose files they are.
+ *
+ * In: a store in a folder, with a watching VFS between SQLite and the disk. Out: what is promised after a commit, and what is
+ * refused after the disk failed, was cut short or was changed behind the store's back. Promise: what is not as it was
+ * written is noticed before it is shown.
+ */
+#include "place.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* ---- A disk that is watched ------------------------------------------------------------------ */
+static struct {
+	const sqlite3_io_methods *real;
+	sqlite3_io_methods methods;
+	sqlite3_vfs vfs;
+	sqlite3_vfs *below;
+	int writes, unsynced, syncs;   /* of write-ahead logs */
+	int write_answer, sync_answer; /* SQLITE_OK: as the disk has it */
+} disk;
+
+static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+	if (disk.write_answer != SQLITE_OK)
+		return disk.write_answer;
+	disk.writes++;
+	disk.unsynced++;
+	return disk.real->xWrite(file, bytes, n, at);
+}
+
+static int disk_sync(sqlite3_file *file, int flags)
+{
+	if (disk.sync_answer != SQLITE_OK)
+		return disk.sync_answer;
+	disk.syncs++;
+	disk.unsynced = 0;
+	return disk.real->xSync(file, flags);
+}
+
+/* Only the log of linkages.db is watched: it is what a commit writes. */
+static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+	int rc = disk.below->xOpen(disk.below, name, file, flags, out);
+
+	(void)vfs;
+	if (rc != SQLITE_OK || name == NULL || strstr(name, "linkages.db-wal") == NULL)
+		return rc;
+	disk.real = file->pMethods;
+	disk.methods = *disk.real;
+	disk.methods.xWrite = disk_write;
+	disk.methods.xSync = disk_sync;
+	file->pMethods = &disk.methods;
+	return rc;
+}
+
+static void disk_watch(void)
+{
+	disk.below = sqlite3_vfs_find(NULL);
+	disk.vfs = *disk.below;
+	disk.vfs.zName = "watched";
+	disk.vfs.xOpen = disk_open;
+	disk.vfs.pNext = NULL;
+	disk.writes = disk.unsynced = disk.syncs = 0;
+	disk.write_answer = disk.sync_answer = SQLITE_OK;
+	assert_int_equal(sqlite3_vfs_register(&disk.vfs, 1), SQLITE_OK);
+}
+
+static void disk_unwatch(void)
+{
+	assert_int_equal(sqlite3_vfs_register(disk.below, 1), SQLITE_OK);
+	assert_int_equal(sqlite3_vfs_unregister(&disk.vfs), SQLITE_OK);
+}
+
+/* ---- The disk -------------------------------------------------------------------------------- */
+static int on_watched_disk(void **state)
+{
+	disk_watch();
+	return in_directory(state);
+}
+
+static int leave_watched_disk(void **state)
+{
+	disk.write_answer = disk.sync_answer = SQLITE_OK;
+	(void)leave(state);
+	disk_unwatch();
+	return 0;
+}
+
+static void a_commit_returns_only_after_its_sync(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+
+	for (int i = 0; i < 5; i++) {
+		char id[16];
+		int writes = disk.writes, syncs = disk.syncs;
+
+		(void)snprintf(id, sizeof(id), "e%d", i);
+		struct stored_event e = an_event(id);
+		GOOD(store_begin(s, &err));
+		add_event(s, &e);
+		GOOD(store_commit(s, &err));
+		assert_true(disk.writes > writes);
+		assert_true(disk.syncs > syncs);
+		assert_int_equal(disk.unsynced, 0); /* nothing was written after the last sync */
+	}
+}
+
+static void a_full_disk_keeps_nothing_of_the_batch(void **state)
+{
+	struct place *place = *state;
+	struct stored_event one = an_event("e1"), two = an_event("e2");
+
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &one);
+	disk.write_answer = SQLITE_FULL;
+	assert_int_equal(store_commit(place->store, &err), LK_EFULL);
+	store_rollback(place->store);
+	disk.write_answer = SQLITE_OK;
+	SAW("", store_case_events(place->store, CWS_CASE, see_event, &seen, &err));
+	GOOD(store_begin(place->store, &err));
+	assert_int_equal(add_event(place->store, &two), 1);
+	GOOD(store_commit(place->store, &err));
+	SAW("e2", store_case_events(place->store, CWS_CASE, see_event, &seen, &err));
+}
+
+/* A batch larger than the cache spills before its commit: then SQLite gives the transaction up
+ * by itself. */
+static void a_transaction_that_sqlite_gave_up_is_not_written_to(void **state)
+{
+	struct place *place = *state;
+	static char body[60000];
+	int rc = 1;
+
+	GOOD(store_begin(place->store, &err));
+	disk.write_answer = SQLITE_FULL;
+	for (int i = 0; i < 2500 && rc == 1; i++) {
+		char id[16];
+		int64_t position;
+
+		(void)snprintf(id, sizeof(id), "e%d", i);
+		struct stored_event e = an_event(id);
+		e.body = body;
+		e.body_len = sizeof(body);
+		rc = store_event_add(place->store, &e, &position, &err);
+	}
+	disk.write_answer = SQLITE_OK;
+	assert_int_equal(rc, LK_EFULL);
+	struct stored_event late = an_event("late");
+	int64_t position;
+	REFUSED(store_event_add(place->store, &late, &position, &err), LK_ESTORE, "rolled back");
+	assert_true(store_commit(place->store, &err) < 0);
+	store_rollback(place->store);
+	GOOD(store_begin(place->store, &err));
+	assert_int_equal(add_event(place->store, &late), 1);
+	GOOD(store_commit(place->store, &err));
+}
+
+static void after_a_failed_sync_nothing_is_promised(void **state)
+{
+	struct place *place = *state;
+	struct stored_event e = an_event("e1");
+	struct seen seen = { 0 };
+
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &e);
+	disk.sync_answer = SQLITE_IOERR_FSYNC;
+	assert_int_equal(store_commit(place->store, &err), LK_ESYNC);
+	store_rollback(place->store);
+	disk.sync_answer =
+		SQLITE_OK; /* the disk says that all is well again: it is not to be believed */
+	assert_int_equal(store_begin(place->store, &err), LK_ESYNC);
+	assert_int_equal(store_idle(place->store, &err), LK_ESYNC);
+	assert_int_equal(store_case_events(place->store, CWS_CASE, see_event, &seen, &err),
+			 LK_ESYNC);
+}
+
+static void the_write_ahead_log_stays_small(void **state)
+{
+	struct place *place = *state;
+	static char body[20000];
+	struct store_counts counts = { 0 };
+
+	for (int i = 0; i < 400; i++) {
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "e%d", i);
+		struct stored_event e = an_event(id);
+		e.body = body;
+		e.body_len = sizeof(body);
+		GOOD(store_begin(place->store, &err));
+		for (int part = 0; part < 5; part++) {
+			struct dead_letter letter = a_letter(id, 0);
+
+			letter.body = body;
+			letter.body_len = sizeof(body);
+			GOOD(store_dead_letter_add(place->store, &letter, &err));
+		}
+		add_event(place->store, &e);
+		GOOD(store_commit(place->store, &err));
+		GOOD(store_idle(place->store, &err));
+	}
+	GOOD(store_counts(place->store, &counts, &err));
+	assert_true(counts.bytes > 40 * 1000 * 1000); /* it went into the database */
+	assert_true(counts.wal_bytes < 40 * 1000 * 1000);
+}
+
+static int64_t log_bytes(struct place *place)
+{
+	struct store_counts counts = { 0 };
+
+	GOOD(store_counts(place->store, &counts, &err));
+	return counts.wal_bytes;
+}
+
+static void put_event(struct store *s, const char *id)
+{
+	struct stored_event e = an_event(id);
+
+	GOOD(store_begin(s, &err));
+	add_event(s, &e);
+	GOOD(store_commit(s, &err));
+}
+
+static void a_log_is_written_ahead_and_then_over(void **state)
+{
+	struct place *place = *state;
+	const struct store_options options = { .directory = place->directory, .log_room = 3000000 };
+
+	place_close(place);
+	GOOD(store_open(&options, &place->store, &err));
+	assert_int_equal(log_bytes(place), 3000000);
+	put_event(place->store, "e1");
+	assert_int_equal(log_bytes(place), 3000000);
+	GOOD(store_flush(place->store, &err));
+	assert_int_equal(log_bytes(place), 0);
+	while (store_idle(place->store, &err) == 1)
+		;
+	put_event(place->store, "e2");
+	assert_int_equal(log_bytes(place), 3000000);
+	place_close(place);
+	GOOD(place_open(place));
+	SAW("e1 e2", store_case_events(place->store, CWS_CASE, see_event, &seen, &err));
+}
+
+/* ---- Damage ---------------------------------------------------------------------------------- */
+struct damage {
+	const char *sql;
+	int (*read)(struct store *s, struct seen *seen);
+};
+
+static int read_events(struct store *s, struct seen *seen)
+{
+	return store_case_events(s, CWS_CASE, see_event, seen, &err);
+}
+
+static int read_other_events(struct store *s, struct seen *seen)
+{
+	return store_case_events(s, AID_CASE, see_event, seen, &err);
+}
+
+static int read_letters(struct store *s, struct seen *seen)
+{
+	return store_dead_letters(s, 0, 9, see_letter, seen, &err);
+}
+
+static int read_family(struct store *s, struct seen *seen)
+{
+	return store_family_get(s, family_a, see_family, seen, &err);
+}
+
+static int read_notices(struct store *s, struct seen *seen)
+{
+	return store_notices_after(s, LK_TEXT("w1"), 0, 9, see_notice, seen, &err);
+}
+
+static int read_others_notices(struct store *s, struct seen *seen)
+{
+	return store_notices_after(s, LK_TEXT("w2"), 0, 9, see_notice, seen, &err);
+}
+
+/* Offences: one thing changed in a row, and the read that must notice it before it shows
+ * anything. */
+static const struct damage damages[] = {
+	{ "UPDATE event SET body = x'6532'", read_events },
+	{ "UPDATE event SET body = x'653100'", read_events },
+	{ "UPDATE event SET id = 'e9'", read_events },
+	{ "UPDATE event SET type = 0", read_events },
+	{ "UPDATE event SET time_at = time_at + 1", read_events },
+	{ "UPDATE event SET case_ref = (SELECT ref FROM agency_case WHERE number = 'W-200')",
+	  read_other_events },
+	{ "UPDATE agency_case SET agency = 1 - agency, number = 'W-200' WHERE number = 'C-100'",
+	  read_other_events },
+	{ "UPDATE dead_letter SET body = x'00'", read_letters },
+	{ "UPDATE dead_letter SET source = 'calsaws'", read_letters },
+	{ "UPDATE family SET state = x'7374617466'", read_family },
+	{ "UPDATE family SET told = x'746f6c63'", read_family },
+	{ "UPDATE family SET wake_at = 11", read_family },
+	{ "UPDATE notice SET body = x'626f647a'", read_notices },
+	{ "UPDATE notice SET body = CAST(replace(body, 'body', 'bodz') AS BLOB)", read_notices },
+	{ "UPDATE notice SET body = substr(body, 1, length(body) - 1)", read_notices },
+	{ "UPDATE phrase SET bytes = CAST('who said' AS BLOB)", read_notices },
+	{ "DELETE FROM phrase", read_notices },
+	{ "UPDATE notice SET marks = marks & ~(3 << 10)", read_notices },
+	{ "UPDATE notice SET other_case = NULL", read_notices },
+	{ "UPDATE notice SET number = number + 1", read_notices },
+	{ "UPDATE notice SET number = (SELECT ref << 32 FROM worker WHERE name = 'w2') + 1",
+	  read_others_notices },
+	{ "UPDATE worker SET name = 'w2' WHERE name = 'w1'", read_others_notices },
+	{ "DELETE FROM notice", read_notices },
+};
+
+static void a_changed_row_is_noticed_before_it_is_shown(void **state)
+{
+	struct place *place = *state;
+	static const char *const undo[] = { "linkages.db", "linkages.kept" };
+
+	put_one_of_each(place->store);
+	place_close(place);
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		struct seen seen = { 0 };
+		char copy[200];
+
+		(void)unlink(path_in(place, undo[1]));
+		(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(place, undo[1]));
+		meddle(place, undo[0], copy);
+		meddle(place, undo[0],
+		       "INSERT OR IGNORE INTO agency_case (agency, number) SELECT 1, 'W-200' "
+		       "WHERE NOT EXISTS (SELECT 1 FROM agency_case WHERE number = 'W-200')");
+		if (strstr(damages[i].sql, "UPDATE agency_case") != NULL)
+			meddle(place, undo[0], "DELETE FROM agency_case WHERE number = 'W-200'");
+		if (strstr(damages[i].sql, "name = 'w2')") != NULL)
+			meddle(place, undo[0], "INSERT INTO worker (name) VALUES ('w2')");
+		meddle(place, undo[0], damages[i].sql);
+		GOOD(place_open(place));
+		if (damages[i].read(place->store, &seen) != LK_ESTORE)
+			fail_msg("not noticed: %s", damages[i].sql);
+		assert_non_null(strstr(err.text, "damaged"));
+		assert_int_equal(seen.n, 0);
+		place_close(place);
+		assert_int_equal(unlink(path_in(place, "linkages.suspect")), 0);
+		assert_int_equal(rename(path_in(place, undo[1]), path_in(place, undo[0])), 0);
+	}
+}
+
+/* Rows that a page took with it: nothing is left whose sum could be wrong. */
+static const char *const losses[] = {
+	"DELETE FROM notice WHERE number & 3 = 1",
+	"DELETE FROM notice WHERE number & 3 = 2",
+	"DELETE FROM notice WHERE number & 3 = 3",
+	"DELETE FROM notice",
+	"DELETE FROM event WHERE position = 1",
+	"DELETE FROM family",
+	"DELETE FROM agency_case",
+	"DELETE FROM source",
+	"DELETE FROM worker",
+};
+
+static void put_several(struct store *s)
+{
+	static const uint8_t ids[3][LK_DIGEST] = { { 1 }, { 2 }, { 3 } };
+	struct stored_family f = a_family(family_a, 10, policy_a);
+	char id[16];
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(id, sizeof(id), "e%d", i);
+		struct stored_event e = an_event(id);
+		add_event(s, &e);
+	}
+	for (int i = 0; i < 3; i++) {
+		struct stored_notice n = a_notice("w1", ids[i], 1, "body");
+		add_notice(s, &n);
+	}
+	GOOD(store_family_put(s, &f, &err));
+	GOOD(store_case_join(s, CWS_CASE, family_a, &err));
+	GOOD(store_commit(s, &err));
+}
+
+static int64_t damages_found(struct store *s)
+{
+	struct store_check check = { 0 };
+	int more;
+
+	while ((more = store_check(s, &check, 1, &err)) > 0)
+		continue;
+	assert_int_equal(more, 0);
+	return check.damages;
+}
+
+static void what_is_gone_without_a_trace_is_noticed(void **state)
+{
+	struct place *place = *state;
+	char copy[200];
+
+	put_several(place->store);
+	assert_int_equal(damages_found(place->store), 0);
+	place_close(place);
+	/* As it is when some more have come: store/recent.c. */
+	meddle(place, "linkages.db",
+	       "INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event");
+	meddle(place, "linkages.db",
+	       "INSERT OR REPLACE INTO value (name, value) VALUES ('event_case.upto', 9)");
+	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(place, "linkages.kept"));
+	meddle(place, "linkages.db", copy);
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+		(void)snprintf(copy, sizeof(copy), "cp '%s/linkages.kept' '%s/linkages.db'",
+			       place->directory, place->directory);
+		assert_int_equal(system(copy), 0);
+		meddle(place, "linkages.db", losses[i]);
+		GOOD(place_open(place));
+		if (damages_found(place->store) == 0)
+			fail_msg("not noticed: %s", losses[i]);
+		place_close(place);
+		(void)unlink(path_in(place, "linkages.suspect"));
+	}
+	GOOD(place_open(place));
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+static unsigned mode_of(const struct place *place, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path_in(place, name), &st), 0);
+	return (unsigned)st.st_mode & 0777u;
+}
+
+static void files_have_their_modes(void **state)
+{
+	struct place *place = *state;
+	struct stored_event e = an_event("e1");
+
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &e);
+	GOOD(store_commit(place->store, &err));
+	assert_int_equal(mode_of(place, "linkages.db"), 0600);
+	assert_int_equal(mode_of(place, "linkages.db-wal"), 0600);
+	assert_int_equal(mode_of(place, "state.db"), 0640);
+	assert_int_equal(mode_of(place, "state.db-wal"), 0640);
+	assert_int_equal(mode_of(place, "state.db-shm"), 0640);
+	assert_int_equal(access(path_in(place, "linkages.db-shm"), F_OK),
+			 -1); /* nobody else is to look in */
+}
+
+static void a_second_daemon_is_refused(void **state)
+{
+	struct place *place = *state;
+	struct store_options options = { .directory = place->directory };
+	struct store *second;
+
+	REFUSED(store_open(&options, &second, &err), LK_ESTATE,
+		"linkages.db is held by another process");
+	assert_null(second);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(store_open(&options, &second, &err) == LK_ESTATE ? 0 : 1);
+	int status = -1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	GOOD(store_begin(place->store, &err)); /* the first goes on */
+	store_rollback(place->store);
+}
+
+static void refused_with(struct place *place, int fault, const char *words)
+{
+	if (place_open(place) >= 0)
+		fail_msg("was opened; should have been refused: %s", words);
+	REFUSED(err.code, fault, words);
+	assert_null(place->store);
+}
+
+static void a_newer_or_foreign_file_is_refused(void **state)
+{
+	struct place *place = *state;
+
+	place_close(place);
+	meddle(place, "linkages.db", "PRAGMA user_version = 900");
+	refused_with(place, LK_ESTORE, "linkages.db is newer: it has version 900");
+	assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"),
+			 900); /* and left as it was */
+	meddle(place, "linkages.db", "PRAGMA user_version = 1; PRAGMA application_id = 77");
+	refused_with(place, LK_ESTORE, "linkages.db is foreign: its application id");
+	file_write(path_in(place, "linkages.db"),
+		   "Dear diary, this is no database at all. Not even nearly so, or is it?");
+	refused_with(place, LK_ESTORE, "linkages.db is foreign: it is no SQLite database");
+}
+
+/* The runbook says that it may be deleted: nobody thinks of the files beside it. */
+static void state_db_may_be_deleted(void **state)
+{
+	struct place *place = *state;
+	struct stored_event e = an_event("e1");
+
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &e);
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	assert_int_equal(access(path_in(place, "state.db-wal"), F_OK), 0);
+	assert_int_equal(unlink(path_in(place, "state.db")), 0);
+	GOOD(place_open(place));
+	assert_int_equal(mode_of(place, "state.db"), 0640);
+	place_close(place);
+	file_write(path_in(place, "state.db"),
+		   "Dear diary, this is no database at all. Not even nearly so, or is it?");
+	refused_with(place, LK_ESTORE, "move it away, and it is made anew");
+	assert_int_equal(unlink(path_in(place, "state.db")), 0);
+	GOOD(place_open(place));
+}
+
+static void an_empty_missing_or_swapped_file_is_refused(void **state)
+{
+	struct place *place = *state;
+	struct store_options nowhere = { .directory = "/nonexistent/linkages" };
+	struct store *store;
+
+	place_close(place);
+	assert_int_equal(rename(path_in(place, "linkages.db"), path_in(place, "kept")), 0);
+	file_write(path_in(place, "linkages.db"), "");
+	refused_with(place, LK_ESTORE, "linkages.db is empty");
+	assert_int_equal(unlink(path_in(place, "linkages.db")), 0);
+	file_write(path_in(place, "linkages.db-wal"), "what was written ahead");
+	refused_with(place, LK_ESTORE, "linkages.db is missing, its write-ahead log is there");
+	assert_int_equal(unlink(path_in(place, "linkages.db-wal")), 0);
+	assert_int_equal(rename(path_in(place, "state.db"), path_in(place, "linkages.db")), 0);
+	refused_with(place, LK_ESTORE, "linkages.db is foreign: its application id");
+	assert_int_equal(rename(path_in(place, "kept"), path_in(place, "state.db")), 0);
+	assert_int_equal(unlink(path_in(place, "linkages.db")), 0);
+	refused_with(place, LK_ESTORE, "state.db is foreign: its application id");
+	assert_true(store_open(&nowhere, &store, &err) < 0);
+}
+
+static void a_truncated_or_damaged_file_is_refused(void **state)
+{
+	struct place *place = *state;
+
+	put_one_of_each(place->store);
+	place_close(place);
+	char *path = path_in(place, "linkages.db");
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(truncate(path, st.st_size / 8192 * 4096), 0);
+	refused_with(place, LK_ESTORE, "linkages.db is damaged");
+}
+
+static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
+{
+	struct place *place = *state;
+
+	place_close(place);
+	assert_int_equal(rename(path_in(place, "linkages.db"), path_in(place, "linkages.db.new")),
+			 0);
+	assert_int_equal(truncate(path_in(place, "linkages.db.new"), 5000), 0);
+	GOOD(place_open(place)); /* a new store, a whole one; state.db is made anew to fit it */
+	put_one_of_each(place->store);
+	assert_int_equal(access(path_in(place, "linkages.db.new"), F_OK), -1);
+}
+
+static void a_store_can_be_read_only(void **state)
+{
+	struct place *place = *state;
+	struct store_options options = { .directory = place->directory, .read_only = true };
+	struct store *s;
+
+	put_one_of_each(place->store);
+	REFUSED(store_open(&options, &s, &err), LK_ESTATE, "held by another process");
+	place_close(place);
+	GOOD(store_open(&options, &s, &err));
+	SAW("e1", store_case_events(s, CWS_CASE, see_event, &seen, &err));
+	REFUSED(store_begin(s, &err), LK_ESTATE, "read only");
+	store_close(s);
+	assert_int_equal(unlink(path_in(place, "linkages.db")), 0);
+	assert_int_equal(store_open(&options, &s, &err), LK_ENOTFOUND);
+}
+
+#define WATCHED(test) cmocka_unit_test_setup_teardown(test, on_watched_disk, leave_watched_disk)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WATCHED(a_commit_returns_only_after_its_sync),
+		WATCHED(a_full_disk_keeps_nothing_of_the_batch),
+		WATCHED(a_transaction_that_sqlite_gave_up_is_not_written_to),
+		WATCHED(after_a_failed_sync_nothing_is_promised),
+		FILES(the_write_ahead_log_stays_small),
+		FILES(a_log_is_written_ahead_and_then_over),
+		FILES(a_changed_row_is_noticed_before_it_is_shown),
+		FILES(files_have_their_modes),
+		FILES(state_db_may_be_deleted),
+		FILES(a_second_daemon_is_refused),
+		FILES(a_newer_or_foreign_file_is_refused),
+		FILES(an_empty_missing_or_swapped_file_is_refused),
+		FILES(a_truncated_or_damaged_file_is_refused),
+		FILES(what_is_gone_without_a_trace_is_noticed),
+		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
+		FILES(a_store_can_be_read_only),
+	};
+
+	return cmocka_run_group_tests_name("store disk", tests, NULL, NULL);
+}

@@ -1,0 +1,514 @@
+/* test_store_schema.c - tables and statements of both files, their versions, and state.db as others read it.
+ *
+ * In: stores of every old version, and families. Out: tables that say what they hold. Promise: an old file is brought up to
+ * date; no statement reads a whole table unless it is listed; state.db never says what was not committed.
+ */
+#include "place.h"
+
+#include "engine/family.h"
+
+/* ---- Versions, tables, statements ------------------------------------------------------------ */
+/* sqlite_schema as one text, of a file or of what a script makes. */
+static char *schema_of(sqlite3 *db)
+{
+	sqlite3_stmt *statement;
+	size_t room = 1 << 17, len = 0;
+	char *text = calloc(1, room);
+
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name, sql FROM sqlite_schema ORDER BY name",
+					    -1, &statement, NULL),
+			 SQLITE_OK);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		const unsigned char *sql = sqlite3_column_text(statement, 1);
+
+		len += (size_t)snprintf(text + len, room - len, "%s\n%s\n",
+					sqlite3_column_text(statement, 0),
+					sql != NULL ? (const char *)sql : "");
+		assert_true(len < room);
+	}
+	(void)sqlite3_finalize(statement);
+	return text;
+}
+
+static sqlite3 *db_from(const char *script)
+{
+	char *sql = file_read(script), *why = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", script, why);
+	free(sql);
+	return db;
+}
+
+static void the_published_schemas_are_those_of_a_new_store(void **state)
+{
+	static const struct {
+		const char *file, *published;
+	} pairs[] = { { "linkages.db", TEST_ROOT "/schemas/store.sql" },
+		      { "state.db", TEST_ROOT "/schemas/state.sql" } };
+	struct place *place = *state;
+
+	place_close(place);
+	for (size_t i = 0; i < 2; i++) {
+		sqlite3 *made = db_from(pairs[i].published), *found;
+		char *want = schema_of(made), *got;
+
+		assert_int_equal(sqlite3_open(path_in(place, pairs[i].file), &found), SQLITE_OK);
+		got = schema_of(found);
+		assert_string_equal(want, got);
+		free(want);
+		free(got);
+		(void)sqlite3_close(made);
+		(void)sqlite3_close(found);
+	}
+}
+
+/* A file of every version that was ever released opens, and has the schema of a new one
+ * afterwards. */
+static void every_old_version_is_brought_up_to_date(void **state)
+{
+	static const char *const versions[] = { TEST_ROOT "/daemon/store/linkages-1.sql",
+						TEST_ROOT "/daemon/store/linkages-2.sql" };
+	struct place *place = *state;
+	sqlite3 *db;
+
+	place_close(place);
+	const int64_t present =
+		sizeof(versions) / sizeof(versions[0]); /* a new one is listed above */
+
+	assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"), present);
+	for (int64_t version = 1; version <= present; version++) {
+		char mark[200];
+
+		assert_int_equal(unlink(path_in(place, "linkages.db")), 0);
+		assert_int_equal(sqlite3_open(path_in(place, "linkages.db"), &db), SQLITE_OK);
+		for (int64_t v = 0; v < version; v++) {
+			char *sql = file_read(versions[v]);
+
+			assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+			free(sql);
+		}
+		(void)snprintf(mark, sizeof(mark),
+			       "PRAGMA application_id = 0x4c4b4442; PRAGMA user_version = %d",
+			       (int)version);
+		assert_int_equal(sqlite3_exec(db, mark, NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_close(db), SQLITE_OK);
+		GOOD(place_open(place));
+		put_one_of_each(place->store);
+		place_close(place);
+		assert_int_equal(ask(place, "linkages.db", "PRAGMA user_version"), present);
+	}
+}
+
+static void every_column_is_commented(void **state)
+{
+	static const char *const files[] = { TEST_ROOT "/daemon/store/linkages-1.sql",
+					     TEST_ROOT "/daemon/store/linkages-2.sql",
+					     TEST_ROOT "/daemon/store/state.sql" };
+	int columns = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		char *sql = file_read(files[i]), *rest = sql, *line;
+		bool inside = false;
+
+		while ((line = strtok_r(rest, "\n", &rest)) != NULL) {
+			inside = strncmp(line, "CREATE TABLE", 12) == 0 ||
+				 (inside && line[0] == '\t');
+			if (!inside || line[0] != '\t' || line[1] < 'a' || line[1] > 'z')
+				continue;
+			columns++;
+			if (strstr(line, " -- ") == NULL)
+				fail_msg("%s: no comment: %s", files[i], line);
+		}
+		free(sql);
+	}
+	assert_true(columns > 100);
+}
+
+/* Statements that read a whole table on purpose, and why. */
+static const char *const whole_tables[] = {
+	"mend_streams",
+	"mend_mailbox_ends",
+	"mend_cases",
+	"mend_rolls",
+	"mend_rolled",
+	"mend_mailboxes", /* a rebuild reads everything */
+	"prune_letters",  /* in order of arrival, up to the first that stays */
+	"hold_list",      /* a few rows, all of which are asked for */
+	"backup_list",
+	"backup_streams",
+	"mailbox_names", /* a few rows, all of which are asked for */
+	"count_all",     /* of workers only */
+	"notice_take",   /* what waits in memory, to be taken */
+	"ledger_take",   /* likewise */
+	"unrolled",      /* the first of the mailboxes that have a whole row to come */
+	"dirty_all",     /* state.db is filled anew */
+	"change_all",    /* a start reads all that is there, and bounds how much it is */
+	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
+	"ledger_orders",          /* likewise: all that orders took away, against what they say */
+	"letter_after",           /* likewise */
+	"event_superseded_count", /* at open, of the few events that supersede others */
+	"event_superseders",      /* likewise */
+};
+
+static bool may_scan(const char *name)
+{
+	for (size_t i = 0; i < sizeof(whole_tables) / sizeof(whole_tables[0]); i++)
+		if (strcmp(whole_tables[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Plans as SQLite words them: SCAN reads all of a table or index. */
+static bool scans(sqlite3 *db, const char *sql)
+{
+	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+	sqlite3_stmt *statement;
+	bool found = false;
+
+	if (sqlite3_prepare_v2(db, explain, -1, &statement, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		const char *plan = (const char *)sqlite3_column_text(statement, 3);
+
+		found |= strncmp(plan, "SCAN", 4) == 0 && strstr(plan, "CONSTANT ROW") == NULL;
+	}
+	(void)sqlite3_finalize(statement);
+	sqlite3_free(explain);
+	return found;
+}
+
+/* Tables that the store makes of what is in its memory. */
+static const char waiting_tables[] =
+	"CREATE TABLE notice_waiting (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body);"
+	"CREATE TABLE ledger_waiting (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)";
+
+static int statements_that_scan(const char *schema, const char *statements, bool complain)
+{
+	sqlite3 *db = db_from(schema);
+	char *sql = file_read(statements), *piece = strstr(sql, "-- name: ");
+	int n = 0;
+
+	assert_int_equal(sqlite3_exec(db, waiting_tables, NULL, NULL, NULL), SQLITE_OK);
+	while (piece != NULL) {
+		char *name = piece + strlen("-- name: "), *end = strchr(name, '\n');
+		char *next = strstr(end, "-- name: ");
+
+		*end = '\0';
+		if (next != NULL)
+			next[-1] = '\0';
+		if (scans(db, end + 1) && !may_scan(name)) {
+			n++;
+			if (complain)
+				fail_msg("%s reads a whole table", name);
+		}
+		piece = next;
+	}
+	free(sql);
+	(void)sqlite3_close(db);
+	return n;
+}
+
+static void no_statement_reads_a_whole_table(void **state)
+{
+	struct place *place = *state;
+
+	statements_that_scan(TEST_ROOT "/schemas/store.sql",
+			     TEST_ROOT "/daemon/store/statements.sql", true);
+	statements_that_scan(TEST_ROOT "/daemon/store/state.sql",
+			     TEST_ROOT "/daemon/store/state-statements.sql", true);
+	/* The offence that this test is for. */
+	file_write(path_in(place, "offence.sql"),
+		   "-- name: offence\nSELECT 1 FROM event WHERE time_at = ?1\n");
+	assert_int_equal(statements_that_scan(TEST_ROOT "/schemas/store.sql",
+					      path_in(place, "offence.sql"), false),
+			 1);
+}
+
+/* ---- state.db -------------------------------------------------------------------------------- */
+static void a_mutual_family(struct family *f)
+{
+	family_init(f);
+	struct kin *u = family_add_kin(f);
+	u->joined_to = NONE;
+	u->mutual = 1;
+	u->episode = 1;
+	u->episode_at = 86400 * LK_SECOND;
+	u->ended_at = u->pltm_at = LK_NO_INSTANT;
+	for (int agency = 0; agency < 2; agency++) {
+		struct word number =
+			family_word(f, agency == LK_CWS ? CWS_CASE.number : AID_CASE.number);
+		struct kase *k = family_add_kase(f);
+
+		k->number = number;
+		k->agency = agency;
+		k->open = 1;
+		k->status = agency == LK_CWS ? LK_IFS : LK_SANCTIONED;
+		k->status_at = 1500 * LK_SECOND / 1000;
+		k->opened_at = k->first_opened_at = 0;
+		k->closed_at = k->visited_at = k->contact_at = k->closing_at = LK_NO_INSTANT;
+		k->status_until = LK_NO_DATE;
+		k->closing_on = lk_date_of(2026, 3, 1);
+		k->clock_used = agency == LK_CWS ? -1 : 41;
+	}
+	struct word id = family_word(f, LK_TEXT("k1"));
+	*family_add_consent(f) =
+		(struct consent){ .id = id,
+				  .topics = 1u << LK_TOPIC_STATUS | 1u << LK_TOPIC_MEETING,
+				  .expires = LK_NO_DATE,
+				  .in_force = 1 };
+	struct word worker = family_word(f, LK_TEXT("w1"));
+	*family_add_assignment(f) = (struct assignment){ .role = LK_SOCIAL_WORKER,
+							 .worker = worker,
+							 .name = NO_WORD,
+							 .phone = NO_WORD,
+							 .until_at = LK_NO_INSTANT };
+	*family_add_meeting(f) = (struct meeting){ .id = id, .version = 0 };
+	*family_add_meeting(f) =
+		(struct meeting){ .id = id, .version = NONE, .state = MEETING_MISSED };
+	*family_add_word(f) = worker;
+	*family_add_version(f) = (struct version){ .kind = LK_LTM,
+						   .place = NO_WORD,
+						   .organizer = worker,
+						   .required_n = 1,
+						   .optional = 1,
+						   .family = 1,
+						   .start_at = 0,
+						   .end_at = LK_HOUR };
+	assert_false(f->failed);
+}
+
+static void fill(struct store *s, const uint8_t id[LK_DIGEST], const struct family *f)
+{
+	GOOD(store_begin(s, &err));
+	GOOD(store_project(s, id, f, &err));
+	GOOD(store_commit(s, &err));
+}
+
+static void put_family(struct store *s, const uint8_t id[LK_DIGEST])
+{
+	struct stored_family row = a_family(id, LK_NO_INSTANT, policy_a);
+
+	GOOD(store_begin(s, &err));
+	GOOD(store_family_put(s, &row, &err));
+	GOOD(store_commit(s, &err));
+}
+
+#define STATE(sql) ask(place, "state.db", "SELECT count(*) FROM " sql)
+
+static void families_are_told_in_plain_tables_that_others_can_read(void **state)
+{
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	GOOD(store_begin(place->store, &err));
+	struct case_key refused = { LK_CALWORKS, LK_TEXT("W-no") };
+	GOOD(store_link_put(place->store, CWS_CASE, AID_CASE, 0, &err));
+	GOOD(store_link_put(place->store, CWS_CASE, refused, LINK_REFUSED, &err)); /* is no link */
+	GOOD(store_commit(place->store, &err));
+	put_family(place->store, family_a);
+	fill(place->store, family_a, &f);
+	fill(place->store, family_a, &f); /* replaced, not added */
+	assert_int_equal(STATE("state_case"), 2);
+	assert_int_equal(
+		STATE("state_case WHERE status = 'ifs' AND number = 'C-100' AND is_open = 1 AND closed_at IS NULL "
+		      "AND status_at = '1970-01-01T00:00:01.5+00:00' AND closing_on = '2026-03-01'"),
+		1);
+	assert_int_equal(
+		STATE("consent WHERE topics = 'status,meeting' AND in_force = 1 AND agency = 'cws'"),
+		1);
+	assert_int_equal(STATE("clock WHERE used = 41 AND clock = 'tanf60' AND number = 'W-200'"),
+			 1);
+	assert_int_equal(STATE("link WHERE number = 'C-100' AND other_number = 'W-200'"), 1);
+	assert_int_equal(STATE("link"), 1);
+	assert_int_equal(
+		STATE("meeting WHERE state = 'planned' AND kind = 'ltm' AND needs_family = 1"), 1);
+	assert_int_equal(STATE("meeting WHERE state = 'missed' AND kind IS NULL"), 1);
+	assert_int_equal(STATE("calendar WHERE worker = 'w1' AND is_required = 1"), 1);
+	assert_int_equal(STATE("caseload WHERE worker = 'w1' AND status = 'ifs'"), 1);
+	assert_int_equal(STATE("mutual_family WHERE begun_at = '1970-01-02T00:00:00+00:00'"), 1);
+	fill(place->store, family_a, NULL);
+	assert_int_equal(STATE("state_case"), 0);
+	assert_int_equal(STATE("link"), 0);
+	family_free(&f);
+}
+
+/* Rows of few bytes, and the words and instants of all other tables in the view of them. */
+static void what_was_told_is_kept_short_and_read_in_words(void **state)
+{
+	const struct told_line crossed = { .kind = LK_MILESTONE_TOLD,
+					   .level = LK_CONTENT,
+					   .side = LK_CALWORKS,
+					   .own = AID_CASE.number,
+					   .own_line = 1,
+					   .other = CWS_CASE.number,
+					   .other_line = 0,
+					   .is_standing = true,
+					   .told_at = 1500 * LK_SECOND / 1000,
+					   .answered_at = 86400 * LK_SECOND };
+	const struct told_line own = { .level = LK_OWN,
+				       .side = -1,
+				       .own = LK_TEXT("C-gone"),
+				       .own_line = -1,
+				       .other_line = -1,
+				       .answered_at = LK_NO_INSTANT };
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	for (int i = 0; i < 2;
+	     i++) { /* replaced, not added; after the first time, nothing is remembered */
+		GOOD(store_begin(place->store, &err));
+		GOOD(store_project(place->store, family_a, &f, &err));
+		GOOD(store_project_told(place->store, family_a, 0, &crossed, &err));
+		GOOD(store_project_told(place->store, family_a, 1, &own, &err));
+		GOOD(store_project_told(place->store, family_a, 2, &crossed, &err));
+		if (i == 0)
+			store_rollback(place->store);
+		else
+			GOOD(store_commit(place->store, &err));
+	}
+	assert_int_equal(STATE("told"), 3);
+	assert_int_equal(STATE("kept_manner"), 2);
+	assert_int_equal(
+		STATE("told WHERE line <> 1 AND kind = 'milestone.reached' AND level = 'content' AND is_standing = 1 "
+		      "AND own_agency = 'calworks' AND own_number = 'W-200' AND other_number = 'C-100' "
+		      "AND told_at = '1970-01-01T00:00:01.5+00:00' AND answered_at = '1970-01-02T00:00:00+00:00'"),
+		2);
+	assert_int_equal(STATE("told WHERE line = 1 AND level = 'own' AND is_standing = 0 "
+			       "AND own_agency IS NULL AND own_number = 'C-gone' "
+			       "AND other_number IS NULL AND answered_at IS NULL "
+			       "AND told_at = '1970-01-01T00:00:00+00:00'"),
+			 1);
+	fill(place->store, family_a, NULL);
+	assert_int_equal(STATE("told"), 0);
+	assert_int_equal(STATE("kept_told"), 0);
+	assert_int_equal(STATE("kept_family"), 0);
+	family_free(&f);
+}
+
+static void state_db_says_where_in_the_log_it_stands(void **state)
+{
+	struct place *place = *state;
+	struct stored_event one = an_event("e1"), two = an_event("e2");
+	struct stored_family row = a_family(family_a, LK_NO_INSTANT, policy_a);
+	struct family f;
+
+	a_mutual_family(&f);
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &one);
+	GOOD(store_family_put(place->store, &row, &err));
+	GOOD(store_commit(place->store, &err));
+	put_family(place->store, family_b);
+	GOOD(store_begin(place->store, &err));
+	add_event(place->store, &two);
+	GOOD(store_family_put(place->store, &row,
+			      &err)); /* waits already: keeps its place in the row */
+	GOOD(store_commit(place->store, &err));
+	SAW("fa fb", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	fill(place->store, family_a, &f);
+	SAW("fb", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	assert_int_equal(ask(place, "state.db", "SELECT position FROM standing"), 1);
+	fill(place->store, family_b, NULL);
+	SAW("", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	assert_int_equal(ask(place, "state.db", "SELECT position FROM standing"), 2);
+	family_free(&f);
+}
+
+static void state_db_never_says_what_was_not_committed(void **state)
+{
+	struct place *place = *state;
+	struct stored_family row = a_family(family_a, LK_NO_INSTANT, policy_a);
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_family_put(place->store, &row, &err));
+	REFUSED(store_project(place->store, family_a, &f, &err), LK_ESTATE,
+		"transaction of its own");
+	store_rollback(place->store);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_project(place->store, family_a, &f, &err));
+	store_rollback(place->store);
+	assert_int_equal(STATE("state_case"), 0);
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	fill(place->store, family_a, &f);
+	assert_int_equal(STATE("state_case"), 2);
+	family_free(&f);
+}
+
+static void state_db_can_be_filled_anew(void **state)
+{
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	fill(place->store, family_a, &f);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_project_reset(place->store, &err));
+	GOOD(store_commit(place->store, &err));
+	assert_int_equal(STATE("state_case"), 0);
+	assert_int_equal(STATE("consent"), 0);
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	family_free(&f);
+}
+
+/* What keeps state.db from being the projection of this linkages.db: it is made anew, and all
+ * families wait for it. */
+static void a_state_db_that_does_not_fit_is_made_anew(void **state)
+{
+	static const char *const offences[] = {
+		"UPDATE standing SET store = zeroblob(16)",    /* another store's */
+		"UPDATE standing SET fillings = fillings - 1", /* an old copy */
+		"PRAGMA user_version = 900",                   /* another version's */
+	};
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	for (size_t i = 0; i <= 3; i++) {
+		fill(place->store, family_a, &f);
+		SAW("", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+		place_close(place);
+		if (i < 3)
+			meddle(place, "state.db", offences[i]);
+		else
+			assert_int_equal(truncate(path_in(place, "state.db"), 8192),
+					 0); /* damage */
+		GOOD(place_open(place));
+		SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+		assert_int_equal(STATE("state_case"), 0);
+	}
+	fill(place->store, family_a, &f);
+	place_close(place);
+	GOOD(place_open(place)); /* nothing was wrong: nothing waits */
+	SAW("", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	assert_int_equal(STATE("state_case"), 2);
+	family_free(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FILES(the_published_schemas_are_those_of_a_new_store),
+		FILES(every_old_version_is_brought_up_to_date),
+		FILES(every_column_is_commented),
+		FILES(no_statement_reads_a_whole_table),
+		FILES(families_are_told_in_plain_tables_that_others_can_read),
+		FILES(what_was_told_is_kept_short_and_read_in_words),
+		FILES(state_db_says_where_in_the_log_it_stands),
+		FILES(state_db_never_says_what_was_not_committed),
+		FILES(state_db_can_be_filled_anew),
+		FILES(a_state_db_that_does_not_fit_is_made_anew),
+	};
+
+	return cmocka_run_group_tests_name("store schema", tests, NULL, NULL);
+}
