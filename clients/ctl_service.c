@@ -4,12 +4,12 @@
  * workers; no case content.
  */
 #include "ctl.h"
+#include "progress.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FOLLOW_S 2
@@ -187,20 +187,14 @@ struct status_screen {
 	struct output *out;
 	bool again; /* the last look is known */
 	int64_t last[FLOWS_N];
-	struct timespec at;
+	int64_t at; /* steady_us() */
 };
-
-static double seconds_since(const struct timespec *then, const struct timespec *now)
-{
-	return (double)(now->tv_sec - then->tv_sec) + (double)(now->tv_nsec - then->tv_nsec) / 1e9;
-}
 
 static void say_flows(struct status_screen *screen, struct lk_span counters)
 {
 	struct output *out = screen->out;
-	struct timespec now;
+	int64_t now = steady_us();
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	for (size_t i = 0; i < FLOWS_N; i++) {
 		int64_t value = number_at(counters, flows[i].key);
 
@@ -208,7 +202,8 @@ static void say_flows(struct status_screen *screen, struct lk_span counters)
 		say(out, "%12" PRId64 " %s", value, flows[i].word);
 		if (screen->again)
 			say(out, "  %.1f/s",
-			    (double)(value - screen->last[i]) / seconds_since(&screen->at, &now));
+			    (double)(value - screen->last[i]) * LK_SECOND /
+				    (double)(now - screen->at));
 		screen->last[i] = value;
 	}
 	screen->at = now;

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (256u * 1024)
@@ -94,7 +93,7 @@ struct run {
 	size_t origins_n;
 	int64_t origin_base;
 	int64_t read, appended, repeated, refused;
-	struct timespec progress_at;
+	int64_t progress_at; /* steady_us() */
 	char trouble[400];
 	struct lk_error err;
 };
@@ -208,7 +207,7 @@ static void on_settled(void *context, int64_t upto)
 	if (lk_outbox_refusals(r->outbox, after, refusal_tell, r, &r->err) < 0)
 		(void)options_complain(&tool, "%s", r->err.text);
 	if (upto > r->before.acked)
-		(void)clock_gettime(CLOCK_MONOTONIC, &r->progress_at);
+		r->progress_at = steady_us();
 	lk_outbox_state(r->outbox, &r->before);
 }
 
@@ -475,14 +474,6 @@ static int input_take(struct run *r, bool *waiting)
 
 /* ---- Waiting --------------------------------------------------------------------------------------------------------- */
 
-static int64_t seconds_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)(now.tv_sec - then->tv_sec);
-}
-
 /* Says once why it is waiting, and again only where the reason changes. */
 static void trouble_show(struct run *r)
 {
@@ -515,9 +506,9 @@ static int session_take(struct run *r)
 	if (code < 0)
 		return code;
 	if (r->before.acked == r->before.last && r->ended == false)
-		(void)clock_gettime(CLOCK_MONOTONIC, &r->progress_at); /* nothing was waited for */
+		r->progress_at = steady_us(); /* nothing was waited for */
 	if (settings.timeout > 0 && !settings.follow &&
-	    seconds_since(&r->progress_at) >= settings.timeout)
+	    steady_us() - r->progress_at >= settings.timeout * LK_SECOND)
 		return lk_fail(&r->err, LK_ENET, "no acknowledgement for %d s%s%s",
 			       settings.timeout, r->trouble[0] != '\0' ? ": " : "", r->trouble);
 	return 0;
@@ -647,7 +638,7 @@ int main(int argc, char **argv)
 	output_open(&r.out, stdout, settings.json);
 	r.files = first < argc ? argv + first : standard_input;
 	r.files_n = first < argc ? (size_t)(argc - first) : 1;
-	(void)clock_gettime(CLOCK_MONOTONIC, &r.progress_at);
+	r.progress_at = steady_us();
 	code = run_prepare(&r);
 	if (code == 0)
 		code = run_loop(&r);

@@ -6,11 +6,11 @@
 #include "options.h"
 #include "output.h"
 #include "phrase.h"
+#include "progress.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_ADDRESS "tcp://127.0.0.1:5563"
@@ -75,7 +75,7 @@ struct run {
 	int answered; /* 1: confirmed, -1: refused */
 	int fault;    /* of a callback */
 	bool clock_told, calm_told;
-	struct timespec heard_at;
+	int64_t heard_at; /* steady_us() */
 	char trouble[400];
 	struct lk_error err;
 };
@@ -378,14 +378,6 @@ static int run_open(struct run *r)
 
 /* ---- Following -------------------------------------------------------------------------------------------------------- */
 
-static int64_t seconds_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)(now.tv_sec - then->tv_sec);
-}
-
 static void session_show(struct run *r)
 {
 	struct lk_session_state state;
@@ -441,7 +433,7 @@ static int run_loop(struct run *r)
 {
 	int code = 0;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &r->heard_at);
+	r->heard_at = steady_us();
 	while (code >= 0 && !is_done(r)) {
 		code = lk_inbox_wait(r->inbox, 500, &r->err);
 		if (code == LK_ESTATE)
@@ -455,9 +447,9 @@ static int run_loop(struct run *r)
 			calm_show(r);
 		}
 		if (code > 0)
-			(void)clock_gettime(CLOCK_MONOTONIC, &r->heard_at);
+			r->heard_at = steady_us();
 		if (code >= 0 && !is_done(r) && has_deadline() &&
-		    seconds_since(&r->heard_at) >= settings.timeout)
+		    steady_us() - r->heard_at >= settings.timeout * LK_SECOND)
 			code = gave_up(r);
 	}
 	return code < 0 ? code : 0;

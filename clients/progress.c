@@ -19,7 +19,7 @@ static struct {
 	int64_t since, drawn; /* microseconds of the machine's steady clock; 0: not yet */
 } line;
 
-static int64_t steady_us(void)
+int64_t steady_us(void)
 {
 	struct timespec now;
 

@@ -8,6 +8,8 @@
 
 #include <linkages/base.h>
 
+/* Microseconds of a clock that nobody sets. */
+int64_t steady_us(void);
 /* `done` of `of` (0: nobody knows how many) of what is named; costs a look at the clock. Call it as often as you like. */
 void progress_say(const char *what, int64_t done, int64_t of);
 /* Clears the line: before anything else is printed. Does nothing where none was drawn. */

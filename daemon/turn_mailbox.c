@@ -327,11 +327,10 @@ static int note_answered(struct turn *t, const struct asked *a, const uint8_t no
 static int home_of_answer(struct turn *t, const struct asked *a, struct home **out,
 			  struct lk_error *err)
 {
-	static const uint8_t feeds[LK_DIGEST];
 	if (a->has_case)
 		return home_of_case(t, (struct case_key){ a->agency, lk_text_of(a->number) }, out,
 				    err);
-	*out = home_get(t, feeds, err);
+	*out = home_get(t, feeds_id, err);
 	return *out == NULL ? LK_ESTORE : 1;
 }
 

@@ -129,6 +129,8 @@ int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_e
 /* After a change of who is open and who works there: the families that equal tokens make a likely
  * match. */
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+/* Sources have no family: what is told of them lives in a home of its own, whose id is zeroes. */
+extern const uint8_t feeds_id[LK_DIGEST];
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
 
 /* A look at what a settling would say, of a family that nobody keeps: nothing is written. */

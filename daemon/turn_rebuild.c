@@ -127,11 +127,10 @@ static int reproject(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], str
 /* What is told of feeds has a row of its own, and is no family. */
 static int rebuild_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
-	static const uint8_t feeds[LK_DIGEST];
 	int rc = refold(r, id, err);
 	if (rc >= 0)
 		rc = reproject(r, id, err);
-	r->found.families += memcmp(id, feeds, LK_DIGEST) != 0;
+	r->found.families += memcmp(id, feeds_id, LK_DIGEST) != 0;
 	return rc;
 }
 

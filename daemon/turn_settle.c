@@ -557,11 +557,11 @@ int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_erro
 	return 0;
 }
 
-/* Sources have no family: their notices live in a home of their own, with the id of zeroes. */
+const uint8_t feeds_id[LK_DIGEST];
+
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err)
 {
-	static const uint8_t feeds[LK_DIGEST];
-	struct home *h = home_get(t, feeds, err);
+	struct home *h = home_get(t, feeds_id, err);
 	if (h == NULL)
 		return LK_ESTORE;
 	struct nearby n = { .t = t, .h = h, .err = err };

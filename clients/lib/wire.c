@@ -5,9 +5,10 @@
  * depth, number, claimed lengths, exact end, kinds, ranges, UTF-8, unique keys. Nothing read is
  * copied, and nothing is allocated but for a map of more than 512 unsorted keys.
  *
- * Writing is msgpack-c's, but for texts and for what is one byte long, which are most of it. Reading is a cursor over scanned bytes and not msgpack-c's object tree:
- * that tree allocates for every message, in proportion to what the bytes claim, while decoded
- * values here borrow from the bytes anyway.
+ * Writing is msgpack-c's, but for texts and for what is one byte long, which are most of it. Reading
+ * is a cursor over scanned bytes and not msgpack-c's object tree: that tree allocates for every
+ * message, in proportion to what the bytes claim, while decoded values here borrow from the bytes
+ * anyway.
  */
 #include "scan.h"
 

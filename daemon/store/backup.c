@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #define COPY "backup.db"
 #define COPY_PART "backup.db.part"
@@ -28,14 +27,6 @@ struct store_backup {
 	bool is_whole;
 	char part[4096], place[4096];
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- Copying --------------------------------------------------------------------------------- */
 

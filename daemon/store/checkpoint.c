@@ -49,14 +49,6 @@ struct beside {
 	struct came came;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ---- In the thread --------------------------------------------------------------------------- */
 
 static int pages_sync(struct beside *b)

@@ -627,6 +627,7 @@ int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- wal.c ---------------------------------------------------------------------------------- */
 
+int64_t now_ns(void); /* of a clock that nobody sets: for how long something took */
 void wal_watch(struct wal *wal, sqlite3 *db, int64_t room);
 bool wal_has_bite(const struct wal *wal); /* as much as 10 ms of checkpointing */
 bool wal_is_long(const struct wal *wal);  /* too long to wait for quiet */

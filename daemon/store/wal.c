@@ -61,7 +61,7 @@ bool wal_is_full(const struct wal *wal)
 
 /* ---- Checkpoints ----------------------------------------------------------------------------- */
 
-static int64_t now_ns(void)
+int64_t now_ns(void)
 {
 	struct timespec now;
 

@@ -23,6 +23,10 @@ import sys
 import tempfile
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+import harness  # noqa: E402
+
 WINDOW = 1024
 SOURCES = ("cws-cms", "calsaws")
 RECEIPTS_S = 0.5
@@ -64,9 +68,7 @@ def event(n, families, workers):
 class Server:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="beside-redis.")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = harness.free_ports(1)[0]
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "", "--appendonly",
              "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0", "--daemonize", "no"],
