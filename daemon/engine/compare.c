@@ -506,8 +506,9 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	struct {
 		uint8_t id[LK_DIGEST];
 		lk_instant at;
-		int64_t kind;
-	} name = { .at = ended.first_told_at, .kind = LK_CROSSOVER_ENDED };
+		int64_t kind,
+			rev; /* of the withdrawal: another link may be undone in the same instant */
+	} name = { .at = ended.first_told_at, .kind = LK_CROSSOVER_ENDED, .rev = ended.rev };
 	memcpy(name.id, ended.id, LK_DIGEST);
 	lk_digest(&name, sizeof(name), NULL, ended.id);
 	memcpy(ended.cause, ended.id, LK_DIGEST);

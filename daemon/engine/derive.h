@@ -142,7 +142,7 @@ void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX]);
 void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST]);
 /* 'source/id' of an event. */
 void cause_name(const struct family *f, uint32_t cause, char *out, size_t room);
-/* This episode of this family. */
+/* This episode of this mutual family. */
 void key_episode(const struct derivation *d, char out[KEY_MAX]);
 
 /* Has the instant come? If not, it is remembered as one at which the answer may differ. */

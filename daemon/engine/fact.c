@@ -72,18 +72,14 @@ void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX])
 	cause_name(f, cause, out, KEY_MAX);
 }
 
-/* Named by what began it: the event, or, where equal tokens linked the cases, a case and the
- * instant. */
+/* Not by the event that began it: another may turn out to have done so. */
 void key_episode(const struct derivation *d, char out[KEY_MAX])
 {
-	char first[KEY_MAX];
+	char cws[KEY_MAX], calworks[KEY_MAX];
 	const struct kin *k = kin_of(d);
-	if (k->episode_cause != NONE) {
-		key_cause(d->f, k->episode_cause, out);
-		return;
-	}
-	key_case(d->f, 0, first);
-	snprintf(out, KEY_MAX, "%.60s/%lld", first, (long long)k->episode_at);
+	key_case(d->f, k->first[LK_CWS], cws);
+	key_case(d->f, k->first[LK_CALWORKS], calworks);
+	snprintf(out, KEY_MAX, "%.60s/%.60s/%u", cws, calworks, k->nth);
 }
 
 /* ---- Candidates ------------------------------------------------------------------------------ */

@@ -39,7 +39,7 @@ struct kase {
 	lk_date status_until;      /* the status's own end, where the agency gave one */
 	lk_date closing_on;        /* planned end */
 	int32_t limited_said;      /* by its last opening: what was said before it is older */
-	uint32_t spare;
+	uint32_t episodes;         /* so many are named by it: a CWS case */
 	int32_t status_shared;     /* the latest status is one the other side may know */
 	lk_instant closing_at;     /* since when an end is planned */
 	lk_instant visited_at;     /* last face-to-face contact */
@@ -59,6 +59,9 @@ struct kin {
 	lk_instant ended_at;    /* end of the last one */
 	lk_instant pltm_at;     /* first instant of this episode with both sides at work */
 	uint32_t episode_cause, pltm_cause;
+	uint32_t first[2];      /* by lk_agency: what names the episode, the lowest case numbers open at its start */
+	uint32_t nth;           /* of the episodes that are named by its CWS case, from 1 */
+	uint32_t spare;
 	uint32_t signed_step;   /* last signature of a consent; 0: none */
 	uint32_t denied_step;   /* last refusal or revocation */
 };

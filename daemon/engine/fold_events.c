@@ -66,6 +66,7 @@ static uint32_t add_case(struct family *f, int agency, struct lk_text number)
 	u->joined_to = NONE;
 	u->episode_at = u->ended_at = u->pltm_at = LK_NO_INSTANT;
 	u->episode_cause = u->pltm_cause = NONE;
+	u->first[LK_CWS] = u->first[LK_CALWORKS] = NONE;
 	struct kase *k = family_add_kase(f);
 	k->number = w;
 	k->agency = agency;

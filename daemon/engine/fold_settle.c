@@ -66,8 +66,32 @@ static struct unit_view view_unit(const struct family *f, uint32_t unit)
 	return v;
 }
 
-static void settle_episode(const struct step *s, struct kin *u, const struct unit_view *v)
+/* By number, which nothing corrects. */
+static uint32_t lowest_open(const struct family *f, uint32_t unit, int agency)
 {
+	uint32_t found = NONE;
+	for (uint32_t i = 0; i < f->cases_n; i++) {
+		const struct kase *k = &f->cases[i];
+		if (k->unit != unit || k->agency != agency || !k->open)
+			continue;
+		if (found == NONE || lk_text_order(family_text(f, k->number),
+						   family_text(f, f->cases[found].number)) < 0)
+			found = i;
+	}
+	return found;
+}
+
+/* Whichever event turns out to have begun it, its name stays. */
+static void name_episode(const struct step *s, struct kin *u, uint32_t unit)
+{
+	for (int agency = LK_CWS; agency <= LK_CALWORKS; agency++)
+		u->first[agency] = lowest_open(s->f, unit, agency);
+	u->nth = ++s->f->cases[u->first[LK_CWS]].episodes;
+}
+
+static void settle_episode(const struct step *s, uint32_t unit, const struct unit_view *v)
+{
+	struct kin *u = &s->f->kins[unit];
 	bool mutual = v->open[LK_CWS] > 0 && v->open[LK_CALWORKS] > 0;
 	if (mutual && !u->mutual) {
 		u->episode++;
@@ -75,6 +99,7 @@ static void settle_episode(const struct step *s, struct kin *u, const struct uni
 		u->episode_step = s->f->steps;
 		u->episode_cause = s->cause;
 		u->pltm_at = LK_NO_INSTANT;
+		name_episode(s, u, unit);
 	}
 	if (!mutual && u->mutual)
 		u->ended_at = s->at;
@@ -180,7 +205,7 @@ static void settle_unit(struct step *s, uint32_t unit)
 {
 	struct kin *u = &s->f->kins[unit];
 	struct unit_view v = view_unit(s->f, unit);
-	settle_episode(s, u, &v);
+	settle_episode(s, unit, &v);
 	settle_pltm(s, u, unit);
 	for (uint32_t i = 0; i < s->f->cases_n; i++)
 		if (s->f->cases[i].unit == unit)

@@ -253,7 +253,7 @@ class State:
         return sorted(out)
 
     def episode(self, family, now):
-        """When the family, mutual now, became so, and the event that made it so; None if it is not mutual."""
+        """When the family, mutual now, became so, and the episode's name; None if it is not mutual."""
         if not self.mutual(family, now):
             return None, None
         start = now
@@ -261,13 +261,25 @@ class State:
             if not any(self.mutual_at(key, at) for key in family):
                 break
             start = at
-        return start, self.beginning(family, start)
+        return start, self.name_of_episode(family, start)
 
-    def beginning(self, family, at):
-        """The link or the opening by which the family became mutual."""
-        opened = [e for e in self.events if e.at == at and e.case in family and e.type == "case.opened"]
-        linked = [e for since, a, _, e in self.links if e and since == at and a in family]
-        return max(opened + linked, key=lambda e: self.events.index(e)).name
+    def first_open(self, family, at):
+        """The lowest case number of each side that is open."""
+        return tuple(min(c.number for c in self.open_cases(family, agency, at)) for agency in AGENCIES)
+
+    def name_of_episode(self, family, start):
+        """The cases that were first open at its start, and how many episodes the CWS case has named by then: another event
+        that turns out to have begun it, or a correction of that event, changes nothing."""
+        then = next(f for f in sorted({self.family(key, start) for key in family}, key=sorted)
+                    if self.mutual(f, start))
+        cws, calworks = self.first_open(then, start)
+        return cws, calworks, sum(self.begins(("cws", cws), at) for at in self.instants(family) if at <= start)
+
+    def begins(self, key, at):
+        """An episode that this case names."""
+        family = self.family(key, at)
+        return self.mutual(family, at) and self.first_open(family, at)[0] == key[1] and \
+            not any(self.mutual_at(k, at - 1) for k in family)
 
     # ---- Consents (domain.md 4) -------------------------------------------------------------------------------------
 

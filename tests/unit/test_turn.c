@@ -343,6 +343,26 @@ static void a_correction_may_come_before_what_it_corrects(void **state)
 	assert_string_equal(heard(o), "");
 }
 
+/* Twice in one instant: an outbox may send all of it at once. */
+static void each_link_that_was_undone_has_a_notice_of_its_own(void **state)
+{
+	static const char noon[] = "2026-03-02T12:00:00-08:00";
+	static const char other[] = "'data':{'other':{'agency':'cws','case':'C-1'}}";
+	struct office *o = *state;
+	uint8_t first[LK_DIGEST];
+
+	a_family(o);
+	says_more(o, noon, "2026-03-02T10:01:00-08:00", "W-1", "link.removed", other);
+	says_more(o, noon, "2026-03-02T10:02:00-08:00", "W-1", "link.confirmed", other);
+	says_more(o, noon, "2026-03-02T10:03:00-08:00", "W-1", "link.removed", other);
+	assert_non_null(strstr(heard(o), "new crossover.ended jones\n"));
+	memcpy(first, o->last, LK_DIGEST);
+	says_more(o, noon, "2026-03-02T10:04:00-08:00", "W-1", "link.confirmed", other);
+	says_more(o, noon, "2026-03-02T10:05:00-08:00", "W-1", "link.removed", other);
+	assert_non_null(strstr(heard(o), "new crossover.ended jones\n"));
+	assert_memory_not_equal(first, o->last, LK_DIGEST);
+}
+
 static void what_falls_due_is_told_at_its_own_instant(void **state)
 {
 	struct office *o = *state;
@@ -1068,6 +1088,7 @@ int main(void)
 		IN_OFFICE(an_event_ahead_waits_for_its_time),
 		IN_OFFICE(a_late_event_takes_its_place),
 		IN_OFFICE(a_correction_may_come_before_what_it_corrects),
+		IN_OFFICE(each_link_that_was_undone_has_a_notice_of_its_own),
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
 		IN_OFFICE(a_silence_is_told_of_also_where_the_first_commit_failed),
