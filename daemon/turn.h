@@ -135,7 +135,7 @@ struct turn_rebuilt {
 	int64_t families;
 	int64_t folds;   /* whose row was not what the log says */
 	int64_t rows;    /* whose rows in state.db were not, though they were not waiting to be filled */
-	int64_t orphans; /* in state.db, of no family */
+	int64_t orphans; /* in state.db, of no family, likewise */
 };
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err) LK_MUST_CHECK;
 int turn_rebuild_step(struct turn_rebuilding *rebuilding, struct lk_error *err) LK_MUST_CHECK;

@@ -134,7 +134,7 @@ static int rebuild_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], s
 	return rc;
 }
 
-/* Rows of a family that is none any more: projected like any other, they go. */
+/* Rows of a family that is none any more: projected like any other, they go. Those that wait for that are no surprise. */
 static int drop_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct first first;
@@ -143,8 +143,8 @@ static int drop_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], stru
 		return rc < 0 ? rc : 0;
 	int64_t before = r->found.rows;
 	rc = reproject(r, id, err);
+	r->found.orphans += r->found.rows - before;
 	r->found.rows = before;
-	r->found.orphans++;
 	return rc;
 }
 

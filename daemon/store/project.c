@@ -127,13 +127,24 @@ void state_rollback(struct store *s)
 	memset(s->manners, 0, sizeof(s->manners));
 }
 
+static int all_mark(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_dirty_all);
+
+	return query_run(&q, err);
+}
+
+/* All families are marked before the empty file knows whose it is: where all ends between the two, the next start comes here
+ * again. In one transaction the file would be committed first, and pass for a full one. */
 static int state_begin_anew(struct store *s, struct lk_error *err)
 {
 	int rc = store_begin(s, err);
 
 	if (rc == 0)
-		rc = store_project_reset(s, err);
-	return rc == 0 ? store_commit(s, err) : rc;
+		rc = store_end(s, all_mark(s, err), err);
+	if (rc == 0)
+		rc = store_begin(s, err);
+	return rc == 0 ? store_end(s, store_project_reset(s, err), err) : rc;
 }
 
 int state_load(struct store *s, struct lk_error *err)
@@ -712,8 +723,6 @@ int store_project_reset(struct store *s, struct lk_error *err)
 			return store_fault(s, s->state, rc, "state.db", err);
 	}
 	q = query_begin(s, SQL_drop_families);
-	if ((rc = query_run(&q, err)) < 0)
-		return rc;
-	q = query_begin(s, SQL_dirty_all);
-	return query_run(&q, err);
+	rc = query_run(&q, err);
+	return rc < 0 ? rc : all_mark(s, err);
 }

@@ -5,7 +5,7 @@ BEGIN IMMEDIATE
 -- name: state_commit
 COMMIT
 -- name: standing_get
-SELECT store, fillings, position FROM standing WHERE one = 1
+SELECT fillings FROM standing WHERE one = 1
 -- name: standing_put
 INSERT INTO standing (one, store, position, fillings) VALUES (1, ?1, ?2, ?3)
 ON CONFLICT (one) DO UPDATE SET position = excluded.position, fillings = excluded.fillings

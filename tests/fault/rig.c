@@ -532,3 +532,28 @@ void rig_check_compare(struct rig *r)
 	else if (notices_of(r) != before)
 		rig_wrong(r, "a second settling tells something else");
 }
+
+static void rebuilt_check(struct rig *r, const struct turn_rebuilt *found)
+{
+	if (found->folds > 0)
+		rig_wrong(r, "%lld families are not what the log says", (long long)found->folds);
+	if (found->rows > 0 || found->orphans > 0)
+		rig_wrong(r, "state.db has other rows of %lld families, and %lld of none",
+			  (long long)found->rows, (long long)found->orphans);
+}
+
+void rig_check_state(struct rig *r)
+{
+	struct turn_rebuilding *rebuilding = NULL;
+	struct turn_rebuilt found = { 0 };
+	int more = turn_rebuild(r->turn, &rebuilding, &r->err) < 0 ? -1 : 1;
+
+	while (more > 0)
+		more = turn_rebuild_step(rebuilding, &r->err);
+	if (more == 0)
+		turn_rebuild_told(rebuilding, &found);
+	else
+		rig_wrong(r, "what follows from the log cannot be made anew: %s", r->err.text);
+	turn_rebuild_end(rebuilding);
+	rebuilt_check(r, &found);
+}

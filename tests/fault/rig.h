@@ -87,6 +87,8 @@ void rig_check(struct rig *r);
 void rig_mail(struct rig *r, uint8_t digest[LK_DIGEST]);
 /* Every family anew from the log must tell nobody anything. */
 void rig_check_compare(struct rig *r);
+/* Families are what follows from the log, and what state.db says of those that do not wait for it is what follows from them. */
+void rig_check_state(struct rig *r);
 void rig_wrong(struct rig *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

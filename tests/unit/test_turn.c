@@ -1075,6 +1075,38 @@ static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 			 0);
 }
 
+static void rebuilt(struct office *o, struct turn_rebuilt *found)
+{
+	struct turn_rebuilding *rebuilding;
+	int more = 1;
+
+	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), 0);
+	while (more > 0)
+		more = turn_rebuild_step(rebuilding, &o->err);
+	assert_int_equal(more, 0);
+	turn_rebuild_told(rebuilding, found);
+	turn_rebuild_end(rebuilding);
+}
+
+/* Two families stand in state.db, become one, and nobody was idle since. */
+static void what_waits_for_state_db_is_no_difference(void **state)
+{
+	struct office *o = *state;
+	struct turn_rebuilt found;
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'fm'}");
+	says(o, "2026-03-02T09:02:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	while (turn_idle(o->turn, &o->err) > 0)
+		continue;
+	says(o, "2026-03-02T10:00:00-08:00", "W-1", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-1'}}");
+	rebuilt(o, &found);
+	assert_int_equal(found.families, 1);
+	assert_int_equal(found.folds + found.rows + found.orphans, 0);
+	rebuilt(o, &found);
+	assert_int_equal(found.folds + found.rows + found.orphans, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1117,6 +1149,7 @@ int main(void)
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
+		IN_OFFICE(what_waits_for_state_db_is_no_difference),
 		IN_OFFICE(who_is_it),
 	};
 
