@@ -54,7 +54,7 @@ static char purpose[8192] =
 
 const struct tool ctl_tool = {
 	"linkages-ctl",
-	"[OPTION]… COMMAND [ARGUMENT]",
+	"[OPTION]… COMMAND [ARGUMENT]…",
 	purpose,
 	rows,
 	sizeof(rows) / sizeof(rows[0]),

@@ -42,30 +42,90 @@ int options_complain(const struct tool *tool, const char *format, ...)
 
 /* ---- Help ----------------------------------------------------------------------------------------------------------- */
 
-static void help_row(const struct option_row *row)
+/* In a pipe lines are as they are written here: `man` pages are made of them. On a terminal they end where it ends, and at
+ * the latest here. */
+#define HELP_WIDEST 100
+#define ROW_INDENT 10
+#define USAGE_INDENT 7
+
+/* Where a line goes on below itself: under what stands behind a gap, else under its own beginning. */
+static unsigned help_indent(const char *line, size_t len)
 {
-	const char *line = row->help;
-	char letter[8] = "    ";
+	size_t from = strspn(line, " ");
 
-	if (row->letter != 0)
-		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-	printf("  %s--%s%s%s\n", letter, row->name, row->argument != NULL ? " " : "",
-	       row->argument != NULL ? row->argument : "");
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
+	for (size_t i = from; i + 2 < len; i++)
+		if (line[i] == ' ' && line[i + 1] == ' ')
+			return (unsigned)(i + strspn(line + i, " "));
+	return (unsigned)from;
+}
 
-		printf("          %.*s\n", (int)len, line);
-		line += len + (line[len] == '\n');
+static void help_line(struct output *out, const char *line, size_t len, unsigned indent)
+{
+	output_wrapped(out, (struct lk_text){ line, (uint32_t)len },
+		       2 * indent > out->width ? ROW_INDENT : indent);
+}
+
+/* Lines that begin with a blank are rows; others follow each other in a paragraph, until an empty one. */
+static void help_text(struct output *out, const char *text)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+		const char *next = text + len + (text[len] == '\n');
+		bool goes_on = out->width > 0 && len > 0 && *text != ' ' && *next != '\0' &&
+			       *next != ' ' && *next != '\n';
+
+		help_line(out, text, len, help_indent(text, len));
+		output_word(out, goes_on ? " " : "\n");
+		text = next;
 	}
 }
 
-static void help_print(const struct tool *tool)
+static void help_row(struct output *out, const struct option_row *row)
 {
-	printf("Usage: %s %s\n\n%s\n\nOptions:\n", tool->name, tool->synopsis, tool->purpose);
+	const char *line = row->help;
+	char head[80], letter[8] = "    ";
+
+	if (row->letter != 0)
+		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	(void)snprintf(head, sizeof(head), "  %s--%s%s%s\n", letter, row->name,
+		       row->argument != NULL ? " " : "",
+		       row->argument != NULL ? row->argument : "");
+	output_word(out, head);
+	output_pad(out, ROW_INDENT);
+	while (*line != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		help_line(out, line, len, ROW_INDENT);
+		line += len + (line[len] == '\n');
+		if (*line == '\0')
+			break;
+		output_word(out, out->width > 0 ? " " : "\n");
+		if (out->width == 0)
+			output_pad(out, ROW_INDENT);
+	}
+	output_word(out, "\n");
+}
+
+static int help_print(const struct tool *tool)
+{
+	struct output out;
+
+	output_open(&out, stdout, false);
+	if (out.width > HELP_WIDEST)
+		out.width = HELP_WIDEST;
+	output_word(&out, "Usage: ");
+	output_word(&out, tool->name);
+	output_word(&out, " ");
+	output_wrapped(&out, lk_text_of(tool->synopsis), USAGE_INDENT);
+	output_word(&out, "\n\n");
+	help_text(&out, tool->purpose);
+	output_word(&out, "\nOptions:\n");
 	for (size_t i = 0; i < tool->rows_n; i++)
-		help_row(&tool->rows[i]);
-	printf("  -h, --help\n          print this and end\n      --version\n          print the version and end\n\n%s",
-	       tool->notes);
+		help_row(&out, &tool->rows[i]);
+	output_word(&out, "  -h, --help\n          print this and end\n"
+			  "  -V, --version\n          print the version and end\n\n");
+	help_text(&out, tool->notes);
+	return output_close(&out) < 0 ? TOOL_FAILED : TOOL_OK;
 }
 
 /* ---- Parsing -------------------------------------------------------------------------------------------------------- */
@@ -100,7 +160,7 @@ static const struct option_row *row_find(const struct tool *tool, int code)
 }
 
 static void rows_announce(const struct tool *tool, struct option longs[ROWS_MAX],
-			  char shorts[2 * ROWS_MAX])
+			  char shorts[2 * ROWS_MAX + 3])
 {
 	size_t n = 0;
 
@@ -118,13 +178,14 @@ static void rows_announce(const struct tool *tool, struct option longs[ROWS_MAX]
 	longs[tool->rows_n] = (struct option){ "help", no_argument, NULL, LONG_HELP };
 	longs[tool->rows_n + 1] = (struct option){ "version", no_argument, NULL, LONG_VERSION };
 	shorts[n] = 'h';
-	shorts[n + 1] = '\0';
+	shorts[n + 1] = 'V';
+	shorts[n + 2] = '\0';
 }
 
 int options_parse(const struct tool *tool, int argc, char **argv, int *first)
 {
 	struct option longs[ROWS_MAX + 3] = { 0 };
-	char shorts[2 * ROWS_MAX + 2];
+	char shorts[2 * ROWS_MAX + 3];
 	int code, status;
 
 	rows_announce(tool, longs, shorts);
@@ -132,11 +193,11 @@ int options_parse(const struct tool *tool, int argc, char **argv, int *first)
 		const struct option_row *row = row_find(tool, code);
 
 		if (code == LONG_HELP || code == 'h')
-			help_print(tool);
-		if (code == LONG_VERSION)
+			return help_print(tool);
+		if (code == LONG_VERSION || code == 'V') {
 			printf("%s %s\n", tool->name, lk_version());
-		if (code == LONG_HELP || code == 'h' || code == LONG_VERSION)
 			return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
+		}
 		if (row == NULL) {
 			(void)fprintf(stderr, "Try '%s --help'.\n", tool->name);
 			return TOOL_FAILED;

@@ -119,9 +119,16 @@ unsigned output_width(struct lk_text theirs)
 	return width;
 }
 
+static void output_blanks(struct output *out, unsigned n)
+{
+	for (; n > 0; n--, out->column++)
+		(void)fputc(' ', out->to);
+}
+
 void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent)
 {
 	bool breaks = out->width >= indent + NARROWEST;
+	unsigned gap = 0; /* blanks that are due before the next word, if it stands on this line */
 
 	while (theirs.len > 0) {
 		const char *blank = memchr(theirs.at, ' ', theirs.len);
@@ -129,16 +136,21 @@ void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent)
 		uint32_t taken = blank != NULL ? len + 1 : len;
 		struct lk_text word = { theirs.at, len };
 
-		if (breaks && out->column > indent &&
-		    out->column + output_width(word) > out->width) {
+		if (breaks && len > 0 && out->column > indent &&
+		    out->column + gap + output_width(word) > out->width) {
 			output_word(out, "\n");
-			output_pad(out, indent);
+			gap = indent;
+		}
+		if (len > 0 || blank == NULL) {
+			output_blanks(out, gap);
+			gap = 0;
 		}
 		output_text(out, word);
+		gap += blank != NULL;
 		theirs = (struct lk_text){ theirs.at + taken, theirs.len - taken };
-		if (blank != NULL && (!breaks || out->column + 1 < out->width))
-			output_word(out, " ");
 	}
+	if (!breaks || out->column + gap < out->width)
+		output_blanks(out, gap);
 }
 
 void output_word(struct output *out, const char *ours)

@@ -39,20 +39,21 @@
 
 static const char usage[] =
 	"Usage: linkagesd [OPTION]...\n"
-	"Takes in the events of both agencies and hands out the notices that follow from them.\n"
+	"Takes in the events of both agencies and hands out the notices that follow.\n"
 	"\n"
-	"  -c, --config=FILE  how this daemon is set up; without it, loopback and keys of its own\n"
+	"  -c, --config=FILE  its configuration; without it, loopback and keys of its own\n"
 	"  -n, --check        check configuration, policy and table of clients, and exit\n"
 	"  -h, --help         this help\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"Files are kept in $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or ~/.local/state/linkages.\n"
-	"SIGHUP reads policy and table of clients again; SIGTERM commits what waits, tells\n"
-	"everyone and ends.\n"
+	"Files are kept in $STATE_DIRECTORY, $XDG_STATE_HOME/linkages or\n"
+	"~/.local/state/linkages. SIGHUP reads policy and table of clients again; SIGTERM\n"
+	"commits what waits, tells everyone and ends.\n"
 	"\n"
-	"Exit status: 0 drained; 64 wrong usage; 69 an address cannot be bound; 71 out of memory;\n"
-	"74 the store cannot be opened; 75 the disk failed, or another daemon runs: try again;\n"
-	"77 strangers would be let in; 78 a file does not say what it should.\n";
+	"Exit status: 0 drained; 64 wrong usage; 69 an address cannot be bound, or another\n"
+	"daemon runs; 71 out of memory; 74 the store cannot be opened; 75 the disk failed,\n"
+	"and the next start rebuilds; 77 strangers would be let in; 78 a file does not say\n"
+	"what it should.\n";
 
 #define STATUS_US (10 * LK_SECOND)
 #define LOG_ROOM (INT64_C(64) << 20)

@@ -189,7 +189,7 @@ static void lines_break_at_blanks_where_the_terminal_ends(void **state)
 
 	(void)state;
 	wrapped_is(0, text, "12one two  three fourfive six seven");
-	wrapped_is(24, text, "12one two  three \n    fourfive six seven");
+	wrapped_is(24, text, "12one two  three\n    fourfive six seven");
 	wrapped_is(25, text, "12one two  three fourfive\n    six seven");
 	wrapped_is(35, text, "12one two  three fourfive six seven");
 	wrapped_is(23, text, "12one two  three fourfive six seven");
