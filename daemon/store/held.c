@@ -20,11 +20,15 @@
 #include <string.h>
 
 #define HELD_BYTES ((size_t)64 << 20) /* of all that is held; what is not late gives way */
-#define LATE_BYTES ((size_t)48 << 20) /* of late families */
-#define LATE_MAX 16384                /* late families: each is a page to be read at a start */
-#define LOG_BYTES ((size_t)16 << 20)  /* of changes */
+static const struct late_bounds bounds = {
+	.families = 16384, /* each is a page to be read at a start */
+	.bytes = (size_t)48 << 20,
+	.changes = (size_t)16 << 20,
+};
 
 #define FAMILIES_A_BITE 256
+#define FOLLOW_MORE \
+	4 /* rows that a commit brings up to date beyond those that it makes late, and a quarter */
 #define LOG_BYTES_A_BITE ((size_t)4 << 20)
 
 /* ---- What is held ---------------------------------------------------------------------------- */
@@ -139,6 +143,13 @@ static void held_replace(struct held_families *all, struct held *h, const struct
 	all->late_bytes += h->is_late ? after - before : 0;
 	free(h->is.bytes);
 	h->is = *by;
+}
+
+bool held_make(struct store *s)
+{
+	s->held.bounds = bounds;
+	s->held.bucket = calloc(HELD_BUCKETS, sizeof(struct held *));
+	return s->held.bucket != NULL;
 }
 
 /* 1 and *out, from memory or from its row; 0 and NULL: there is neither. */
@@ -363,6 +374,160 @@ int held_log(struct store *s, struct lk_error *err)
 			   (struct delta_bytes){ all->changes.at, all->changes.len }, err);
 }
 
+/* ---- Rows that follow ------------------------------------------------------------------------ */
+
+/* As it will be when this transaction is committed; eighths of the bounds. */
+static bool is_beyond(const struct held_families *all, size_t eighths)
+{
+	const struct following *f = &all->following;
+
+	return all->late_n - f->n > all->bounds.families / 8 * eighths ||
+	       all->late_bytes - f->bytes > all->bounds.bytes / 8 * eighths ||
+	       all->log_bytes - f->dropped > all->bounds.changes / 8 * eighths;
+}
+
+bool held_is_due(const struct store *s)
+{
+	return is_beyond(&s->held, 4);
+}
+
+bool held_is_full(const struct store *s)
+{
+	return !s->held.is_writing && is_beyond(&s->held, 8);
+}
+
+static int by_ref(const void *a, const void *b)
+{
+	const struct held *const *x = a, *const *y = b;
+
+	return ((*x)->is.ref > (*y)->is.ref) - ((*x)->is.ref < (*y)->is.ref);
+}
+
+/* Of the changes that are left. */
+static int64_t first_of(const struct held_families *all)
+{
+	return all->following.until >= all->first ? all->following.until + 1 : all->first;
+}
+
+/* What this transaction changes goes into the row at once, if it has not. */
+static int row_follow(struct store *s, struct held *h, struct lk_error *err)
+{
+	if (!h->is_changed)
+		return family_follow(s, &h->is, err);
+	if (h->is_through || h->will.ref == 0)
+		return 0;
+	h->is_through = true;
+	return family_follow(s, &h->will, err);
+}
+
+/* Up to where no family needs them, and as many as take no longer than a bite. */
+static int changes_drop(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct following *f = &all->following;
+	int64_t first = first_of(all);
+	int64_t rows = all->last - first + 1,
+		until = f->next != NULL ? f->next->since - 1 : all->last;
+	size_t bytes = all->log_bytes - f->dropped;
+	struct query q;
+	int rc;
+
+	if (bytes > LOG_BYTES_A_BITE)
+		rows = rows * (int64_t)LOG_BYTES_A_BITE / (int64_t)bytes + 1;
+	if (until > first + rows - 1)
+		until = first + rows - 1;
+	if (until >= all->last) /* the last one stays, for its number */
+		until = all->last - 1;
+	if (until < first)
+		return 0;
+	q = query_begin(s, SQL_change_drop);
+	bind_int(&q, until);
+	while ((rc = query_step(&q, err)) == 1)
+		f->dropped += (size_t)column_int(&q);
+	query_end(&q);
+	f->until = until;
+	return rc;
+}
+
+/* Of so many more that are late, those that have been it the longest, in the order of their rows. */
+static int rows_follow(struct store *s, size_t most, struct lk_error *err)
+{
+	struct following *f = &s->held.following;
+	struct held *h = f->n == 0 ? s->held.late.oldest : f->next, *some[FAMILIES_A_BITE];
+	size_t n = 0;
+	int rc = 0;
+
+	for (; h != NULL && n < most && n < FAMILIES_A_BITE; h = h->newer) {
+		some[n++] = h;
+		f->bytes += version_size(&h->is);
+	}
+	f->n += n;
+	f->next = h;
+	if (n > 0)
+		qsort(some, n, sizeof(some[0]), by_ref);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = row_follow(s, some[i], err);
+	return rc == 0 ? changes_drop(s, err) : rc;
+}
+
+int held_follow(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	size_t changed = 0, most;
+	int rc = 0;
+
+	if (all->changed == NULL || !is_beyond(all, 7))
+		return 0;
+	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
+		changed++;
+	most = changed + changed / 4 + FOLLOW_MORE;
+	while (rc == 0 && all->following.n < most && is_beyond(all, 7) &&
+	       all->following.n < all->late_n)
+		rc = rows_follow(s, most - all->following.n, err);
+	return rc;
+}
+
+static void followed_keep(struct held_families *all)
+{
+	struct following *f = &all->following;
+
+	for (; f->n > 0; f->n--)
+		late_end(all, all->late.oldest);
+	all->first = first_of(all);
+	all->log_bytes -= f->dropped;
+	*f = (struct following){ 0 };
+}
+
+/* One bite; where that was all of it, the last change is said by the rows, too. */
+static int bite_write(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct following *f = &all->following;
+	int rc = rows_follow(s, FAMILIES_A_BITE, err);
+
+	if (rc < 0 || f->next != NULL || first_of(all) < all->last || f->dropped == all->log_bytes)
+		return rc;
+	f->dropped = all->log_bytes;
+	return changes_put(s, SQL_change_empty, all->last, (struct delta_bytes){ NULL, 0 }, err);
+}
+
+int store_write_back(struct store *s, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	int rc;
+
+	if (all->late_n == 0 && all->log_bytes == 0 && all->first >= all->last)
+		return 0;
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	all->is_writing = true;
+	rc = store_end(s, bite_write(s, err), err);
+	all->is_writing = false;
+	return rc < 0 ? rc : 1;
+}
+
+/* ---- After COMMIT, after a rollback ----------------------------------------------------------- */
+
 static void change_keep(struct held_families *all, struct held *h)
 {
 	held_replace(all, h, &h->will);
@@ -383,8 +548,11 @@ void held_keep(struct store *s)
 {
 	struct held_families *all = &s->held;
 
-	if (all->changed == NULL)
+	followed_keep(all);
+	if (all->changed == NULL) {
+		held_trim(all);
 		return;
+	}
 	all->last = number_of(all);
 	all->log_bytes += all->changes.len;
 	while (all->changed != NULL) {
@@ -400,6 +568,7 @@ void held_undo(struct store *s)
 {
 	struct held_families *all = &s->held;
 
+	all->following = (struct following){ 0 };
 	while (all->changed != NULL) {
 		struct held *h = all->changed;
 
@@ -409,124 +578,6 @@ void held_undo(struct store *s)
 		if (h->is.ref == 0)
 			held_remove(all, h);
 	}
-}
-
-/* ---- Rows that follow ------------------------------------------------------------------------ */
-
-static bool is_beyond(const struct held_families *all, size_t part)
-{
-	return all->late_n > LATE_MAX / part || all->late_bytes > LATE_BYTES / part ||
-	       all->log_bytes > LOG_BYTES / part;
-}
-
-bool held_is_due(const struct store *s)
-{
-	return is_beyond(&s->held, 2);
-}
-
-bool held_is_full(const struct store *s)
-{
-	return !s->held.is_writing && is_beyond(&s->held, 1);
-}
-
-static int by_ref(const void *a, const void *b)
-{
-	const struct held *const *x = a, *const *y = b;
-
-	return ((*x)->is.ref > (*y)->is.ref) - ((*x)->is.ref < (*y)->is.ref);
-}
-
-struct bite {
-	struct held *at[FAMILIES_A_BITE]; /* late the longest, in the order of their rows */
-	size_t n;
-	int64_t upto;   /* no other family needs a change up to here */
-	int64_t first;  /* of the changes that are left */
-	size_t dropped; /* bytes of the others */
-};
-
-static void bite_choose(const struct held_families *all, struct bite *bite)
-{
-	struct held *h = all->late.oldest;
-
-	for (bite->n = 0; h != NULL && bite->n < FAMILIES_A_BITE; h = h->newer)
-		bite->at[bite->n++] = h;
-	bite->upto = h != NULL ? h->since - 1 : all->last;
-	bite->first = all->first;
-	bite->dropped = 0;
-	if (bite->n > 0)
-		qsort(bite->at, bite->n, sizeof(bite->at[0]), by_ref);
-}
-
-/* As many as take no longer than a bite. */
-static int changes_drop(struct store *s, struct bite *bite, struct lk_error *err)
-{
-	const struct held_families *all = &s->held;
-	int64_t rows = all->last - all->first + 1, until = bite->upto;
-	struct query q;
-	int rc;
-
-	if (all->log_bytes > LOG_BYTES_A_BITE)
-		rows = rows * (int64_t)LOG_BYTES_A_BITE / (int64_t)all->log_bytes + 1;
-	if (until > all->first + rows - 1)
-		until = all->first + rows - 1;
-	if (until >= all->last) /* the last one stays, for its number */
-		until = all->last - 1;
-	if (until < all->first)
-		return 0;
-	q = query_begin(s, SQL_change_drop);
-	bind_int(&q, until);
-	while ((rc = query_step(&q, err)) == 1)
-		bite->dropped += (size_t)column_int(&q);
-	query_end(&q);
-	bite->first = until + 1;
-	return rc;
-}
-
-static int bite_write(struct store *s, struct bite *bite, struct lk_error *err)
-{
-	const struct held_families *all = &s->held;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < bite->n; i++)
-		rc = family_follow(s, &bite->at[i]->is, err);
-	if (rc == 0)
-		rc = changes_drop(s, bite, err);
-	if (rc < 0 || bite->first < all->last || bite->upto < all->last ||
-	    bite->dropped == all->log_bytes)
-		return rc;
-	bite->dropped = all->log_bytes;
-	return changes_put(s, SQL_change_empty, all->last, (struct delta_bytes){ NULL, 0 }, err);
-}
-
-static int bite_commit(struct store *s, struct bite *bite, struct lk_error *err)
-{
-	int rc = store_begin(s, err);
-
-	if (rc < 0)
-		return rc;
-	s->held.is_writing = true;
-	rc = store_end(s, bite_write(s, bite, err), err);
-	s->held.is_writing = false;
-	return rc;
-}
-
-int store_write_back(struct store *s, struct lk_error *err)
-{
-	struct held_families *all = &s->held;
-	struct bite bite;
-	int rc;
-
-	if (all->late_n == 0 && all->log_bytes == 0 && all->first >= all->last)
-		return 0;
-	bite_choose(all, &bite);
-	if ((rc = bite_commit(s, &bite, err)) < 0)
-		return rc;
-	for (size_t i = 0; i < bite.n; i++)
-		late_end(all, bite.at[i]);
-	all->first = bite.first;
-	all->log_bytes -= bite.dropped;
-	held_trim(all);
-	return 1;
 }
 
 /* ---- After a start --------------------------------------------------------------------------- */

@@ -275,15 +275,30 @@ struct held_list {
 	struct held *oldest, *newest;
 };
 
+/* What a transaction brings up to date of late families; nothing outside of its commit. */
+struct following {
+	struct held *next;	 /* where n > 0: those before this one are written, */
+	size_t n, bytes;	 /* so many of so many bytes */
+	int64_t until;		 /* changes up to here are deleted, */
+	size_t dropped;		 /* of so many bytes */
+};
+
+/* How far rows may be behind: so many families, bytes of theirs, bytes of changes. */
+struct late_bounds {
+	size_t families, bytes, changes;
+};
+
 #define HELD_BUCKETS 32768u
 struct held_families {
 	struct held **bucket;
+	struct late_bounds bounds;
 	struct held_list late, rested;
 	struct held *changed; /* in this transaction */
 	size_t late_n, late_bytes, bytes;
 	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
 	size_t log_bytes;      /* of their changes */
 	bool is_writing;       /* back, to the rows */
+	struct following following;
 	struct lk_bytes changes, delta;
 };
 
@@ -520,6 +535,7 @@ int family_follow(struct store *s, const struct family_version *v,
 
 /* ---- held.c --------------------------------------------------------------------------------- */
 
+bool held_make(struct store *s); /* false: no memory */
 /* 1 and *out, valid until the next call; 0: there is no such family. */
 int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_version **out,
 	     struct lk_error *err) LK_MUST_CHECK;
@@ -529,7 +545,9 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST]); /* its row is the 
 /* The row of a family that is held and not known to be marked for state.db; 0: there is none. */
 int64_t held_unmarked(const struct store *s, const uint8_t id[LK_DIGEST]);
 void held_unmark(struct store *s, const uint8_t id[LK_DIGEST]);
-/* The row of what the transaction changed, before COMMIT; what is so after it; after a rollback. */
+/* Before COMMIT: rows of others follow, where so many are late that a commit may not add to them; the row of what the
+ * transaction changed. What is so after COMMIT; after a rollback. */
+int held_follow(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int held_log(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void held_keep(struct store *s);
 void held_undo(struct store *s);

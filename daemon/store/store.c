@@ -181,10 +181,9 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->names = calloc(NAME_SETS, sizeof(*s->names));
 	s->cases = calloc(CASE_SLOTS, sizeof(*s->cases));
 	s->phrases = calloc(1, sizeof(*s->phrases));
-	s->held.bucket = calloc(HELD_BUCKETS, sizeof(struct held *));
 	s->directory = copied(options->directory);
 	s->file = copied(options->file);
-	if (s->names == NULL || s->cases == NULL || s->phrases == NULL || s->held.bucket == NULL ||
+	if (!held_make(s) || s->names == NULL || s->cases == NULL || s->phrases == NULL ||
 	    (options->directory != NULL && s->directory == NULL) ||
 	    (options->file != NULL && s->file == NULL))
 		return lk_fail(err, LK_EMEMORY, "store: no memory");
@@ -392,6 +391,8 @@ int store_commit(struct store *s, struct lk_error *err)
 	if ((rc = streams_flush(s, err)) < 0)
 		return rc;
 	if ((rc = recent_flush(s, err)) < 0)
+		return rc;
+	if ((rc = held_follow(s, err)) < 0)
 		return rc;
 	if ((rc = held_log(s, err)) < 0)
 		return rc;

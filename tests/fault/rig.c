@@ -190,6 +190,9 @@ static int make_turn(struct rig *r)
 	return turn_create(&options, &r->turn, &r->err);
 }
 
+/* Rows fall behind as far as they may. */
+static const struct late_bounds few = { 8, SIZE_MAX, 4000 };
+
 int rig_open(struct rig *r)
 {
 	const struct store_options options = {
@@ -200,8 +203,10 @@ int rig_open(struct rig *r)
 	};
 	int rc = store_open(&options, &r->store, &r->err);
 
-	if (rc == 0)
+	if (rc == 0) {
+		r->store->held.bounds = few;
 		rc = make_turn(r);
+	}
 	if (rc == 0)
 		rc = open_mailboxes(r);
 	if (rc < 0)

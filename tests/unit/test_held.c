@@ -439,6 +439,13 @@ static void reopen(struct bench *b)
 	open_in(b->directory, &b->store);
 }
 
+/* As if so few were many: commits bring other rows up to date. */
+static void open_with(struct bench *b, struct late_bounds bounds)
+{
+	reopen(b);
+	b->store->held.bounds = bounds;
+}
+
 static void any_history_is_there_after_a_crash(void **state)
 {
 	struct bench *b = *state;
@@ -461,6 +468,32 @@ static void any_history_is_there_after_a_crash(void **state)
 	}
 	expect_all(b->store, b->committed);
 	assert_true(bites > 5 && partial > 0);
+}
+
+/* By the number of families, by their bytes, by those of the changes; a few with each commit, never hundreds at once. */
+static void commits_keep_rows_from_falling_behind(void **state)
+{
+	static const struct late_bounds bounds[] = { { 240, SIZE_MAX, SIZE_MAX },
+						     { SIZE_MAX, 200000, SIZE_MAX },
+						     { SIZE_MAX, SIZE_MAX, 64000 } };
+	struct bench *b = *state;
+
+	dice_state = 8;
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		size_t late = 0, most = 0;
+
+		open_with(b, bounds[i]);
+		for (int round = 0; round < 150; round++) {
+			transact(b, round < 30 ? 12 : FAMILIES);
+			if (round % 10 == 0)
+				expect_after_crash(b);
+			assert_true(b->store->held.late_n + 100 > late);
+			late = b->store->held.late_n;
+			most = late > most ? late : most;
+		}
+		assert_in_range(most, 150, 380);
+	}
+	expect_all(b->store, b->committed);
 }
 
 /* Whatever was begun when the process died was not committed; what is read within it is. */
@@ -630,6 +663,7 @@ int main(void)
 		cmocka_unit_test(the_deltas_of_two_pieces_are_one_of_both),
 		cmocka_unit_test(what_is_no_delta_is_refused),
 		BENCH(any_history_is_there_after_a_crash),
+		BENCH(commits_keep_rows_from_falling_behind),
 		BENCH(a_transaction_reads_what_it_wrote),
 		BENCH(no_more_is_late_than_a_start_makes_good),
 		BENCH(changes_go_when_the_rows_have_followed),
