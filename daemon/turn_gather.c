@@ -71,7 +71,6 @@ int gathering_add(struct gathering *g, struct case_key key)
 	g->cases[g->cases_n] = (struct gathered_case){
 		.key = { key.agency, { number, key.number.len } },
 		.part = g->cases_n,
-		.opened_at = LK_NO_INSTANT,
 	};
 	g->cases_n++;
 	return 0;
@@ -167,7 +166,7 @@ static int add_at_hand(struct gathering *g, const struct gathered_list *list)
 	for (uint32_t i = 0; i < list->n; i++) {
 		struct gathered_event *e = list->at[i];
 		e->key.at = e->key.time_at; /* as it was read: place_events() */
-		e->key.waited = 0;
+		e->key.opening = NULL;
 		int added = add_event(g, e);
 		rc = rc < 0 ? rc : added;
 	}
@@ -216,8 +215,8 @@ static void find_openings(struct gathering *g)
 		const struct gathered_event *e = g->events[i];
 		struct gathered_case *k = &g->cases[e->kase];
 		if (e->type == LK_CASE_OPENED &&
-		    (k->opened_at == LK_NO_INSTANT || e->key.at < k->opened_at))
-			k->opened_at = e->key.at;
+		    (k->opening == NULL || fold_order(&e->key, k->opening) < 0))
+			k->opening = &e->key;
 	}
 }
 
@@ -227,11 +226,11 @@ static void place_events(struct gathering *g)
 	find_openings(g);
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
-		lk_instant opened_at = g->cases[e->kase].opened_at;
-		if (is_link(e->type) || opened_at == LK_NO_INSTANT || e->key.at >= opened_at)
+		const struct fold_key *opening = g->cases[e->kase].opening;
+		if (is_link(e->type) || opening == NULL || e->key.at >= opening->at)
 			continue;
-		e->key.at = opened_at;
-		e->key.waited = 1;
+		e->key.at = opening->at;
+		e->key.opening = opening;
 	}
 }
 
@@ -291,8 +290,11 @@ static const struct gathered_event *linking_opening(const struct gathering *g, u
 	return last;
 }
 
-/* Every link is folded at its instant: behind the opening that brought its tokens, or behind what was
- * said then, and a person's confirmation with it, but before what had waited for an opening. */
+/* A text that no source's name is behind. */
+#define LAST_SOURCE LK_TEXT("\xff")
+
+/* Every link is folded at its instant: behind the opening that brought its tokens and before what had waited for
+ * it, or behind everything that was said then, and a person's confirmation with it. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
 {
 	struct gathered_event **wider =
@@ -309,12 +311,10 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	e->other = turned ? kase : other;
 	e->numbers[0] = g->cases[e->kase].key.number;
 	e->numbers[1] = g->cases[e->other].key.number;
-	e->key = opening != NULL ? opening->key
-				 : (struct fold_key){ .at = since,
-						      .waited = 1,
-						      .time_at = LK_NO_INSTANT,
-						      .sequence = INT64_MAX,
-						      .place = INT64_MAX };
+	e->key =
+		opening != NULL
+			? opening->key
+			: (struct fold_key){ .at = since, .time_at = since, .source = LAST_SOURCE };
 	e->type = LINK_BY_TOKEN;
 	g->events[g->events_n++] = e;
 	return 0;
@@ -428,7 +428,7 @@ static int fold_gathered(struct folding *to, struct gathering *g, struct gathere
 {
 	if (e->type == LINK_BY_TOKEN)
 		return fold_by_token(to, g, e);
-	if (!is_link(e->type) && g->cases[e->kase].opened_at == LK_NO_INSTANT)
+	if (!is_link(e->type) && g->cases[e->kase].opening == NULL)
 		return 0; /* kept until the case opens */
 	int rc = gathered_decode(g->t, e, &to->event, g->err);
 	if (rc < 0)

@@ -10,9 +10,9 @@
 #include "turn_parts.h"
 
 struct gathered_case {
-	struct case_key key;  /* its number is a copy of our own */
-	uint32_t part;        /* the cases that links join share one */
-	lk_instant opened_at; /* first opening that counts; LK_NO_INSTANT: none yet */
+	struct case_key key;            /* its number is a copy of our own */
+	uint32_t part;                  /* the cases that links join share one */
+	const struct fold_key *opening; /* first that counts; NULL: none yet */
 };
 
 struct gathering {
@@ -42,7 +42,7 @@ void gathering_free(struct gathering *g); /* what it holds */
 /* The id that the family of these cases has. */
 void gathering_part_id(const struct gathering *g, uint32_t part, uint8_t id[LK_DIGEST]);
 /* As gathering_fold(), of one part. */
-int gathering_fold_part(struct gathering *g, const struct policy *policy, uint32_t part, lk_instant until,
-			struct family *out);
+int gathering_fold_part(struct gathering *g, const struct policy *policy, uint32_t part,
+			lk_instant until, struct family *out);
 
 #endif

@@ -155,6 +155,7 @@ static int add_likely(struct nearby *n, const struct family *f, uint32_t kase)
 		.agency = n->looking->agency,
 		.other_number = family_text(f, f->cases[kase].number),
 		.other_opened_at = f->cases[kase].opened_at,
+		.other_source = opening_source(f, kase),
 	};
 	l->contacts = contacts_of(f, kase, &l->contacts_n);
 	n->likely_n++;

@@ -83,7 +83,7 @@ static bool answers_before(const struct kase *a, const struct kase *b)
 {
 	if (a->open != b->open)
 		return a->open;
-	return a->open ? a->opened_at < b->opened_at : a->closed_at > b->closed_at;
+	return a->open ? a->turned_step < b->turned_step : a->turned_step > b->turned_step;
 }
 
 uint32_t main_case(const struct family *f, int agency)
@@ -106,12 +106,21 @@ uint32_t discovered_case(const struct derivation *d)
 		const struct kase *k = &d->f->cases[i];
 		if (!k->open)
 			continue;
-		if (last == NONE || k->opened_at > d->f->cases[last].opened_at ||
-		    (k->opened_at == d->f->cases[last].opened_at &&
-		     k->opened_step > d->f->cases[last].opened_step))
+		if (last == NONE || k->turned_step > d->f->cases[last].turned_step)
 			last = i;
 	}
 	return last;
+}
+
+struct lk_text opening_source(const struct family *f, uint32_t kase)
+{
+	const struct kase *k = &f->cases[kase];
+	for (uint32_t i = f->causes_n; i > 0; i--) {
+		const struct cause *c = &f->causes[i - 1];
+		if (c->type == LK_CASE_OPENED && c->at == k->opened_at && c->agency == k->agency)
+			return family_text(f, c->source);
+	}
+	return LK_NO_TEXT;
 }
 
 bool is_assigned(const struct family *f, struct lk_text worker)
@@ -169,6 +178,7 @@ static uint64_t mix_likely(uint64_t scene, const struct likely *l)
 	scene = mix(mix_text(scene, l->number), &l->agency, sizeof(l->agency));
 	scene = mix_text(scene, l->other_number);
 	scene = mix(scene, &l->other_opened_at, sizeof(l->other_opened_at));
+	scene = mix_text(scene, l->other_source);
 	for (uint32_t i = 0; i < l->contacts_n; i++) {
 		const struct lk_contact *c = &l->contacts[i];
 		const int who[] = { c->agency, c->role };

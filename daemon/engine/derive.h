@@ -30,6 +30,7 @@ struct likely {
 	int agency;                  /* of this family's case */
 	struct lk_text other_number;
 	lk_instant other_opened_at;
+	struct lk_text other_source; /* that said the opening */
 	const struct lk_contact *contacts;
 	uint32_t contacts_n;
 };
@@ -164,6 +165,8 @@ bool has_open(const struct derivation *d, int agency);
 /* The side's case: the earliest opened that is open, else the last closed; NONE: no case was ever
  * opened there. */
 uint32_t main_case(const struct family *f, int agency);
+/* The source that said the case's present or last opening. */
+struct lk_text opening_source(const struct family *f, uint32_t kase);
 /* May the other side see this topic of any of the agency's cases now? */
 bool is_live(const struct family *f, int agency, int topic);
 /* The open case opened last: its lead discovered the family. */

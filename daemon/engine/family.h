@@ -30,7 +30,7 @@ struct kase {
 	int32_t limited;           /* limited_access: closes `content` while the case is open */
 	int32_t status, previous;  /* lk_status; -1: none yet */
 	uint32_t unit;             /* the linked cases it belongs to */
-	uint32_t opened_step;      /* order of the present opening among all steps */
+	uint32_t turned_step;      /* order of its last opening or closing among all steps */
 	uint32_t status_cause, closing_cause, clock_cause;
 	lk_instant first_opened_at, opened_at, closed_at;
 	lk_instant status_at;      /* since when this status */

@@ -9,14 +9,9 @@
 
 /* ---- The order of events --------------------------------------------------------------------- */
 
-int fold_order(const struct fold_key *a, const struct fold_key *b)
+/* Within one instant: by source, then as the source says. */
+static int instant_order(const struct fold_key *a, const struct fold_key *b)
 {
-	if (a->at != b->at)
-		return a->at < b->at ? -1 : 1;
-	if (a->waited != b->waited)
-		return a->waited - b->waited;
-	if (a->time_at != b->time_at)
-		return a->time_at < b->time_at ? -1 : 1;
 	int order = lk_text_order(a->source, b->source);
 	if (order != 0)
 		return order;
@@ -27,14 +22,31 @@ int fold_order(const struct fold_key *a, const struct fold_key *b)
 	return lk_text_order(a->id, b->id);
 }
 
+/* What waited stands right behind its case's opening, by its own time: whatever is said of the case at the
+ * opening's instant was said later. */
+int fold_order(const struct fold_key *a, const struct fold_key *b)
+{
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	int order = instant_order(a->opening != NULL ? a->opening : a,
+				  b->opening != NULL ? b->opening : b);
+	if (order != 0)
+		return order;
+	if ((a->opening != NULL) != (b->opening != NULL))
+		return a->opening != NULL ? 1 : -1;
+	if (a->time_at != b->time_at)
+		return a->time_at < b->time_at ? -1 : 1;
+	return instant_order(a, b);
+}
+
 bool fold_in_order(const struct family *f, const struct fold_key *key)
 {
-	if (key->at <= f->ticked_at || key->at < f->folded_at || key->waited)
+	if (key->at <= f->ticked_at || key->at < f->folded_at || key->opening != NULL)
 		return false;
 	if (key->at > f->folded_at)
 		return true;
 	if (f->last_source.at ==
-	    NONE) /* the last one had waited: nothing else of its instant may follow */
+	    NONE) /* one that had waited, or a link: its place is not known here */
 		return false;
 	struct fold_key last = {
 		.at = f->folded_at,
@@ -99,12 +111,12 @@ void fold_event(struct family *f, const struct policy *p, const struct lk_event 
 	if (f->failed)
 		return;
 	step_begin(&s);
-	if (!key->waited || !is_replaced(&s))
+	if (key->opening == NULL || !is_replaced(&s))
 		step_fold(&s);
 	if (!f->failed)
 		step_settle(&s);
 	f->folded_at = key->at;
-	f->last_source = key->waited ? NO_WORD : f->causes[s.cause].source;
+	f->last_source = key->opening != NULL ? NO_WORD : f->causes[s.cause].source;
 	f->last_id = f->causes[s.cause].id;
 	f->last_sequence = key->sequence;
 	f->last_place = key->place;
@@ -135,5 +147,5 @@ void fold_link(struct family *f, const struct policy *p, int agency, struct lk_t
 	cases_join(f, s.kase, joined);
 	step_settle(&s);
 	f->folded_at = at;
-	f->last_source = NO_WORD; /* nothing else of this instant may follow */
+	f->last_source = NO_WORD;
 }

@@ -13,8 +13,8 @@
 /* Where an event stands among all others: domain.md, section 3, `sequence`. */
 struct fold_key {
 	lk_instant at;       /* its time; for one that waited for its case's opening, the opening's */
-	int waited;          /* 1: it waited, and comes after everything of that instant */
 	lk_instant time_at;  /* its own time, which orders those that waited */
+	const struct fold_key *opening; /* of one that waited: what it stands behind; else NULL */
 	struct lk_text source;
 	int64_t sequence;    /* INT64_MAX where it has none */
 	int64_t place;       /* in the outbox or the file; INT64_MAX for the feed lane */

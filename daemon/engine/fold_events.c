@@ -125,7 +125,7 @@ static void fold_case_opened(struct step *s)
 	if (!k->open) {
 		k->open = 1;
 		k->opened_at = s->at;
-		k->opened_step = s->f->steps;
+		k->turned_step = s->f->steps;
 		k->closing_on = LK_NO_DATE;
 		if (k->first_opened_at == LK_NO_INSTANT)
 			k->first_opened_at = s->at;
@@ -158,6 +158,7 @@ static void fold_case_closed(struct step *s)
 		return;
 	k->open = 0;
 	k->closed_at = s->at;
+	k->turned_step = s->f->steps;
 	k->closing_on = LK_NO_DATE;
 	step_moment(s, LK_CLOSURE_ONE_SIDE); /* settle_closure() decides what this closing means */
 }

@@ -47,24 +47,29 @@ static bool was_open(const struct kase *k, lk_instant at)
 	return k->first_opened_at <= at && at < k->closed_at;
 }
 
+static bool opened_before(const struct kase *a, const struct kase *b)
+{
+	return a->opened_at != b->opened_at ? a->opened_at < b->opened_at
+					    : a->turned_step < b->turned_step;
+}
+
 /* Asks the case itself first, then the side's other open cases, the earliest opened before the
  * others. */
 static struct lk_text side_asks(const struct family *f, int side, uint32_t first, lk_instant at,
 				struct lk_text (*ask)(const struct family *, uint32_t, lk_instant))
 {
 	struct lk_text answer = first != NONE ? ask(f, first, at) : LK_NO_TEXT;
-	lk_instant earliest = LK_NO_INSTANT;
+	const struct kase *earliest = NULL; /* NULL: the case itself has answered, or nobody */
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];
-		if (lk_text_given(answer) &&
-		    (earliest == LK_NO_INSTANT || k->opened_at >= earliest))
+		if (lk_text_given(answer) && (earliest == NULL || !opened_before(k, earliest)))
 			continue;
 		struct lk_text worker =
 			k->agency == side && was_open(k, at) ? ask(f, i, at) : LK_NO_TEXT;
 		if (!lk_text_given(worker))
 			continue;
 		answer = worker;
-		earliest = k->opened_at;
+		earliest = k;
 	}
 	return answer;
 }

@@ -257,7 +257,7 @@ class Rules:
                         not all(c.open(self.now) for c in pair) or \
                         alike(self.s.tokens[a], self.s.tokens[b], ("cin", "ssn", "name_dob")) is None:
                     continue
-                other, case = sorted(pair, key=lambda c: c.opened(self.now))
+                other, case = sorted(pair, key=lambda c: c.opening(self.now).rank)
                 to = self.s.lead(case, self.s.family(case.key, self.now), self.now)
                 self.stand("crossover.possible", (a, b), to, case, REGISTRY, other=other.key)
 
@@ -266,7 +266,7 @@ class Rules:
     def discoverer(self):
         """The case opened later."""
         return max((c for c in self.cases if c.open(self.now)),
-                   key=lambda c: (c.opened(self.now), c.door(self.now)[2].source))
+                   key=lambda c: c.opening(self.now).rank)
 
     def consent_needed(self):
         """No open case limited, none in force, none refused or revoked in this episode since the last (HB IV.D)."""

@@ -45,14 +45,24 @@ class Case:
 
     def opened(self, at):
         """When the case was opened that is open or was last."""
+        opening = self.opening(at)
+        return opening.at if opening else None
+
+    def opening(self, at):
+        """The event that did."""
         found = None
         was_open = False
         for entry in self.doors:
             if entry[0] <= at:
                 if entry[1] and not was_open:
-                    found = entry[0]
+                    found = entry[2]
                 was_open = entry[1]
         return found
+
+    def closing_rank(self, at):
+        """Where among all events the case was closed last."""
+        closed = [e.rank for was, is_open, e in self.doors if was <= at and not is_open]
+        return max(closed, default=-1)
 
     def status(self, at):
         entry = last_until(self.statuses, at)
@@ -124,6 +134,8 @@ class State:
         self.cases = {}
         self.things = {kind: {} for kind in self.KINDS}
         self.events = in_order(known)
+        for rank, e in enumerate(self.events):
+            e.rank = rank
         self.tokens = tokens_of(self.events)  # case -> {(kind, token): since}
         self.links = current_links(self.events, self.tokens)  # (at, case, case, event)
         for e in self.events:
@@ -220,9 +232,9 @@ class State:
         """The side's case: the earliest opened that is open, else the last closed (domain.md 5)."""
         opened = self.open_cases(family, agency, at)
         if opened:
-            return min(opened, key=lambda c: (c.opened(at), c.number))
+            return min(opened, key=lambda c: c.opening(at).rank)
         closed = self.side(family, agency, at)
-        return max(closed, key=lambda c: (c.door(at)[0], c.number)) if closed else None
+        return max(closed, key=lambda c: c.closing_rank(at)) if closed else None
 
     def supervisor(self, case, family, at):
         """The case's, else that side's."""
@@ -231,7 +243,7 @@ class State:
 
     def answering(self, case, family, at):
         """The case, then the open ones of its side."""
-        return [case] + sorted(self.open_cases(family, case.agency, at), key=lambda c: (c.opened(at), c.number))
+        return [case] + sorted(self.open_cases(family, case.agency, at), key=lambda c: c.opening(at).rank)
 
     def lead(self, case, family, at):
         """The worker answering for the case's side (domain.md 1)."""
@@ -326,19 +338,25 @@ def signed_topics(consent, at):
     return set(consent.last(at, "consent.signed").data.get("topics") or TOPICS)
 
 
+def within_an_instant(e):
+    return (e.source, float("inf") if e.sequence is None else e.sequence, e.order)
+
+
 def in_order(known):
     """Superseded out, then by (time, source, sequence); a case's events count from its opening (domain.md 2, 3)."""
     out = {(e.source, e.supersedes) for e in known if e.supersedes}
     left = [e for e in known if (e.source, e.id) not in out and e.type != "event.retracted"]
     opening = {}
-    for e in left:
-        if e.type == "case.opened":
-            opening[e.case] = min(e.time, opening.get(e.case, e.time))
+    for e in sorted((e for e in left if e.type == "case.opened"), key=lambda e: (e.time, *within_an_instant(e))):
+        opening.setdefault(e.case, e)
     left = [e for e in left if e.case in opening or e.type.startswith("link.")]
-    left = [e for e in left if e.type not in ("case.status", "case.closed") or e.time >= opening[e.case]]  # said anew
-    for e in left:
-        e.at = e.time if e.type.startswith("link.") else max(e.time, opening.get(e.case, e.time))
-    return sorted(left, key=lambda e: (e.at, e.time, e.source, -1 if e.sequence is None else e.sequence, e.order))
+    left = [e for e in left if e.type not in ("case.status", "case.closed") or e.time >= opening[e.case].time]
+    for e in left:  # what waited stands behind the opening
+        waited = not e.type.startswith("link.") and e.time < opening[e.case].time
+        behind = opening[e.case] if waited else e
+        e.at = behind.time
+        e.key = (e.at, within_an_instant(behind), waited, e.time, within_an_instant(e))
+    return sorted(left, key=lambda e: e.key)
 
 
 def pair_of(e):

@@ -16,6 +16,7 @@ struct known_case {
 	int agency;
 	struct lk_text number;
 	lk_instant opened_at; /* first opening; LK_NO_INSTANT: none */
+	uint32_t opening;
 	bool was_opened, open, limited;
 	bool limit_said; /* by its last opening */
 	int group;       /* cases that links join share one */
@@ -34,6 +35,7 @@ struct known_consent {
 struct counted {
 	uint32_t event;
 	lk_instant at;
+	uint32_t behind; /* the opening that it waited for; else itself */
 	bool waited;
 };
 
@@ -90,6 +92,13 @@ static void find_superseded(struct view *v)
 	}
 }
 
+/* Within one instant. */
+static int by_source(const struct lk_event *e, const struct lk_event *f)
+{
+	int order = lk_text_order(e->source, f->source);
+	return order != 0 ? order : (e->sequence > f->sequence) - (e->sequence < f->sequence);
+}
+
 static void find_openings(struct view *v)
 {
 	for (uint32_t i = 0; i < v->h->n; i++) {
@@ -97,25 +106,32 @@ static void find_openings(struct view *v)
 		if (v->is_out[i] || e->type != LK_CASE_OPENED)
 			continue;
 		struct known_case *k = &v->cases[case_of(v, (int)e->agency, e->subject)];
-		if (k->opened_at == LK_NO_INSTANT || e->time.at < k->opened_at)
-			k->opened_at = e->time.at;
+		if (k->opened_at != LK_NO_INSTANT &&
+		    (e->time.at > k->opened_at ||
+		     (e->time.at == k->opened_at && by_source(e, event_at(v, k->opening)) > 0)))
+			continue;
+		k->opened_at = e->time.at;
+		k->opening = i;
 	}
 }
 
 static const struct view *sorting;
 
+/* What waited stands right behind the opening, by its own time. */
 static int by_order(const void *a, const void *b)
 {
 	const struct counted *x = a, *y = b;
 	const struct lk_event *e = event_at(sorting, x->event), *f = event_at(sorting, y->event);
 	if (x->at != y->at)
 		return x->at < y->at ? -1 : 1;
+	int order = by_source(event_at(sorting, x->behind), event_at(sorting, y->behind));
+	if (order != 0)
+		return order;
 	if (x->waited != y->waited)
 		return x->waited ? 1 : -1;
 	if (e->time.at != f->time.at)
 		return e->time.at < f->time.at ? -1 : 1;
-	int order = lk_text_order(e->source, f->source);
-	return order != 0 ? order : e->sequence < f->sequence ? -1 : 1;
+	return by_source(e, f);
 }
 
 static void find_order(struct view *v)
@@ -129,11 +145,11 @@ static void find_order(struct view *v)
 		const struct lk_event *e = event_at(v, i);
 		if (v->is_out[i])
 			continue;
-		lk_instant opened_at = v->cases[case_of(v, (int)e->agency, e->subject)].opened_at;
-		struct counted c = { i, e->time.at, false };
-		v->is_out[i] = !is_link((int)e->type) && opened_at == LK_NO_INSTANT;
-		if (!is_link((int)e->type) && c.at < opened_at)
-			c = (struct counted){ i, opened_at, true };
+		const struct known_case *k = &v->cases[case_of(v, (int)e->agency, e->subject)];
+		struct counted c = { i, e->time.at, i, false };
+		v->is_out[i] = !is_link((int)e->type) && k->opened_at == LK_NO_INSTANT;
+		if (!is_link((int)e->type) && c.at < k->opened_at)
+			c = (struct counted){ i, k->opened_at, k->opening, true };
 		if (!v->is_out[i])
 			v->order[v->order_n++] = c;
 	}

@@ -52,19 +52,24 @@ static void time_then_source_then_sequence_then_place_then_id(void **state)
 	expect_before(a, b);
 }
 
-static void what_waited_for_an_opening_comes_after_its_instant(void **state)
+static void what_waited_stands_right_behind_its_opening(void **state)
 {
-	struct fold_key waited = key_at(100), opening = key_at(100), earlier;
+	struct fold_key waited = key_at(100), opening = key_at(100), earlier, others, later;
 
 	(void)state;
-	waited.waited = 1;
+	waited.opening = &opening;
 	waited.time_at = 50;
-	opening.source = LK_TEXT("z");
+	waited.source = LK_TEXT("z");
 	expect_before(opening, waited);
 	earlier = waited;
 	earlier.time_at = 40;
-	earlier.source = LK_TEXT("z");
 	expect_before(earlier, waited);
+	others = opening;
+	others.source = LK_TEXT("a");
+	expect_before(others, waited);
+	later = opening;
+	later.place++;
+	expect_before(waited, later);
 }
 
 static bool comes_in_order(const struct story *s, const char *at, const char *source, int64_t place)
@@ -491,7 +496,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_then_source_then_sequence_then_place_then_id),
-		cmocka_unit_test(what_waited_for_an_opening_comes_after_its_instant),
+		cmocka_unit_test(what_waited_stands_right_behind_its_opening),
 		cmocka_unit_test(only_what_comes_later_is_folded_onto_the_state),
 		cmocka_unit_test(what_time_has_brought_is_not_undone_by_an_earlier_event),
 		cmocka_unit_test(a_family_is_mutual_while_both_sides_are_open),

@@ -19,6 +19,14 @@ static void found(struct derivation *d)
 	fact_tell(d, &fact);
 }
 
+/* Within one instant the sources' names decide, as they do of all events. */
+static bool opened_later(const struct family *f, uint32_t own, const struct likely *likely)
+{
+	if (f->cases[own].opened_at != likely->other_opened_at)
+		return f->cases[own].opened_at > likely->other_opened_at;
+	return lk_text_order(opening_source(f, own), likely->other_source) > 0;
+}
+
 /* Asked of the case that opened later: its worker found the family when the other case was there
  * already. */
 static void possible(struct derivation *d, const struct likely *likely)
@@ -27,10 +35,7 @@ static void possible(struct derivation *d, const struct likely *likely)
 	uint32_t own = family_case(d->f, likely->agency, likely->number);
 	if (own == NONE || !d->f->cases[own].open)
 		return;
-	lk_instant opened_at = d->f->cases[own].opened_at;
-	bool later = opened_at > likely->other_opened_at ||
-		     (opened_at == likely->other_opened_at && likely->agency == LK_CALWORKS);
-	if (!later)
+	if (!opened_later(d->f, own, likely))
 		return;
 	key_case(d->f, own, own_key);
 	snprintf(key, sizeof(key), "%.80s~%.*s", own_key, LK_PRINT(likely->other_number));
