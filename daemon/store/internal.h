@@ -621,7 +621,7 @@ void streams_forget(
 	struct store *s); /* after a rollback, and when rows were changed by a statement */
 void streams_free(struct store *s);
 
-/* ---- mailbox.c, log.c, for expunge.c ---------------------------------------------------------- */
+/* ---- telling.c, log.c, for expunge.c ---------------------------------------------------------- */
 
 /* A notice keeps its place, id, rev and kind. 1 and its ledger row, 0: it had none. */
 int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
@@ -642,6 +642,15 @@ int changes_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 
 /* Every mailbox gets the id that the store's present identity gives it. */
 int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Room for knowing where the mailbox ends. */
+int mailbox_reserve(struct store *s, int64_t ref, struct lk_error *err) LK_MUST_CHECK;
+/* The next place in the worker's mailbox, which grows by one. */
+int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *seq,
+		 struct lk_error *err) LK_MUST_CHECK;
+/* Before COMMIT, and before anything in the transaction asks the rows. */
+int mailboxes_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void mailboxes_forget(struct store *s); /* after a rollback */
+void mailboxes_free(struct store *s);
 
 /* ---- wal.c ---------------------------------------------------------------------------------- */
 
@@ -680,13 +689,6 @@ void mark_write(struct store *s);
 int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int mark_failed(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK; /* its sync did: LK_ESYNC */
 void mark_close(struct store *s);
-
-/* ---- mailbox.c ------------------------------------------------------------------------------ */
-
-/* Before COMMIT, and before anything in the transaction asks the rows. */
-int mailboxes_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-void mailboxes_forget(struct store *s); /* after a rollback */
-void mailboxes_free(struct store *s);
 
 /* ---- rebuild.c, mend.c ------------------------------------------------------------------------ */
 

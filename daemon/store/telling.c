@@ -1,0 +1,678 @@
+/* telling.c - what each worker was told, as told, in the order of telling; and the answers.
+ *
+ * In: notices. Out: what they said, by worker and place or by id. Promise: a telling is never rewritten, but
+ * on order (expunge.c) or by its age (retain.c), and then keeps its name; a damaged one is never shown, to
+ * anybody.
+ */
+#include "internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Its columns ------------------------------------------------------------------------------ */
+
+static int64_t number_of(int64_t worker, int64_t seq)
+{
+	return (worker << SEQ_BITS) + seq;
+}
+
+/* Small codes share one column: the view notice_row takes them apart. */
+#define MARK_KIND 0
+#define MARK_STATE 8
+#define MARK_LEVEL 10
+#define MARK_CLASS 12
+#define MARK_OWN 13
+#define MARK_OTHER 15
+#define MARK_TOPIC 17
+
+static int64_t marks_of(const struct stored_notice *n)
+{
+	return (int64_t)n->kind << MARK_KIND | (int64_t)n->state << MARK_STATE |
+	       (int64_t)n->level << MARK_LEVEL | (int64_t)n->rule_class << MARK_CLASS |
+	       (int64_t)(n->own.agency + 1) << MARK_OWN |
+	       (int64_t)(n->other.agency + 1) << MARK_OTHER | (int64_t)(n->topic + 1) << MARK_TOPIC;
+}
+
+static void marks_read(int64_t marks, struct stored_notice *n)
+{
+	n->kind = (int)(marks >> MARK_KIND & 255);
+	n->state = (int)(marks >> MARK_STATE & 3);
+	n->level = (int)(marks >> MARK_LEVEL & 3);
+	n->rule_class = (int)(marks >> MARK_CLASS & 1);
+	n->own.agency = (int)(marks >> MARK_OWN & 3) - 1;
+	n->other.agency = (int)(marks >> MARK_OTHER & 3) - 1;
+	n->topic = (int)(marks >> MARK_TOPIC & 255) - 1;
+}
+
+/* The columns; what the body names follows, and then the body. */
+static void sum_columns(struct store *s, const struct stored_notice *n, int64_t marks)
+{
+	sum_begin(s);
+	sum_text(s, n->worker);
+	sum_int(s, n->seq);
+	sum_blob(s, n->id, LK_DIGEST);
+	sum_int(s, n->rev);
+	sum_int(s, marks);
+	sum_text(s, n->own.number);
+	sum_text(s, n->other.number);
+	sum_int(s, n->told_at);
+}
+
+/* ---- Adding ---------------------------------------------------------------------------------- */
+
+/* 0 where there is none. */
+static int case_ref(struct store *s, struct case_key key, int64_t *ref, struct lk_error *err)
+{
+	*ref = 0;
+	return lk_text_given(key.number) ? name_intern(s, name_of_case(key), ref, err) : 0;
+}
+
+/* What is made for a row: its small codes, its sum and its body, which lasts until the next one. */
+struct bound {
+	int64_t marks, sum;
+	struct lk_bytes *body;
+};
+
+static int notice_bind(struct store *s, const struct stored_notice *n, struct bound *out,
+		       struct lk_error *err)
+{
+	int rc;
+
+	assert(n->said->kind == n->kind && n->said->state == n->state && n->said->rev == n->rev);
+	assert(lk_text_is(n->said->to, n->worker)); /* nobody reads another's notice */
+	out->marks = marks_of(n);
+	out->body = &s->packed;
+	lk_bytes_clear(out->body);
+	sum_columns(s, n, out->marks);
+	if ((rc = notice_pack(s, n, out->body, err)) < 0)
+		return rc;
+	sum_blob(s, out->body->at, out->body->len);
+	return sum_end(s, &out->sum, err);
+}
+
+static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
+			 struct lk_error *err)
+{
+	struct fresh_notice row = { .number = number_of(worker, n->seq),
+				    .rev = n->rev,
+				    .told_at = n->told_at,
+				    .answers = n->is_first ? s->fresh.answers : 0 };
+	struct bound bound;
+	int rc = notice_bind(s, n, &bound, err);
+
+	if (rc == 0)
+		rc = case_ref(s, n->own, &row.own_case, err);
+	if (rc == 0)
+		rc = case_ref(s, n->other, &row.other_case, err);
+	if (rc < 0)
+		return rc;
+	memcpy(row.id, n->id, LK_DIGEST);
+	row.marks = bound.marks;
+	row.sum = bound.sum;
+	row.ledger = lk_text_given(n->basis) ? s->tips.ledger : 0;
+	return fresh_notice_add(s, &row,
+				&(struct fresh_texts){ n->own.number, n->other.number,
+						       bound.body->at, bound.body->len },
+				err);
+}
+
+/* Nothing of the other side is kept for a worker whose row in the ledger is not kept with it. */
+static int notice_disclose(struct store *s, const struct stored_notice *n, struct lk_error *err)
+{
+	const struct ledger_row row = {
+		.at = n->told_at,
+		.worker = n->worker,
+		.from = n->seq,
+		.upto = n->seq,
+		.level = n->level,
+		.basis = n->basis,
+	};
+
+	return lk_text_given(n->basis) ? store_ledger_add(s, &row, err) : 0;
+}
+
+int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq,
+		     struct lk_error *err)
+{
+	struct stored_notice placed = *notice;
+	int64_t worker;
+	int rc = name_intern(s, name_of_worker(notice->worker), &worker, err);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = mailbox_grow(s, notice->worker, worker, &placed.seq, err)) < 0)
+		return rc;
+	*seq = placed.seq;
+	if ((rc = notice_disclose(s, &placed, err)) < 0)
+		return rc;
+	return notice_insert(s, &placed, worker, err);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+static int notice_read(struct query *q, struct stored_notice *n, struct said_room *room,
+		       struct lk_error *err)
+{
+	int64_t marks, sum;
+	const void *body;
+	size_t len;
+	int rc;
+
+	n->worker = column_text(q);
+	n->seq = column_int(q);
+	(void)column_digest(q, n->id);
+	n->rev = column_int(q);
+	marks = column_int(q);
+	n->own.number = column_text(q);
+	n->other.number = column_text(q);
+	n->told_at = column_int(q);
+	sum = column_int(q);
+	body = column_blob(q, &len);
+	n->answered_by = column_text(q);
+	n->answered_at = column_instant(q);
+	marks_read(marks, n);
+	sum_columns(q->store, n, marks);
+	if ((rc = notice_unpack(q->store, body, len, n, room, err)) < 0)
+		return rc;
+	sum_blob(q->store, body, len);
+	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
+}
+
+static struct said_room *room_make(struct lk_error *err)
+{
+	struct said_room *room = malloc(sizeof(*room)); /* on the stack all of it would be zeroed */
+
+	if (room == NULL)
+		(void)lk_fail(err, LK_EMEMORY, "store: no memory for a notice");
+	return room;
+}
+
+int notice_examine(struct query *q, struct lk_error *err)
+{
+	struct stored_notice notice;
+	struct said_room *room = room_make(err);
+	int rc = room == NULL ? LK_EMEMORY : notice_read(q, &notice, room, err);
+
+	free(room);
+	return rc;
+}
+
+static int place_gone(struct store *s, int64_t seq, struct lk_error *err)
+{
+	struct lk_error said;
+	int rc = lk_fail(&said, LK_ESTORE,
+			 "store: a mailbox is damaged: the notice at its place %lld is gone",
+			 (long long)seq);
+
+	store_doubt(s, DOUBT_DAMAGE, said.text);
+	return lk_fail(err, rc, "%s", said.text);
+}
+
+/* The first of a mailbox may lie further on than was asked for; after it there is no gap. */
+static int place_check(struct store *s, const struct stored_notice *n, int64_t due,
+		       struct lk_error *err)
+{
+	struct stored_mailbox box = { .first = 0 };
+	int rc = n->seq == due ? 0 : store_mailbox_get(s, n->worker, &box, err);
+
+	if (rc < 0 || n->seq == due || n->seq == box.first)
+		return rc < 0 ? rc : 0;
+	return place_gone(s, n->seq - 1, err);
+}
+
+static int notices_walk(struct query *q, int64_t after, stored_notice_visitor *visit, void *context,
+			int *n, struct lk_error *err)
+{
+	struct said_room *room = room_make(err);
+	struct stored_notice notice;
+	int rc = room == NULL ? LK_EMEMORY : 0;
+
+	*n = 0;
+	while (rc == 0 && (rc = query_step(q, err)) == 1) {
+		if ((rc = notice_read(q, &notice, room, err)) < 0 ||
+		    (rc = place_check(q->store, &notice, after + 1, err)) < 0)
+			break;
+		after = notice.seq;
+		++*n;
+		rc = visit(context, &notice);
+	}
+	query_end(q);
+	free(room);
+	return rc;
+}
+
+/* The answer to a notice whose row was not asked. */
+static int answer_recall(struct store *s, struct fresh_notice *row, struct stored_notice *n,
+			 struct said_room *room, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	n->answered_by = LK_NO_TEXT;
+	n->answered_at = LK_NO_INSTANT;
+	if (row->answers == s->fresh.answers)
+		return 0;
+	q = query_begin(s, SQL_answer_get);
+	bind_digest(&q, row->id);
+	if ((rc = query_step(&q, err)) == 1) {
+		struct lk_text by = column_text(&q);
+
+		memcpy(room->answerer, by.at, by.len);
+		n->answered_by = (struct lk_text){ room->answerer, by.len };
+		n->answered_at = column_instant(&q);
+	}
+	query_end(&q);
+	if (rc == 0)
+		row->answers = s->fresh.answers;
+	return rc < 0 ? rc : 0;
+}
+
+/* One that was just told, as its row would say it. */
+static int notice_recall(struct store *s, struct lk_text worker, struct fresh_notice *row,
+			 const struct fresh_texts *texts, struct stored_notice *n,
+			 struct said_room *room, struct lk_error *err)
+{
+	int rc;
+
+	*n = (struct stored_notice){ .worker = worker,
+				     .seq = row->number & (((int64_t)1 << SEQ_BITS) - 1),
+				     .rev = row->rev,
+				     .told_at = row->told_at };
+	memcpy(n->id, row->id, LK_DIGEST);
+	n->own.number = texts->own;
+	n->other.number = texts->other;
+	marks_read(row->marks, n);
+	sum_begin(s); /* what phrases add to one is not asked for */
+	rc = notice_unpack(s, texts->body, texts->body_len, n, room, err);
+	return rc < 0 ? rc : answer_recall(s, row, n, room, err);
+}
+
+/* From memory: those from that serial number on. */
+static int fresh_walk(struct store *s, struct lk_text worker, uint64_t serial, int limit,
+		      stored_notice_visitor *visit, void *context, int *n, struct lk_error *err)
+{
+	struct said_room *room = room_make(err);
+	struct stored_notice notice;
+	struct fresh_texts texts;
+	int rc = room == NULL ? LK_EMEMORY : 0;
+
+	while (rc == 0 && serial != 0 && *n < limit) {
+		struct fresh_notice *row = fresh_get(s, serial, &texts);
+
+		serial = row->after;
+		if ((rc = notice_recall(s, worker, row, &texts, &notice, room, err)) < 0)
+			break;
+		++*n;
+		rc = visit(context, &notice);
+	}
+	free(room);
+	return rc;
+}
+
+static int notices_between(struct store *s, struct lk_text worker, int64_t after, int64_t upto,
+			   int limit, stored_notice_visitor *visit, void *context, int *n,
+			   struct lk_error *err)
+{
+	struct query q;
+	uint64_t serial;
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	*n = 0;
+	if (rc != 1)
+		return rc;
+	if ((serial = fresh_find(s, number_of(ref, after + 1))) != 0)
+		return fresh_walk(s, worker, serial, limit, visit, context, n, err);
+	q = query_begin(s, SQL_notice_after);
+	bind_int(&q, number_of(ref, after));
+	bind_int(&q, number_of(ref, upto));
+	bind_int(&q, limit);
+	return notices_walk(&q, after, visit, context, n, err);
+}
+
+int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
+			stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	struct stored_mailbox box = { .next = 0 };
+	int n, rc = notices_between(s, worker, after, UINT32_MAX, limit, visit, context, &n, err);
+
+	if (rc == 0 && n == 0 && limit > 0)
+		rc = store_mailbox_get(s, worker, &box, err) < 0 ? LK_ESTORE : 0;
+	if (rc == 0 && box.next > after + 1 && box.next > box.first)
+		rc = place_gone(s, after + 1, err);
+	return rc;
+}
+
+int store_notice_at(struct store *s, struct lk_text worker, int64_t seq,
+		    stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	int n, rc = notices_between(s, worker, seq - 1, seq, 1, visit, context, &n, err);
+
+	return rc != 0 ? rc : n;
+}
+
+/* ---- By name --------------------------------------------------------------------------------- */
+
+static int notice_get(struct store *s, int64_t number, stored_notice_visitor *visit, void *context,
+		      struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_get);
+	int n, rc;
+
+	bind_int(&q, number);
+	rc = notices_walk(&q, (number & UINT32_MAX) - 1, visit, context, &n, err);
+	return rc != 0 ? rc : n;
+}
+
+static int note_last(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	(void)id;
+	(void)rev;
+	*(int64_t *)context = number;
+	return 1;
+}
+
+int store_notice_find(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST],
+		      stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	int64_t number = 0;
+	const struct sought latest = { .may = roll_may_be,
+				       .is = roll_is,
+				       .found = note_last,
+				       .context = &number,
+				       .low = id,
+				       .high = id,
+				       .is_backward = true };
+	struct mailbox_row box = { 0 };
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc == 1 && (rc = mailboxes_flush(s, err)) == 0)
+		rc = mailbox_row_get(s, ref - 1, &box, err);
+	if (rc == 1 && box.ref == ref)
+		rc = mailbox_seek(s, &box, &latest, err);
+	if (rc < 0 || number == 0)
+		return rc < 0 ? rc : 0;
+	return notice_get(s, number, visit, context, err);
+}
+
+int store_notice_aged(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST],
+		      stored_notice_visitor *visit, void *context, struct lk_error *err)
+{
+	struct stored_notice n = { .worker = worker };
+	struct query q;
+	int64_t ref;
+	int rc = name_seek(s, name_of_worker(worker), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	memcpy(n.id, id, LK_DIGEST);
+	q = query_begin(s, SQL_aged_get);
+	bind_digest(&q, id);
+	bind_int(&q, ref);
+	if ((rc = query_step(&q, err)) == 1) {
+		n.own.agency = column_code(&q);
+		n.own.number = column_text(&q);
+		n.other.agency = column_code(&q);
+		n.other.number = column_text(&q);
+		rc = visit(context, &n);
+		rc = rc == 0 ? 1 : rc;
+	}
+	query_end(&q);
+	return rc;
+}
+
+struct telling {
+	int64_t number, rev;
+};
+
+struct tellings {
+	struct telling *at;
+	size_t n, room;
+};
+
+static int note_telling(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	struct tellings *all = context;
+	struct telling *wider;
+
+	(void)id;
+	if (all->n == all->room) {
+		wider = realloc(all->at, (2 * all->room + 16) * sizeof(*wider));
+		if (wider == NULL)
+			return LK_EMEMORY;
+		all->at = wider;
+		all->room = 2 * all->room + 16;
+	}
+	all->at[all->n++] = (struct telling){ number, rev };
+	return 0;
+}
+
+static int by_rev(const void *a, const void *b)
+{
+	const struct telling *one = a, *other = b;
+
+	return one->rev < other->rev ? -1 : one->rev > other->rev;
+}
+
+int store_notice_history(struct store *s, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
+			 void *context, struct lk_error *err)
+{
+	struct tellings all = { .n = 0 };
+	const struct sought each = { .may = roll_may_be,
+				     .is = roll_is,
+				     .found = note_telling,
+				     .context = &all,
+				     .low = id,
+				     .high = id };
+	int rc = mailboxes_flush(s, err), n = 0;
+
+	if (rc == 0)
+		rc = mailboxes_seek(s, &each, err);
+	if (rc == LK_EMEMORY)
+		(void)lk_fail(err, LK_EMEMORY, "store: no memory for a notice's history");
+	if (all.n > 1)
+		qsort(all.at, all.n, sizeof(*all.at), by_rev);
+	for (size_t i = 0; rc >= 0 && i < all.n; i++) {
+		rc = notice_get(s, all.at[i].number, visit, context, err);
+		n += rc == 1;
+	}
+	free(all.at);
+	return rc < 0 ? rc : n;
+}
+
+/* The lowest or the highest id that begins so. */
+static int id_bound(struct lk_text prefix, char filler, uint8_t id[LK_DIGEST])
+{
+	char hex[2 * LK_DIGEST];
+
+	if (prefix.len < 1 || prefix.len > sizeof(hex))
+		return -1;
+	memset(hex, filler, sizeof(hex));
+	memcpy(hex, prefix.at, prefix.len);
+	return lk_digest_parse((struct lk_text){ hex, sizeof(hex) }, id);
+}
+
+struct naming {
+	uint8_t id[LK_DIGEST];
+	int n; /* how many begin so; not counted beyond two */
+};
+
+static int note_name(void *context, int64_t number, const uint8_t id[LK_DIGEST], int64_t rev)
+{
+	struct naming *naming = context;
+
+	(void)number;
+	(void)rev;
+	if (naming->n == 1 && memcmp(naming->id, id, LK_DIGEST) == 0)
+		return 0;
+	memcpy(naming->id, id, LK_DIGEST);
+	return ++naming->n == 2;
+}
+
+int store_notice_named(struct store *s, struct lk_text prefix, uint8_t id[LK_DIGEST],
+		       struct lk_error *err)
+{
+	uint8_t low[LK_DIGEST], high[LK_DIGEST];
+	struct naming naming = { .n = 0 };
+	const struct sought sought = { .may = roll_may_be,
+				       .is = roll_is,
+				       .found = note_name,
+				       .context = &naming,
+				       .low = low,
+				       .high = high };
+	int rc;
+
+	if (id_bound(prefix, '0', low) < 0 || id_bound(prefix, 'f', high) < 0)
+		return lk_fail(err, LK_EREFUSED, "a notice's id is up to 32 lower-case hex digits");
+	if ((rc = mailboxes_flush(s, err)) < 0)
+		return rc;
+	if ((rc = mailboxes_seek(s, &sought, err)) < 0)
+		return rc;
+	if (naming.n == 2)
+		return lk_fail(err, LK_ESTATE, "several notices begin so: give more digits");
+	if (naming.n == 1)
+		memcpy(id, naming.id, LK_DIGEST);
+	return naming.n;
+}
+
+/* ---- Striking out ---------------------------------------------------------------------------- */
+
+/* That something was told, and not what: as at a hand-out that may not show it. */
+static void notice_reduce(struct stored_notice *n, struct lk_notice *said)
+{
+	lk_notice_reduce(said);
+	n->said = said;
+	n->state = LK_WITHDRAWN;
+	n->level = LK_OWN;
+	n->topic = -1;
+	n->own = n->other = (struct case_key){ -1, LK_NO_TEXT };
+	n->cause_at = n->told_at;
+}
+
+/* Named by its place: what its name was is not known any more. */
+static int buried_name(struct store *s, struct lk_text worker, int64_t seq, uint8_t id[LK_DIGEST],
+		       struct lk_error *err)
+{
+	sum_begin(s);
+	sum_blob(s, s->identity, LK_DIGEST);
+	sum_text(s, worker);
+	sum_int(s, seq);
+	if (s->scratch.failed)
+		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
+	lk_digest(s->scratch.at, s->scratch.len, NULL, id);
+	return 0;
+}
+
+int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq,
+		struct lk_error *err)
+{
+	struct stored_notice n = { .worker = worker, .seq = seq, .rev = 1 };
+	struct lk_notice said;
+	int rc = buried_name(s, worker, seq, n.id, err);
+
+	if (rc < 0)
+		return rc;
+	lk_notice_clear(&said);
+	said.rev = n.rev;
+	said.to = worker;
+	said.kind = n.kind;
+	notice_reduce(&n, &said);
+	if ((rc = mailbox_reserve(s, ref, err)) == 0)
+		rc = notice_insert(s, &n, ref, err);
+	if (rc == 0)
+		rc = fresh_flush(s, err);
+	fresh_forget(s); /* its place is not at the mailbox's end */
+	return rc;
+}
+
+struct striking {
+	struct store *store;
+	int64_t number;
+	uint8_t *id;
+	struct lk_error *err;
+};
+
+static int notice_rewrite(void *context, const struct stored_notice *row)
+{
+	const struct striking *strike = context;
+	struct stored_notice n = *row;
+	struct lk_notice said = *row->said;
+	struct bound bound;
+	struct query q;
+	int rc;
+
+	memcpy(strike->id, n.id, LK_DIGEST);
+	notice_reduce(&n, &said);
+	if ((rc = notice_bind(strike->store, &n, &bound, strike->err)) < 0)
+		return rc;
+	q = query_begin(strike->store, SQL_strike_notice);
+	bind_int(&q, strike->number);
+	bind_int(&q, bound.marks);
+	bind_int(&q, bound.sum);
+	bind_blob(&q, bound.body->at, bound.body->len);
+	return query_run(&q, strike->err);
+}
+
+int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],
+		  struct lk_error *err)
+{
+	struct striking strike = { s, number, id, err };
+	struct query q = query_begin(s, SQL_strike_ledger_of);
+	int rc, had;
+
+	bind_int(&q, number);
+	if ((had = query_number(&q, ledger, err)) < 0)
+		return had;
+	rc = notice_get(s, number, notice_rewrite, &strike, err);
+	fresh_forget(s);
+	return rc < 0 ? rc : had;
+}
+
+/* ---- Revs of families that came apart --------------------------------------------------------- */
+
+int store_apart_get(struct store *s, const uint8_t id[LK_DIGEST], int64_t *rev,
+		    struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_apart_get);
+
+	bind_digest(&q, id);
+	return query_number(&q, rev, err);
+}
+
+int store_apart_put(struct store *s, const uint8_t id[LK_DIGEST], int64_t rev, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_apart_put);
+
+	bind_digest(&q, id);
+	bind_int(&q, rev);
+	return query_run(&q, err);
+}
+
+/* ---- Answers ---------------------------------------------------------------------------------- */
+
+int store_answer_forget(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_answer_drop);
+
+	bind_digest(&q, id);
+	return query_run(&q, err);
+}
+
+int store_answer(struct store *s, const uint8_t id[LK_DIGEST], struct lk_text by, lk_instant at,
+		 struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = name_intern(s, name_of_worker(by), &ref, err);
+
+	if (rc < 0)
+		return rc;
+	s->fresh.answers++;
+	q = query_begin(s, SQL_answer_add);
+	bind_digest(&q, id);
+	bind_int(&q, ref);
+	bind_int(&q, at);
+	return query_run(&q, err);
+}
