@@ -49,6 +49,7 @@ static const struct part {
 	{ "mailbox", SQL_check_mailboxes, 1, place_examine },
 	{ "place in a mailbox", SQL_check_places, 1, place_examine },
 	{ "case", SQL_check_case_rows, CASE_ROWS, case_examine },
+	{ "place in an outbox", SQL_check_runs, 1, place_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 

@@ -119,6 +119,7 @@ struct superseded {
 /* Where an outbox is, known by its stream's ref: asked once, written once a batch. */
 struct stream_end {
 	int64_t next, safe, known;
+	int64_t last, position; /* of the event that was added last; 0: none since this is remembered */
 	bool is_known; /* else the row is asked */
 	bool moved;    /* in this transaction: the row is behind */
 };
@@ -615,6 +616,9 @@ void recent_rollback(struct store *s);
 
 /* A verdict of this place is kept from now on. */
 void stream_reached(struct store *s, int64_t ref, int64_t seq);
+/* It is an event, and found by its place. */
+int stream_event_add(struct store *s, int64_t ref, int64_t seq, int64_t position,
+		     struct lk_error *err) LK_MUST_CHECK;
 /* Before COMMIT, and before anything in the transaction asks the rows. */
 int streams_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_forget(

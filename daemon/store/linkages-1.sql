@@ -2,8 +2,8 @@
 --
 -- Names (sources, cases, workers, outboxes, policies) are interned: a row holds a small integer that means nothing
 -- outside of this file. Instants are microseconds since 1970-01-01T00:00:00Z. Codes are the enumerators of
--- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is SipHash-2-4, under a key of
--- zeroes, of what a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before
+-- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is 47 bits of SipHash-2-4, under a
+-- key of zeroes, of what a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before
 -- anybody is shown it.
 
 -- name: identity
@@ -81,7 +81,14 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_ahead ON event (time_at) WHERE ahead = 1;
 CREATE INDEX event_supersedes ON event (source, supersedes) WHERE supersedes IS NOT NULL;
-CREATE UNIQUE INDEX event_outbox ON event (stream, outbox_seq) WHERE stream IS NOT NULL;
+
+-- name: outbox_run
+CREATE TABLE outbox_run (
+	stream INTEGER NOT NULL, -- stream.ref of an outbox
+	seq INTEGER NOT NULL, -- from this place on, to the next row or multiple of 512, places and positions go up together
+	position INTEGER NOT NULL, -- event.position of the event at that place, if it is one
+	PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID;
 
 -- name: event_case
 CREATE TABLE event_case (

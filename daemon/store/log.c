@@ -163,9 +163,9 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 	*position = s->tips.position = sqlite3_last_insert_rowid(s->db);
 	if (lk_text_given(event->supersedes))
 		superseded_note(s, refs.source, event->supersedes);
-	if (event->has_outbox_seq)
-		stream_reached(s, refs.stream, event->outbox_seq);
 	rc = recent_add(s, *position, refs.kase, err);
+	if (rc == 0 && event->has_outbox_seq)
+		rc = stream_event_add(s, refs.stream, event->outbox_seq, *position, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -317,8 +317,7 @@ int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_
 	bind_int(&q, stream);
 	bind_int(&q, seq);
 	rc = query_run(&q, err);
-	stream_reached(s, stream, seq);
-	return rc;
+	return rc < 0 ? rc : stream_event_add(s, stream, seq, position, err);
 }
 
 static int event_digest(void *context, const struct stored_event *e)

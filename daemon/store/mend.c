@@ -10,6 +10,7 @@
  *   family change        all families are folded from the log again; of whom it told is not known
  *   family that is gone  its state is folded from the log again; of whom it told is not known
  *   place in a mailbox   as a notice
+ *   place in an outbox   it is found again by the event's own row
  *
  * Pages that are no pages of their table any more are not mended: only a backup knows what was in them.
  */
@@ -173,8 +174,8 @@ static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
-	drop_event,    drop_letter, drop_notice, family_anew,
-	families_anew, leave,       leave,       lost_family_anew,
+	drop_event, drop_letter, drop_notice,      family_anew, families_anew,
+	leave,      leave,       lost_family_anew, leave,
 };
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
@@ -187,6 +188,17 @@ static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
 	bind_int(&q, now);
 	rc = query_run(&q, err);
 	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
+}
+
+static int runs_anew(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_runs_clear);
+	int rc = query_run(&q, err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mend_runs);
+	return query_run(&q, err);
 }
 
 /* Rolls are written again, in idle bites: what lies in a place may be another notice by now. */
@@ -292,6 +304,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 		rc = mailboxes_fill(m->store, err);
 	if (rc == 0)
 		rc = rolls_anew(m->store, err);
+	if (rc == 0)
+		rc = runs_anew(m->store, err);
 	if (rc == 0)
 		rc = ask_again(m->store, err);
 	if (rc == 0)

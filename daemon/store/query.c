@@ -282,6 +282,8 @@ void sum_text(struct store *s, struct lk_text text)
 		sum_int(s, -1);
 }
 
+#define SUM_MASK ((UINT64_C(1) << 47) - 1) /* a number of six bytes, as SQLite keeps it */
+
 /* SipHash under a key of zeroes: against a disk that errs, not against a person. */
 int sum_end(struct store *s, int64_t *out, struct lk_error *err)
 {
@@ -294,7 +296,7 @@ int sum_end(struct store *s, int64_t *out, struct lk_error *err)
 	(void)crypto_shorthash(hash, s->scratch.at, s->scratch.len, key);
 	for (unsigned i = 0; i < 8; i++)
 		sum |= (uint64_t)hash[i] << (8 * i);
-	*out = (int64_t)sum;
+	*out = (int64_t)(sum & SUM_MASK);
 	return 0;
 }
 

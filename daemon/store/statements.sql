@@ -95,7 +95,10 @@ FROM dead_letter JOIN stream ON stream.ref = dead_letter.stream
 WHERE dead_letter.stream = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq, number
 
 -- name: stream_get
-SELECT next, safe, max(coalesce((SELECT max(outbox_seq) FROM event WHERE event.stream = ref), 0),
+SELECT next, safe, max(coalesce((SELECT outbox_seq FROM outbox_run AS run
+	CROSS JOIN event ON event.position >= run.position AND event.position < run.position + 512 - run.seq % 512
+	WHERE run.stream = stream.ref AND event.stream = stream.ref AND outbox_seq - seq = event.position - run.position
+	ORDER BY seq DESC, event.position DESC LIMIT 1), 0),
 	coalesce((SELECT max(seq) FROM dead_letter WHERE dead_letter.stream = ref), 0))
 FROM stream WHERE ref = ?1 AND next IS NOT NULL
 -- name: stream_list
@@ -108,7 +111,15 @@ INSERT INTO source_gap (stream, first, upto, noticed_at) VALUES (?1, ?2, ?3, ?4)
 -- name: stream_event
 SELECT position, agency, source_name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq, epoch,
 	ahead, sum, body
-FROM event_row WHERE stream = ?1 AND outbox_seq = ?2
+FROM event_row WHERE stream = ?1 AND outbox_seq = ?2 AND event_row.position = (
+	SELECT position + ?2 - seq FROM outbox_run WHERE stream = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1)
+-- name: run_put
+REPLACE INTO outbox_run (stream, seq, position) VALUES (?1, ?2, ?3)
+-- name: run_split
+INSERT INTO outbox_run (stream, seq, position)
+SELECT ?1, ?2 + 1, position + ?2 + 1 - seq FROM outbox_run
+WHERE stream = ?1 AND seq <= ?2 AND seq / 512 = (?2 + 1) / 512 ORDER BY seq DESC LIMIT 1
+ON CONFLICT (stream, seq) DO NOTHING
 -- name: stream_letter
 SELECT digest, reason, field, detail FROM dead_letter WHERE stream = ?1 AND seq = ?2 ORDER BY number LIMIT 1
 -- name: heard_put
@@ -341,7 +352,8 @@ SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER B
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
 	coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
-	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0)
+	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
+	coalesce((SELECT max(position) FROM event), 0)
 -- name: check_mailboxes
 SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
 	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1))
@@ -355,6 +367,11 @@ SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = age
 		AND listed.position <= (SELECT value FROM value WHERE name = 'event_case.upto')
 		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position))
 FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
+
+-- name: check_runs
+SELECT position, stream IS NULL OR position = (SELECT run.position + outbox_seq - seq FROM outbox_run AS run
+	WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1)
+FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
 
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
@@ -430,8 +447,13 @@ SELECT 1 FROM dirty WHERE ref = (SELECT ref FROM family WHERE id = ?1) UNION ALL
 -- name: safe_stream
 SELECT ref, next, safe FROM stream WHERE ref > ?1 AND next > safe + 1 ORDER BY ref LIMIT 1
 -- name: safe_rows
-SELECT outbox_seq, position, received_at FROM event WHERE stream = ?1 AND outbox_seq > ?2 AND outbox_seq < ?3
-ORDER BY outbox_seq LIMIT ?4
+SELECT outbox_seq, event.position, received_at FROM outbox_run AS run
+CROSS JOIN event ON event.position >= run.position AND event.position < run.position - run.seq + coalesce(
+	(SELECT min(seq) FROM outbox_run WHERE stream = ?1 AND seq > run.seq), run.seq + 512)
+WHERE run.stream = ?1 AND run.seq < ?3 AND event.stream = ?1 AND outbox_seq > ?2 AND outbox_seq < ?3
+	AND run.seq >= coalesce((SELECT max(seq) FROM outbox_run WHERE stream = ?1 AND seq <= ?2 + 1), 0)
+	AND outbox_seq - seq = event.position - run.position
+ORDER BY seq, event.position LIMIT ?4
 -- name: safe_put
 UPDATE stream SET safe = max(safe, ?2) WHERE ref = ?1
 
@@ -462,6 +484,15 @@ DELETE FROM dirty WHERE ref = ?1
 DELETE FROM family WHERE ref = ?1
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
+-- name: mend_runs_clear
+DELETE FROM outbox_run
+-- name: mend_runs
+INSERT INTO outbox_run (stream, seq, position)
+SELECT stream, outbox_seq, position FROM (SELECT stream, outbox_seq, position,
+	lag(outbox_seq) OVER place AS seq_before, lag(position) OVER place AS position_before
+	FROM event WHERE stream IS NOT NULL WINDOW place AS (PARTITION BY stream ORDER BY outbox_seq))
+WHERE seq_before IS NULL OR outbox_seq - seq_before <> position - position_before
+	OR outbox_seq / 512 <> seq_before / 512
 -- name: mend_rolls
 DELETE FROM roll
 -- name: mend_rolled

@@ -92,6 +92,49 @@ void stream_reached(struct store *s, int64_t ref, int64_t seq)
 		ends->at[ref].known = seq; /* said over where it is not known */
 }
 
+/* Outboxes take turns, and what one sends in a row lies in the log in a row: so only where places and positions do not go up
+ * together there is a row of outbox_run, and one at each multiple of RUN, so that the last of them leads to the end. */
+#define RUN 512 /* linkages-1.sql says so too */
+
+static bool goes_on(const struct stream_end *end, int64_t seq, int64_t position)
+{
+	return seq % RUN != 0 && end->last != 0 && seq == end->last + 1 &&
+	       position == end->position + 1;
+}
+
+static int run_write(struct store *s, enum statement which, int64_t ref, int64_t seq,
+		     struct lk_error *err)
+{
+	struct query q = query_begin(s, which);
+
+	bind_int(&q, ref);
+	bind_int(&q, seq);
+	if (which == SQL_run_put)
+		bind_int(&q, s->streams.at[ref].position);
+	return query_run(&q, err);
+}
+
+/* Where later places are known already, as after a rebuild, those that followed by themselves still do. */
+int stream_event_add(struct store *s, int64_t ref, int64_t seq, int64_t position,
+		     struct lk_error *err)
+{
+	struct stream_end *end;
+	bool is_new, follows;
+	int rc = ends_reserve(s, ref, err);
+
+	if (rc < 0)
+		return rc;
+	end = &s->streams.at[ref];
+	is_new = end->is_known && seq > end->known;
+	follows = is_new && goes_on(end, seq, position);
+	end->last = seq;
+	end->position = position;
+	stream_reached(s, ref, seq);
+	if (!is_new)
+		rc = run_write(s, SQL_run_split, ref, seq, err);
+	return rc < 0 || follows ? rc : run_write(s, SQL_run_put, ref, seq, err);
+}
+
 int streams_flush(struct store *s, struct lk_error *err)
 {
 	struct stream_ends *ends = &s->streams;

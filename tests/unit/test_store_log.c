@@ -466,6 +466,60 @@ static void what_is_known_of_a_stream_follows_the_transaction(void **state)
 	assert_int_equal(got.next, 2);
 }
 
+static int64_t add_at_place(struct store *s, const uint8_t at[LK_DIGEST], int64_t seq)
+{
+	char id[32];
+	struct stored_event e;
+
+	(void)snprintf(id, sizeof(id), "%02x-%lld", at[0], (long long)seq);
+	e = an_event(id);
+	memcpy(e.epoch, at, LK_DIGEST);
+	e.has_outbox_seq = seq > 0;
+	e.outbox_seq = seq;
+	return add_event(s, &e);
+}
+
+static int verdict_at(struct store *s, const uint8_t at[LK_DIGEST], int64_t seq)
+{
+	struct stream_verdict verdict;
+
+	return store_stream_verdict(s, SOURCE, at, seq, &verdict, &err);
+}
+
+/* Places have rows of their own only where they do not go up with the log: and are found all the same. */
+static void every_place_of_an_outbox_is_found(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+	struct stored_stream put = { .source = SOURCE, .next = 1 }, got;
+
+	memcpy(put.epoch, epoch, LK_DIGEST);
+	GOOD(store_begin(s, &err));
+	GOOD(store_stream_put(s, &put, &err));
+	assert_int_equal(store_stream_get(s, SOURCE, epoch, &got, &err), 1);
+	for (int64_t seq = 1; seq <= 1200; seq++) {
+		if (seq != 700 && seq != 701 && seq != 40)
+			add_at_place(s, epoch, seq);
+		if (seq % 300 == 0)
+			add_at_place(s, other_epoch, seq);
+	}
+	add_at_place(s, epoch, 701); /* asked for again: in the middle of others */
+	add_at_place(s, epoch, 700);
+	/* Over the feed lane, and then from its outbox. */
+	GOOD(store_event_place(s, add_at_place(s, epoch, 0), epoch, 40, &err));
+	GOOD(store_commit(s, &err));
+	for (int64_t seq = 1; seq <= 1200; seq++) {
+		assert_int_equal(verdict_at(s, epoch, seq), 1);
+		assert_int_equal(verdict_at(s, other_epoch, seq), seq % 300 == 0);
+	}
+	assert_int_equal(verdict_at(s, epoch, 1201), 0);
+	place_close(place);
+	assert_in_range(ask(place, "linkages.db", "SELECT count(*) FROM outbox_run"), 4, 24);
+	GOOD(place_open(place));
+	assert_int_equal(store_stream_get(place->store, SOURCE, epoch, &got, &err), 1);
+	assert_int_equal(got.known, 1200);
+}
+
 static void a_source_is_remembered_as_heard(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -496,6 +550,7 @@ int main(void)
 		MEMORY(a_long_dead_letter_is_cut),
 		MEMORY(streams_remember_how_far_they_came),
 		MEMORY(what_is_known_of_a_stream_follows_the_transaction),
+		FILES(every_place_of_an_outbox_is_found),
 		MEMORY(a_source_is_remembered_as_heard),
 	};
 

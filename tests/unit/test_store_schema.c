@@ -133,6 +133,7 @@ static const char *const whole_tables[] = {
 	"mend_streams",
 	"mend_mailbox_ends",
 	"mend_cases",
+	"mend_runs",
 	"mend_rolls",
 	"mend_rolled",
 	"mend_mailboxes", /* a rebuild reads everything */
