@@ -95,13 +95,28 @@ int disk_read(const char *path, int64_t offset, void *at, size_t room)
 	return closed(fd, n < 0 ? -errno : (int)n);
 }
 
-int disk_write(const char *path, int64_t offset, const void *at, size_t len)
+int disk_open(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	n = pwrite(fd, at, len, offset);
-	return closed(fd, n < 0 ? -errno : (size_t)n == len ? 0 : -ENOSPC);
+	return fd < 0 ? -errno : fd;
+}
+
+int disk_put(int file, int64_t offset, const void *at, size_t len)
+{
+	ssize_t n = pwrite(file, at, len, offset);
+
+	return n < 0 ? -errno : (size_t)n == len ? 0 : -ENOSPC;
+}
+
+void disk_shut(int file)
+{
+	(void)close(file);
+}
+
+int disk_write(const char *path, int64_t offset, const void *at, size_t len)
+{
+	int fd = disk_open(path);
+
+	return fd < 0 ? fd : closed(fd, disk_put(fd, offset, at, len));
 }

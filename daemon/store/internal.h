@@ -87,7 +87,8 @@ struct wal {
 
 /* The file linkages.mark: mark.c. */
 struct mark {
-	char path[4096]; /* "": there is none */
+	char path[4096];
+	int file; /* kept open: each commit writes it; -1: there is none */
 	bool unsynced;
 	struct store_mark found;
 };

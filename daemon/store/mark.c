@@ -89,17 +89,16 @@ int mark_open(struct store *s, struct lk_error *err)
 	(void)snprintf(s->mark.path, sizeof(s->mark.path), "%s/linkages.mark", s->directory);
 	if (s->read_only) {
 		mark_read(s, err);
-		s->mark.path[0] = '\0';
 		return 0;
 	}
 	rc = disk_create(s->mark.path, 0600);
-	if (rc < 0 && rc != -EEXIST) {
-		s->mark.path[0] = '\0';
-		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s", strerror(-rc));
-	}
 	if (rc == -EEXIST)
 		mark_read(s, err);
-	return 0;
+	if (rc == 0 || rc == -EEXIST)
+		s->mark.file = rc = disk_open(s->mark.path);
+	return rc >= 0 ? 0
+		       : lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s",
+				 strerror(-rc));
 }
 
 /* A mark that cannot be written stays behind, where it is always believed. */
@@ -108,12 +107,12 @@ void mark_write(struct store *s)
 	struct ledger_head head;
 	char text[MARK_ROOM];
 
-	if (s->mark.path[0] == '\0')
+	if (s->mark.file < 0)
 		return;
 	store_ledger_head(s, &head);
 	int len = mark_print(s->committed.position, &head, text);
 
-	s->mark.unsynced = disk_write(s->mark.path, 0, text, (size_t)len) == 0;
+	s->mark.unsynced = disk_put(s->mark.file, 0, text, (size_t)len) == 0;
 }
 
 int mark_failed(struct store *s, int rc, struct lk_error *err)
@@ -138,6 +137,9 @@ void mark_close(struct store *s)
 	if (s->mark.unsynced)
 		(void)disk_sync(s->mark.path);
 	s->mark.unsynced = false;
+	if (s->mark.file >= 0)
+		disk_shut(s->mark.file);
+	s->mark.file = -1;
 }
 
 void store_mark_found(const struct store *s, struct store_mark *out)

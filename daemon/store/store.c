@@ -175,6 +175,7 @@ int store_make(const struct store_options *options, struct store **out, struct l
 	s->has_beside = options->beside && options->directory != NULL && !s->read_only;
 	s->log_room = s->read_only ? 0 : options->log_room;
 	s->lag = (uint32_t)options->lag;
+	s->mark.file = -1;
 	vocabulary_load(&s->vocabulary);
 	fresh_make(s);
 	s->generation = 1; /* slots are born in generation 0 */

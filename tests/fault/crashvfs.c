@@ -404,6 +404,9 @@ int __wrap_disk_link(const char *from, const char *to);
 int __wrap_disk_give(const char *path, const char *like);
 int __wrap_disk_read(const char *path, int64_t offset, void *at, size_t space);
 int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t len);
+int __wrap_disk_open(const char *path);
+int __wrap_disk_put(int file, int64_t offset, const void *at, size_t len);
+void __wrap_disk_shut(int file);
 
 int __wrap_disk_look(const char *path, struct disk_file *out)
 {
@@ -500,6 +503,24 @@ int __wrap_disk_write(const char *path, int64_t offset, const void *at, size_t l
 	struct inode *i = inode_of(path);
 
 	return i == NULL ? -ENOENT : file_write(i, offset, at, (int64_t)len);
+}
+
+int __wrap_disk_open(const char *path)
+{
+	AT_THE_DOOR;
+	const struct inode *i = inode_of(path);
+
+	return i == NULL ? -ENOENT : (int)(i - disk.inode);
+}
+
+int __wrap_disk_put(int file, int64_t offset, const void *at, size_t len)
+{
+	return file_write(&disk.inode[file], offset, at, (int64_t)len);
+}
+
+void __wrap_disk_shut(int file)
+{
+	(void)file;
 }
 
 /* ---- SQLite's door ------------------------------------------------------------------------------------------------- */
