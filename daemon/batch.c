@@ -283,9 +283,9 @@ void batch_commit(struct batch *batch)
 	batch->room = credit_turn(batch->room, batch->n, clock_work() - worked, TURN_BATCH_MAX);
 	clock_mark(batch->options.clock);
 	alarm_clear(ALARM_STORE_FAILS);
+	batch->options.committed(batch->options.owner, us); /* first: somebody waits for it */
 	count(batch, us);
 	log_refusals(batch);
-	batch->options.committed(batch->options.owner, us);
 	clear(batch);
 }
 

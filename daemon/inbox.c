@@ -385,6 +385,12 @@ static void pump(void *context)
 		loop_timer_in(inbox->pump, 0);
 }
 
+void inbox_hand_out(struct inbox *inbox)
+{
+	loop_timer_cancel(inbox->pump);
+	pump(inbox);
+}
+
 static void unblock_one(void *context, struct lane_session *base)
 {
 	struct inbox_session *session = (struct inbox_session *)base;

@@ -29,6 +29,9 @@
 #define REFUSED_MAX \
 	256 /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
 #define NO_INPUT (-1)
+/* A batch of so few is for whoever waits: its notices go out before its acknowledgements. Of a larger one publishers hear
+ * first, so that they send while it is handed out. */
+#define FEW 16
 
 /* How a source fares, as long as the daemon runs: sources are those of the configuration. */
 struct standing {
@@ -668,6 +671,8 @@ static void committed(void *owner, int64_t us)
 	struct intake *intake = owner;
 	size_t n = batch_count(intake->batch);
 
+	if (n <= FEW)
+		intake->options.hand_out(intake->options.hand_out_context);
 	credit_learn(&intake->credit, us);
 	standings_learn(intake, n);
 	lane_each(intake->lane, ack_session, intake);

@@ -27,6 +27,8 @@ struct intake_options {
 	struct turn *turn;
 	struct clock *clock;
 	struct wake *wake;
+	void (*hand_out)(void *context); /* what a commit has told goes to its readers now */
+	void *hand_out_context;
 	const char *endpoint;
 	const char *disk; /* a folder on the store's file system */
 	int64_t credit_most;
@@ -59,7 +61,7 @@ struct intake_look {
 	int64_t open; /* credit granted and not used, over all streams */
 	int64_t quiet_us;
 };
-void intake_each(struct intake *intake, void (*visit)(void *context, const struct intake_look *look),
-		 void *context);
+void intake_each(struct intake *intake,
+		 void (*visit)(void *context, const struct intake_look *look), void *context);
 
 #endif

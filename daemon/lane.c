@@ -31,6 +31,7 @@ struct lane {
 	struct loop_timer *tick;
 	int64_t ticked_us;
 	struct lane_session *bucket[BUCKETS];
+	struct lane_session *newest; /* of all, in the order of their hellos */
 	size_t n;
 	struct lk_bytes out;               /* reused for each message sent */
 	const struct zsock_message *heard; /* while it is handled */
@@ -79,6 +80,22 @@ void lane_keep(struct lane *lane)
 	zsock_keep(lane->socket);
 }
 
+static void list_join(struct lane *lane, struct lane_session *session)
+{
+	session->older = lane->newest;
+	session->held_by = &lane->newest;
+	if (session->older != NULL)
+		session->older->held_by = &session->older;
+	lane->newest = session;
+}
+
+static void list_leave(struct lane_session *session)
+{
+	*session->held_by = session->older;
+	if (session->older != NULL)
+		session->older->held_by = session->held_by;
+}
+
 void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_session *session)
 {
 	struct lane_session **bucket = &lane->bucket[from->route % BUCKETS];
@@ -89,6 +106,7 @@ void lane_open(struct lane *lane, const struct lane_sender *from, struct lane_se
 	session->line = zsock_line_of(lane->heard);
 	session->next = *bucket;
 	*bucket = session;
+	list_join(lane, session);
 	lane->n++;
 	metric_add(METRIC_SESSIONS_OPENED, 1);
 }
@@ -100,6 +118,7 @@ void lane_end(struct lane *lane, struct lane_session *session)
 	while (*at != session)
 		at = &(*at)->next;
 	*at = session->next;
+	list_leave(session);
 	lane->n--;
 	lane->options.ended(lane->options.owner, session);
 }
@@ -107,11 +126,10 @@ void lane_end(struct lane *lane, struct lane_session *session)
 void lane_each(struct lane *lane, void (*visit)(void *context, struct lane_session *session),
 	       void *context)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct lane_session *s = lane->bucket[i], *next; s != NULL; s = next) {
-			next = s->next;
-			visit(context, s);
-		}
+	for (struct lane_session *s = lane->newest, *older; s != NULL; s = older) {
+		older = s->older;
+		visit(context, s);
+	}
 }
 
 const struct roster_client *lane_client(const struct lane *lane, const struct lane_session *session)

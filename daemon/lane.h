@@ -32,6 +32,7 @@ struct lane_session {
 	int64_t heard_us, spoke_us; /* clock_ticks() */
 	struct zsock_line line;     /* of its hello */
 	struct lane_session *next;  /* in its bucket */
+	struct lane_session *older, **held_by; /* among all of the lane */
 };
 
 enum lane_liveness { LANE_FINE, LANE_PING_DUE, LANE_GONE };

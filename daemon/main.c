@@ -408,6 +408,14 @@ static int build_feed(struct daemon *d, struct lk_error *err)
 	return feed_create(&options, &d->feed, err);
 }
 
+static void hand_out(void *context)
+{
+	struct daemon *d = context;
+
+	if (d->inbox != NULL)
+		inbox_hand_out(d->inbox);
+}
+
 static int build_intake(struct daemon *d, struct lk_error *err)
 {
 	const struct intake_options options = {
@@ -418,6 +426,8 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 		.turn = d->turn,
 		.clock = &d->clock,
 		.wake = d->wake,
+		.hand_out = hand_out,
+		.hand_out_context = d,
 		.endpoint = d->config.lane[LANE_INTAKE],
 		.disk = d->config.state_directory,
 		.credit_most = d->config.intake_credit,

@@ -143,6 +143,13 @@ static void answered(void *context, struct lk_text worker, const uint8_t notice[
 	inbox_answered(d->inbox, worker, notice, by, at);
 }
 
+static void hand_out(void *context)
+{
+	const struct daemon *d = context;
+
+	inbox_hand_out(d->inbox);
+}
+
 static void wake_told(void *context, lk_instant at)
 {
 	struct daemon *d = context;
@@ -269,6 +276,8 @@ static void build_lanes(struct daemon *d)
 					       .turn = d->turn,
 					       .clock = &d->clock,
 					       .wake = d->wake,
+					       .hand_out = hand_out,
+					       .hand_out_context = d,
 					       .endpoint = "intake",
 					       .disk = "/",
 					       .credit_most = 8 };
