@@ -4,6 +4,9 @@
  * meanwhile waits for no page but those of the last commits; what fails is told to the loop's thread, which alone says what
  * it means, before another commit is answered for.
  *
+ * Two syncs at once take each other's time, so a bite's begins in a pause between two commits: the loop notes when it is in one,
+ * and how long the last pause was.
+ *
  * The thread calls nothing but SQLite on its own connection and a sync of linkages.mark; what it came to is taken over under
  * the mutex. It can not come to the end of a log that grows meanwhile, and only a log that is in the database whole is begun
  * anew: so what is left of it, some commits' pages, is one bite of the loop's own (wal.c).
@@ -22,6 +25,11 @@
  * it is left to others. */
 #define PAGES_A_BITE 16
 #define REST_MOST_NS 5000000
+/* A pause is taken while half of it is left, by the length of the last; where none comes for so long, none is waited for; and
+ * where no commit has come for so long, nobody is in the way. */
+#define AWAIT_MOST_NS 2000000
+#define QUIET_NS 5000000
+#define LOOK_NS 50000
 /* Each pass leaves what was committed while it lasted: another follows, until one had only few frames to move. */
 #define PASSES 8
 #define FEW 32
@@ -42,6 +50,9 @@ struct beside {
 	bool is_running;
 	int written; /* the thread's: pages since the last sync */
 	atomic_bool hurries;
+	atomic_bool is_committing; /* the loop is */
+	atomic_llong committed_at,
+		pause; /* the end of its last commit, and how long it was after the one before; ns */
 	pthread_mutex_t mutex; /* of all that follows */
 	pthread_cond_t changed;
 	enum beside_state state;
@@ -57,15 +68,33 @@ static int pages_sync(struct beside *b)
 	return b->file->pMethods->xSync(b->file, SQLITE_SYNC_NORMAL);
 }
 
+static bool is_in_way(const struct beside *b)
+{
+	int64_t since = now_ns() - atomic_load(&b->committed_at);
+
+	return atomic_load(&b->is_committing) ||
+	       (since > atomic_load(&b->pause) / 2 && since < QUIET_NS);
+}
+
+static void pause_await(const struct beside *b)
+{
+	int64_t until = now_ns() + AWAIT_MOST_NS;
+
+	while (is_in_way(b) && now_ns() < until && !atomic_load(&b->hurries))
+		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_NS }, NULL);
+}
+
 /* After each page. */
 static int wrote(void *context)
 {
 	struct beside *b = context;
-	int64_t begun = now_ns(), took;
+	int64_t begun, took;
 	int rc;
 
 	if (++b->written < PAGES_A_BITE || atomic_load(&b->hurries))
 		return SQLITE_OK;
+	pause_await(b);
+	begun = now_ns();
 	rc = pages_sync(b);
 	took = now_ns() - begun;
 	(void)nanosleep(&(struct timespec){ .tv_nsec = took < REST_MOST_NS ? took : REST_MOST_NS },
@@ -82,7 +111,10 @@ static int pass(struct beside *b, int *moved, bool *few)
 	*few = *moved - before <= FEW;
 	if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		rc = SQLITE_OK;
-	return rc == SQLITE_OK && b->written > FEW ? pages_sync(b) : rc;
+	if (rc != SQLITE_OK || b->written <= FEW)
+		return rc;
+	pause_await(b);
+	return pages_sync(b);
 }
 
 static struct came work(struct beside *b, bool marks)
@@ -123,6 +155,19 @@ static void *run(void *context)
 }
 
 /* ---- In the loop ----------------------------------------------------------------------------- */
+
+void beside_commits(struct store *s, bool begins)
+{
+	struct beside *b = s->beside;
+
+	if (b == NULL)
+		return;
+	if (begins)
+		atomic_store(&b->pause, now_ns() - atomic_load(&b->committed_at));
+	else
+		atomic_store(&b->committed_at, now_ns());
+	atomic_store(&b->is_committing, begins);
+}
 
 void beside_ask(struct store *s)
 {

@@ -682,6 +682,8 @@ void share_free(struct share *share); /* every connection is closed */
 
 int beside_start(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void beside_ask(struct store *s); /* a checkpoint, unless one is under way */
+/* A commit begins and ends: the thread keeps out of its way. */
+void beside_commits(struct store *s, bool begins);
 /* What one has come to, if it is done: 0, or negative as wal_checkpoint(). With `commits` only what a commit must know. */
 int beside_look(struct store *s, bool commits, struct lk_error *err) LK_MUST_CHECK;
 int beside_settle(struct store *s, struct lk_error *err); /* the same, waiting until none is under way */

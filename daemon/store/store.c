@@ -399,8 +399,11 @@ int store_commit(struct store *s, struct lk_error *err)
 		return rc;
 	if ((rc = state_commit(s, err)) < 0)
 		return rc;
+	beside_commits(s, true);
 	q = query_begin(s, SQL_commit);
-	if ((rc = query_run(&q, err)) < 0)
+	rc = query_run(&q, err);
+	beside_commits(s, false);
+	if (rc < 0)
 		return rc;
 	s->open_since_begin = false;
 	s->named = false;

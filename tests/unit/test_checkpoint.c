@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FRAME 4120
@@ -24,12 +25,23 @@ static struct {
 	sqlite3_vfs *below;
 	atomic_int write_answer, sync_answer; /* SQLITE_OK: as the disk has it */
 	atomic_int refused;
+	atomic_llong wrote_ns,
+		rested_ns; /* the last page's write; from there to the first sync that followed */
 } disk;
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
 	int answer = atomic_load(&disk.write_answer);
 
+	atomic_store(&disk.wrote_ns, now_ns());
 	if (answer == SQLITE_OK)
 		return disk.real->xWrite(file, bytes, n, at);
 	atomic_fetch_add(&disk.refused, 1);
@@ -39,7 +51,10 @@ static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
 static int disk_sync(sqlite3_file *file, int flags)
 {
 	int answer = atomic_load(&disk.sync_answer);
+	long long never = 0;
 
+	(void)atomic_compare_exchange_strong(&disk.rested_ns, &never,
+					     now_ns() - atomic_load(&disk.wrote_ns));
 	if (answer == SQLITE_OK)
 		return disk.real->xSync(file, flags);
 	atomic_fetch_add(&disk.refused, 1);
@@ -217,6 +232,23 @@ static void a_log_is_in_the_database_whole_after_a_rest(void **state)
 	assert_int_equal(counts_of(site).wal_bytes, 0);
 }
 
+/* Two milliseconds, if none has ended by then. */
+static void a_bite_is_not_synced_while_a_commit_is(void **state)
+{
+	struct site *site = *state;
+
+	GOOD(put(site, 20));
+	atomic_store(&disk.rested_ns, 0);
+	beside_commits(site->store, true);
+	beside_ask(site->store);
+	for (int i = 0; i < 60000 && atomic_load(&disk.rested_ns) == 0; i++)
+		(void)usleep(1000);
+	assert_true(atomic_load(&disk.rested_ns) >= 2000000);
+	beside_commits(site->store, false);
+	GOOD(beside_settle(site->store, &err));
+	assert_true(counts_of(site).bytes >= 20 * LETTER);
+}
+
 static void nobody_else_gets_in(void **state)
 {
 	struct site *site = *state;
@@ -361,6 +393,7 @@ int main(void)
 		BESIDE(no_log_begins_under_a_checkpoint),
 		BESIDE(the_log_begins_anew_while_commits_go_on),
 		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
+		BESIDE(a_bite_is_not_synced_while_a_commit_is),
 		BESIDE(nobody_else_gets_in),
 		BESIDE(a_failed_sync_is_told_before_the_next_commit_is),
 		BESIDE(a_full_disk_is_told_when_nobody_waits),
