@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FRAME 4120
@@ -28,14 +27,6 @@ static struct {
 	atomic_llong wrote_ns,
 		rested_ns; /* the last page's write; from there to the first sync that followed */
 } disk;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
