@@ -24,6 +24,16 @@ def program(name):
     return os.path.join(BIN, name)
 
 
+# Two agencies, a worker's office, and those who look after the daemon: (name, role, what else the table says).
+CLIENTS = (
+    ("cws", "publisher", {"sources": ["cws-cms"]}),
+    ("calworks", "publisher", {"sources": ["calsaws"]}),
+    ("district", "worker", {"workers": ["garcia", "jones"]}),
+    ("operator", "operator", {}),
+    ("auditor", "auditor", {}),
+)
+
+
 def preloaded(tool, **environment):
     """For a process that is to run with one of tests/tools/ before its libraries."""
     return {"LD_PRELOAD": os.path.join(BIN, "..", "tests", f"lib{tool}.so"), **environment,

@@ -20,8 +20,6 @@ import harness
 import peer
 import zmtp
 
-CLIENTS = (("cws", "publisher", {"sources": ["cws-cms"]}), ("calworks", "publisher", {"sources": ["calsaws"]}),
-           ("district", "worker", {"workers": ["garcia", "jones"]}), ("operator", "operator", {}), ("auditor", "auditor", {}))
 PEOPLE = (
     {"cin": "90055512Z", "ssn": "987-65-4329", "last": "Xylophontes", "first": "Quirinius", "birth": "1987-11-23"},
     {"cin": "90055513Y", "ssn": "987654318", "last": "Zwetschgenbaum", "first": "Ombeline", "birth": "2016-02-29"},
@@ -82,7 +80,7 @@ class Wire:
 
 class Canary(unittest.TestCase):
     def setUp(self):
-        self.daemon = d = harness.Daemon(CLIENTS)
+        self.daemon = d = harness.Daemon(harness.CLIENTS)
         self.addCleanup(d.close)
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(d.folder)  # where a core would be left

@@ -11,9 +11,8 @@ import subprocess
 import unittest
 
 import harness
-import peer
 from saying import calsaws, cws
-from test_lanes import CLIENTS, GARCIA, JONES, LaneTest
+from test_lanes import GARCIA, JONES, LaneTest
 
 HOUR, DAY = 3600, 86400
 
@@ -25,7 +24,7 @@ def at(seconds):
 
 class ClockTest(LaneTest):
     def setUp(self):
-        self.daemon = harness.Daemon(CLIENTS, self.sources, clock="real")
+        self.daemon = harness.Daemon(harness.CLIENTS, self.sources, clock="real")
         self.addCleanup(self.daemon.close)
         self.shift(0)
         self.daemon.environment = harness.preloaded("shift_clock", SHIFT_CLOCK=self.daemon.path("shift"))

@@ -14,13 +14,6 @@ import harness
 import peer
 
 EPOCHS = {"cws-cms": "0123456789abcdef0123456789abcdef", "calsaws": "fedcba9876543210fedcba9876543210"}
-CLIENTS = (
-    ("cws", "publisher", {"sources": ["cws-cms"]}),
-    ("calworks", "publisher", {"sources": ["calsaws"]}),
-    ("district", "worker", {"workers": ["garcia", "jones"]}),
-    ("operator", "operator", {}),
-    ("auditor", "auditor", {}),
-)
 
 
 def event(source, number, type_, minute, **data):
@@ -43,7 +36,7 @@ FAMILY = [
 
 class Explain(unittest.TestCase):
     def setUp(self):
-        self.daemon = harness.Daemon(CLIENTS)
+        self.daemon = harness.Daemon(harness.CLIENTS)
         self.addCleanup(self.daemon.close)
         self.daemon.start()
         for source, client in (("cws-cms", "cws"), ("calsaws", "calworks")):

@@ -190,7 +190,7 @@ class Looks(test_lanes.LaneTest):
     def test_a_worker_whom_nobody_reads(self):
         self.cross()
         self.daemon.write("clients.yaml", "".join(
-            self.daemon.entry(*c) for c in test_lanes.CLIENTS if c[0] != "district"))
+            self.daemon.entry(*c) for c in harness.CLIENTS if c[0] != "district"))
         self.asker().ok("reload")
         rows = json.loads(self.ctl("workers", "--unreachable"))["workers"]
         self.assertEqual(sorted((w["worker"], w["client"]) for w in rows), [("garcia", None), ("jones", None)])

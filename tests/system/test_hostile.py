@@ -6,7 +6,6 @@ refused, counted, no crash, memory bounded, others served. HOSTILE.md has the ta
 """
 import os
 import select
-import socket
 import struct
 import unittest
 

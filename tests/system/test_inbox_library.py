@@ -10,13 +10,12 @@ import subprocess
 import tempfile
 import unittest
 
-import msgpack
 import zmq
 
 import harness
+from lane_end import LIMIT_MS, LaneEnd
 
 BIN = os.environ.get("LINKAGES_BIN", "build/bin")
-LIMIT_MS = 20_000
 BOX_A, BOX_B = "a" * 32, "b" * 32
 SESSIONS = ("1" * 32, "2" * 32)
 
@@ -28,39 +27,13 @@ def notice(number, rev=1, **members):
             "because": {"rule": "status.changed", "cites": "ACIN G8", "events": []}, **members}
 
 
-class Daemon:
-    """The inbox lane, one client at a time. Without a ZAP handler a CURVE server lets every key in."""
-
+class Daemon(LaneEnd):
     def __init__(self, folder):
-        self.public, self.secret = zmq.curve_keypair()
-        with open(os.path.join(folder, "server.pub"), "wb") as f:
-            f.write(self.public + b"\n")
-        self.port, self.peer, self.session, self.credit = None, None, SESSIONS[0], 0
-        self.start()
-
-    def start(self):
-        self.context = zmq.Context()
-        self.socket = self.context.socket(zmq.ROUTER)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self.socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
-        if self.port is None:
-            self.port = self.socket.bind_to_random_port("tcp://127.0.0.1")
-        else:
-            self.socket.bind(f"tcp://127.0.0.1:{self.port}")
-
-    def stop(self):
-        self.socket.close()
-        self.context.term()  # only now is the port free
-
-    def send(self, m, **members):
-        self.socket.send_multipart([self.peer, msgpack.packb({"m": m, **members})])
+        self.session, self.credit = SESSIONS[0], 0
+        super().__init__(folder)
 
     def receive_any(self):
-        if not self.socket.poll(LIMIT_MS):
-            raise AssertionError("the client said nothing")
-        self.peer, body = self.socket.recv_multipart()
-        message = msgpack.unpackb(body, raw=False)
+        message = self.take()
         if message["m"] == "credit":
             assert message["session"] == self.session
             self.credit += message["n"]

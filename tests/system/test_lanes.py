@@ -22,13 +22,6 @@ EPOCH = "0123456789abcdef0123456789abcdef"
 OTHER_EPOCH = "fedcba9876543210fedcba9876543210"
 GARCIA = {"role": "social_worker", "worker": "garcia"}
 JONES = {"role": "ais_worker", "worker": "jones"}
-CLIENTS = (
-    ("cws", "publisher", {"sources": ["cws-cms"]}),
-    ("calworks", "publisher", {"sources": ["calsaws"]}),
-    ("district", "worker", {"workers": ["garcia", "jones"]}),
-    ("operator", "operator", {}),
-    ("auditor", "auditor", {}),
-)
 
 
 def contacts(n):
@@ -74,7 +67,7 @@ class LaneTest(unittest.TestCase):
     sources = (("cws-cms", "cws"), ("calsaws", "calworks"))
 
     def setUp(self):
-        self.daemon = harness.Daemon(CLIENTS, self.sources)
+        self.daemon = harness.Daemon(harness.CLIENTS, self.sources)
         self.addCleanup(self.daemon.close)
         self.configure()
         self.daemon.start()
@@ -427,7 +420,7 @@ class Identity(LaneTest):
     def test_a_removed_key_is_out_at_once(self):
         agency = self.subscribed(contacts(2))
         d = self.daemon
-        d.write("clients.yaml", "".join(d.entry(*c) for c in CLIENTS if c[0] != "calworks"))
+        d.write("clients.yaml", "".join(d.entry(*c) for c in harness.CLIENTS if c[0] != "calworks"))
         d.process.send_signal(signal.SIGHUP)
         self.assertEqual(agency.expect("error")["code"], "forbidden")
         agency.push()
@@ -440,7 +433,7 @@ class Identity(LaneTest):
         agency = self.subscribed(contacts(2))
         monitor = agency.socket.get_monitor_socket()
         d = self.daemon
-        d.write("clients.yaml", "".join(d.entry(*c) for c in CLIENTS if c[0] != "calworks"))
+        d.write("clients.yaml", "".join(d.entry(*c) for c in harness.CLIENTS if c[0] != "calworks"))
         self.assertIsNone(self.asker().ok("reload"))
         self.assertEqual(agency.expect("error")["code"], "forbidden")
         happened = []
@@ -456,7 +449,7 @@ class Identity(LaneTest):
         worker.catch_up()
         garcia.catch_up()
         d = self.daemon
-        text = "".join(d.entry(*c) for c in CLIENTS)
+        text = "".join(d.entry(*c) for c in harness.CLIENTS)
         d.write("clients.yaml", text.replace("[garcia, jones]", "[garcia]"))
         self.assertIsNone(self.asker().ok("reload"))
         self.cross()
@@ -466,15 +459,15 @@ class Identity(LaneTest):
     def test_a_source_that_is_taken_from_a_key(self):
         agency = self.subscribed(contacts(2))
         d = self.daemon
-        text = "".join(d.entry(*c) for c in CLIENTS)
+        text = "".join(d.entry(*c) for c in harness.CLIENTS)
         d.write("clients.yaml", text.replace("[calsaws]", "[cws-cares]"))
         self.assertIsNone(self.asker().ok("reload"))
         self.assertEqual(agency.expect("error")["code"], "forbidden")
 
     def test_a_revoked_key_is_told_so(self):
         d = self.daemon
-        text = "".join(d.entry(*c) for c in CLIENTS)
-        mine = d.entry(*CLIENTS[1])
+        text = "".join(d.entry(*c) for c in harness.CLIENTS)
+        mine = d.entry(*harness.CLIENTS[1])
         d.write("clients.yaml", text.replace(mine, mine + "  revoked: true\n"))
         self.assertIsNone(self.asker().ok("reload"))
         socket = d.context.socket(zmq.DEALER)

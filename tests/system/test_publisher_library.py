@@ -10,13 +10,12 @@ import subprocess
 import tempfile
 import unittest
 
-import msgpack
 import zmq
 
 import harness
+from lane_end import LIMIT_MS, LaneEnd
 
 BIN = os.environ.get("LINKAGES_BIN", "build/bin")
-LIMIT_MS = 20_000
 SILENCE_MS = 40_000  # 15 s of silence, a pause, a new connection, on a busy machine
 
 
@@ -25,40 +24,10 @@ def event(number, source="calsaws"):
             "time": "2026-03-02T09:00:00-08:00", "data": {"status": "active"}}
 
 
-class Daemon:
-    """The intake lane, one client at a time. Without a ZAP handler a CURVE server lets every key in."""
-
-    def __init__(self, folder):
-        self.public, self.secret = zmq.curve_keypair()
-        with open(os.path.join(folder, "server.pub"), "wb") as f:
-            f.write(self.public + b"\n")
-        self.port, self.peer, self.socket, self.context = None, None, None, None
-        self.start()
-
-    def start(self):
-        self.context = zmq.Context()
-        self.socket = self.context.socket(zmq.ROUTER)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self.socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
-        if self.port is None:
-            self.port = self.socket.bind_to_random_port("tcp://127.0.0.1")
-        else:
-            self.socket.bind(f"tcp://127.0.0.1:{self.port}")
-
-    def stop(self):
-        self.socket.close()
-        self.context.term()  # only now is the port free
-
-    def send(self, m, **members):
-        self.socket.send_multipart([self.peer, msgpack.packb({"m": m, **members})])
-
+class Daemon(LaneEnd):
     def receive(self, limit_ms=LIMIT_MS, pings=False):
         while True:
-            if not self.socket.poll(limit_ms):
-                raise AssertionError("the publisher said nothing")
-            self.peer, body = self.socket.recv_multipart()
-            message = msgpack.unpackb(body, raw=False)
+            message = self.take(limit_ms)
             if message["m"] != "ping" or pings:
                 return message
             self.send("pong")

@@ -22,7 +22,7 @@ import unittest
 import harness
 import peer
 from saying import calsaws
-from test_lanes import CLIENTS, EPOCH, OTHER_EPOCH, OTHER_SIDE, LaneTest, contacts
+from test_lanes import EPOCH, OTHER_EPOCH, OTHER_SIDE, LaneTest, contacts
 
 SETTINGS = argparse.Namespace(seed=1, families=40)
 
@@ -382,7 +382,7 @@ class LossyFeed(unittest.TestCase):
 
     def play(self, outboxes, feeds):
         """What is in the log, and what the families are, once all is in."""
-        with harness.Daemon(CLIENTS) as daemon:
+        with harness.Daemon(harness.CLIENTS) as daemon:
             clients = {"cws-cms": "cws", "calsaws": "calworks"}
             for source, events in feeds.items():
                 feed = peer.Feed(daemon.context, daemon.lanes["feed"], daemon.server_key, daemon.pairs[clients[source]], source)

@@ -129,7 +129,7 @@ class Confined(harness.Daemon):
 @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
 class Filter(test_lanes.LaneTest):
     def setUp(self):
-        self.daemon = Confined(test_lanes.CLIENTS, self.sources, calls=allowed(unit_text()))
+        self.daemon = Confined(harness.CLIENTS, self.sources, calls=allowed(unit_text()))
         self.addCleanup(self.daemon.close)
         self.lanes = []
 
@@ -209,7 +209,7 @@ class Told(harness.Daemon):
 
 class Notified(test_lanes.LaneTest):
     def setUp(self):
-        self.daemon = Told(test_lanes.CLIENTS, self.sources)
+        self.daemon = Told(harness.CLIENTS, self.sources)
         self.addCleanup(self.daemon.close)
         self.daemon.start()
         self.lanes = []
@@ -320,7 +320,7 @@ class Journal(unittest.TestCase):
         journal.bind(JOURNAL)
         self.addCleanup(os.unlink, JOURNAL)
         journal.settimeout(LIMIT_S)
-        daemon = harness.Daemon(test_lanes.CLIENTS)
+        daemon = harness.Daemon(harness.CLIENTS)
         self.addCleanup(daemon.close)
         stream = os.fstat(daemon.log.fileno())
         daemon.environment["JOURNAL_STREAM"] = f"{stream.st_dev}:{stream.st_ino}"
