@@ -28,7 +28,7 @@ static int place_examine(struct query *q, struct lk_error *err)
 	return nothing_is_gone(q, 1, err);
 }
 
-static int case_examine(struct query *q, struct lk_error *err)
+static int places_examine(struct query *q, struct lk_error *err)
 {
 	return nothing_is_gone(q, 2, err);
 }
@@ -48,8 +48,8 @@ static const struct part {
 	{ "family change", SQL_check_changes, 1, changes_examine },
 	{ "mailbox", SQL_check_mailboxes, 1, place_examine },
 	{ "place in a mailbox", SQL_check_places, 1, place_examine },
-	{ "case", SQL_check_case_rows, CASE_ROWS, case_examine },
-	{ "place in an outbox", SQL_check_runs, 1, place_examine },
+	{ "case", SQL_check_case_rows, CASE_ROWS, places_examine },
+	{ "place of an event", SQL_check_event_places, 1, places_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 

@@ -190,10 +190,10 @@ static int take(struct store *s, const struct came *came, struct lk_error *err)
 	s->work.checkpoints++;
 	s->work.checkpoint_us += came->us;
 	atomic_store(&s->beside->hurries, false);
-	if (came->rc != SQLITE_OK)
-		return store_fault(s, s->beside->db, came->rc, "checkpoint", err);
 	if (came->mark_rc != 0)
 		return mark_failed(s, came->mark_rc, err);
+	if (came->rc != SQLITE_OK)
+		return store_fault(s, s->beside->db, came->rc, "checkpoint", err);
 	if (wal_is_long(&s->wal))
 		return wal_checkpoint(s, &s->wal, err);
 	s->wal.frames = 0; /* until the next commit counts them anew */
@@ -211,7 +211,8 @@ int beside_look(struct store *s, bool commits, struct lk_error *err)
 	(void)pthread_mutex_lock(&b->mutex);
 	came = b->came;
 	is_done = b->state == DONE;
-	if (commits && came.rc != SQLITE_OK && store_fault_of(came.rc) != LK_ESYNC)
+	if (commits && came.mark_rc == 0 && came.rc != SQLITE_OK &&
+	    store_fault_of(came.rc) != LK_ESYNC)
 		is_done = false; /* the commit is none the worse for it: told when nobody waits */
 	if (is_done)
 		b->state = AT_REST;

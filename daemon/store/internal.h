@@ -181,6 +181,7 @@ struct recent {
 	struct recent_entry *order; /* of the first `run`, which are being moved into the list */
 	uint32_t run, moved, moved_committed;
 	uint32_t owed;  /* to be moved, too few to be worth while */
+	int64_t gone;   /* an event that must be there, and is not; 0: none */
 	bool is_struck; /* in this transaction something was struck out */
 	bool is_stale;  /* to be read again */
 };
@@ -330,6 +331,7 @@ struct store {
 	struct tips tips, committed;
 	struct mark mark;
 	uint64_t file_id; /* of linkages.db, whose name must go on leading to it; 0: it has none */
+	uint64_t log_id;  /* likewise of its write-ahead log */
 	struct tombs tombs;
 	struct wal wal, state_wal;
 	struct share *share;   /* of linkages.db between its connections; NULL: it has one */

@@ -118,6 +118,7 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 {
 	struct query q = query_begin(s, SQL_event_add);
 
+	bind_int(&q, s->tips.position + 1);
 	bind_int(&q, refs->source);
 	bind_text(&q, e->id);
 	bind_int(&q, refs->kase);
@@ -160,7 +161,7 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 		rc = event_insert(s, event, &refs, err);
 	if (rc != 1)
 		return rc;
-	*position = s->tips.position = sqlite3_last_insert_rowid(s->db);
+	*position = ++s->tips.position;
 	if (lk_text_given(event->supersedes))
 		superseded_note(s, refs.source, event->supersedes);
 	rc = recent_add(s, *position, refs.kase, err);
@@ -260,6 +261,8 @@ static int events_at(struct store *s, const int64_t *positions, size_t found,
 
 		bind_int(&q, positions[i]);
 		rc = events_walk(&q, visit, context, &n, err);
+		if (rc == 0 && n == 0 && !s->recent.is_struck)
+			rc = row_damaged(s, err, "event", positions[i], "place");
 	}
 	return rc;
 }

@@ -10,7 +10,7 @@
  *   family change        all families are folded from the log again; of whom it told is not known
  *   family that is gone  its state is folded from the log again; of whom it told is not known
  *   place in a mailbox   as a notice
- *   place in an outbox   it is found again by the event's own row
+ *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row
  *
  * Pages that are no pages of their table any more are not mended: only a backup knows what was in them.
  */
@@ -298,6 +298,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 
 	if (rc == 0)
 		rc = mend_rows(m, err);
+	if (rc == 0) /* what is not there is known, and asked for */
+		rc = store_value_put(m->store, VALUE_STRUCK_UPTO, m->store->tips.position, err);
 	if (rc == 0)
 		rc = recent_rebuild(m->store, err);
 	if (rc == 0)

@@ -96,6 +96,8 @@ bool rebuild_is_due(struct store *s)
 		return false;
 	if (s->mark.found.state == MARK_BEHIND)
 		store_doubt(s, DOUBT_DAMAGE, "the database is behind its mark");
+	if (s->recent.gone != 0)
+		store_doubt(s, DOUBT_DAMAGE, "an event is gone from the log");
 	return doubt_read(s, s->rebuilt.why, sizeof(s->rebuilt.why)) == 1;
 }
 

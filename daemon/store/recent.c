@@ -72,7 +72,20 @@ static void recent_shift(struct recent *r, uint32_t gone)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static int recent_read(struct store *s, struct lk_error *err)
+/* Between it and the last one nothing is, or what was struck out: behind `struck` nothing was. */
+static int recent_put(struct recent *r, int64_t position, int64_t kase, int64_t struck,
+		      struct lk_error *err)
+{
+	int rc = 0;
+
+	if (r->first + r->n < position && position - 1 > struck)
+		r->gone = position - 1;
+	while (rc == 0 && r->first + r->n < position)
+		rc = recent_push(r, 0, err);
+	return rc == 0 ? recent_push(r, kase, err) : rc;
+}
+
+static int recent_read(struct store *s, int64_t struck, struct lk_error *err)
 {
 	struct recent *r = &s->recent;
 	struct query q = query_begin(s, SQL_event_cases_after);
@@ -82,10 +95,7 @@ static int recent_read(struct store *s, struct lk_error *err)
 	while ((rc = query_step(&q, err)) == 1) {
 		int64_t position = column_int(&q), kase = column_int(&q);
 
-		rc = 0;
-		while (rc == 0 && r->first + r->n < position) /* struck out */
-			rc = recent_push(r, 0, err);
-		if (rc < 0 || (rc = recent_push(r, kase, err)) < 0)
+		if ((rc = recent_put(r, position, kase, struck, err)) < 0)
 			break;
 	}
 	query_end(&q);
@@ -95,7 +105,7 @@ static int recent_read(struct store *s, struct lk_error *err)
 int recent_load(struct store *s, struct lk_error *err)
 {
 	struct recent *r = &s->recent;
-	int64_t upto = 0;
+	int64_t upto = 0, struck = 0;
 	int rc;
 
 	if (r->bucket == NULL) {
@@ -106,13 +116,15 @@ int recent_load(struct store *s, struct lk_error *err)
 	}
 	if (r->bucket == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a case's events");
-	if ((rc = store_value_get(s, upto_value, &upto, err)) < 0)
+	if ((rc = store_value_get(s, upto_value, &upto, err)) < 0 ||
+	    (rc = store_value_get(s, VALUE_STRUCK_UPTO, &struck, err)) < 0)
 		return rc;
 	recent_cut(r, 0);
 	r->run = r->moved = r->moved_committed = 0;
 	r->first = upto + 1;
+	r->gone = 0;
 	r->is_struck = false;
-	rc = recent_read(s, err);
+	rc = recent_read(s, struck, err);
 	r->committed = r->n;
 	r->is_stale = rc < 0; /* a part of it is none */
 	return rc;
@@ -140,11 +152,15 @@ static int listed(struct store *s, enum statement which, int64_t kase, int64_t p
 
 static int recent_ready(struct store *s, struct lk_error *err)
 {
-	return s->recent.is_stale ? recent_load(s, err) : 0;
+	int rc = s->recent.is_stale ? recent_load(s, err) : 0;
+
+	if (rc == 0 && s->recent.gone != 0)
+		rc = row_damaged(s, err, "event", s->recent.gone, "place");
+	return rc;
 }
 
-/* Its row is there, and is read with the others where all of them are. Where the last event was struck out, its position
- * is given again. */
+/* Its row is there, and is read with the others where all of them are. Where the last ones were struck out, it is not the
+ * next place. */
 int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error *err)
 {
 	struct recent *r = &s->recent;
@@ -159,11 +175,7 @@ int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error 
 		r->committed--; /* of this transaction */
 		return 0;
 	}
-	if (position >= r->first + r->n)
-		return recent_push(r, kase, err);
-	r->is_struck = true;
-	recent_cut(r, (uint32_t)(position - r->first));
-	return recent_push(r, kase, err);
+	return recent_put(r, position, kase, position, err);
 }
 
 int recent_of(struct store *s, int64_t kase, int64_t **positions, size_t *n, struct lk_error *err)

@@ -155,15 +155,15 @@ static void *region_of(struct share *share, int region, int bytes, int extends)
 {
 	void **wider;
 
-	if (region < share->regions || !extends)
+	if (region != share->regions || !extends)
 		return region < share->regions ? share->region[region] : NULL;
 	wider = realloc(share->region, (size_t)(region + 1) * sizeof(*wider));
 	if (wider == NULL)
 		return NULL;
 	share->region = wider;
-	for (; share->regions <= region; share->regions++)
-		wider[share->regions] = NULL;
 	wider[region] = calloc(1, (size_t)bytes);
+	share->regions +=
+		wider[region] != NULL; /* one after the other, each as the log reaches it */
 	return wider[region];
 }
 

@@ -34,9 +34,9 @@ INSERT INTO identity (one, store) VALUES (1, ?1)
 -- name: event_last
 SELECT max(position) FROM event
 -- name: event_add
-INSERT INTO event (source, id, case_ref, type, supersedes, time_at, received_at, sequence, stream, outbox_seq, ahead,
-	sum, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+INSERT INTO event (position, source, id, case_ref, type, supersedes, time_at, received_at, sequence, stream, outbox_seq,
+	ahead, sum, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (source, id) DO NOTHING
 -- name: event_known
 SELECT position FROM event WHERE source = ?1 AND id = ?2
@@ -368,9 +368,11 @@ SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = age
 		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position))
 FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 
--- name: check_runs
-SELECT position, stream IS NULL OR position = (SELECT run.position + outbox_seq - seq FROM outbox_run AS run
-	WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1)
+-- name: check_event_places
+SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 'struck_upto'), 0)
+	OR EXISTS (SELECT 1 FROM event AS before WHERE before.position = event.position - 1),
+	stream IS NULL OR position = (SELECT run.position + outbox_seq - seq FROM outbox_run AS run
+		WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1)
 FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
 
 -- name: check_cases

@@ -240,15 +240,23 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 	return rc;
 }
 
+/* 0: there is no file of that name. */
+static uint64_t file_named(const struct store *s, const char *name)
+{
+	struct place place = place_in(s->directory, name);
+	struct disk_file file;
+
+	return disk_look(place.at, &file) == 0 ? file.id : 0;
+}
+
+#define LOG_NAME "linkages.db-wal"
+
 static void file_watch(struct store *s)
 {
-	struct disk_file file;
-	struct place place;
-
 	if (s->directory == NULL || s->read_only)
 		return;
-	place = place_in(s->directory, linkages_file.name);
-	s->file_id = disk_look(place.at, &file) == 0 ? file.id : 0;
+	s->file_id = file_named(s, linkages_file.name);
+	s->log_id = file_named(s, LOG_NAME);
 }
 
 static int store_start(struct store *s, struct lk_error *err)
@@ -348,19 +356,25 @@ int store_begin(struct store *s, struct lk_error *err)
 	return 0;
 }
 
-/* A file that was taken away can be written all the same, and what is written is gone with the process. */
+static int taken_away(struct store *s, const char *why, struct lk_error *err)
+{
+	store_doubt(s, DOUBT_DAMAGE, why);
+	return lk_fail(err, LK_ESYNC, "%s", why);
+}
+
+/* A file that was taken away can be written all the same, and what is written is gone with the process. What a log without a
+ * name holds is brought into the database before that. */
 static int still_there(struct store *s, struct lk_error *err)
 {
-	struct disk_file file;
-	struct place place;
-
 	if (s->file_id == 0)
 		return 0;
-	place = place_in(s->directory, linkages_file.name);
-	if (disk_look(place.at, &file) == 0 && file.id == s->file_id)
+	if (file_named(s, linkages_file.name) != s->file_id)
+		return taken_away(s, "linkages.db was taken away while it was in use", err);
+	if (s->log_id == 0 || file_named(s, LOG_NAME) == s->log_id)
 		return 0;
-	store_doubt(s, DOUBT_DAMAGE, "linkages.db was taken away while it was in use");
-	return lk_fail(err, LK_ESYNC, "linkages.db was taken away while it was in use");
+	if (beside_settle(s, NULL) == 0)
+		(void)wal_checkpoint(s, &s->wal, NULL);
+	return taken_away(s, LOG_NAME " was taken away while it was in use", err);
 }
 
 /* What waited for an idle moment for too long. The batch is durable whatever comes of this; the next call
@@ -371,7 +385,7 @@ static void store_catch_up(struct store *s)
 		(void)beside_settle(s, NULL);
 	else if (s->beside != NULL && wal_is_long(&s->wal))
 		beside_ask(s);
-	if (wal_is_full(&s->wal))
+	if (wal_is_full(&s->wal) && !s->suspect)
 		(void)wal_checkpoint(s, &s->wal, NULL);
 	while (held_is_full(s))
 		if (store_write_back(s, NULL) <= 0)

@@ -316,6 +316,44 @@ static void a_full_disk_is_told_when_nobody_waits(void **state)
 	assert_true(counts_of(site).bytes >= 22 * LETTER);
 }
 
+/* Both at once: the one that is worse is told. */
+static void a_mark_that_cannot_be_synced_is_told_on_a_full_disk_too(void **state)
+{
+	struct site *site = *state;
+	const struct ledger_row row = { .at = 5,
+					.worker = LK_TEXT("w1"),
+					.basis = LK_TEXT("none") };
+
+	GOOD(put(site, 20));
+	GOOD(store_begin(site->store, &err));
+	GOOD(store_ledger_add(site->store, &row, &err));
+	GOOD(store_commit(site->store, &err));
+	assert_int_equal(unlink(path_in(site, "linkages.mark")), 0);
+	atomic_store(&disk.write_answer, SQLITE_FULL);
+	beside_ask(site->store);
+	assert_int_equal(beside_settle(site->store, &err), LK_ESYNC);
+	assert_non_null(strstr(err.text, "linkages.mark cannot be synced"));
+	atomic_store(&disk.write_answer, SQLITE_OK);
+}
+
+/* Its name, that is: it can be written on, and is gone with the process. */
+static void a_log_that_is_taken_away_loses_nothing(void **state)
+{
+	struct site *site = *state;
+	struct store_rebuild rebuilt;
+
+	GOOD(put(site, 20));
+	assert_int_equal(unlink(path_in(site, "linkages.db-wal")), 0);
+	assert_int_equal(put(site, 1), LK_ESYNC);
+	assert_non_null(strstr(err.text, "linkages.db-wal was taken away"));
+	place_close(site);
+	GOOD(place_open(site));
+	store_rebuild_found(site->store, &rebuilt);
+	assert_non_null(strstr(rebuilt.why, "taken away"));
+	assert_true(counts_of(site).dead_letters >= site->letters);
+	GOOD(put(site, 1));
+}
+
 /* ---- The log is not begun anew under a checkpoint ------------------------------------------------------------------ */
 
 #define CHECKPOINT_LOCK 1 /* places in the wal-index, by SQLite's description of its format */
@@ -388,6 +426,8 @@ int main(void)
 		BESIDE(nobody_else_gets_in),
 		BESIDE(a_failed_sync_is_told_before_the_next_commit_is),
 		BESIDE(a_full_disk_is_told_when_nobody_waits),
+		BESIDE(a_mark_that_cannot_be_synced_is_told_on_a_full_disk_too),
+		BESIDE(a_log_that_is_taken_away_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

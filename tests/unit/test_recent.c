@@ -138,7 +138,7 @@ static void the_list_is_filled_on_after_events_were_struck_out(void **state)
 	expect_all(l);
 }
 
-/* Its position is given again. */
+/* Its position is not given again. */
 static void also_where_the_last_event_was_struck_out(void **state)
 {
 	struct listed *l = *state;

@@ -349,6 +349,7 @@ static const char *const losses[] = {
 	"DELETE FROM notice WHERE number & 3 = 3",
 	"DELETE FROM notice",
 	"DELETE FROM event WHERE position = 1",
+	"DELETE FROM event WHERE position = 5; DELETE FROM event_case WHERE position = 5",
 	"DELETE FROM family",
 	"DELETE FROM agency_case",
 	"DELETE FROM source",
@@ -542,6 +543,29 @@ static void a_truncated_or_damaged_file_is_refused(void **state)
 	refused_with(place, LK_ESTORE, "linkages.db is damaged");
 }
 
+/* Not in the list of its case yet, and the rest is in order: nothing speaks of it but its place. */
+static void an_event_that_is_gone_is_noticed_by_its_place(void **state)
+{
+	struct place *place = *state;
+	struct store_rebuild found;
+	struct stored_event again = an_event("e4");
+
+	put_several(place->store);
+	place_close(place);
+	meddle(place, "linkages.db", "DELETE FROM event WHERE position = 5");
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "damage: an event is gone from the log");
+	assert_int_equal(damages_found(place->store), 0);
+	GOOD(store_begin(place->store, &err));
+	assert_int_equal(add_event(place->store, &again), 10);
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "");
+}
+
 static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
 {
 	struct place *place = *state;
@@ -591,6 +615,7 @@ int main(void)
 		FILES(an_empty_missing_or_swapped_file_is_refused),
 		FILES(a_truncated_or_damaged_file_is_refused),
 		FILES(what_is_gone_without_a_trace_is_noticed),
+		FILES(an_event_that_is_gone_is_noticed_by_its_place),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
 	};
