@@ -247,17 +247,24 @@ CREATE TABLE ledger (
 	level INTEGER, -- lk_level
 	basis TEXT, -- legal basis, consent or purpose: what of it is not in ground
 	ground INTEGER, -- phrase.ref of how the basis begins; null: basis is all of it
-	seal BLOB NOT NULL CHECK (length(seal) IN (12, 16)), -- the salt of the row's digest; expunged: that digest itself
-	chain BLOB NOT NULL CHECK (length(chain) = 16) -- digest of the row before's chain, the number and the row's digest
+	seal BLOB CHECK (length(seal) IN (12, 16)), -- salt of the row's digest; null: by ledger_secret; expunged: that digest
+	chain BLOB NOT NULL CHECK (length(chain) IN (4, 16)) -- digest of the row before's chain, the number and the row's digest;
+		-- its first bytes, where the next row was written with it
 ) STRICT;
 CREATE INDEX ledger_handed ON ledger (reader, last_seq) WHERE session IS NOT NULL;
 CREATE INDEX ledger_asked ON ledger (number) WHERE first_seq = 0;
 
+CREATE TABLE ledger_secret (
+	block INTEGER PRIMARY KEY, -- 64 rows of the ledger, from 64 * block + 1 on
+	secret BLOB NOT NULL CHECK (length(secret) = 32) -- random: their salts follow from it; it goes with the first that is expunged
+) STRICT;
+
 CREATE VIEW ledger_row AS
 SELECT number, at, worker.name AS worker_name, session, first_seq, last_seq, level,
 	CASE WHEN ground IS NULL THEN basis ELSE CAST(phrase.bytes AS TEXT) || coalesce(basis, '') END AS basis,
-	seal, chain, reader
-FROM ledger LEFT JOIN worker ON worker.ref = reader LEFT JOIN phrase ON phrase.ref = ground;
+	seal, chain, reader, secret
+FROM ledger LEFT JOIN worker ON worker.ref = reader LEFT JOIN phrase ON phrase.ref = ground
+LEFT JOIN ledger_secret ON block = (number - 1) / 64;
 
 CREATE TABLE ledger_expunged (
 	by_row INTEGER NOT NULL, -- ledger.number of the row that tells of the order

@@ -137,6 +137,9 @@ int fresh_ledger_add(struct store *s, const struct fresh_ledger *row, struct lk_
 		return rc;
 	kept = &f->ledger[f->ledger_n];
 	*kept = *row;
+	kept->chain.len = LK_DIGEST;
+	if (f->ledger_n > 0) /* the one before is not the last of what is written */
+		kept[-1].chain.len = LINK_START;
 	kept->session = text_add(&f->ledger_bytes, session);
 	kept->basis = text_add(&f->ledger_bytes, basis);
 	if (f->ledger_bytes.failed)

@@ -186,8 +186,15 @@ struct recent {
 	bool is_stale;  /* to be read again */
 };
 
-#define SALT 12  /* bytes */
-#define SALTS 64 /* made ahead, so that the system is asked for randomness once for so many rows */
+/* Salts of the ledger's rows, a block at a time: ledger.c. */
+#define SALT 12        /* bytes */
+#define SALTS 64       /* rows of a block: linkages-1.sql says so too */
+#define SALTS_SECRET 32 /* bytes */
+struct salts {
+	int64_t block; /* from 1: that of the rows 64 * block - 63 to 64 * block; 0: none */
+	bool has_secret; /* else each row keeps its own */
+	uint8_t at[SALTS][SALT];
+};
 
 #define SEQ_BITS 32 /* a notice's number is its worker's ref and its place */
 
@@ -222,11 +229,19 @@ struct fresh_notice {
 	uint64_t answers;	/* nobody had answered it when this was the count of answers; 0: not known */
 };
 
+#define LINK_START 4 /* bytes */
 struct fresh_ledger {
 	int64_t number, at, reader, from, upto, level;
 	int64_t ground; /* 0: null */
 	struct piece session, basis;
-	uint8_t salt[SALT], chain[LK_DIGEST];
+	struct seal {
+		uint8_t at[SALT];
+		bool is_spelled; /* else it follows from its block's secret */
+	} salt;
+	struct link {
+		uint8_t at[LK_DIGEST];
+		uint32_t len; /* so much of it is written: of the last one of a commit all, else LINK_START */
+	} chain;
 };
 
 /* Notices by serial number, which are dense. */
@@ -354,8 +369,7 @@ struct store {
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
-	uint8_t salts[SALTS][SALT];
-	unsigned salts_left;
+	struct salts salts; /* of the block that was asked for last */
 };
 
 /* ---- query.c -------------------------------------------------------------------------------- */
@@ -635,6 +649,10 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 		  struct lk_error *err) LK_MUST_CHECK;
 /* A dead letter keeps its place and its reason. */
 int letter_strike(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- ledger.c ------------------------------------------------------------------------------- */
+
+void salts_forget(struct store *s); /* after a rollback: a secret may have gone with it */
 
 /* ---- For check.c ----------------------------------------------------------------------------- */
 

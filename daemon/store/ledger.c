@@ -5,13 +5,18 @@
  * row that was changed, taken out, put in, moved or cut off is found; a row may be made to say
  * nothing, on order, without breaking the chain.
  *
- * digest = BLAKE2b-128 of: the salt (12 random bytes, the row's seal); then as 8 bytes each,
+ * digest = BLAKE2b-128 of: the salt (12 bytes that nobody can guess); then as 8 bytes each,
  * little-endian, the instant, first_seq, last_seq and the level; then reader, session and basis,
  * each as its length in the same 8 bytes (-1: absent) and its bytes, as the view ledger_row has them.
  * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first), the number in 8
- * bytes, the digest.
+ * bytes, the digest. The last row of each commit keeps all of it, the others its first four bytes:
+ * enough to name the row that was changed; that none was is said by those that keep all.
+ * salt = the row's seal; where that is null, the 12 bytes of its place among the 768 that
+ * randombytes_buf_deterministic() of libsodium (ChaCha20) makes of the secret of its block, which is 64
+ * rows: (number - 1) / 64 says which, and the remainder the place.
  * A row that is expunged keeps number and chain; its seal is the digest from then on. Without the
- * salt nobody can try what the row may have said. The table ledger_expunged names the row of the
+ * salt nobody can try what the row may have said: so the secret of its block goes too, and the other
+ * rows of the block keep their salts as seals. The table ledger_expunged names the row of the
  * order that took it away, and that row, chained like any other, counts and digests what it took:
  * a row cannot be hidden as if it had been expunged. An auditor can follow all of it with any tool
  * that knows the digest.
@@ -22,6 +27,8 @@
  */
 #include "internal.h"
 
+#include <assert.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -57,24 +64,129 @@ static void chain_on(uint8_t chain[LK_DIGEST], int64_t number, const uint8_t dig
 	lk_digest(bytes, sizeof(bytes), NULL, chain);
 }
 
+/* ---- Salts ----------------------------------------------------------------------------------- */
+
+static int64_t block_of(int64_t number)
+{
+	return (number - 1) / SALTS + 1;
+}
+
+void salts_forget(struct store *s)
+{
+	sodium_memzero(&s->salts, sizeof(s->salts));
+}
+
+static void salts_fill(struct store *s, const uint8_t secret[SALTS_SECRET])
+{
+	static_assert(SALTS_SECRET == randombytes_SEEDBYTES, "a secret is a seed");
+	randombytes_buf_deterministic(s->salts.at, sizeof(s->salts.at), secret);
+	s->salts.has_secret = true;
+}
+
 /* A store in memory is the same each time it is played: its salts are no secret. */
-static int salt_make(struct store *s, int64_t number, uint8_t salt[SALT], struct lk_error *err)
+static int randomness(const struct store *s, int64_t number, uint8_t *out, size_t len,
+		      struct lk_error *err)
 {
 	uint8_t digest[LK_DIGEST];
 
-	if (s->directory == NULL) {
-		lk_digest(&number, sizeof(number), NULL, digest);
-		memcpy(salt, digest, SALT);
-		return 0;
-	}
-	if (s->salts_left == 0) {
-		if (getrandom(s->salts, sizeof(s->salts), 0) != (ssize_t)sizeof(s->salts))
-			return lk_fail(err, LK_ESTORE, "store: the system has no randomness");
-		s->salts_left = SALTS;
-	}
-	memcpy(salt, s->salts[--s->salts_left], SALT);
+	if (s->directory != NULL)
+		return getrandom(out, len, 0) == (ssize_t)len
+			       ? 0
+			       : lk_fail(err, LK_ESTORE, "store: the system has no randomness");
+	lk_digest(&number, sizeof(number), NULL, digest);
+	for (size_t i = 0; i < len; i++)
+		out[i] = digest[i % LK_DIGEST];
 	return 0;
 }
+
+/* Those of the row of that number and its neighbours. */
+static int salts_load(struct store *s, int64_t number, struct lk_error *err)
+{
+	int64_t block = block_of(number);
+	struct query q;
+	int rc;
+
+	if (s->salts.block == block)
+		return 0;
+	salts_forget(s);
+	q = query_begin(s, SQL_secret_get);
+	bind_int(&q, block - 1);
+	if ((rc = query_step(&q, err)) == 1) {
+		size_t len;
+		const void *secret = column_blob(&q, &len);
+
+		if (len == SALTS_SECRET)
+			salts_fill(s, secret);
+	}
+	query_end(&q);
+	if (rc >= 0)
+		s->salts.block = block;
+	return rc < 0 ? rc : 0;
+}
+
+/* Of the block that begins with the row of that number. */
+static int salts_make(struct store *s, int64_t number, struct lk_error *err)
+{
+	uint8_t secret[SALTS_SECRET];
+	struct query q;
+	int rc = randomness(s, number, secret, sizeof(secret), err);
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_secret_add);
+	bind_int(&q, block_of(number) - 1);
+	bind_blob(&q, secret, sizeof(secret));
+	if ((rc = query_run(&q, err)) == 0) {
+		salts_fill(s, secret);
+		s->salts.block = block_of(number);
+	}
+	sodium_memzero(secret, sizeof(secret));
+	return rc;
+}
+
+static const uint8_t *salt_at(const struct store *s, int64_t number)
+{
+	return s->salts.at[(number - 1) % SALTS];
+}
+
+/* Of a row that is to be written. */
+static int salt_make(struct store *s, int64_t number, struct seal *out, struct lk_error *err)
+{
+	int rc = salts_load(s, number, err);
+
+	if (rc == 0 && !s->salts.has_secret && number % SALTS == 1)
+		rc = salts_make(s, number, err);
+	if (rc < 0)
+		return rc;
+	out->is_spelled = !s->salts.has_secret;
+	if (out->is_spelled)
+		return randomness(s, number, out->at, SALT, err);
+	memcpy(out->at, salt_at(s, number), SALT);
+	return 0;
+}
+
+/* The block's secret goes, and what followed from it stands in its rows. */
+static int salts_spell(struct store *s, int64_t number, struct lk_error *err)
+{
+	int64_t first = (block_of(number) - 1) * SALTS + 1;
+	int rc = salts_load(s, number, err);
+	struct query q;
+
+	for (int64_t n = first; rc == 0 && s->salts.has_secret && n < first + SALTS; n++) {
+		q = query_begin(s, SQL_ledger_spell);
+		bind_int(&q, n);
+		bind_blob(&q, salt_at(s, n), SALT);
+		rc = query_run(&q, err);
+	}
+	if (rc < 0)
+		return rc;
+	salts_forget(s);
+	q = query_begin(s, SQL_secret_drop);
+	bind_int(&q, block_of(number) - 1);
+	return query_run(&q, err);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* How the basis of a notice begins is said of many: up to the source of a consent, or all of it where it names
  * none. What people are asked for, and say, stays in the row: it may name a case. */
@@ -89,9 +201,10 @@ static uint32_t ground_len(const struct ledger_row *row)
 }
 
 static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t reader,
-			 const uint8_t salt[SALT], struct lk_error *err)
+			 const struct seal *salt, struct lk_error *err)
 {
 	struct fresh_ledger kept = { .number = s->tips.ledger,
+				     .salt = *salt,
 				     .at = row->at,
 				     .reader = reader,
 				     .from = row->from,
@@ -107,26 +220,26 @@ static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t 
 		rest = (struct lk_text){ rest.at + ground, rest.len - ground };
 	else if (ground > 0)
 		rest = LK_NO_TEXT;
-	memcpy(kept.salt, salt, SALT);
-	memcpy(kept.chain, s->tips.chain, LK_DIGEST);
+	memcpy(kept.chain.at, s->tips.chain, LK_DIGEST);
 	return fresh_ledger_add(s, &kept, row->session, rest, err);
 }
 
 int store_ledger_add(struct store *s, const struct ledger_row *row, struct lk_error *err)
 {
-	uint8_t salt[SALT], digest[LK_DIGEST];
+	uint8_t digest[LK_DIGEST];
+	struct seal salt;
 	int64_t reader;
 	int rc = name_intern(s, name_of_worker(row->worker), &reader, err);
 
 	if (rc == 0)
-		rc = salt_make(s, s->tips.ledger + 1, salt, err);
+		rc = salt_make(s, s->tips.ledger + 1, &salt, err);
 	if (rc == 0)
-		rc = ledger_digest(s, row, salt, digest, err);
+		rc = ledger_digest(s, row, salt.at, digest, err);
 	if (rc < 0)
 		return rc;
 	s->tips.ledger++;
 	chain_on(s->tips.chain, s->tips.ledger, digest);
-	return ledger_insert(s, row, reader, salt, err);
+	return ledger_insert(s, row, reader, &salt, err);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -135,7 +248,9 @@ struct sealed {
 	struct ledger_row row;
 	uint8_t seal
 		[LK_DIGEST]; /* a salt, or the digest of a row that says nothing; zeroes: neither */
+	bool follows;        /* its salt, from the block's secret */
 	uint8_t chain[LK_DIGEST];
+	size_t chain_len;
 };
 
 static void seal_read(struct query *q, size_t expected, uint8_t seal[LK_DIGEST])
@@ -146,6 +261,18 @@ static void seal_read(struct query *q, size_t expected, uint8_t seal[LK_DIGEST])
 	memset(seal, 0, LK_DIGEST);
 	if (len == expected)
 		memcpy(seal, at, len);
+}
+
+/* All of it, or how it begins; else nothing that fits. */
+static void link_read(struct query *q, struct sealed *out)
+{
+	size_t len;
+	const void *at = column_blob(q, &len);
+
+	memset(out->chain, 0, sizeof(out->chain));
+	out->chain_len = len == LINK_START ? LINK_START : LK_DIGEST;
+	if (len == out->chain_len)
+		memcpy(out->chain, at, len);
 }
 
 static void ledger_read(struct query *q, struct sealed *out)
@@ -160,8 +287,23 @@ static void ledger_read(struct query *q, struct sealed *out)
 	row->upto = column_int(q);
 	row->level = column_code(q);
 	row->basis = column_text(q);
+	out->follows = lk_text_given(row->worker) && column_is_null(q);
 	seal_read(q, lk_text_given(row->worker) ? SALT : LK_DIGEST, out->seal);
-	(void)column_digest(q, out->chain);
+	link_read(q, out);
+}
+
+/* With its salt, wherever that is. */
+static int sealed_digest(struct store *s, const struct sealed *sealed, uint8_t out[LK_DIGEST],
+			 struct lk_error *err)
+{
+	const uint8_t *salt = sealed->seal;
+	int rc = sealed->follows ? salts_load(s, sealed->row.number, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (sealed->follows)
+		salt = salt_at(s, sealed->row.number);
+	return ledger_digest(s, &sealed->row, salt, out, err);
 }
 
 static int ledger_walk(struct query *q, ledger_visitor *visit, void *context, struct lk_error *err)
@@ -252,11 +394,13 @@ static int row_bare(struct store *s, int64_t number, struct lk_error *err)
 	bind_int(&q, number);
 	if ((rc = query_step(&q, err)) == 1) {
 		ledger_read(&q, &sealed);
-		rc = ledger_digest(s, &sealed.row, sealed.seal, digest, err);
+		rc = sealed_digest(s, &sealed, digest, err);
 		rc = rc < 0 ? rc : 1;
 	}
 	query_end(&q);
 	if (rc != 1)
+		return rc;
+	if ((rc = salts_spell(s, number, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_ledger_bare);
 	bind_int(&q, number);
@@ -351,18 +495,18 @@ static int row_check(struct store *s, struct ledger_check *check, const struct s
 		return broken_at(check, check->at.number + 1, "is missing");
 	memcpy(digest, sealed->seal, LK_DIGEST);
 	if (lk_text_given(sealed->row.worker))
-		rc = ledger_digest(s, &sealed->row, sealed->seal, digest, err);
+		rc = sealed_digest(s, sealed, digest, err);
 	else
 		rc = expunged_check(s, check, number, err);
 	if (rc != 0)
 		return rc;
 	chain_on(check->at.chain, number, digest);
-	if (memcmp(check->at.chain, sealed->chain, LK_DIGEST) != 0)
+	if (memcmp(check->at.chain, sealed->chain, sealed->chain_len) != 0)
 		return broken_at(check, number, "is not the one that was written there");
 	check->at.number = number;
 	for (size_t i = 0; i < check->known_n; i++)
 		if (check->known[i].number == number &&
-		    memcmp(check->known[i].chain, sealed->chain, LK_DIGEST) != 0)
+		    memcmp(check->known[i].chain, check->at.chain, LK_DIGEST) != 0)
 			return broken_at(
 				check, number,
 				"ends another chain than the head kept outside: the ledger "

@@ -313,6 +313,14 @@ FROM ledger_row WHERE number = ?1 AND reader IS NOT NULL
 UPDATE ledger SET at = NULL, reader = NULL, session = NULL, first_seq = NULL, last_seq = NULL, level = NULL,
 	basis = NULL, ground = NULL, seal = ?2
 WHERE number = ?1
+-- name: ledger_spell
+UPDATE ledger SET seal = ?2 WHERE number = ?1 AND seal IS NULL
+-- name: secret_get
+SELECT secret FROM ledger_secret WHERE block = ?1
+-- name: secret_add
+INSERT INTO ledger_secret (block, secret) VALUES (?1, ?2)
+-- name: secret_drop
+DELETE FROM ledger_secret WHERE block = ?1
 -- name: ledger_order_add
 INSERT INTO ledger_expunged (by_row, number) VALUES (?1, ?2)
 

@@ -446,6 +446,7 @@ void store_rollback(struct store *s)
 	s->open_since_begin = s->lost = false;
 	s->tips = s->committed;
 	names_forget(s);
+	salts_forget(s);
 	fresh_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);

@@ -38,8 +38,19 @@ static void tell_digest(sqlite3_context *to, const struct lk_bytes *bytes, const
 
 static void tell_salt(sqlite3_context *to, const struct lk_bytes *bytes, const void *value)
 {
+	const struct seal *salt = value;
+
 	(void)bytes;
-	sqlite3_result_blob(to, value, SALT, SQLITE_STATIC);
+	if (salt->is_spelled)
+		sqlite3_result_blob(to, salt->at, SALT, SQLITE_STATIC);
+}
+
+static void tell_chain(sqlite3_context *to, const struct lk_bytes *bytes, const void *value)
+{
+	const struct link *chain = value;
+
+	(void)bytes;
+	sqlite3_result_blob(to, chain->at, (int)chain->len, SQLITE_STATIC);
 }
 
 static void tell_blob(sqlite3_context *to, const struct lk_bytes *bytes, const void *value)
@@ -74,9 +85,9 @@ static const struct column notice_columns[] = { NOTICE(number, int),   NOTICE(id
 						NOTICE(told_at, int),  NOTICE(ledger, ref),
 						NOTICE(sum, int),      NOTICE(body, blob) };
 static const struct column ledger_columns[] = {
-	LEDGER(number, int), LEDGER(at, int),    LEDGER(reader, int),   LEDGER(session, text),
-	LEDGER(from, int),   LEDGER(upto, int),  LEDGER(level, int),    LEDGER(basis, text),
-	LEDGER(ground, ref), LEDGER(salt, salt), LEDGER(chain, digest),
+	LEDGER(number, int), LEDGER(at, int),    LEDGER(reader, int),  LEDGER(session, text),
+	LEDGER(from, int),   LEDGER(upto, int),  LEDGER(level, int),   LEDGER(basis, text),
+	LEDGER(ground, ref), LEDGER(salt, salt), LEDGER(chain, chain),
 };
 
 /* ---- Rows ------------------------------------------------------------------------------------ */

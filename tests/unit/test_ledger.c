@@ -7,6 +7,7 @@
 #include "good.h"
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,21 @@ static void meddle(const struct book *book, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static int64_t ask(const struct book *book, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *row;
+	int64_t answer;
+
+	assert_int_equal(sqlite3_open(path_of(book, "linkages.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	answer = sqlite3_column_int64(row, 0);
+	(void)sqlite3_finalize(row);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return answer;
+}
+
 static void number_add(struct lk_bytes *b, int64_t value)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -97,13 +113,17 @@ static void number_add(struct lk_bytes *b, int64_t value)
 }
 
 /* One row's link, by the description in ledger.c alone. Columns: number, at, first_seq, last_seq, level; name, session,
- * basis; seal. */
+ * basis; seal, secret. */
 static void link_make(sqlite3_stmt *row, uint8_t chain[LK_DIGEST])
 {
 	struct lk_bytes bytes = { 0 };
-	uint8_t digest[LK_DIGEST];
+	uint8_t digest[LK_DIGEST], salts[64][12];
 
 	lk_bytes_add(&bytes, sqlite3_column_blob(row, 8), (size_t)sqlite3_column_bytes(row, 8));
+	if (sqlite3_column_type(row, 9) != SQLITE_NULL) {
+		randombytes_buf_deterministic(salts, sizeof(salts), sqlite3_column_blob(row, 9));
+		lk_bytes_add(&bytes, salts[(sqlite3_column_int64(row, 0) - 1) % 64], 12);
+	}
 	for (int i = 1; i < 5; i++)
 		number_add(&bytes, sqlite3_column_int64(row, i));
 	for (int i = 5; i < 8; i++) {
@@ -127,7 +147,8 @@ static void link_make(sqlite3_stmt *row, uint8_t chain[LK_DIGEST])
 static void chain_anew(struct book *book)
 {
 	static const char *const select =
-		"SELECT number, at, first_seq, last_seq, level, worker_name, session, basis, seal "
+		"SELECT number, at, first_seq, last_seq, level, worker_name, session, basis, seal, "
+		"iif(seal IS NULL, secret, NULL) "
 		"FROM ledger_row WHERE reader IS NOT NULL ORDER BY number";
 	uint8_t chain[LK_DIGEST] = { 0 };
 	sqlite3_stmt *row, *put;
@@ -348,6 +369,44 @@ static void an_order_takes_rows_away(void **state)
 	is_broken(book, 10, "other rows", MARK_HOLDS);
 }
 
+/* Salts of a block follow from one secret, until a row of it is expunged: nobody can make that row's salt again, and all
+ * others keep theirs. Of a commit, the last row keeps its whole link. */
+static void a_secret_goes_with_the_first_row_that_is_expunged(void **state)
+{
+	struct book *book = *state;
+	const struct ledger_row order = { .at = 99,
+					  .worker = LK_TEXT("keeper"),
+					  .level = LK_OWN,
+					  .basis = LK_TEXT("expunged: order 12-3") };
+	int64_t numbers[] = { 70, 200 }, gone;
+
+	book_open(book);
+	write_rows(book->store, 200 - ROWS);
+	book_close(book);
+	assert_int_equal(ask(book, "SELECT count(*) FROM ledger WHERE seal IS NULL"), 200);
+	assert_int_equal(ask(book, "SELECT count(*) FROM ledger_secret"), 4);
+	assert_int_equal(ask(book, "SELECT sum(number) FROM ledger WHERE length(chain) = 16"),
+			 ROWS + 200);
+	book_open(book);
+	GOOD(store_begin(book->store, &err));
+	GOOD(store_ledger_expunge(book->store, &order, numbers, 2, &gone, &err));
+	assert_int_equal(gone, 2);
+	store_rollback(book->store);
+	write_rows(book->store, 1);
+	GOOD(store_begin(book->store, &err));
+	GOOD(store_ledger_expunge(book->store, &order, numbers, 2, &gone, &err));
+	GOOD(store_commit(book->store, &err));
+	write_rows(book->store, 100);
+	assert_int_equal(verdict(book).broken, 0);
+	book_close(book);
+	assert_int_equal(ask(book, "SELECT sum(block) FROM ledger_secret"), 0 + 2 + 4);
+	assert_int_equal(ask(book, "SELECT count(*) FROM ledger WHERE seal IS NULL"),
+			 64 + 64 + 302 - 256);
+	assert_int_equal(ask(book, "SELECT count(*) FROM ledger WHERE length(seal) = 16"), 2);
+	meddle(book, "UPDATE ledger SET basis = 'another' WHERE number = 69");
+	is_broken(book, 69, "not the one that was written", MARK_HOLDS);
+}
+
 static int note_reader(void *context, const struct ledger_row *row)
 {
 	(void)snprintf(context, 65, "%.*s", LK_PRINT(row->worker));
@@ -397,6 +456,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_older_mark_is_believed_as_far_as_it_goes, begin,
 						end),
 		cmocka_unit_test_setup_teardown(an_order_takes_rows_away, begin, end),
+		cmocka_unit_test_setup_teardown(a_secret_goes_with_the_first_row_that_is_expunged,
+						begin, end),
 		cmocka_unit_test_setup_teardown(an_order_that_is_rolled_back_takes_its_names_along,
 						begin, end),
 	};

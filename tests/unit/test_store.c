@@ -5,6 +5,8 @@
  */
 #include "place.h"
 
+#include <sodium.h>
+
 /* ---- Families -------------------------------------------------------------------------------- */
 static int check_family(void *context, const struct stored_family *f)
 {
@@ -196,7 +198,7 @@ static int64_t chain_break(const struct place *place)
 {
 	sqlite3 *db;
 	sqlite3_stmt *row;
-	uint8_t chain[LK_DIGEST] = { 0 }, digest[LK_DIGEST];
+	uint8_t chain[LK_DIGEST] = { 0 }, digest[LK_DIGEST], salts[64][12];
 	struct lk_bytes bytes = { 0 };
 	int64_t broken = 0, expected = 1;
 
@@ -206,7 +208,7 @@ static int64_t chain_break(const struct place *place)
 	assert_int_equal(
 		sqlite3_prepare_v2(
 			db,
-			"SELECT number, at, first_seq, last_seq, level, worker_name, session, basis, seal, chain "
+			"SELECT number, at, first_seq, last_seq, level, worker_name, session, basis, seal, chain, secret "
 			"FROM ledger_row WHERE reader IS NOT NULL ORDER BY number",
 			-1, &row, NULL),
 		SQLITE_OK);
@@ -214,6 +216,11 @@ static int64_t chain_break(const struct place *place)
 		lk_bytes_clear(&bytes);
 		lk_bytes_add(&bytes, sqlite3_column_blob(row, 8),
 			     (size_t)sqlite3_column_bytes(row, 8));
+		if (sqlite3_column_type(row, 8) == SQLITE_NULL) {
+			randombytes_buf_deterministic(salts, sizeof(salts),
+						      sqlite3_column_blob(row, 10));
+			lk_bytes_add(&bytes, salts[(sqlite3_column_int64(row, 0) - 1) % 64], 12);
+		}
 		for (int i = 1; i < 5; i++)
 			number(&bytes, sqlite3_column_int64(row, i));
 		for (int i = 5; i < 8; i++)
@@ -225,7 +232,8 @@ static int64_t chain_break(const struct place *place)
 		lk_bytes_add(&bytes, digest, LK_DIGEST);
 		lk_digest(bytes.at, bytes.len, NULL, chain);
 		if (sqlite3_column_int64(row, 0) != expected ||
-		    memcmp(chain, sqlite3_column_blob(row, 9), LK_DIGEST) != 0)
+		    memcmp(chain, sqlite3_column_blob(row, 9),
+			   (size_t)sqlite3_column_bytes(row, 9)) != 0)
 			broken = expected;
 	}
 	lk_bytes_free(&bytes);
