@@ -252,12 +252,12 @@ static void copy_fact(struct candidate *c, const struct fact *fact)
 }
 
 /* Could it be known when it happened, has the worker got it already, may it be told? */
-static void set_may_tell(struct candidate *c, const struct fact *fact, bool twice)
+static void set_may_tell(struct candidate *c, const struct fact *fact, bool vacant, bool twice)
 {
 	c->follows = !(fact->barred && c->level == LK_CONTENT);
 	c->doubled = twice;
 	if (!c->withheld)
-		c->bar = fact->bar;
+		c->bar = vacant ? BAR_VACANT : fact->bar;
 	c->may_tell = c->bar == BAR_NONE;
 }
 
@@ -282,7 +282,7 @@ static void hear(void *context, const struct recipient *who)
 	c->urgency = fact->urgency > rule->urgency ? fact->urgency : rule->urgency;
 	c->cause_at = fact->at != LK_NO_INSTANT ? fact->at : d->now;
 	set_level(d, fact, rule, c);
-	set_may_tell(c, fact, twice);
+	set_may_tell(c, fact, who->vacant, twice);
 	trace_place(d, who, c);
 }
 

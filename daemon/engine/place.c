@@ -108,7 +108,7 @@ struct inviting {
 static void invite(const struct inviting *i, struct lk_text worker, int side, uint32_t own,
 		   bool named)
 {
-	const struct recipient who = { worker, side, own, i->slot, named };
+	const struct recipient who = { worker, side, own, i->slot, named, false };
 	if (lk_text_given(worker))
 		i->hear(i->context, &who);
 }
@@ -119,13 +119,21 @@ static void invite_lead(const struct inviting *i, int side)
 	invite(i, lead_of(i->d, side, own), side, own, false);
 }
 
+/* A supervisor's place that was empty when it happened stays empty. One that has become so since was told then, and
+ * what it was told still follows: it is taken back from nobody for that, and told to no successor. */
 static void invite_supervisor(const struct inviting *i, int side)
 {
 	uint32_t own = own_case(i->d, i->fact, side);
-	if (i->fact->at != LK_NO_INSTANT &&
-	    !lk_text_given(side_asks(i->d->f, side, own, i->fact->at, case_supervisor)))
-		return; /* empty when it happened: it stays empty */
-	invite(i, supervisor_of(i->d, side, own), side, own, false);
+	struct lk_text then = LK_NO_TEXT, now = supervisor_of(i->d, side, own);
+	if (i->fact->at != LK_NO_INSTANT) {
+		then = side_asks(i->d->f, side, own, i->fact->at, case_supervisor);
+		if (!lk_text_given(then))
+			return;
+	}
+	bool vacant = !lk_text_given(now);
+	const struct recipient who = { vacant ? then : now, side, own, i->slot, false, vacant };
+	if (lk_text_given(who.worker))
+		i->hear(i->context, &who);
 }
 
 static void invite_people(const struct inviting *i)

@@ -10,7 +10,8 @@ struct recipient {
 	int side;
 	uint32_t own; /* case of that side; NONE */
 	enum slot slot;
-	bool named; /* a place of its own for each person: the worker is part of a moment's id */
+	bool named;  /* a place of its own for each person: the worker is part of a moment's id */
+	bool vacant; /* nobody is there any more: the worker is who was when it happened */
 };
 
 /* Gives everyone whom the fact finds at the place, one by one. */

@@ -21,6 +21,7 @@ struct moment;
 	B(BAR_STALE, "stale", "it happened longer ago than moments.stale_after when it could first be told") \
 	B(BAR_QUIET, "quiet", "it happened before moments.quiet_before") \
 	B(BAR_BEGUN, "begun", "the meeting has begun, was moved or was cancelled") \
+	B(BAR_VACANT, "vacant", "nobody is at the place any more to whom it would be told") \
 	B(BAR_UNLINKED, "unlinked", "no link leads to the case that it is from") \
 	B(BAR_NO_SIDE, "no_side", "the other agency has had no case of this family") \
 	B(BAR_LIMITED, "limited_access", "an open case has limited access: no content crosses") \

@@ -901,9 +901,10 @@ class Rules:
             if self.unvisited(case, first, end - 1):
                 told = self.may_begin("visit.missed", key, [case])
                 self.moment("visit.missed", key, "cws.lead", self.lead(case), case, OWN, at, visible=told)
-                if self.supervisor(case, at):
-                    self.moment("visit.missed", key, "cws.supervisor", self.supervisor(case), case, OWN, at,
-                                visible=told)
+                then, now = self.supervisor(case, at), self.supervisor(case)
+                if then:  # it stays told where the place is empty since
+                    self.moment("visit.missed", key, "cws.supervisor", now or then, case, OWN, at,
+                                visible=told and bool(now))
             first = following
 
     # ---- Services and referrals -------------------------------------------------------------------------------------
