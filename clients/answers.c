@@ -73,6 +73,12 @@ static void cell_print(struct output *out, struct lk_span value, enum cell kind)
 	lk_bytes_free(&cell);
 }
 
+/* A part of a line; where the terminal ends it goes on under the values. */
+static void say(struct output *out, struct lk_text text)
+{
+	output_wrapped(out, text, LABEL);
+}
+
 /* ---- Grids: chosen members of a list of maps, aligned ------------------------------------------------------------------ */
 
 struct column {
@@ -129,6 +135,11 @@ static size_t grid_measure(struct lk_span rows, struct column *columns, size_t n
 	return shown;
 }
 
+static bool is_absent(struct lk_span value)
+{
+	return value.at == NULL || lk_is_nil(value) || lk_count(value) == 0;
+}
+
 static void row_print(struct output *out, struct lk_span row, const struct column *columns,
 		      size_t n)
 {
@@ -154,24 +165,66 @@ static void heading_print(struct output *out, const char *heading)
 	output_word(out, "\n");
 }
 
+/* As pairs on lines of their own, for a terminal that is narrower than the columns from `from` on. */
+static void row_wrapped(struct output *out, struct lk_span row, const struct column *columns,
+			size_t from, size_t n)
+{
+	struct lk_bytes line = { 0 };
+
+	for (size_t i = from; i < n; i++) {
+		struct lk_span value = cell_of(row, &columns[i]);
+
+		if (is_absent(value))
+			continue;
+		add(&line, line.len > 0 ? LK_TEXT(", ") : LK_TEXT(""));
+		if (from == 0 && columns[i].kind != CELL_PHRASE) {
+			add(&line, lk_text_of(columns[i].heading));
+			add(&line, LK_TEXT(" "));
+		}
+		cell_add(&line, value, columns[i].kind);
+	}
+	output_pad(out, from == 0 ? INDENT : 2 * INDENT);
+	output_wrapped(out, text_of(&line), 2 * INDENT);
+	output_word(out, "\n");
+	lk_bytes_free(&line);
+}
+
+/* How many columns stand beside each other: all, or all but the last, which may be long; 0: they do not fit. */
+static size_t grid_fit(const struct output *out, const struct column *columns, size_t n)
+{
+	unsigned width = INDENT;
+	size_t fit = 0;
+
+	while (out->width > 0 && fit < n && width + columns[fit].width <= out->width)
+		width += columns[fit++].width + 2;
+	return out->width == 0 || fit + 1 >= n ? (out->width == 0 ? n : fit) : 0;
+}
+
 /* A section: nothing at all where there are no rows. */
 static void grid_print(struct output *out, const char *heading, struct lk_span rows,
 		       const struct column *columns, size_t n, const char *only)
 {
 	struct column measured[COLUMNS_MAX];
 	struct lk_span key, row;
-	size_t cursor = 0;
+	size_t cursor = 0, fit;
 
 	memcpy(measured, columns, n * sizeof(*columns));
 	if (grid_measure(rows, measured, n, only) == 0)
 		return;
+	fit = grid_fit(out, measured, n);
 	heading_print(out, heading);
 	output_paint(out, PAINT_FAINT);
-	row_print(out, (struct lk_span){ NULL, 0 }, measured, n);
+	if (fit > 0)
+		row_print(out, (struct lk_span){ NULL, 0 }, measured, fit);
 	output_paint(out, PAINT_PLAIN);
-	while (lk_next(rows, &cursor, &key, &row))
-		if (!is_left_out(row, only))
-			row_print(out, row, measured, n);
+	while (lk_next(rows, &cursor, &key, &row)) {
+		if (is_left_out(row, only))
+			continue;
+		if (fit > 0)
+			row_print(out, row, measured, fit);
+		if (fit < n)
+			row_wrapped(out, row, measured, fit, n);
+	}
 }
 
 #define GRID(out, heading, rows, columns, only) \
@@ -204,11 +257,14 @@ static void piece_print(struct output *out, const char *before, struct lk_span m
 			const char *path, enum cell kind)
 {
 	struct lk_span value = lk_get_path(map, path);
+	struct lk_bytes piece = { 0 };
 
-	if (value.at == NULL || lk_is_nil(value) || lk_count(value) == 0)
+	if (is_absent(value))
 		return;
-	output_word(out, before);
-	cell_print(out, value, kind);
+	add(&piece, lk_text_of(before));
+	cell_add(&piece, value, kind);
+	say(out, text_of(&piece));
+	lk_bytes_free(&piece);
 }
 
 static void phrase_print(struct output *out, struct lk_span notice)
@@ -216,7 +272,7 @@ static void phrase_print(struct output *out, struct lk_span notice)
 	struct lk_bytes phrase = { 0 };
 
 	phrase_notice(notice, &phrase);
-	output_text(out, text_of(&phrase));
+	say(out, text_of(&phrase));
 	lk_bytes_free(&phrase);
 }
 
@@ -385,8 +441,9 @@ static void told_print(struct output *out, struct lk_span body)
 	piece_print(out, ", by the place ", body, "place", CELL_TEXT);
 	piece_print(out, ", case ", notice, "case", CELL_TEXT);
 	piece_print(out, ", other side's case ", notice, "other", CELL_TEXT);
-	output_word(out, is_true(body, "follows") ? "; it follows now\n"
-						  : "; it does not follow any more\n");
+	say(out, is_true(body, "follows") ? LK_TEXT("; it follows now")
+					  : LK_TEXT("; it does not follow any more"));
+	output_word(out, "\n");
 }
 
 static void rule_print(struct output *out, struct lk_span rule)
@@ -396,13 +453,15 @@ static void rule_print(struct output *out, struct lk_span rule)
 	piece_print(out, " (", rule, "class", CELL_TEXT);
 	piece_print(out, ", ", rule, "urgency", CELL_TEXT);
 	output_word(out, is_true(rule, "enabled") ? "): " : ", switched off): ");
-	output_text(out, member(rule, "cites"));
+	say(out, member(rule, "cites"));
 	output_word(out, "\n");
 	output_pad(out, LABEL);
 	piece_print(out, "goes to ", rule, "to", CELL_LIST);
 	piece_print(out, "; at most ", rule, "level", CELL_TEXT);
 	piece_print(out, " of topic ", rule, "topic", CELL_TEXT);
-	output_word(out, is_true(rule, "blind") ? "; blind without consent\n" : "\n");
+	if (is_true(rule, "blind"))
+		say(out, LK_TEXT("; blind without consent"));
+	output_word(out, "\n");
 }
 
 static void disclosure_print(struct output *out, struct lk_span disclosure)
@@ -411,7 +470,7 @@ static void disclosure_print(struct output *out, struct lk_span disclosure)
 	piece_print(out, "told at level ", disclosure, "level", CELL_TEXT);
 	piece_print(out, ", topic ", disclosure, "topic", CELL_TEXT);
 	if (is_true(disclosure, "may_be_seen"))
-		output_word(out, "; may be seen now");
+		say(out, LK_TEXT("; may be seen now"));
 	else
 		piece_print(out, "; may not be seen now: ", disclosure, "held_by", CELL_TEXT);
 	piece_print(out, ", on the basis of ", disclosure, "basis", CELL_TEXT);
@@ -442,17 +501,20 @@ void answer_why(struct output *out, struct lk_span body)
 
 static void places_print(struct output *out, struct lk_span places)
 {
+	struct lk_bytes list = { 0 };
 	struct lk_span key, place;
 	size_t cursor = 0;
 
-	for (bool more = false; lk_next(places, &cursor, &key, &place); more = true) {
-		output_word(out, more ? ", " : " (");
-		output_text(out, member(place, "place"));
-		output_word(out, ": ");
-		output_text(out, member(place, "worker"));
+	while (lk_next(places, &cursor, &key, &place)) {
+		add(&list, list.len > 0 ? LK_TEXT(", ") : LK_TEXT(" ("));
+		add(&list, member(place, "place"));
+		add(&list, LK_TEXT(": "));
+		add(&list, member(place, "worker"));
 	}
-	if (lk_count(places) > 0)
-		output_word(out, ")");
+	if (list.len > 0)
+		add(&list, LK_TEXT(")"));
+	say(out, text_of(&list));
+	lk_bytes_free(&list);
 }
 
 static void held_print(struct output *out, struct lk_span row)
@@ -464,7 +526,7 @@ static void held_print(struct output *out, struct lk_span row)
 	output_pad(out, INDENT + 24);
 	output_text(out, member(row, "held_by"));
 	output_pad(out, INDENT + 40);
-	output_text(out, member(row, "says"));
+	say(out, member(row, "says"));
 	piece_print(out, "; as ", row, "place", CELL_TEXT);
 	piece_print(out, "; held by ", row, "holder", CELL_TEXT);
 	piece_print(out, "; ", row, "at", CELL_TIME);
@@ -494,18 +556,21 @@ static void holds_print(struct output *out, struct lk_span holds)
 /* Rules of whom there is nothing more to say, on one line. */
 static void others_print(struct output *out, struct lk_span rules)
 {
+	struct lk_bytes list = { 0 };
 	struct lk_span key, row;
 	size_t cursor = 0;
-	bool more = false;
 
 	while (lk_next(rules, &cursor, &key, &row)) {
 		if (!lk_text_says(member(row, "held_by"), NOT_SO))
 			continue;
-		output_word(out, more ? ", " : "\nNothing follows from it now for: ");
-		output_text(out, member(row, "rule"));
-		more = true;
+		add(&list,
+		    list.len > 0 ? LK_TEXT(", ") : LK_TEXT("Nothing follows from it now for: "));
+		add(&list, member(row, "rule"));
 	}
-	output_word(out, more ? "\n" : "");
+	output_word(out, list.len > 0 ? "\n" : "");
+	output_wrapped(out, text_of(&list), INDENT);
+	output_word(out, list.len > 0 ? "\n" : "");
+	lk_bytes_free(&list);
 }
 
 void answer_why_not(struct output *out, struct lk_span body)
@@ -543,6 +608,8 @@ void answer_why_not(struct output *out, struct lk_span body)
 /* ---- plan --------------------------------------------------------------------------------------------------------------- */
 
 #define PAGE_COLUMNS 4
+#define PAGE_LEAST 80 /* below that, the columns stand below each other */
+#define PAGE_MOST 120
 #define GUTTER 2
 
 /* Lines of one column, each ended by a newline. */
@@ -656,7 +723,7 @@ static void block_fill(struct block *b, struct lk_span items)
 
 	while (lk_next(items, &cursor, &key, &item))
 		block_item(b, item);
-	if (cursor == 0) {
+	if (b->lines.len == 0) {
 		block_word(b, LK_TEXT("-"));
 		block_newline(b);
 	}
@@ -705,37 +772,68 @@ static void plan_head(struct output *out, struct lk_span body)
 	output_text(out, member(body, "for"));
 	piece_print(out, " (", body, "side", CELL_TEXT);
 	piece_print(out, "), ", body, "at", CELL_TIME);
-	output_word(out, is_true(body, "mutual") ? "; served by both agencies"
-						 : "; not served by both agencies");
+	say(out, is_true(body, "mutual") ? LK_TEXT("; served by both agencies")
+					 : LK_TEXT("; not served by both agencies"));
 	piece_print(out, " since ", body, "since", CELL_TIME);
-	output_word(out, "\nThe other side shares: ");
-	cell_print(out, lk_get(body, "shared"), CELL_LIST);
+	output_word(out, "\n");
+	output_word(out, "The other side shares: ");
+	if (is_absent(lk_get(body, "shared")))
+		output_word(out, "-");
+	piece_print(out, "", body, "shared", CELL_LIST);
 	output_word(out, "\n\n");
 }
 
-void answer_plan(struct output *out, struct lk_span body, unsigned width)
+/* Below each other. */
+static void blocks_stack(struct output *out, struct block blocks[PAGE_COLUMNS],
+			 const char *const headings[PAGE_COLUMNS])
 {
-	static const struct {
-		const char *heading, *member;
-	} columns[PAGE_COLUMNS] = { { "SHARED GOALS", "goals" },
-				    { "FAMILY", "family" },
-				    { "CWS", "cws" },
-				    { "CALWORKS", "calworks" } };
-	struct block blocks[PAGE_COLUMNS];
-	unsigned page = width < 80 ? 80 : width > 120 ? 120 : width;
+	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
+		struct lk_text line;
+		size_t at = 0;
 
-	plan_head(out, body);
+		output_word(out, i > 0 ? "\n" : "");
+		output_paint(out, PAINT_BOLD);
+		output_word(out, headings[i]);
+		output_paint(out, PAINT_PLAIN);
+		output_word(out, "\n");
+		while (lk_text_given(line = block_line(&blocks[i], &at))) {
+			output_pad(out, INDENT);
+			output_text(out, line);
+			output_word(out, "\n");
+		}
+	}
+}
+
+static void blocks_beside(struct output *out, struct block blocks[PAGE_COLUMNS],
+			  const char *const headings[PAGE_COLUMNS])
+{
 	output_paint(out, PAINT_BOLD);
 	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
-		blocks[i] = (struct block){ .width = (page - 3 * GUTTER) / PAGE_COLUMNS };
 		if (i > 0)
 			output_pad(out, (unsigned)i * (blocks[i].width + GUTTER));
-		output_word(out, columns[i].heading);
-		block_fill(&blocks[i], lk_get(body, columns[i].member));
+		output_word(out, headings[i]);
 	}
 	output_paint(out, PAINT_PLAIN);
 	output_word(out, "\n");
 	blocks_print(out, blocks);
+}
+
+void answer_plan(struct output *out, struct lk_span body, unsigned width)
+{
+	static const char *const headings[PAGE_COLUMNS] = { "SHARED GOALS", "FAMILY", "CWS",
+							    "CALWORKS" };
+	static const char *const members[PAGE_COLUMNS] = { "goals", "family", "cws", "calworks" };
+	struct block blocks[PAGE_COLUMNS];
+	bool beside = width >= PAGE_LEAST;
+	unsigned page = width > PAGE_MOST ? PAGE_MOST : width;
+
+	plan_head(out, body);
+	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
+		blocks[i] = (struct block){ .width = beside ? (page - 3 * GUTTER) / PAGE_COLUMNS
+							    : page - INDENT };
+		block_fill(&blocks[i], lk_get(body, members[i]));
+	}
+	(beside ? blocks_beside : blocks_stack)(out, blocks, headings);
 	for (size_t i = 0; i < PAGE_COLUMNS; i++)
 		lk_bytes_free(&blocks[i].lines);
 }

@@ -8,7 +8,7 @@
 void answer_family(struct output *out, struct lk_span body);
 void answer_why(struct output *out, struct lk_span body);
 void answer_why_not(struct output *out, struct lk_span body);
-/* In columns; `width` is the width of the page, brought to between 80 and 120. */
+/* In four columns on a page of `width`, 120 at most; below each other where it is narrower than 80. At least 40. */
 void answer_plan(struct output *out, struct lk_span body, unsigned width);
 
 #endif

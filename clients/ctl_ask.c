@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAGE_WIDTH 100 /* where nobody says */
+#define PAGE_NARROWEST 40
+
 int ctl_print_value(void *context, struct lk_span body)
 {
 	output_value(context, body);
@@ -35,11 +38,14 @@ int ctl_print_as(struct output *out, struct lk_span body,
 unsigned ctl_page_width(void)
 {
 	const char *columns = getenv("COLUMNS");
+	unsigned long width = columns != NULL ? strtoul(columns, NULL, 10) : PAGE_WIDTH;
 	struct winsize size;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
-	return columns != NULL ? (unsigned)strtoul(columns, NULL, 10) : 100;
+		width = size.ws_col;
+	return width < PAGE_NARROWEST ? PAGE_NARROWEST
+	       : width > UINT16_MAX   ? PAGE_WIDTH
+				      : (unsigned)width;
 }
 
 int ctl_put_nothing(char *const *arguments, struct lk_bytes *out)

@@ -94,6 +94,7 @@ static void say_head(struct output *out, struct lk_span body)
 		output_paint(out, PAINT_ALARM);
 		output_word(out, "   clock moved by hand");
 		output_paint(out, PAINT_PLAIN);
+		return; /* how long it has run, such a clock does not know */
 	}
 	if (lk_time_parse(lk_as_text(lk_get(body, "now")), &now) < 0 ||
 	    lk_time_parse(lk_as_text(lk_get(body, "started")), &started) < 0)
@@ -164,7 +165,8 @@ static void say_waiting(struct output *out, struct lk_span waiting)
 	say(out, "%" PRId64 " notices in %" PRId64 " mailboxes", number_at(waiting, "notices"),
 	    number_at(waiting, "mailboxes"));
 	if (number_at(waiting, "notices") > 0) {
-		output_word(out, ", the oldest since ");
+		label(out, "");
+		output_word(out, "the oldest since ");
 		say_time(out, waiting, "oldest");
 	}
 	label(out, "");

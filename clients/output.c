@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX 16 /* of a table; members of a row beyond these are left to --json */
-#define CELL_MAX 60
+#define CELL_MAX 70
 #define INDENT 2
 #define NARROWEST 20 /* columns beside an indent; in less, nothing is gained by breaking lines */
 
@@ -191,39 +191,93 @@ void output_line(struct output *out, struct lk_span value)
 
 /* ---- Values for people ------------------------------------------------------------------------------------------------ */
 
-/* A value as the text of one cell; kept in `room` where it is not a text by itself. */
-static struct lk_text cell_of(struct lk_span value, struct lk_bytes *room)
+static bool is_map(struct lk_span value)
+{
+	struct lk_span key, item;
+	size_t cursor = 0;
+
+	return lk_next(value, &cursor, &key, &item) && key.at != NULL;
+}
+
+/* A list whose first item is a map: its rows are alike. */
+static bool is_rows(struct lk_span value)
+{
+	struct lk_span key, item;
+	size_t cursor = 0;
+
+	return lk_next(value, &cursor, &key, &item) && key.at == NULL && is_map(item);
+}
+
+static void keep(struct lk_bytes *room, struct lk_text text)
+{
+	lk_bytes_add(room, text.at, text.len);
+}
+
+static struct lk_text kept(const struct lk_bytes *room)
+{
+	return room->failed ? LK_TEXT("?")
+			    : (struct lk_text){ (const char *)room->at, (uint32_t)room->len };
+}
+
+/* An instant as people write it, to the second: '2026-03-02 09:00:00 UTC'. False: it is none. */
+static bool instant_add(struct lk_bytes *room, struct lk_text text)
+{
+	struct lk_time time;
+	uint32_t zone = 19;
+
+	if (text.len < 20 || lk_time_parse(text, &time) < 0)
+		return false;
+	while (zone < text.len && strchr("Zz+-", text.at[zone]) == NULL)
+		zone++;
+	keep(room, (struct lk_text){ text.at, 10 });
+	keep(room, LK_TEXT(" "));
+	keep(room, (struct lk_text){ text.at + 11, 8 });
+	keep(room, LK_TEXT(" "));
+	text = (struct lk_text){ text.at + zone, text.len - zone };
+	keep(room, lk_text_says(text, "+00:00") || text.len == 1 ? LK_TEXT("UTC") : text);
+	return true;
+}
+
+static void value_add(struct lk_bytes *room, struct lk_span value)
 {
 	struct lk_text text = lk_as_text(value);
 	bool truth;
 
-	if (lk_text_given(text))
-		return text;
-	if (value.at == NULL || lk_is_nil(value))
-		return LK_TEXT("-");
-	if (lk_as_bool(value, &truth))
-		return truth ? LK_TEXT("yes") : LK_TEXT("no");
-	lk_bytes_clear(room);
-	if (lk_wire_to_json(value.at, value.len, room) < 0 || room->failed)
-		return LK_TEXT("?");
-	return (struct lk_text){ (const char *)room->at, (uint32_t)room->len };
+	if (lk_text_given(text)) {
+		if (!instant_add(room, text))
+			keep(room, text);
+	} else if (value.at == NULL || lk_is_nil(value)) {
+		keep(room, LK_TEXT("-"));
+	} else if (lk_as_bool(value, &truth)) {
+		keep(room, truth ? LK_TEXT("yes") : LK_TEXT("no"));
+	} else if (lk_wire_to_json(value.at, value.len, room) < 0) {
+		keep(room, LK_TEXT("?"));
+	}
 }
 
-/* A list of plain values, with commas. */
-static void list_print(struct output *out, struct lk_span list)
+/* A value as the text of one cell, kept in `room`: of a list of plain values, with commas. */
+static struct lk_text cell_of(struct lk_span value, struct lk_bytes *room)
+{
+	struct lk_span key, item;
+	size_t cursor = 0;
+
+	lk_bytes_clear(room);
+	if (lk_count(value) < 0 || is_map(value) || is_rows(value)) {
+		value_add(room, value);
+		return kept(room);
+	}
+	for (bool more = false; lk_next(value, &cursor, &key, &item); more = true) {
+		keep(room, more ? LK_TEXT(", ") : LK_TEXT(""));
+		value_add(room, item);
+	}
+	return room->len > 0 ? kept(room) : LK_TEXT("-");
+}
+
+static void cell_print(struct output *out, struct lk_span value)
 {
 	struct lk_bytes room = { 0 };
-	struct lk_span key, value;
-	size_t cursor = 0;
-	bool more = false;
 
-	while (lk_next(list, &cursor, &key, &value)) {
-		output_word(out, more ? ", " : "");
-		output_text(out, cell_of(value, &room));
-		more = true;
-	}
-	if (!more)
-		output_word(out, "-");
+	output_text(out, cell_of(value, &room));
 	lk_bytes_free(&room);
 }
 
@@ -299,6 +353,29 @@ static void row_print(struct output *out, const struct table *t, struct lk_span 
 	lk_bytes_free(&room);
 }
 
+static unsigned table_width(const struct table *t)
+{
+	unsigned width = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		width += t->width[i] + (i > 0 ? 2 : 0);
+	return width;
+}
+
+static void map_print(struct output *out, struct lk_span map, unsigned indent);
+
+/* A table that is wider than the terminal: each row is pairs below each other. */
+static void records_print(struct output *out, struct lk_span rows, unsigned indent)
+{
+	struct lk_span key, row;
+	size_t cursor = 0;
+
+	for (bool more = false; lk_next(rows, &cursor, &key, &row); more = true) {
+		output_word(out, more ? "\n" : "");
+		map_print(out, row, indent);
+	}
+}
+
 static void table_print(struct output *out, struct lk_span rows, unsigned indent)
 {
 	struct lk_span key, row;
@@ -306,33 +383,15 @@ static void table_print(struct output *out, struct lk_span rows, unsigned indent
 	size_t cursor = 0;
 
 	table_measure(&t, rows);
+	if (out->width > 0 && indent + table_width(&t) > out->width) {
+		records_print(out, rows, indent);
+		return;
+	}
 	output_paint(out, PAINT_BOLD);
 	row_print(out, &t, (struct lk_span){ NULL, 0 }, indent);
 	output_paint(out, PAINT_PLAIN);
 	while (lk_next(rows, &cursor, &key, &row))
 		row_print(out, &t, row, indent);
-}
-
-static bool is_container(struct lk_span value)
-{
-	return lk_count(value) >= 0;
-}
-
-static bool is_map(struct lk_span value)
-{
-	struct lk_span key, item;
-	size_t cursor = 0;
-
-	return lk_next(value, &cursor, &key, &item) && key.at != NULL;
-}
-
-/* A list whose first item is a map: its rows are alike. */
-static bool is_rows(struct lk_span value)
-{
-	struct lk_span key, item;
-	size_t cursor = 0;
-
-	return lk_next(value, &cursor, &key, &item) && key.at == NULL && is_map(item);
 }
 
 static unsigned widest_key(struct lk_span map)
@@ -350,13 +409,9 @@ static unsigned widest_key(struct lk_span map)
 	return widest;
 }
 
-static void map_print(struct output *out, struct lk_span map, unsigned indent);
-
 static void member_print(struct output *out, struct lk_span key, struct lk_span value,
 			 unsigned indent, unsigned at)
 {
-	struct lk_bytes room = { 0 };
-
 	if (indent > 0)
 		output_pad(out, indent);
 	output_text(out, lk_as_text(key));
@@ -369,12 +424,8 @@ static void member_print(struct output *out, struct lk_span key, struct lk_span 
 		return;
 	}
 	output_pad(out, at);
-	if (is_container(value))
-		list_print(out, value);
-	else
-		output_text(out, cell_of(value, &room));
+	cell_print(out, value);
 	output_word(out, "\n");
-	lk_bytes_free(&room);
 }
 
 static void map_print(struct output *out, struct lk_span map, unsigned indent)
@@ -389,20 +440,14 @@ static void map_print(struct output *out, struct lk_span map, unsigned indent)
 
 void output_value(struct output *out, struct lk_span value)
 {
-	struct lk_bytes room = { 0 };
-
 	if (out->json) {
 		output_line(out, value);
 	} else if (is_rows(value)) {
 		table_print(out, value, 0);
 	} else if (is_map(value)) {
 		map_print(out, value, 0);
-	} else if (is_container(value)) {
-		list_print(out, value);
-		output_word(out, "\n");
 	} else {
-		output_text(out, cell_of(value, &room));
+		cell_print(out, value);
 		output_word(out, "\n");
 	}
-	lk_bytes_free(&room);
 }

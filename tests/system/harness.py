@@ -3,13 +3,17 @@
 In: roles of clients. Out: a running daemon, its addresses, its keys. Promise: it is ready when start() returns (it says
 READY=1 on a socket of ours, as to systemd); nothing of it is left after close().
 """
+import fcntl
 import os
+import pty
 import random
 import signal
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 import zmq
@@ -56,6 +60,23 @@ def free_ports(n):
     for s in held:
         s.close()
     return ports
+
+
+def screen(columns, *words):
+    """The lines that a program writes to a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    run = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "dumb"})
+    os.close(theirs)
+    said = b""
+    try:
+        while True:
+            said += os.read(ours, 4096)
+    except OSError:  # nobody has the other end any more: all was said
+        pass
+    os.close(ours)
+    assert run.wait(STOP_S) == 0, words
+    return said.decode().splitlines()
 
 
 def processes(test):

@@ -46,12 +46,14 @@ class Explain(unittest.TestCase):
             self.addCleanup(agency.close)
             agency.publish_all()
 
-    def ctl(self, *words, key="auditor", status=0, columns=100):
+    def command(self, *words, key):
         d = self.daemon
+        return [harness.program("linkages-ctl"), "--server", f"ipc://{d.path('run/control')}", "--server-key",
+                d.path("state/server.pub"), "--key", d.path(key + ".key"), *words]
+
+    def ctl(self, *words, key="auditor", status=0, columns=100):
         done = subprocess.run(
-            [harness.program("linkages-ctl"), "--server", f"ipc://{d.path('run/control')}", "--server-key",
-             d.path("state/server.pub"), "--key", d.path(key + ".key"), *words],
-            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "COLUMNS": str(columns)})
+            self.command(*words, key=key), capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "COLUMNS": str(columns)})
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout if status == 0 else done.stderr
 
@@ -106,13 +108,26 @@ class Explain(unittest.TestCase):
         self.assertIn("attend employment", [i["what"] for i in mine["family"]])
         self.assertNotIn("attend employment", [i["what"] for i in theirs["family"]])
         self.assertNotIn("sanctioned", json.dumps(theirs))
-        for columns, widest in ((60, 80), (80, 80), (100, 100), (120, 120), (300, 120)):
+        below = self.ask("--agency", "cws", "plan", "0123-4567", "--for", "garcia", columns=60).splitlines()
+        self.assertEqual([line for line in below if line.isupper() and line[0] != " "], ["SHARED GOALS", "FAMILY", "CWS", "CALWORKS"])
+        for columns, widest in ((80, 80), (100, 100), (120, 120), (300, 120)):
             with self.subTest(columns=columns):
                 text = self.ask("--agency", "cws", "plan", "0123-4567", "--for", "garcia", columns=columns)
                 table = text.split("\n\n", 1)[1].splitlines()
                 self.assertEqual(table[0].split(), ["SHARED", "GOALS", "FAMILY", "CWS", "CALWORKS"])
                 self.assertLessEqual(max(map(len, table)), widest)
         self.assertIn("purpose: complaint 7 (plan of cws 0123-4567 for garcia)", self.ledger())
+
+    def test_answers_fit_the_terminal(self):
+        notice = self.notice("crossover.found", "jones")
+        case = ("--agency", "cws", "--purpose", "complaint 7")
+        for words in ((*case, "family", "0123-4567"), (*case, "why", notice), (*case, "why-not", "calsaws/e4", "garcia"),
+                      (*case, "--for", "garcia", "plan", "0123-4567"), ("sources",), ("workers",)):
+            for columns in (60, 80):
+                for line in harness.screen(columns, *self.command(*words, key="auditor" if case[0] in words else "operator")):
+                    self.assertLessEqual(len(line), columns, line)
+        for line in harness.screen(80, *self.command("status", key="operator")):
+            self.assertLessEqual(len(line), 80, line)
 
     def test_nothing_without_a_purpose_and_nothing_for_operators(self):
         for words in (["why", "ab"], ["why-not", "calsaws/e4", "garcia"], ["--agency", "cws", "family", "0123-4567"],

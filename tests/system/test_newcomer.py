@@ -4,14 +4,11 @@
 In: the built tools, a daemon where one is needed. Out: what they say. Promise: nothing waits for a timeout that a look at
 the arguments could have spared.
 """
-import fcntl
 import os
 import pty
 import signal
-import struct
 import subprocess
 import tempfile
-import termios
 import unittest
 
 import zmq
@@ -118,28 +115,12 @@ class Mistakes(unittest.TestCase):
 
 
 class Terminal(unittest.TestCase):
-    def screen(self, columns, *words):
-        """The lines that a terminal of so many columns is given."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        run = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "dumb"})
-        os.close(theirs)
-        said = b""
-        try:
-            while True:
-                said += os.read(ours, 4096)
-        except OSError:  # the other end is closed: all was said
-            pass
-        os.close(ours)
-        self.assertEqual(run.wait(WAIT_S), 0, words)
-        return said.decode().splitlines()
-
     def test_help_fits_the_terminal(self):
         for tool in ("ctl", "pub", "sub", "sim", "county", "bench"):
             for columns in (60, 80):
-                for line in self.screen(columns, harness.program("linkages-" + tool), "--help"):
+                for line in harness.screen(columns, harness.program("linkages-" + tool), "--help"):
                     self.assertLessEqual(len(line), columns, line)
-        self.assertLessEqual(max(map(len, self.screen(85, harness.program("linkagesd"), "--help"))), 85)
+        self.assertLessEqual(max(map(len, harness.screen(85, harness.program("linkagesd"), "--help"))), 85)
 
     def test_who_follows_an_empty_mailbox_is_told_that_nothing_is_amiss(self):
         with harness.Daemon([("workers", "worker", {"workers": ["garcia"]})]) as daemon:

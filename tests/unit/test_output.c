@@ -112,6 +112,44 @@ static void maps_are_aligned_and_lists_of_maps_are_tables(void **state)
 		"  longer  -   \\x1b\n");
 }
 
+static void lists_and_instants_are_as_people_write_them(void **state)
+{
+	(void)state;
+	value_is(
+		"{\"t\": [{\"who\": \"a\", \"of\": [\"p\", \"q\"]}, {\"who\": \"b\", \"of\": []}]}",
+		false, "t\n  of    who\n  p, q  a\n  -     b\n");
+	value_is("{\"l\": []}", false, "l  -\n");
+	value_is("{\"at\": \"2026-03-02T09:00:00.125+00:00\"}", false,
+		 "at  2026-03-02 09:00:00 UTC\n");
+	value_is("{\"at\": \"2026-03-02T09:00:00Z\"}", false, "at  2026-03-02 09:00:00 UTC\n");
+	value_is("{\"at\": \"2026-03-02T09:00:00-08:00\"}", false,
+		 "at  2026-03-02 09:00:00 -08:00\n");
+	value_is("{\"at\": \"2026-03-02T09:00:00-08:00\"}", true,
+		 "{\"at\":\"2026-03-02T09:00:00-08:00\"}\n");
+	value_is("{\"at\": \"2026-13-02T09:00:00-08:00\"}", false,
+		 "at  2026-13-02T09:00:00-08:00\n");
+}
+
+static void rows_are(unsigned width, const char *expected)
+{
+	struct lk_bytes room = { 0 };
+	struct lk_span map = wire_of(
+		"{\"t\": [{\"name\": \"e1\", \"n\": 10}, {\"name\": \"e2\", \"n\": 7}]}", &room);
+
+	start(false);
+	out.width = width;
+	output_value(&out, lk_get(map, "t"));
+	lk_bytes_free(&room);
+	finish(expected);
+}
+
+static void a_table_that_is_too_wide_is_pairs(void **state)
+{
+	(void)state;
+	rows_are(8, "n   name\n10  e1\n7   e2\n");
+	rows_are(7, "n     10\nname  e1\n\nn     7\nname  e2\n");
+}
+
 static void json_is_one_line(void **state)
 {
 	(void)state;
@@ -207,6 +245,8 @@ int main(void)
 		cmocka_unit_test(letters_of_every_script_stay),
 		cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
 		cmocka_unit_test(maps_are_aligned_and_lists_of_maps_are_tables),
+		cmocka_unit_test(lists_and_instants_are_as_people_write_them),
+		cmocka_unit_test(a_table_that_is_too_wide_is_pairs),
 		cmocka_unit_test(lines_break_at_blanks_where_the_terminal_ends),
 		cmocka_unit_test(json_is_one_line),
 		cmocka_unit_test(phrases_say_what_is_there_and_no_more),
