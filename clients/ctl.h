@@ -56,6 +56,9 @@ int ctl_ask(const struct ctl_command *command, char *const *arguments);
 int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err) LK_MUST_CHECK;
 int ctl_asker_ask(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
 		  lk_answer_visitor *print, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* May it name a client, and its files? */
+bool ctl_is_name(const char *name);
+#define CTL_NAME_RULE "a client's name has 1 to 64 of A-Za-z0-9._- and begins with no dot"
 /* Complains where code is negative; the status to exit with. */
 int ctl_status(int code, const struct lk_error *err);
 /* `put` of a verb without arguments. */

@@ -18,22 +18,29 @@
 
 /* ---- Where ---- */
 
-/* The table that the folder's configuration names. */
-static int table_path(char out[PLACE_PATH], struct lk_error *err)
+static int configuration_load(struct config *out, struct lk_error *err)
 {
 	char folder[PLACE_PATH], path[PLACE_PATH + 32];
-	struct config config;
 	int code = place_config(&ctl_settings.place, folder, err);
 
 	if (code < 0)
 		return code;
 	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
-	code = config_load(path, &config, err);
+	code = config_load(path, out, err);
 	if (code == LK_ENOTFOUND)
 		return lk_fail(
 			err, code,
 			"%s is not there: 'linkages-ctl init' makes it, --config names another folder",
 			path);
+	return code;
+}
+
+/* The table that the folder's configuration names. */
+static int table_path(char out[PLACE_PATH], struct lk_error *err)
+{
+	struct config config;
+	int code = configuration_load(&config, err);
+
 	if (code < 0)
 		return code;
 	(void)snprintf(out, PLACE_PATH, "%s", config.clients);
@@ -139,12 +146,55 @@ static int entry_make(const char *name, const char *key, char out[ENTRY_MAX], st
 	return len > 0 && len < ENTRY_MAX ? 0 : lk_fail(err, LK_ECONFIG, "--covers is too long");
 }
 
+static int source_unknown(const struct config *config, struct lk_text name, struct lk_error *err)
+{
+	char known[200] = "";
+
+	for (size_t i = 0; i < config->sources_n; i++) {
+		size_t at = strlen(known);
+
+		(void)snprintf(known + at, sizeof(known) - at, "%s%s", i > 0 ? ", " : "",
+			       config->sources[i].name);
+	}
+	return lk_fail(err, LK_ECONFIG, "linkages.yaml has no source '%.*s', only: %s",
+		       LK_PRINT(name), known);
+}
+
+/* A publisher of a source that the daemon does not know could never say anything. */
+static int covers_known(struct lk_error *err)
+{
+	const char *at = ctl_settings.covers;
+	struct config config;
+	int code;
+
+	if (at == NULL ||
+	    (ctl_settings.role != NULL && strcmp(ctl_settings.role, "publisher") != 0))
+		return 0;
+	code = configuration_load(&config, err);
+	if (code < 0)
+		return code;
+	while (code == 0 && *at != '\0') {
+		size_t blanks = strspn(at, " ,"), len = strcspn(at + blanks, " ,");
+		struct lk_text name = { at + blanks, (uint32_t)len };
+
+		if (len > 0 && config_find_source(&config, name) == NULL)
+			code = source_unknown(&config, name, err);
+		at += blanks + len;
+	}
+	config_free(&config);
+	return code;
+}
+
 static int client_add(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
 		      struct lk_error *err)
 {
 	char entry[ENTRY_MAX], key[LK_Z85];
 	int code = entry_make(arguments[0], "?", entry, err); /* before a key is made */
 
+	if (code == 0 && !ctl_is_name(arguments[0]))
+		code = lk_fail(err, LK_ECONFIG, "%s", CTL_NAME_RULE);
+	if (code == 0)
+		code = covers_known(err);
 	if (code == 0 && roster_find_name(table->roster, lk_text_of(arguments[0])) != NULL)
 		code = lk_fail(err, LK_ESTATE, "%s: '%s' is in the table already", table->path,
 			       arguments[0]);

@@ -65,6 +65,27 @@ static int stop_arguments(char *const *arguments, struct lk_bytes *out)
 	return status == TOOL_OK ? ctl_put_nothing(arguments, out) : status;
 }
 
+/* Their answer is that there was no complaint. */
+static int ask_and_say(const struct ctl_command *command, char *const *arguments, const char *done)
+{
+	int status = ctl_ask(command, arguments);
+
+	if (status == TOOL_OK && !ctl_settings.json && (puts(done) < 0 || fflush(stdout) != 0))
+		return TOOL_FAILED;
+	return status;
+}
+
+static int reload_run(const struct ctl_command *command, char *const *arguments)
+{
+	return ask_and_say(command, arguments,
+			   "policy and table of clients were read again, and are in force");
+}
+
+static int stop_run(const struct ctl_command *command, char *const *arguments)
+{
+	return ask_and_say(command, arguments, "the daemon commits what waits, and ends");
+}
+
 static const struct ctl_command commands[] = {
 	{ "policy check", "FILE",
 	  "is the policy file sound? Names line, column, key and reason; changes nothing",
@@ -75,8 +96,8 @@ static const struct ctl_command commands[] = {
 	{ "clock", "TO", "move a clock that is `manual` to TO, like 2026-03-09T08:00:00-08:00",
 	  "operator", "clock", clock_arguments, ctl_print_value, ctl_ask },
 	{ "reload", NULL, "read policy and table of clients again", "operator", "reload",
-	  ctl_put_nothing, ctl_print_value, ctl_ask },
+	  ctl_put_nothing, ctl_print_value, reload_run },
 	{ "stop", NULL, "commit what waits, tell everyone, and end", "operator", "stop",
-	  stop_arguments, ctl_print_value, ctl_ask },
+	  stop_arguments, ctl_print_value, stop_run },
 };
 const struct ctl_group ctl_daemon = { commands, sizeof(commands) / sizeof(commands[0]) };

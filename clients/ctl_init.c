@@ -91,15 +91,15 @@ static int server_make(struct making *m)
 {
 	struct lk_keypair pair;
 	char path[PLACE_PATH];
+	bool known;
 	int code = pair_make(m, "server.key", &pair);
 
 	path_of(m, "server.pub", path);
-	if (code == 0 && is_there(path))
-		return 0;
-	if (code == 0)
+	known = is_there(path);
+	if (code == 0 && !known)
 		code = lk_public_key_write(path, pair.public_key, &m->err);
 	if (code == 0)
-		report(m, path, true);
+		report(m, path, !known);
 	return code;
 }
 

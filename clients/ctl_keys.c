@@ -18,7 +18,7 @@ static const struct {
 	{ "auditor", NULL },
 };
 
-static bool is_name(const char *name)
+bool ctl_is_name(const char *name)
 {
 	size_t len =
 		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
@@ -46,8 +46,10 @@ static void entry_print(const char *name, const char *role, const char *member, 
 	}
 	/* Z85 has no single quote, so that the key needs no escaping between them. */
 	printf("- name: %s\n  key: '%s'\n  role: %s\n", name, key, role);
-	if (member != NULL)
-		printf("  %s: [%s]\n", member, name);
+	if (member != NULL && ctl_settings.covers != NULL)
+		printf("  %s: [%s]\n", member, ctl_settings.covers);
+	else if (member != NULL)
+		printf("  %s: [] # which? --covers LIST says so\n", member);
 }
 
 static int pair_write(const char *name, struct lk_keypair *keys, struct lk_error *err)
@@ -81,10 +83,8 @@ static int keygen(const struct ctl_command *command, char *const *arguments)
 	if (i == sizeof(roles) / sizeof(roles[0]))
 		return options_complain(
 			&ctl_tool, "'%s' is no role: publisher, worker, operator or auditor", role);
-	if (!is_name(name))
-		return options_complain(
-			&ctl_tool,
-			"a client's name has 1 to 64 of A-Za-z0-9._- and begins with no dot");
+	if (!ctl_is_name(name))
+		return options_complain(&ctl_tool, "%s", CTL_NAME_RULE);
 	if (pair_write(name, &keys, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
 	entry_print(name, role, roles[i].member, keys.public_key);

@@ -27,7 +27,7 @@ static const struct option_row rows[] = {
 	{ "head", 0, OPTION_TEXT, "NUMBER:CHAIN", &ctl_settings.head,
 	  "ledger verify: a head of the ledger that was kept elsewhere: from the journal, or from a backup" },
 	{ "covers", 0, OPTION_TEXT, "LIST", &ctl_settings.covers,
-	  "clients add: the sources of a publisher, the workers of a worker's client; with commas" },
+	  "clients add, keygen: the sources of a publisher, the workers of a worker's client; with commas" },
 	{ "follow", 'f', OPTION_FLAG, NULL, &ctl_settings.follow,
 	  "status: again every two seconds" },
 	{ "unreachable", 0, OPTION_FLAG, NULL, &ctl_settings.unreachable,

@@ -667,6 +667,21 @@ static int reach_supervisor(void *context, struct lk_text worker)
 	return reach_one(context, worker, "the supervisor");
 }
 
+/* Not wrong yet: a source that the daemon is to know after its next start may have its client already. */
+static void warn_sources(const struct daemon *d, const struct roster *roster)
+{
+	for (size_t i = 0; i < roster_count(roster); i++) {
+		const struct roster_client *client = roster_at(roster, i);
+
+		for (size_t j = 0; !client->revoked && j < client->sources_n; j++)
+			if (config_find_source(&d->config, lk_text_of(client->sources[j])) == NULL)
+				fprintf(stderr,
+					"linkagesd: %s: '%s' speaks for '%s', which the configuration has "
+					"no source of\n",
+					d->config.clients, client->name, client->sources[j]);
+	}
+}
+
 /* Liaisons from the policy; supervisors as the state store has them, where there is one. */
 static int check_reach(const struct daemon *d, const struct roster *roster, struct lk_error *err)
 {
@@ -695,8 +710,10 @@ static int check(const char *path)
 		rc = load_roster(&d.config, &roster, &err);
 	if (rc == LK_ENOTFOUND && enroll_is_due(&d.config))
 		rc = 0;
-	else if (rc == 0)
+	else if (rc == 0) {
+		warn_sources(&d, roster);
 		rc = check_reach(&d, roster, &err);
+	}
 	if (rc == 0)
 		printf("configuration, policy and table of clients are sound\n");
 	else

@@ -83,9 +83,23 @@ class FirstHour(unittest.TestCase):
         self.assertTrue(self.clients()["calsaws-feed"]["revoked"])
         self.assertIn("# the last line, by hand\n", self.text("clients.yaml"))
 
+    def test_a_source_that_is_not_configured_is_told_of(self):
+        self.add("calsaws-feed", "publisher", "calsaws")
+        self.add("liaisons", "worker", "cws.liaison,calworks.liaison")
+        self.assertNotIn("no source of", self.check())
+        with open(self.path("clients.yaml"), encoding="utf-8") as f:
+            table = f.read()
+        with open(self.path("clients.yaml"), "w", encoding="utf-8") as f:
+            f.write(table.replace("sources: [calsaws]", "sources: [calsasw]"))
+        self.assertIn("'calsaws-feed' speaks for 'calsasw', which the configuration has no source of", self.check())
+
+    def keygen(self, *words):
+        return subprocess.run([harness.program("linkages-ctl"), *words], cwd=self.folder, check=True, capture_output=True,
+                              text=True).stdout
+
     def test_a_public_key_that_somebody_sent(self):
-        subprocess.run([harness.program("linkages-ctl"), "keygen", "sent"], cwd=self.folder, check=True,
-                       capture_output=True)
+        self.assertIn("sources: [] # which?", self.keygen("keygen", "sent"))
+        self.assertIn("workers: [garcia, jones]", self.keygen("--role", "worker", "--covers", "garcia, jones", "keygen", "desk"))
         self.add("sent", "publisher", "calsaws", os.path.join(self.folder, "sent.pub"))
         with open(os.path.join(self.folder, "sent.pub"), encoding="ascii") as f:
             self.assertEqual(self.clients()["sent"]["key"], f.read().strip())
@@ -97,7 +111,10 @@ class FirstHour(unittest.TestCase):
                             ("is no role", ("--role", "chief", "clients", "add", "x")),
                             ("covers nobody", ("--role", "operator", "--covers", "a", "clients", "add", "x")),
                             ("in the table already", ("--role", "auditor", "clients", "add", "operator")),
-                            ("clients.yaml:", ("--covers", "a b", "clients", "add", "x")),
+                            ("no source 'calsasw', only: cws-cms, cws-cares, calsaws",
+                             ("--covers", "cws-cms,calsasw", "clients", "add", "x")),
+                            ("clients.yaml:", ("--role", "worker", "--covers", "a b", "clients", "add", "x")),
+                            ("a client's name has", ("--role", "auditor", "clients", "add", "../x")),
                             ("there is no client 'x'", ("--yes", "clients", "revoke", "x")),
                             ("nobody to ask: say --yes", ("clients", "revoke", "operator")),
                             ("'clients add' takes NAME [PUBLIC]", ("clients", "add"))):
@@ -142,7 +159,8 @@ class FirstHour(unittest.TestCase):
         self.assertEqual([s["source"] for s in json.loads(self.ctl("--json", "sources"))["sources"]],
                          ["cws-cms", "cws-cares", "calsaws"])
         self.assertIn("nobody is connected", self.ctl("sessions"))
-        self.ctl("reload")
+        self.assertIn("read again", self.ctl("reload"))
+        self.assertIn("ends", self.ctl("--yes", "stop"))
 
     def test_the_store_that_is_meant_is_the_configurations(self):
         self.start(self.text("linkages.yaml"))

@@ -212,7 +212,7 @@ def argument(text):
 def keygen(name):
     public = keys.make_pair(name)
     say(f"{name}.key is secret and stays here; {name}.pub is for the table of clients:")
-    print(f"- name: {os.path.basename(name)}\n  key: '{public}'\n  role: publisher\n  sources: [{os.path.basename(name)}]")
+    print(f"- name: {os.path.basename(name)}\n  key: '{public}'\n  role: publisher\n  sources: [] # which?")
     return DONE
 
 
