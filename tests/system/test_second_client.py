@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -308,11 +309,17 @@ class SecondClient(Folder):
 
     # ---- the command line
 
+    def start_client(self, *words):
+        client = subprocess.Popen([sys.executable, "-B", "-m", "linkages", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True,
+                                  env={**os.environ, "PYTHONPATH": os.path.join(harness.ROOT, "clients", "python")})
+        self.addCleanup(lambda: client.poll() is None and client.kill())
+        return client
+
     def run_client(self, *words, text=""):
-        run = subprocess.run([sys.executable, "-B", "-m", "linkages", *words], input=text, capture_output=True, text=True,
-                             env={**os.environ, "PYTHONPATH": os.path.join(harness.ROOT, "clients", "python")}, check=False,
-                             timeout=2 * WAIT_S)
-        return run.returncode, run.stdout, run.stderr
+        run = self.start_client(*words)
+        said = run.communicate(text, timeout=2 * WAIT_S)
+        return run.returncode, *said
 
     def keys_of(self, client):
         return ["--server-key", self.daemon.path("state/server.pub"), "--key", self.daemon.path(client + ".key")]
@@ -346,6 +353,34 @@ class SecondClient(Folder):
         ctl = ["ctl", "--server", self.peer("control", "operator").address, *self.keys_of("operator")]
         self.assertEqual(self.run_client(*ctl, "status")[0], 0)
         self.assertEqual(self.run_client(*ctl, "nothing")[0], 1)
+
+    def until_acked(self, seq):
+        """As a second process sees the outbox that is followed: the file is its own, so the daemon's sources tell."""
+        end = time.monotonic() + WAIT_S
+        with linkages.Control(self.peer("control", "operator")) as control:
+            while {s["source"]: s["accepted"] for s in next(iter(control.ask("sources", WAIT_S)))["sources"]}["calsaws"] < seq:
+                self.assertLess(time.monotonic(), end, "not acknowledged")
+
+    def test_what_the_input_grows_by_is_sent(self):
+        pub = ["pub", "--follow", "--server", self.daemon.lanes["intake"], *self.keys_of("calworks"), "--source", "calsaws",
+               "--outbox", self.path("outbox")]
+        first, second, *more = [(wire.to_json(e) + "\n").encode() for e in CALWORKS]
+        with open(self.path("events"), "wb", buffering=0) as growing:
+            growing.write(first + second[:20])
+            run = self.start_client(*pub, self.path("events"))
+            self.until_acked(1)
+            growing.write(second[20:] + (wire.to_json(WRONG) + "\n").encode() + b"\xff\n")
+            self.until_acked(2)
+            self.assertEqual([run.stderr.readline().split(":")[0] for _ in range(2)], ["line 4", "line 3"])
+            run.terminate()
+            said = run.communicate(timeout=WAIT_S)[1]
+        self.assertEqual((run.returncode, "4 lines read, 2 refused; all acknowledged" in said), (1, True), said)
+        run = self.start_client(*pub)  # a pipe: what came is sent while its writer lives, and the end is the end
+        run.stdin.write(more[0].decode())
+        run.stdin.flush()
+        self.until_acked(3)
+        said = run.communicate("{\n", timeout=WAIT_S)[1]
+        self.assertEqual((run.returncode, "line 2: malformed" in said), (1, True), said)
 
     def test_mistakes_of_a_newcomer_are_named(self):
         good = ["--server", self.daemon.lanes["intake"], *self.keys_of("calworks"), "--outbox", self.path("outbox")]

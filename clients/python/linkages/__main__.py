@@ -3,7 +3,9 @@ import argparse
 import json
 import logging
 import os
+import select
 import signal
+import stat
 import sys
 
 from . import identity, keys, wire
@@ -18,6 +20,8 @@ from .store import Store
 
 DONE, REFUSED, COULD_NOT = 0, 1, 2
 BATCH = 256  # lines that are synced together
+CHUNK = 256 * 1024  # bytes of a growing input that are looked at together
+GROWTH_CHECK = 0.2  # seconds after which the input is looked at again
 
 
 def say(text):
@@ -31,26 +35,50 @@ class Lines:
     """Events by line; lines that are none are named and counted."""
 
     def __init__(self, file, identity_key):
-        self._file, self._key, self.number, self.refused = file, identity_key, 0, 0
+        self.file, self._key, self.number, self.refused = file, identity_key, 0, 0
 
     def refuse(self, number, refused):
         self.refused += 1
         say(f"line {number}: {refused}")
 
-    def __iter__(self):
-        for line in self._file:
+    def events(self, lines):
+        """(number, event) of each line, which is bytes."""
+        for line in lines:
             self.number += 1
             if not line.strip():
                 continue
             try:
-                yield self.number, identity.seal(wire.from_json(line), self._key)
+                yield self.number, identity.seal(wire.from_json(line.decode()), self._key)
+            except UnicodeDecodeError:
+                self.refuse(self.number, wire.malformed("This text is not UTF-8."))
             except wire.Refused as refused:
                 self.refuse(self.number, refused)
 
+    def __iter__(self):
+        return self.events(self.file)
 
-def batches(lines):
+
+class Tail:
+    """Whole lines of a file as it grows, or of a pipe until its writer ends; never waits."""
+
+    def __init__(self, file):
+        self._fd, self._rest, self.ended = file.fileno(), b"", False
+        self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
+
+    def read(self):
+        if not self._is_file and not select.select([self._fd], [], [], 0)[0]:
+            return []
+        chunk = os.read(self._fd, CHUNK)
+        self.ended = not chunk and not self._is_file
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if self.ended:
+            lines, self._rest = lines + [self._rest], b""
+        return lines
+
+
+def batches(events):
     batch = []
-    for numbered in lines:
+    for numbered in events:
         batch.append(numbered)
         if len(batch) == BATCH:
             yield batch
@@ -75,30 +103,59 @@ def append(outbox, lines, batch, line_of):
         line_of.setdefault(seq, number)
 
 
+class Run:
+    """One outbox, from lines to verdicts."""
+
+    def __init__(self, args, lines, outbox):
+        self.args, self.lines, self.outbox = args, lines, outbox
+        self.line_of, self.refused, self._epoch = {}, 0, outbox.state.epoch
+
+    def take(self, events):
+        for batch in batches(events):
+            append(self.outbox, self.lines, batch, self.line_of)
+
+    def tell(self):
+        """The verdicts that nobody was told of."""
+        if self.outbox.state.epoch != self._epoch:
+            say("the outbox was an old copy of itself: what it held was sent again under a new name")
+            self.line_of, self._epoch = {}, self.outbox.state.epoch
+        new = self.outbox.untold()
+        for r in new:
+            where = f"line {self.line_of[r.seq]}" if r.seq in self.line_of else f"event {r.id or r.seq}"
+            say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
+        self.outbox.told(new)
+        self.refused += len(new)
+
+    def follow(self, publisher):
+        """Sends what the input grows by, until it ends or we are stopped. True: all of it is settled."""
+        stopped = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.append(True))
+        tail = Tail(self.lines.file)
+        while not (stopped or tail.ended):
+            came = tail.read()
+            self.take(self.lines.events(came))
+            publisher.step(0 if came else GROWTH_CHECK)
+            self.tell()
+        return publisher.settled if stopped else flush(publisher, self.args.timeout)
+
+
 def publish(args, lines):
     """Through the outbox, and on until all is settled."""
-    line_of = {}
     with Outbox(args.outbox, args.source) as outbox:
-        for batch in batches(lines):
-            append(outbox, lines, batch, line_of)
-        epoch = outbox.state.epoch
+        run = Run(args, lines, outbox)
+        if not args.follow:
+            run.take(lines)
         with Publisher(args.peer, outbox) as publisher:
-            done = flush(publisher, args.timeout)
-        if outbox.state.epoch != epoch:
-            say("the outbox was an old copy of itself: what it held was sent again under a new name")
-            line_of = {}
-        new = outbox.untold()
-        for r in new:
-            where = f"line {line_of[r.seq]}" if r.seq in line_of else f"event {r.id or r.seq}"
-            say(f"{where}: {r.reason}{' ' + r.field if r.field else ''}: {r.detail or ''}")
-        outbox.told(new)
+            done = run.follow(publisher) if args.follow else flush(publisher, args.timeout)
+        run.tell()
         waiting = outbox.state.last - outbox.state.acked
     if not done:
         say(f"{f'{waiting} events wait in {args.outbox}' if waiting else 'nothing waits'}: "
             f"{publisher.trouble or 'the daemon does not acknowledge'}")
         return COULD_NOT
-    say(f"{lines.number} lines read, {lines.refused + len(new)} refused; all acknowledged")
-    return REFUSED if new or lines.refused else DONE
+    say(f"{lines.number} lines read, {lines.refused + run.refused} refused; all acknowledged")
+    return REFUSED if run.refused or lines.refused else DONE
 
 
 def flush(publisher, seconds):
@@ -136,9 +193,11 @@ def pub(args):
         args.parser.error("--feed needs --source NAME")
     if not args.feed and not args.outbox:
         args.parser.error("--outbox FILE says where events are kept until they are acknowledged")
+    if args.feed and args.follow:
+        args.parser.error("--follow goes on with an outbox; the feed lane keeps nothing")
     if args.file == "-":
-        return (publish_on_feed if args.feed else publish)(args, Lines(sys.stdin, key))
-    with open(args.file, encoding="utf-8") as file:
+        return (publish_on_feed if args.feed else publish)(args, Lines(sys.stdin.buffer, key))
+    with open(args.file, "rb") as file:
         return (publish_on_feed if args.feed else publish)(args, Lines(file, key))
 
 
@@ -250,6 +309,7 @@ def command_line():
     p.add_argument("-o", "--outbox", metavar="FILE", help="keeps the events until the daemon needs them no more")
     p.add_argument("--source", metavar="NAME", help="whose events these are; needed where the outbox is made, and on the feed")
     p.add_argument("--identity-key", metavar="FILE", help="makes members' `identity` into tokens before anything is kept")
+    p.add_argument("-f", "--follow", action="store_true", help="keep running: send what the input grows by")
     p.add_argument("--feed", action="store_true", help="the simple lane: nothing is kept, nothing acknowledged")
     p.add_argument("file", metavar="FILE", nargs="?", default="-", help="(default: standard input)")
     p = commands.add_parser("sub", help="show each notice of one or several workers once")
