@@ -330,6 +330,10 @@ struct store {
 	bool read_only;
 	bool has_beside; /* is to have one */
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
+	struct {
+		bool are_due;    /* some mailbox may have places for a row */
+		int64_t reached; /* worker.ref of the one written last */
+	} rolls;
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
 	bool is_draft; /* a copy that has no name yet: what is wrong with it is its maker's to know */
@@ -539,6 +543,8 @@ int mailbox_seek(struct store *s, const struct mailbox_row *box, const struct so
 int mailboxes_seek(struct store *s, const struct sought *sought, struct lk_error *err) LK_MUST_CHECK;
 /* One bite, in a transaction of its own. 1: there is more; 0: only mailboxes' ends are in no roll. */
 int rolls_write(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* The place that a mailbox gives: with each 128th there is a row to be written. */
+void roll_grew(struct store *s, int64_t seq);
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 

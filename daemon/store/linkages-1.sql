@@ -58,7 +58,6 @@ CREATE TABLE worker (
 	rolled INTEGER NOT NULL DEFAULT 0 CHECK (rolled < next), -- notices up to this seq are in `roll`: a multiple of 128
 	received INTEGER NOT NULL DEFAULT 0 CHECK (received < next) -- highest seq that a client has stored
 ) STRICT;
-CREATE INDEX worker_unrolled ON worker (ref) WHERE next - rolled > 128;
 
 -- name: event
 CREATE TABLE event (

@@ -151,7 +151,7 @@ int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *s
 	if (rc == 0 && s->ends.at[ref].next == 0)
 		rc = end_load(s, worker, ref, err);
 	if (rc == 0)
-		*seq = s->ends.at[ref].next++;
+		roll_grew(s, *seq = s->ends.at[ref].next++);
 	return rc;
 }
 

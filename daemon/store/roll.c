@@ -209,12 +209,18 @@ static int row_add(struct store *s, const struct mailbox_row *box, struct lk_err
 	return query_run(&q, err);
 }
 
-/* 1 and a mailbox at whose end there are places for a whole row. */
+void roll_grew(struct store *s, int64_t seq)
+{
+	s->rolls.are_due |= seq % PLACES == 0;
+}
+
+/* 1 and a mailbox at whose end there are places for a whole row: the one written last, or one behind it. */
 static int unrolled_find(struct store *s, struct mailbox_row *out, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_unrolled);
 	int rc;
 
+	bind_int(&q, s->rolls.reached);
 	if ((rc = query_step(&q, err)) == 1) {
 		out->ref = column_int(&q);
 		out->rolled = column_int(&q);
@@ -223,18 +229,28 @@ static int unrolled_find(struct store *s, struct mailbox_row *out, struct lk_err
 	return rc;
 }
 
+/* None from there to the last mailbox: once more from the first, unless that was it. */
+static int round_end(struct store *s)
+{
+	s->rolls.are_due = s->rolls.reached > 0;
+	s->rolls.reached = 0;
+	return s->rolls.are_due;
+}
+
 int rolls_write(struct store *s, struct lk_error *err)
 {
 	struct mailbox_row box;
-	int rc = unrolled_find(s, &box, err);
+	int rc = s->rolls.are_due ? unrolled_find(s, &box, err) : 0;
 
 	if (rc != 1)
-		return rc;
+		return rc == 0 && s->rolls.are_due ? round_end(s) : rc;
 	if ((rc = store_begin(s, err)) < 0)
 		return rc;
-	for (int i = 0; i < ROWS_A_BITE && (rc = unrolled_find(s, &box, err)) == 1; i++)
+	for (int i = 0; i < ROWS_A_BITE && (rc = unrolled_find(s, &box, err)) == 1; i++) {
+		s->rolls.reached = box.ref;
 		if ((rc = row_add(s, &box, err)) < 0)
 			break;
+	}
 	if (rc >= 0)
 		rc = store_commit(s, err);
 	if (rc < 0)

@@ -252,7 +252,7 @@ SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY nu
 -- name: places_backward
 SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY number DESC
 -- name: unrolled
-SELECT ref, rolled FROM worker INDEXED BY worker_unrolled WHERE next - rolled > 128 LIMIT 1
+SELECT ref, rolled FROM worker WHERE ref >= ?1 AND next - rolled > 128 ORDER BY ref LIMIT 1
 -- name: roll_add
 INSERT INTO roll (number, starts) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET starts = excluded.starts
 -- name: mailbox_rolled

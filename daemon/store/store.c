@@ -115,6 +115,7 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	wal_watch(&s->wal, s->db, s->log_room);
+	s->rolls.are_due = true; /* nobody has looked */
 	if ((rc = waiting_declare(s, err)) < 0)
 		return rc;
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)

@@ -567,6 +567,27 @@ static void rolls_are_pruned_with_what_they_list(void **state)
 			 2000 + 1 + 257);
 }
 
+/* Of 334 places two rows, of 666 five; also of what is told after idle work had come to its end. */
+static void rolls_follow_as_mailboxes_grow(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+
+	for (int i = 0; i < 1000; i += 250) {
+		GOOD(store_begin(s, &err));
+		for (int j = 0; j < 250; j++)
+			add_nth(s, i + j);
+		GOOD(store_commit(s, &err));
+		while (store_idle(s, &err) == 1)
+			continue;
+		is_found(s, i);
+	}
+	place_close(place);
+	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM roll"), 2 + 5);
+	assert_int_equal(ask(place, "linkages.db", "SELECT max(next - rolled) <= 128 FROM worker"),
+			 1);
+}
+
 static void a_mailbox_is_there_before_its_row_and_receipts_only_grow(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -621,6 +642,7 @@ int main(void)
 		MEMORY(a_notice_is_found_in_the_rolls_and_behind_them),
 		FILES(the_front_of_a_mailbox_goes_as_far_as_it_may),
 		FILES(rolls_are_pruned_with_what_they_list),
+		FILES(rolls_follow_as_mailboxes_grow),
 		MEMORY(a_mailbox_is_there_before_its_row_and_receipts_only_grow),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 	};

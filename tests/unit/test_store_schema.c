@@ -145,7 +145,6 @@ static const char *const whole_tables[] = {
 	"count_all",     /* of workers only */
 	"notice_take",   /* what waits in memory, to be taken */
 	"ledger_take",   /* likewise */
-	"unrolled",      /* the first of the mailboxes that have a whole row to come */
 	"dirty_all",     /* state.db is filled anew */
 	"change_all",    /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
