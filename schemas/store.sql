@@ -127,7 +127,7 @@ CREATE TABLE family (
 	state BLOB NOT NULL, -- packed by the engine, squeezed (store/squeeze.c): a cache of the log
 	told BLOB NOT NULL -- likewise: what was issued, a truth of its own
 ) STRICT;
-CREATE INDEX family_wake ON family (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX family_wake ON family (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX family_policy ON family (policy);
 
 CREATE TABLE family_change (
@@ -146,6 +146,7 @@ CREATE TABLE dirty_gone (
 	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- has rows in state.db, and is none any more
 	since INTEGER NOT NULL -- likewise
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX dirty_gone_since ON dirty_gone (since);
 
 CREATE TABLE link (
 	one INTEGER NOT NULL, -- agency_case.ref; every link is here twice, once from each end

@@ -140,7 +140,7 @@ CREATE TABLE family (
 	state BLOB NOT NULL, -- packed by the engine, squeezed (store/squeeze.c): a cache of the log
 	told BLOB NOT NULL -- likewise: what was issued, a truth of its own
 ) STRICT;
-CREATE INDEX family_wake ON family (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX family_wake ON family (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX family_policy ON family (policy);
 
 -- name: family_change
@@ -162,6 +162,7 @@ CREATE TABLE dirty_gone (
 	family BLOB PRIMARY KEY CHECK (length(family) = 16), -- has rows in state.db, and is none any more
 	since INTEGER NOT NULL -- likewise
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX dirty_gone_since ON dirty_gone (since);
 
 -- name: link
 CREATE TABLE link (
