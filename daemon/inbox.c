@@ -1,16 +1,15 @@
-/* inbox.c - hello, welcome, credit, notice, caughtup, receipt, answer, answered.
+/* inbox.c - hello, welcome, credit, receipt, answer, answered: what clients of workers say.
  *
- * In: how far each client has come, and how much it will take. Out: what waits for it on disk, in
- * order. Promise: no credit, no sending; nothing waits in memory; a slow client delays nobody; two
- * sessions of one worker both get everything.
+ * In: how far each client has come, and how much it will take. Out: sessions that read mailboxes, and are sent
+ * what waits in them (inbox_send.c). Promise: nothing waits in memory; two sessions of one worker both get
+ * everything; nobody can have stored what was not sent.
  */
-#include "inbox.h"
+#include "inbox_parts.h"
 
 #include "access.h"
 #include "alarm.h"
 #include "clock.h"
 #include "credit.h"
-#include "lane.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -25,65 +24,11 @@
 
 #define WORKERS_A_HELLO 1000
 #define LANE_BITE 256 /* messages read before others have their turn */
-/* Notices sent before others have their turn: as many as a full batch of events tells, but not for longer than this.
- * And of these to one session, so that a long catch-up delays nobody. */
-#define PUMP_BITE 4096
-#define PUMP_US (10 * INT64_C(1000))
-#define SESSION_BITE 256
-#define BUCKETS 4096                    /* a power of two */
-#define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
-#define RECEIPTS_US (LK_SECOND / 2)     /* receipts that come together are one write */
-#define RECEIPTS_A_WRITE 256
-#define FAILED_US LK_SECOND /* until a store that failed is asked again */
-/* Of notices in one message. A value has a byte at least: so there are never more than the 8,192 values of a message. */
-#define NOTICES_BYTES 8000
-/* Messages of that size that may wait to leave by one connection; then the session is blocked, and its mail waits on
+/* Messages that may wait to leave by one connection, of about 8,000 bytes each; then the session is blocked, and its mail waits on
  * disk. */
 #define QUEUE 256
-
-struct inbox_session;
-
-/* One worker's mailbox, as long as anyone reads it. */
-struct mailbox {
-	struct mailbox *next_mailbox; /* in its bucket */
-	char worker[65];
-	int64_t told;    /* the highest seq that there is */
-	int64_t receipt; /* waits to be written; 0: none */
-	struct reader *readers;
-};
-
-/* One worker in one session. */
-struct reader {
-	struct inbox_session *session;
-	struct mailbox *mailbox;
-	struct reader *next_reader; /* of the mailbox */
-	int64_t sent;               /* the highest seq sent in this session */
-	bool caught_up;
-	bool late; /* what waits was told while it could not be sent: the ledger wants a row */
-};
-
-struct inbox_session {
-	struct lane_session base;
-	char id[LK_DIGEST_HEX];
-	int64_t credit;
-	int64_t several; /* notices that it takes in one message */
-	bool queued, blocked;
-	struct inbox_session *next_queued;
-	size_t cursor; /* whose turn it is */
-	size_t n;
-	struct reader reader[];
-};
-
-struct inbox {
-	struct inbox_options options;
-	struct lane *lane;
-	struct loop_timer *pump, *unblock, *receipts;
-	struct inbox_session *first, *last; /* those that have something to be sent */
-	uint8_t hash_key[crypto_shorthash_KEYBYTES];
-	struct mailbox *bucket[BUCKETS];
-	size_t mailboxes_n;
-	struct lk_bytes notices, array; /* of the message that is being made */
-};
+#define RECEIPTS_US (LK_SECOND / 2) /* receipts that come together are one write */
+#define RECEIPTS_A_WRITE 256
 
 /* ---- Mailboxes ---- */
 
@@ -142,57 +87,7 @@ static void reader_leave(struct inbox *inbox, struct reader *reader)
 	free(m);
 }
 
-/* ---- Who has something to be sent ---- */
-
-static bool reader_has_work(const struct reader *r)
-{
-	if (r->sent >= r->mailbox->told)
-		return !r->caught_up;
-	return r->session->credit > 0;
-}
-
-static void enqueue(struct inbox *inbox, struct inbox_session *session)
-{
-	if (session->queued || session->blocked)
-		return;
-	session->queued = true;
-	session->next_queued = NULL;
-	if (inbox->first == NULL)
-		inbox->first = session;
-	else
-		inbox->last->next_queued = session;
-	inbox->last = session;
-	if (!loop_timer_set(inbox->pump))
-		loop_timer_in(inbox->pump, 0);
-}
-
-static struct inbox_session *dequeue(struct inbox *inbox)
-{
-	struct inbox_session *session = inbox->first;
-
-	if (session == NULL)
-		return NULL;
-	inbox->first = session->next_queued;
-	session->queued = false;
-	return session;
-}
-
-static void unqueue(struct inbox *inbox, struct inbox_session *session)
-{
-	struct inbox_session *before = NULL, *at = inbox->first;
-
-	if (!session->queued)
-		return;
-	for (; at != session; at = at->next_queued)
-		before = at;
-	if (before == NULL)
-		inbox->first = session->next_queued;
-	else
-		before->next_queued = session->next_queued;
-	if (inbox->last == session)
-		inbox->last = before;
-	session->queued = false;
-}
+/* ---- Told ---- */
 
 void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq)
 {
@@ -204,208 +99,15 @@ void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq)
 	for (struct reader *r = m->readers; r != NULL; r = r->next_reader) {
 		if (r->session->credit == 0 || r->session->blocked)
 			r->late = true;
-		enqueue(inbox, r->session);
+		inbox_queue(inbox, r->session);
 	}
 }
 
-/* ---- Sending ---- */
-
-struct handing {
-	struct inbox *inbox;
-	struct reader *reader;
-	int64_t first; /* of those in inbox->notices */
-	uint32_t n;
-	int sent;
-	int fault;
-};
-
-static struct lk_message one_notice(const struct handing *h)
-{
-	struct lk_message message = { .type = LK_MSG_NOTICE };
-
-	message.notice_sent.session = lk_text_of(h->reader->session->id);
-	message.notice_sent.worker = lk_text_of(h->reader->mailbox->worker);
-	message.notice_sent.seq = h->first;
-	message.notice_sent.notice = lk_span_of(h->inbox->notices.at, h->inbox->notices.len);
-	return message;
-}
-
-static struct lk_message some_notices(const struct handing *h)
-{
-	struct lk_bytes *array = &h->inbox->array;
-	struct lk_message message = { .type = LK_MSG_NOTICES };
-
-	lk_bytes_clear(array);
-	lk_put_array(array, h->n);
-	lk_bytes_add(array, h->inbox->notices.at, h->inbox->notices.len);
-	message.notices_sent.session = lk_text_of(h->reader->session->id);
-	message.notices_sent.worker = lk_text_of(h->reader->mailbox->worker);
-	message.notices_sent.seq = h->first;
-	message.notices_sent.notices = lk_span_of(array->at, array->len);
-	return message;
-}
-
-static void send_notices(struct handing *h)
-{
-	struct inbox_session *session = h->reader->session;
-	const struct lk_message message = h->n == 1 ? one_notice(h) : some_notices(h);
-	bool failed = h->inbox->notices.failed || (h->n > 1 && h->inbox->array.failed);
-
-	h->fault = failed ? LK_EMEMORY : lane_send(h->inbox->lane, session->base.route, &message);
-	if (h->fault < 0)
-		return;
-	h->reader->sent = h->first + h->n - 1;
-	session->credit -= h->n;
-	h->sent += (int)h->n;
-}
-
-static bool goes_along(const struct handing *h, int64_t seq, size_t len)
-{
-	return h->n < h->reader->session->several && seq == h->first + h->n &&
-	       h->inbox->notices.len + len <= NOTICES_BYTES;
-}
-
-static int hand_out(void *context, int64_t seq, const void *body, size_t len)
-{
-	struct handing *h = context;
-
-	if (h->n > 0 && !goes_along(h, seq, len)) {
-		send_notices(h);
-		if (h->fault < 0)
-			return 1;
-		h->n = 0;
-	}
-	if (h->n == 0) {
-		lk_bytes_clear(&h->inbox->notices);
-		h->first = seq;
-	}
-	lk_bytes_add(&h->inbox->notices, body, len);
-	h->n++;
-	return 0;
-}
-
-static void tell_caught_up(struct inbox *inbox, struct reader *r)
-{
-	struct lk_message message = { .type = LK_MSG_CAUGHTUP };
-
-	message.caughtup.session = lk_text_of(r->session->id);
-	message.caughtup.worker = lk_text_of(r->mailbox->worker);
-	message.caughtup.seq = r->sent;
-	r->caught_up = lane_send(inbox->lane, r->session->base.route, &message) == 0;
-	if (!r->caught_up)
-		r->session->blocked = true;
-	else
-		metric_add(METRIC_CAUGHTUP, 1);
-}
-
-static void store_failed(struct inbox *inbox, const struct lk_error *err)
+void inbox_store_failed(struct inbox *inbox, const struct lk_error *err)
 {
 	log_line(LOG_ERROR, "inbox outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
 	if (err->code == LK_ESYNC)
 		loop_stop(inbox->options.loop, EX_TEMPFAIL);
-}
-
-/* Some notices to one reader. The number sent, or negative where the store failed. */
-static int serve_notices(struct inbox *inbox, struct reader *r, int most)
-{
-	struct handing h = { .inbox = inbox, .reader = r };
-	struct lk_error err = { 0 };
-	bool live = r->caught_up && !r->late;
-	int limit = r->session->credit < most ? (int)r->session->credit : most;
-	int rc = turn_mailbox(inbox->options.turn, lk_text_of(r->mailbox->worker), r->sent, limit,
-			      live ? LK_NO_TEXT : lk_text_of(r->session->id),
-			      clock_now(inbox->options.clock), hand_out, &h, &err);
-
-	if (rc < 0) {
-		store_failed(inbox, &err);
-		return rc;
-	}
-	if (h.n > 0 && h.fault == 0)
-		send_notices(&h);
-	metric_add(METRIC_NOTICES_SENT, h.sent);
-	if (h.fault < 0)
-		r->session->blocked = true;
-	else if (h.sent == 0)
-		r->sent = r->mailbox->told; /* what was told is not kept any more */
-	if (r->sent >= r->mailbox->told)
-		r->late = false;
-	return h.sent;
-}
-
-static struct reader *reader_with_work(struct inbox_session *session)
-{
-	for (size_t i = 0; i < session->n; i++) {
-		struct reader *r = &session->reader[(session->cursor + i) % session->n];
-		if (reader_has_work(r)) {
-			session->cursor = (size_t)(r - session->reader);
-			return r;
-		}
-	}
-	return NULL;
-}
-
-/* The number sent, or negative where the store failed. */
-static int serve(struct inbox *inbox, struct inbox_session *session)
-{
-	int sent = 0, rc = 0;
-	struct reader *r;
-
-	while (rc >= 0 && sent < SESSION_BITE && !session->blocked &&
-	       (r = reader_with_work(session)) != NULL) {
-		if (r->sent < r->mailbox->told)
-			rc = serve_notices(inbox, r, SESSION_BITE - sent);
-		if (rc > 0)
-			sent += rc;
-		if (rc >= 0 && !session->blocked && r->sent >= r->mailbox->told && !r->caught_up)
-			tell_caught_up(inbox, r);
-	}
-	if (session->blocked)
-		loop_timer_in(inbox->unblock, BLOCKED_US);
-	else if (reader_with_work(session) != NULL)
-		enqueue(inbox, session);
-	return rc < 0 ? rc : sent;
-}
-
-static void pump(void *context)
-{
-	struct inbox *inbox = context;
-	struct inbox_session *session;
-	int64_t until = clock_ticks() + PUMP_US;
-	int sent = 0;
-
-	while (sent < PUMP_BITE && clock_ticks() < until && (session = dequeue(inbox)) != NULL) {
-		int rc = serve(inbox, session);
-		if (rc < 0) {
-			loop_timer_in(inbox->pump, FAILED_US);
-			return;
-		}
-		sent += rc + 1; /* an empty look costs something too */
-	}
-	if (inbox->first != NULL)
-		loop_timer_in(inbox->pump, 0);
-}
-
-void inbox_hand_out(struct inbox *inbox)
-{
-	loop_timer_cancel(inbox->pump);
-	pump(inbox);
-}
-
-static void unblock_one(void *context, struct lane_session *base)
-{
-	struct inbox_session *session = (struct inbox_session *)base;
-
-	if (!session->blocked)
-		return;
-	session->blocked = false;
-	enqueue(context, session);
-}
-
-static void unblock(void *context)
-{
-	struct inbox *inbox = context;
-
-	lane_each(inbox->lane, unblock_one, inbox);
 }
 
 /* ---- Hello ---- */
@@ -564,11 +266,11 @@ static void begin_session(struct inbox *inbox, const struct lane_sender *from,
 	lane_open(inbox->lane, from, &session->base);
 	if (join_all(inbox, from, session, hello->workers, &items, &err) < 0) {
 		const struct lane_sender known = { from->route, from->client, &session->base };
-		store_failed(inbox, &err);
+		inbox_store_failed(inbox, &err);
 		lane_error(inbox->lane, &known, LANE_BUSY, "the store cannot answer now");
 	} else {
 		welcome(inbox, session, &items);
-		enqueue(inbox, session);
+		inbox_queue(inbox, session);
 		log_line(LOG_INFO, "welcome client=%s session=%.8s workers=%zu", from->client->name,
 			 session->id, session->n);
 	}
@@ -629,7 +331,7 @@ static bool take_credit(struct inbox *inbox, const struct lane_sender *from,
 
 	if (session != NULL) {
 		session->credit = credit_add(session->credit, message->credit.n);
-		enqueue(inbox, session);
+		inbox_queue(inbox, session);
 	}
 	return true;
 }
@@ -659,7 +361,8 @@ static void write_receipts(void *context)
 
 	while ((n = receipts_collect(inbox, receipts)) > 0) {
 		if (turn_receipts(inbox->options.turn, receipts, n, &err) < 0)
-			store_failed(inbox, &err); /* the clients' next receipts say it again */
+			inbox_store_failed(inbox,
+					   &err); /* the clients' next receipts say it again */
 		else
 			metric_add(METRIC_RECEIPTS, (int64_t)n);
 	}
@@ -702,7 +405,7 @@ static bool take_answer(struct inbox *inbox, const struct lane_sender *from,
 		lane_error(inbox->lane, from, LANE_FORBIDDEN,
 			   "this worker was told no such notice");
 	else if (rc < 0)
-		store_failed(inbox, &err);
+		inbox_store_failed(inbox, &err);
 	if (rc > 0)
 		metric_add(METRIC_ANSWERS, 1);
 	return true;
@@ -800,7 +503,7 @@ static void ended(void *owner, struct lane_session *base)
 {
 	struct inbox_session *session = (struct inbox_session *)base;
 
-	unqueue(owner, session);
+	inbox_unqueue(owner, session);
 	write_receipts(owner); /* whose mailboxes may go with it */
 	for (size_t i = 0; i < session->n; i++)
 		reader_leave(owner, &session->reader[i]);
@@ -831,10 +534,11 @@ void inbox_put(const struct inbox *inbox, struct lk_bytes *out)
 static int make_timers(struct inbox *inbox, struct lk_error *err)
 {
 	struct loop *loop = inbox->options.loop;
-	int rc = loop_timer_create(loop, LOOP_PROMPT, pump, inbox, &inbox->pump, err);
+	int rc = loop_timer_create(loop, LOOP_PROMPT, inbox_pump, inbox, &inbox->pump, err);
 
 	if (rc == 0)
-		rc = loop_timer_create(loop, LOOP_PROMPT, unblock, inbox, &inbox->unblock, err);
+		rc = loop_timer_create(loop, LOOP_PROMPT, inbox_unblock, inbox, &inbox->unblock,
+				       err);
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_PROMPT, write_receipts, inbox, &inbox->receipts,
 				       err);

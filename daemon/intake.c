@@ -15,6 +15,7 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
+#include "outboxes.h"
 #include "wake.h"
 #include "zsock.h"
 
@@ -32,26 +33,6 @@
 /* A batch of so few is for whoever waits: its notices go out before its acknowledgements. Of a larger one publishers hear
  * first, so that they send while it is handed out. */
 #define FEW 16
-
-/* How a source fares, as long as the daemon runs: sources are those of the configuration. */
-struct standing {
-	struct standing *next;
-	char source[65];
-	struct patience patience;
-	int64_t accepted, refused; /* of the batch at hand */
-	bool slowed;
-};
-
-/* One (source, epoch), shared by all sessions that speak under it. */
-struct stream {
-	struct stream *next_stream;
-	struct standing *standing;
-	char source[65];
-	uint8_t epoch[LK_DIGEST];
-	int64_t next; /* the lowest seq that is neither on disk nor in the batch */
-	int64_t safe;
-	size_t users; /* sessions, and inputs of the batch */
-};
 
 /* A session's view of a stream. */
 struct subscription {
@@ -80,115 +61,23 @@ struct intake {
 	struct intake_options options;
 	struct lane *lane;
 	struct batch *batch;
-	struct stream *streams;
-	size_t streams_n;
-	struct standing *standings;
+	struct outboxes outboxes;
 	struct credit credit;
 	bool paused;
 	struct intake_input input[TURN_BATCH_MAX];
 };
 
-/* ---- Sources ---- */
-
-static struct standing *standing_of(struct intake *intake, struct lk_text source)
-{
-	struct standing *s = intake->standings;
-
-	while (s != NULL && !lk_text_says(source, s->source))
-		s = s->next;
-	if (s != NULL || source.len >= sizeof(s->source) || (s = calloc(1, sizeof(*s))) == NULL)
-		return s;
-	memcpy(s->source, source.at, source.len);
-	patience_start(&s->patience, clock_ticks());
-	s->next = intake->standings;
-	intake->standings = s;
-	return s;
-}
-
 static int64_t offer_for(const struct intake *intake, const struct stream *stream)
 {
-	return patience_offer(&stream->standing->patience, credit_offer(&intake->credit),
-			      clock_ticks());
+	return stream_offer(stream, credit_offer(&intake->credit));
 }
 
-/* Slowed from the first time that it gets less than others until it gets as much again. */
-static void standing_tell(const struct intake *intake, struct standing *s)
-{
-	int64_t all = credit_offer(&intake->credit);
-	bool slowed = patience_offer(&s->patience, all, clock_ticks()) < all;
-	char labels[96];
-
-	if (slowed == s->slowed)
-		return;
-	s->slowed = slowed;
-	(void)snprintf(labels, sizeof(labels), "source=\"%s\"", s->source);
-	metric_set(METRIC_SOURCE_SLOWED, labels, slowed);
-	log_line(slowed ? LOG_WARN : LOG_INFO, "intake source=%s outcome=%s", s->source,
-		 slowed ? "slowed reason=refusals" : "at_full_speed");
-}
-
-static void standings_learn(struct intake *intake, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct standing *s = intake->input[i].stream->standing;
-
-		s->refused += batch_verdict(intake->batch, i)->outcome == TURN_REFUSED;
-		s->accepted += batch_verdict(intake->batch, i)->outcome == TURN_APPLIED;
-	}
-	for (struct standing *s = intake->standings; s != NULL; s = s->next) {
-		patience_learn(&s->patience, s->accepted, s->refused, clock_ticks());
-		s->accepted = s->refused = 0;
-		standing_tell(intake, s);
-	}
-}
-
-/* ---- Streams ---- */
-
-static struct stream *stream_find(struct intake *intake, struct lk_text source,
-				  const uint8_t epoch[LK_DIGEST])
-{
-	struct stream *s = intake->streams;
-
-	while (s != NULL &&
-	       (memcmp(s->epoch, epoch, LK_DIGEST) != 0 || !lk_text_says(source, s->source)))
-		s = s->next_stream;
-	return s;
-}
-
-static struct stream *stream_make(struct intake *intake, struct lk_text source,
-				  const uint8_t epoch[LK_DIGEST])
-{
-	struct standing *standing = standing_of(intake, source);
-	struct stream *s = standing != NULL ? calloc(1, sizeof(*s)) : NULL;
-
-	if (s == NULL)
-		return NULL;
-	s->standing = standing;
-	memcpy(s->source, source.at, source.len);
-	memcpy(s->epoch, epoch, LK_DIGEST);
-	s->next_stream = intake->streams;
-	intake->streams = s;
-	intake->streams_n++;
-	return s;
-}
-
-static void stream_release(struct intake *intake, struct stream *stream)
-{
-	struct stream **at = &intake->streams;
-
-	if (--stream->users > 0)
-		return;
-	while (*at != stream)
-		at = &(*at)->next_stream;
-	*at = stream->next_stream;
-	intake->streams_n--;
-	free(stream);
-}
+/* ---- Subscriptions ---- */
 
 static void subscription_free(struct intake *intake, struct subscription *s)
 {
 	if (s->stream != NULL)
-		stream_release(intake, s->stream);
+		stream_release(&intake->outboxes, s->stream);
 	*s = (struct subscription){ .first = NO_INPUT, .last = NO_INPUT };
 }
 
@@ -320,15 +209,10 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 		   struct subscription **out)
 {
 	struct subscription *s = subscription_for(session, epoch);
-	struct stream *stream = stream_find(intake, source, epoch);
+	struct stream *stream = s != NULL ? stream_use(&intake->outboxes, source, epoch) : NULL;
 
-	if (s == NULL)
-		return false;
-	if (stream == NULL)
-		stream = stream_make(intake, source, epoch);
 	if (stream == NULL)
 		return false;
-	stream->users++;
 	subscription_free(intake, s);
 	s->stream = stream;
 	stream->next = stored->next;
@@ -674,10 +558,12 @@ static void committed(void *owner, int64_t us)
 	if (n <= FEW)
 		intake->options.hand_out(intake->options.hand_out_context);
 	credit_learn(&intake->credit, us);
-	standings_learn(intake, n);
+	for (size_t i = 0; i < n; i++)
+		stream_judged(intake->input[i].stream, batch_verdict(intake->batch, i)->outcome);
+	outboxes_learn(&intake->outboxes, credit_offer(&intake->credit));
 	lane_each(intake->lane, ack_session, intake);
 	for (size_t i = 0; i < n; i++)
-		stream_release(intake, intake->input[i].stream);
+		stream_release(&intake->outboxes, intake->input[i].stream);
 }
 
 static void held(void *owner, bool held)
@@ -737,8 +623,7 @@ static void ticked(void *owner)
 	struct intake *intake = owner;
 
 	look_at_disk(intake);
-	for (struct standing *s = intake->standings; s != NULL; s = s->next)
-		standing_tell(intake, s);
+	outboxes_tell(&intake->outboxes, credit_offer(&intake->credit));
 	if (batch_count(intake->batch) == 0)
 		lane_each(intake->lane, tell_credit, intake);
 }
@@ -813,7 +698,7 @@ int intake_safe_moved(struct intake *intake, struct lk_error *err)
 {
 	int rc = 0;
 
-	for (struct stream *s = intake->streams; s != NULL && rc >= 0; s = s->next_stream)
+	for (struct stream *s = intake->outboxes.first; s != NULL && rc >= 0; s = s->next_stream)
 		rc = turn_safe(intake->options.turn, lk_text_of(s->source), s->epoch, &s->safe,
 			       err);
 	return rc < 0 ? rc : 0;
@@ -865,7 +750,7 @@ void intake_put(const struct intake *intake, struct lk_bytes *out)
 	lk_put_word(out, "sessions");
 	lk_put_int(out, (int64_t)lane_count(intake->lane));
 	lk_put_word(out, "streams");
-	lk_put_int(out, (int64_t)intake->streams_n);
+	lk_put_int(out, (int64_t)intake->outboxes.n);
 	lk_put_word(out, "credit");
 	lk_put_int(out, credit_offer(&intake->credit));
 	lk_put_word(out, "held");
@@ -934,12 +819,9 @@ void intake_destroy(struct intake *intake)
 	if (intake == NULL)
 		return;
 	for (size_t i = 0; intake->batch != NULL && i < batch_count(intake->batch); i++)
-		stream_release(intake, intake->input[i].stream);
+		stream_release(&intake->outboxes, intake->input[i].stream);
 	lane_destroy(intake->lane);
 	batch_destroy(intake->batch);
-	for (struct standing *s = intake->standings, *next; s != NULL; s = next) {
-		next = s->next;
-		free(s);
-	}
+	outboxes_free(&intake->outboxes);
 	free(intake);
 }

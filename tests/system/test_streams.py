@@ -263,11 +263,12 @@ class Several(Streams):
             self.daemon.process.send_signal(signal.SIGCONT)
         self.settle(agency, 700)
         self.assertEqual(agency.refused, {450: ("malformed", None)})
+        self.assertEqual(self.stored(), [(e["id"],) for e in outbox if e != "none"])
+        # The daemon has ended: a batch is acknowledged before it is told of in the log.
         with open(self.daemon.path("log"), encoding="utf-8") as f:
             batches = [int(n) for n in re.findall(r"^batch lane=intake n=(\d+) ", f.read(), re.MULTILINE)]
         self.assertEqual(sum(batches), 700)
         self.assertTrue(any(sum(batches[:i]) % 100 for i in range(1, len(batches))), f"none ended in the middle: {batches}")
-        self.assertEqual(self.stored(), [(e["id"],) for e in outbox if e != "none"])
 
     def test_what_lies_below_is_repeated_and_a_gap_is_asked_for(self):
         agency = self.subscribed(contacts(12))

@@ -1,0 +1,267 @@
+/* inbox_send.c - who has something to be sent, and the sending.
+ *
+ * In: sessions with credit whose mailboxes have grown. Out: notices, several in a message, in bounded bites; who
+ * has heard everything is told so. Promise: no credit, no sending; a slow client delays nobody; what a full
+ * connection does not take waits on disk.
+ */
+#include "inbox_parts.h"
+
+#include "clock.h"
+#include "loop.h"
+#include "metrics.h"
+#include "turn.h"
+
+/* Notices sent before others have their turn: as many as a full batch of events tells, but not for longer than this.
+ * And of these to one session, so that a long catch-up delays nobody. */
+#define PUMP_BITE 4096
+#define PUMP_US (10 * INT64_C(1000))
+#define SESSION_BITE 256
+#define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
+#define FAILED_US LK_SECOND             /* until a store that failed is asked again */
+/* Of notices in one message. A value has a byte at least: so there are never more than the 8,192 values of a message. */
+#define NOTICES_BYTES 8000
+
+/* ---- Who has something to be sent ---- */
+
+static bool reader_has_work(const struct reader *r)
+{
+	if (r->sent >= r->mailbox->told)
+		return !r->caught_up;
+	return r->session->credit > 0;
+}
+
+void inbox_queue(struct inbox *inbox, struct inbox_session *session)
+{
+	if (session->queued || session->blocked)
+		return;
+	session->queued = true;
+	session->next_queued = NULL;
+	if (inbox->first == NULL)
+		inbox->first = session;
+	else
+		inbox->last->next_queued = session;
+	inbox->last = session;
+	if (!loop_timer_set(inbox->pump))
+		loop_timer_in(inbox->pump, 0);
+}
+
+static struct inbox_session *dequeue(struct inbox *inbox)
+{
+	struct inbox_session *session = inbox->first;
+
+	if (session == NULL)
+		return NULL;
+	inbox->first = session->next_queued;
+	session->queued = false;
+	return session;
+}
+
+void inbox_unqueue(struct inbox *inbox, struct inbox_session *session)
+{
+	struct inbox_session *before = NULL, *at = inbox->first;
+
+	if (!session->queued)
+		return;
+	for (; at != session; at = at->next_queued)
+		before = at;
+	if (before == NULL)
+		inbox->first = session->next_queued;
+	else
+		before->next_queued = session->next_queued;
+	if (inbox->last == session)
+		inbox->last = before;
+	session->queued = false;
+}
+
+/* ---- Sending ---- */
+
+struct handing {
+	struct inbox *inbox;
+	struct reader *reader;
+	int64_t first; /* of those in inbox->notices */
+	uint32_t n;
+	int sent;
+	int fault;
+};
+
+static struct lk_message one_notice(const struct handing *h)
+{
+	struct lk_message message = { .type = LK_MSG_NOTICE };
+
+	message.notice_sent.session = lk_text_of(h->reader->session->id);
+	message.notice_sent.worker = lk_text_of(h->reader->mailbox->worker);
+	message.notice_sent.seq = h->first;
+	message.notice_sent.notice = lk_span_of(h->inbox->notices.at, h->inbox->notices.len);
+	return message;
+}
+
+static struct lk_message some_notices(const struct handing *h)
+{
+	struct lk_bytes *array = &h->inbox->array;
+	struct lk_message message = { .type = LK_MSG_NOTICES };
+
+	lk_bytes_clear(array);
+	lk_put_array(array, h->n);
+	lk_bytes_add(array, h->inbox->notices.at, h->inbox->notices.len);
+	message.notices_sent.session = lk_text_of(h->reader->session->id);
+	message.notices_sent.worker = lk_text_of(h->reader->mailbox->worker);
+	message.notices_sent.seq = h->first;
+	message.notices_sent.notices = lk_span_of(array->at, array->len);
+	return message;
+}
+
+static void send_notices(struct handing *h)
+{
+	struct inbox_session *session = h->reader->session;
+	const struct lk_message message = h->n == 1 ? one_notice(h) : some_notices(h);
+	bool failed = h->inbox->notices.failed || (h->n > 1 && h->inbox->array.failed);
+
+	h->fault = failed ? LK_EMEMORY : lane_send(h->inbox->lane, session->base.route, &message);
+	if (h->fault < 0)
+		return;
+	h->reader->sent = h->first + h->n - 1;
+	session->credit -= h->n;
+	h->sent += (int)h->n;
+}
+
+static bool goes_along(const struct handing *h, int64_t seq, size_t len)
+{
+	return h->n < h->reader->session->several && seq == h->first + h->n &&
+	       h->inbox->notices.len + len <= NOTICES_BYTES;
+}
+
+static int hand_out(void *context, int64_t seq, const void *body, size_t len)
+{
+	struct handing *h = context;
+
+	if (h->n > 0 && !goes_along(h, seq, len)) {
+		send_notices(h);
+		if (h->fault < 0)
+			return 1;
+		h->n = 0;
+	}
+	if (h->n == 0) {
+		lk_bytes_clear(&h->inbox->notices);
+		h->first = seq;
+	}
+	lk_bytes_add(&h->inbox->notices, body, len);
+	h->n++;
+	return 0;
+}
+
+static void tell_caught_up(struct inbox *inbox, struct reader *r)
+{
+	struct lk_message message = { .type = LK_MSG_CAUGHTUP };
+
+	message.caughtup.session = lk_text_of(r->session->id);
+	message.caughtup.worker = lk_text_of(r->mailbox->worker);
+	message.caughtup.seq = r->sent;
+	r->caught_up = lane_send(inbox->lane, r->session->base.route, &message) == 0;
+	if (!r->caught_up)
+		r->session->blocked = true;
+	else
+		metric_add(METRIC_CAUGHTUP, 1);
+}
+
+/* Some notices to one reader. The number sent, or negative where the store failed. */
+static int serve_notices(struct inbox *inbox, struct reader *r, int most)
+{
+	struct handing h = { .inbox = inbox, .reader = r };
+	struct lk_error err = { 0 };
+	bool live = r->caught_up && !r->late;
+	int limit = r->session->credit < most ? (int)r->session->credit : most;
+	int rc = turn_mailbox(inbox->options.turn, lk_text_of(r->mailbox->worker), r->sent, limit,
+			      live ? LK_NO_TEXT : lk_text_of(r->session->id),
+			      clock_now(inbox->options.clock), hand_out, &h, &err);
+
+	if (rc < 0) {
+		inbox_store_failed(inbox, &err);
+		return rc;
+	}
+	if (h.n > 0 && h.fault == 0)
+		send_notices(&h);
+	metric_add(METRIC_NOTICES_SENT, h.sent);
+	if (h.fault < 0)
+		r->session->blocked = true;
+	else if (h.sent == 0)
+		r->sent = r->mailbox->told; /* what was told is not kept any more */
+	if (r->sent >= r->mailbox->told)
+		r->late = false;
+	return h.sent;
+}
+
+static struct reader *reader_with_work(struct inbox_session *session)
+{
+	for (size_t i = 0; i < session->n; i++) {
+		struct reader *r = &session->reader[(session->cursor + i) % session->n];
+		if (reader_has_work(r)) {
+			session->cursor = (size_t)(r - session->reader);
+			return r;
+		}
+	}
+	return NULL;
+}
+
+/* The number sent, or negative where the store failed. */
+static int serve(struct inbox *inbox, struct inbox_session *session)
+{
+	int sent = 0, rc = 0;
+	struct reader *r;
+
+	while (rc >= 0 && sent < SESSION_BITE && !session->blocked &&
+	       (r = reader_with_work(session)) != NULL) {
+		if (r->sent < r->mailbox->told)
+			rc = serve_notices(inbox, r, SESSION_BITE - sent);
+		if (rc > 0)
+			sent += rc;
+		if (rc >= 0 && !session->blocked && r->sent >= r->mailbox->told && !r->caught_up)
+			tell_caught_up(inbox, r);
+	}
+	if (session->blocked)
+		loop_timer_in(inbox->unblock, BLOCKED_US);
+	else if (reader_with_work(session) != NULL)
+		inbox_queue(inbox, session);
+	return rc < 0 ? rc : sent;
+}
+
+void inbox_pump(void *context)
+{
+	struct inbox *inbox = context;
+	struct inbox_session *session;
+	int64_t until = clock_ticks() + PUMP_US;
+	int sent = 0;
+
+	while (sent < PUMP_BITE && clock_ticks() < until && (session = dequeue(inbox)) != NULL) {
+		int rc = serve(inbox, session);
+		if (rc < 0) {
+			loop_timer_in(inbox->pump, FAILED_US);
+			return;
+		}
+		sent += rc + 1; /* an empty look costs something too */
+	}
+	if (inbox->first != NULL)
+		loop_timer_in(inbox->pump, 0);
+}
+
+void inbox_hand_out(struct inbox *inbox)
+{
+	loop_timer_cancel(inbox->pump);
+	inbox_pump(inbox);
+}
+
+static void unblock_one(void *context, struct lane_session *base)
+{
+	struct inbox_session *session = (struct inbox_session *)base;
+
+	if (!session->blocked)
+		return;
+	session->blocked = false;
+	inbox_queue(context, session);
+}
+
+void inbox_unblock(void *context)
+{
+	struct inbox *inbox = context;
+
+	lane_each(inbox->lane, unblock_one, inbox);
+}
