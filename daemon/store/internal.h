@@ -144,6 +144,13 @@ struct letters {
 	uint64_t piece[PIECES], mask[PIECES]; /* its letters, the first the lowest */
 };
 
+/* A text of a notice, and how it was spelled: notice.c. */
+struct spelled {
+	char text[UINT8_MAX];
+	uint8_t letters[UINT8_MAX];
+	size_t len, letters_len;
+};
+
 /* Words that every event says: vocabulary.c. */
 struct vocabulary {
 	struct letters letters;
@@ -373,6 +380,7 @@ struct store {
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
+	struct spelled spelled;           /* the last one */
 	struct salts salts; /* of the block that was asked for last */
 };
 
@@ -496,7 +504,7 @@ int waiting_take(struct store *s, enum statement which, struct lk_error *err) LK
 /* ---- notice.c ------------------------------------------------------------------------------- */
 
 /* A notice that was read, and texts of it that stand nowhere else in one piece. */
-#define NOTICE_TEXTS 32768 /* the most that contacts, citation and events can be */
+#define NOTICE_TEXTS 34816 /* the most that contacts, citation, events and what it is about can be */
 struct said_room {
 	struct lk_notice notice;
 	char answerer[65]; /* where it was read without its row */

@@ -186,21 +186,29 @@ size_t letters_put(const struct letters *l, struct lk_text text, uint8_t *to, si
 const uint8_t *letters_take(const struct letters *l, const uint8_t *from, const uint8_t *end,
 			    size_t len, struct lk_bytes *out)
 {
-	while (len > 0) {
-		unsigned byte = from < end ? *from++ : AS_IT_IS;
-		const char *piece =
-			byte < PIECE_FIRST ? (const char *)from - 1 : (const char *)from;
-		size_t n = 1;
+	char room[8 * PIECE_MOST];
+	size_t n = 0, more;
 
-		if (byte >= PIECE_FIRST && byte < AS_IT_IS) {
-			piece = pieces[byte - PIECE_FIRST];
-			n = l->len[byte - PIECE_FIRST];
-		} else if (byte == AS_IT_IS && from++ >= end)
+	for (; len > 0; len -= more) {
+		unsigned byte = from < end ? *from++ : AS_IT_IS;
+
+		more = 1;
+		if (byte < PIECE_FIRST)
+			room[n] = (char)byte;
+		else if (byte < AS_IT_IS) {
+			memcpy(room + n, pieces[byte - PIECE_FIRST], PIECE_MOST);
+			more = l->len[byte - PIECE_FIRST];
+		} else if (from < end)
+			room[n] = (char)*from++;
+		else
 			return NULL;
-		if (n > len)
+		if (more > len)
 			return NULL;
-		lk_bytes_add(out, piece, n);
-		len -= n;
+		n += more;
+		if (n > sizeof(room) - PIECE_MOST || more == len) {
+			lk_bytes_add(out, room, n);
+			n = 0;
+		}
 	}
 	return from;
 }

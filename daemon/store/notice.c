@@ -6,12 +6,14 @@
  *
  * Nothing stands twice: what a column says, and what follows from the kind, is a bit in a mask. Codes
  * are their numbers; whoever has a case, a citation, a source is a phrase (phrase.c). What an order may
- * have to take away (a milestone, a meeting, an event's own id) is spelled here, in the row itself.
+ * have to take away (a milestone, a meeting, an event's own id) is spelled here, in the row itself, by pieces of words where
+ * that is shorter (letters.c).
  *
  * Layout: how long before its telling the cause happened; the mask of members that are given, in the
  * order of `members`; their values in that order. Numbers are varints, seven bits a byte, the lowest
  * first; those that may be negative zigzag.
  */
+#include "delta.h"
 #include "internal.h"
 
 #include <assert.h>
@@ -102,9 +104,8 @@ static void put_spelled(struct lk_bytes *out, struct lk_text text)
 }
 
 /* Borrowed from the bytes. */
-static struct lk_text get_spelled(struct unpacking *u)
+static struct lk_text get_letters(struct unpacking *u, uint64_t len)
 {
-	uint64_t len = get_number(u);
 	struct lk_text text = { (const char *)u->at, (uint32_t)len };
 
 	if (u->wrong || len > (uint64_t)(u->end - u->at)) {
@@ -113,6 +114,11 @@ static struct lk_text get_spelled(struct unpacking *u)
 	}
 	u->at += len;
 	return text;
+}
+
+static struct lk_text get_spelled(struct unpacking *u)
+{
+	return get_letters(u, get_number(u));
 }
 
 /* ---- Phrases --------------------------------------------------------------------------------- */
@@ -206,16 +212,54 @@ static bool text_given(const struct lk_notice *n, const void *value)
 	return lk_text_given(*(const struct lk_text *)value);
 }
 
+/* By pieces of words; 0 bytes where that is not shorter. An event's notices say the same, one after the other. */
+static struct delta_bytes spelled(struct store *s, struct lk_text text)
+{
+	struct spelled *last = &s->spelled;
+
+	if (text.len == 0 || text.len > sizeof(last->text))
+		return (struct delta_bytes){ NULL, 0 };
+	if (text.len != last->len || memcmp(text.at, last->text, text.len) != 0) {
+		last->len = text.len;
+		memcpy(last->text, text.at, text.len);
+		last->letters_len =
+			letters_put(&s->vocabulary.letters, text, last->letters, text.len - 1);
+	}
+	return (struct delta_bytes){ last->letters, last->letters_len };
+}
+
+/* Its length, doubled; one more where it follows as it is. */
 static void text_put(struct packing *p, const struct lk_notice *n, const void *value)
 {
+	struct lk_text text = *(const struct lk_text *)value;
+	struct delta_bytes letters = spelled(p->store, text);
+
 	(void)n;
-	put_spelled(p->out, *(const struct lk_text *)value);
+	put_number(p->out, (uint64_t)text.len << 1 | (letters.len == 0));
+	if (letters.len > 0)
+		lk_bytes_add(p->out, letters.at, letters.len);
+	else
+		lk_bytes_add(p->out, text.at, text.len);
+}
+
+static struct lk_text text_read(struct unpacking *u, size_t len)
+{
+	struct lk_bytes text = { .at = (uint8_t *)room_take(u, len), .room = len };
+
+	if (u->wrong)
+		return LK_NO_TEXT;
+	u->at = letters_take(&u->store->vocabulary.letters, u->at, u->end, len, &text);
+	u->wrong = u->at == NULL;
+	return (struct lk_text){ (const char *)text.at, (uint32_t)len };
 }
 
 static void text_get(struct unpacking *u, struct lk_notice *n, void *value)
 {
+	uint64_t len = get_number(u);
+
 	(void)n;
-	*(struct lk_text *)value = get_spelled(u);
+	*(struct lk_text *)value =
+		(len & 1) != 0 ? get_letters(u, len >> 1) : text_read(u, len >> 1);
 }
 
 static bool int_given(const struct lk_notice *n, const void *value)
