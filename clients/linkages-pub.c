@@ -626,6 +626,22 @@ static void signals_prepare(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 
+/* How it went, for whoever started it. */
+static int run_tell(struct run *r, int code)
+{
+	if (code < 0) {
+		progress_end();
+		(void)options_complain(&tool, "%s", r->err.text);
+	}
+	if (code == 0 || r->outbox != NULL || settings.json)
+		result_print(r);
+	if (output_close(&r->out) < 0)
+		code = LK_EFULL;
+	if (code < 0 || r->before.acked < r->before.last)
+		return TOOL_FAILED;
+	return r->refused > 0 ? TOOL_REFUSED : TOOL_OK;
+}
+
 int main(int argc, char **argv)
 {
 	char dash[] = "-", *standard_input[] = { dash };
@@ -642,17 +658,7 @@ int main(int argc, char **argv)
 	code = run_prepare(&r);
 	if (code == 0)
 		code = run_loop(&r);
-	if (code < 0) {
-		progress_end();
-		(void)options_complain(&tool, "%s", r.err.text);
-	}
-	if (code == 0 || r.outbox != NULL || settings.json)
-		result_print(&r);
-	if (output_close(&r.out) < 0)
-		code = LK_EFULL;
-	status = code < 0 || r.before.acked < r.before.last ? TOOL_FAILED
-		 : r.refused > 0                            ? TOOL_REFUSED
-							    : TOOL_OK;
+	status = run_tell(&r, code);
 	lk_publisher_destroy(r.publisher);
 	lk_outbox_close(r.outbox);
 	lk_bytes_free(&r.text);

@@ -281,50 +281,54 @@ static int check_files(const struct policy *policy, char **paths, int n)
 	return failed == 0 ? TOOL_OK : TOOL_REFUSED;
 }
 
-static int play_file(const struct tool *tool, const struct policy *policy, const char *path)
+static struct {
+	bool check;
+	const char *policy;
+} settings;
+
+static const struct option_row rows[] = {
+	{ "check", 'c', OPTION_FLAG, NULL, &settings.check,
+	  "hold the stories' own checks against what is said; print only how each went" },
+	{ "policy", 'p', OPTION_TEXT, "FILE", &settings.policy,
+	  "a county's policy (default: the built-in one)" },
+};
+
+static const struct tool tool = {
+	.name = "linkages-sim",
+	.synopsis = "[--policy FILE] FILE | --check FILE…",
+	.purpose =
+		"Plays a story (events, clock lines, acknowledgements; one JSON object a line) through the daemon's\n"
+		"engine and store in memory, and prints every notice that it tells.",
+	.rows = rows,
+	.rows_n = sizeof(rows) / sizeof(rows[0]),
+	.notes =
+		"FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
+		"2 where it could not run.\n",
+};
+
+static int play_file(const struct policy *policy, const char *path)
 {
 	struct sim s = { .policy = policy };
 	int rc = run_file(&s, path);
 	if (rc < 0)
-		return options_complain(tool, "%s", s.err.text);
+		return options_complain(&tool, "%s", s.err.text);
 	return s.refused ? TOOL_REFUSED : TOOL_OK;
 }
 
 int main(int argc, char **argv)
 {
-	bool check = false;
-	const char *policy_path = NULL;
-	const struct option_row rows[] = {
-		{ "check", 'c', OPTION_FLAG, NULL, &check,
-		  "hold the stories' own checks against what is said; print only how each went" },
-		{ "policy", 'p', OPTION_TEXT, "FILE", &policy_path,
-		  "a county's policy (default: the built-in one)" },
-	};
-	const struct tool tool = {
-		.name = "linkages-sim",
-		.synopsis = "[--policy FILE] FILE | --check FILE…",
-		.purpose =
-			"Plays a story (events, clock lines, acknowledgements; one JSON object a line) through the daemon's\n"
-			"engine and store in memory, and prints every notice that it tells.",
-		.rows = rows,
-		.rows_n = sizeof(rows) / sizeof(rows[0]),
-		.notes =
-			"FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
-			"2 where it could not run.\n",
-	};
 	static struct policy policy;
 	struct lk_error err;
-	int first;
-	int done = options_parse(&tool, argc, argv, &first);
+	int first, done = options_parse(&tool, argc, argv, &first);
 	if (done >= 0)
 		return done;
-	if (first >= argc || (!check && first + 1 < argc))
+	if (first >= argc || (!settings.check && first + 1 < argc))
 		return options_complain(&tool, "name %s; see --help",
-					check ? "the stories to check" : "one story");
-	if (policy_load(policy_path, &policy, &err) < 0)
+					settings.check ? "the stories to check" : "one story");
+	if (policy_load(settings.policy, &policy, &err) < 0)
 		return options_complain(&tool, "%s", err.text);
-	done = check ? check_files(&policy, argv + first, argc - first)
-		     : play_file(&tool, &policy, argv[first]);
+	done = settings.check ? check_files(&policy, argv + first, argc - first)
+			      : play_file(&policy, argv[first]);
 	return fflush(stdout) == 0 && ferror(stdout) == 0
 		       ? done
 		       : options_complain(&tool, "cannot write any more");
