@@ -25,7 +25,9 @@
 	A(ALARM_ROW_DAMAGED, "row_damaged", false, \
 	  "a row was not what was written: it is set aside, and shown to nobody") \
 	A(ALARM_MAILBOX_AHEAD, "mailbox_ahead", false, \
-	  "a client has notices that we do not: this is an old copy, or the client's is another's")
+	  "a client has notices that we do not: this is an old copy, or the client's is another's") \
+	A(ALARM_EXPUNGED_BACK, "expunged_back", true, \
+	  "cases that were expunged are in the store: by an older backup, or an order that was cut short")
 
 #define ALARM_ENUMERATOR(name, word, stands, what) name,
 enum alarm { ALARMS(ALARM_ENUMERATOR) alarm_count };

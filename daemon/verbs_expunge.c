@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 #include "jobs.h"
+#include "witness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,7 @@ static void expunge_end(void *work)
 	struct expunging *x = work;
 
 	turn_expunge_end(x->turn);
+	witness_expunged(x->daemon->store);
 	free(x);
 }
 

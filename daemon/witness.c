@@ -52,6 +52,20 @@ static void tell_rebuild(struct store *store)
 		log_line(LOG_ERROR, "damages outcome=failed detail=\"%s\"", err.text);
 }
 
+/* No number of a case may stand in a journal: who gave the orders knows them. */
+void witness_expunged(struct store *store)
+{
+	struct lk_error err;
+	int64_t cases = 0;
+
+	if (store_expunged_left(store, &cases, &err) < 0)
+		log_line(LOG_ERROR, "expunged outcome=failed detail=\"%s\"", err.text);
+	else if (cases > 0)
+		alarm_raise(ALARM_EXPUNGED_BACK, "cases=%" PRId64, cases);
+	else
+		alarm_clear(ALARM_EXPUNGED_BACK);
+}
+
 void witness_begin(struct witness *w, struct store *store)
 {
 	static const struct {
@@ -72,6 +86,7 @@ void witness_begin(struct witness *w, struct store *store)
 		 "mark position=%" PRId64 " ledger=%" PRId64 " detail=\"%s\"", mark.position,
 		 mark.head.number, found[mark.state].words);
 	tell_rebuild(store);
+	witness_expunged(store);
 	tell(w);
 }
 

@@ -13,6 +13,8 @@ struct witness {
 
 /* Says what became of linkages.mark, if it does not hold. */
 void witness_begin(struct witness *witness, struct store *store);
+/* Whether cases that were expunged are in the store: at the start, and after an expunging. */
+void witness_expunged(struct store *store);
 /* Every ten seconds; tells a head that has moved at most once a minute. */
 void witness_beat(struct witness *witness);
 /* The last head, before the store is closed. */

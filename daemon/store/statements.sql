@@ -153,6 +153,8 @@ LIMIT ?2
 SELECT min(wake_at) FROM family WHERE wake_at IS NOT NULL
 -- name: family_of_case
 SELECT family FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
+-- name: case_of_families
+SELECT agency, number FROM agency_case WHERE family IS NOT NULL
 -- name: case_join
 UPDATE agency_case SET family = ?2 WHERE ref = ?1
 

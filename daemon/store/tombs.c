@@ -47,6 +47,25 @@ bool store_is_expunged(const struct store *s, struct case_key key)
 	return false;
 }
 
+int store_expunged_left(struct store *s, int64_t *cases, struct lk_error *err)
+{
+	struct query q;
+	int rc;
+
+	*cases = 0;
+	if (s->tombs.n == 0)
+		return 0;
+	q = query_begin(s, SQL_case_of_families);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct case_key key = { .agency = column_code(&q) };
+
+		key.number = column_text(&q);
+		*cases += store_is_expunged(s, key);
+	}
+	query_end(&q);
+	return rc;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 static int key_read(struct store *s, const char *at, size_t len, struct lk_error *err)

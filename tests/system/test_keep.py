@@ -403,6 +403,22 @@ class Keep(unittest.TestCase):
         self.daemon.start()
         self.comes_back_to_nothing(cws, words)
 
+    def test_an_expunged_family_that_a_backup_brings_back_is_told(self):
+        """Until the order is repeated."""
+        self.publish((0, 1))
+        cws, aid = self.a_mutual_family()
+        case = ("--agency", "cws", "--purpose", "order 12-5", "--state", self.daemon.path("state"), "--yes")
+        self.ctl(*case, "expunge", cws, key="auditor")
+        self.assertNotIn("expunged_back", self.asked("status")["alarms"])
+        self.daemon.stop()
+        self.ctl("--state", self.daemon.path("state"), "--yes", "restore", self.path("look.db"))
+        self.daemon.start()
+        self.assertEqual(self.asked("status")["alarms"]["expunged_back"], {"stands": True, "raised": 1})
+        self.assertIn("alarm=expunged_back cases=2", self.daemon.said())
+        self.ctl(*case, "expunge", cws, key="auditor")
+        self.assertFalse(self.asked("status")["alarms"]["expunged_back"]["stands"])
+        self.assertEqual(self.holders([cws, aid]), [])
+
     def test_nobody_answers_in_anothers_name(self):
         """Though one store keeps the mailboxes of both."""
         self.publish((0, 0.5))
