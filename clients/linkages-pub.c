@@ -502,9 +502,9 @@ static int session_take(struct run *r)
 	lk_outbox_state(r->outbox, &r->before);
 	if (!settings.json)
 		progress_say("acknowledged", r->before.acked, r->before.last);
-	trouble_show(r);
 	if (code < 0)
-		return code;
+		return code; /* which says why by itself */
+	trouble_show(r);
 	if (r->before.acked == r->before.last && r->ended == false)
 		r->progress_at = steady_us(); /* nothing was waited for */
 	if (settings.timeout > 0 && !settings.follow &&

@@ -442,7 +442,7 @@ static int run_loop(struct run *r)
 			code = r->fault < 0
 				       ? r->fault
 				       : lk_inbox_store_take(r->store, notice_show, r, &r->err);
-		if (!is_done(r)) {
+		if (code >= 0 && !is_done(r)) {
 			session_show(r);
 			calm_show(r);
 		}

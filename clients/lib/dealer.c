@@ -283,9 +283,13 @@ static enum dealer_news went_away(struct dealer *l, uint32_t value)
 	return DEALER_NOTHING;
 }
 
+/* Who is not enrolled hears nothing: of those who are told, 400 was let in once. */
 static enum dealer_news was_refused(struct dealer *l, uint32_t value)
 {
-	dealer_drop(l, "%s: the daemon refuses this key (%u): ask for it to be enrolled",
+	dealer_drop(l,
+		    value == 400
+			    ? "%s: this key was revoked (%u): ask for another to be enrolled"
+			    : "%s: the daemon refuses this key (%u): ask for it to be enrolled",
 		    l->address, (unsigned)value);
 	return DEALER_NOTHING;
 }
@@ -364,8 +368,10 @@ static enum dealer_news time_take(struct dealer *l)
 		if (failed != 0)
 			dealer_drop(l, "%s: %s", l->address, zmq_strerror(failed));
 	} else if (l->phase == DIALLING && now >= l->due_at) {
-		dealer_drop(l, "%s: no answer within %d s", l->address,
-			    (int)(DIAL_MAX / LK_SECOND));
+		dealer_drop(
+			l,
+			"%s: no answer within %d s: is the address right, and the way there open?",
+			l->address, (int)(DIAL_MAX / LK_SECOND));
 	} else if (l->phase == OPEN && now - l->heard_at >= SILENCE_MAX) {
 		dealer_drop(l, "%s: the daemon has said nothing for 15 s", l->address);
 	} else if (l->phase == OPEN && now - l->sent_at >= PING_AFTER) {

@@ -481,6 +481,27 @@ class Identity(LaneTest):
         socket.disable_monitor()
         monitor.close()
 
+    def tool(self, name, lane, key, *words):
+        """What a tool says of a lane that does not let its key do that: (status, lines of standard error)."""
+        d = self.daemon
+        run = subprocess.run([harness.program(name), "--server", d.lanes[lane], "--server-key", d.path("state/server.pub"),
+                              "--key", d.path(key + ".key"), "--timeout", "3", *words], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, check=False, timeout=60)
+        return run.returncode, run.stderr.splitlines()
+
+    def test_tools_say_once_why_they_are_not_let_in(self):
+        d = self.daemon
+        outbox = ("--source", "calsaws", "--outbox", d.path("outbox"))
+        for words in (("linkages-pub", "intake", "operator", *outbox),
+                      ("linkages-sub", "inbox", "operator", "--store", d.path("inbox"), "garcia")):
+            status, said = self.tool(*words)
+            self.assertEqual((status, len(said)), (2, 1), said)
+            self.assertIn("this key may not do that", said[0])
+        mine = d.entry(*harness.CLIENTS[1])
+        d.write("clients.yaml", "".join(d.entry(*c) for c in harness.CLIENTS).replace(mine, mine + "  revoked: true\n"))
+        self.assertIsNone(self.asker().ok("reload"))
+        self.assertIn("this key was revoked", " ".join(self.tool("linkages-pub", "intake", "calworks", *outbox)[1]))
+
     def test_a_reload_that_is_refused_changes_nothing(self):
         agency = self.subscribed(contacts(2))
         self.daemon.write("clients.yaml", "- name: half\n")
