@@ -139,14 +139,17 @@ def check_openings(root):
 
 def check_dependencies(root):
     listed = re.search(r"^packages='\n(.*?)'", text(root, "dev"), re.S | re.M)[1].splitlines()
-    in_dev = {line.split()[0] for line in listed}
+    in_dev = {line.split()[0]: " check: " in line for line in listed}
     for line in listed:
         if len(line.split()) < 2:
             yield f"dev: {line}: no reason given"
     section = text(root, "README.md").split("\n## Dependencies\n")[1].split("\n## ")[0]
-    in_readme = set(re.findall(r"^\| `([a-z0-9.+-]+)` \|", section, re.M))
-    for package in sorted(in_dev ^ in_readme):
+    in_readme = {name: why.startswith("check: ") for name, why in re.findall(r"^\| `([a-z0-9.+-]+)` \| (.*)", section, re.M)}
+    for package in sorted(in_dev.keys() ^ in_readme.keys()):
         yield f"{package} is in {'./dev' if package in in_dev else 'README.md'} only"
+    for package in sorted(in_dev.keys() & in_readme.keys()):
+        if in_dev[package] != in_readme[package]:
+            yield f"{package} is for the checks alone in {'./dev' if in_dev[package] else 'README.md'} only"
 
 
 # ---- threads: ours runs in one, so that there is nothing for two to meet in, but for what is named here -------------------
