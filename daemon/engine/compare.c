@@ -340,9 +340,16 @@ static bool is_unlinked(const struct tolds *told, const struct derivation *d, co
 /* What follows of a record: its own candidate, and whoever else has its cause. */
 struct standing {
 	bool follows, withheld, elsewhere;
-	bool hidden; /* its own candidate may not be seen */
-	bool goes;   /* it is to be withdrawn */
+	bool hidden;   /* its own candidate may not be seen */
+	bool goes;     /* it is to be withdrawn */
+	lk_instant at; /* of the event that it is told of, as it counts now; LK_NO_INSTANT */
 };
+
+/* And not of the instant at which a consent let the latest status cross: another one may do so again. */
+static bool is_of_its_event(const struct derivation *d, const struct candidate *c)
+{
+	return c->causes_n > 0 && d->f->causes[c->causes[0]].at == c->cause_at;
+}
 
 static void stand(struct standing *s, const struct derivation *d, const struct told *t,
 		  const struct candidate *c)
@@ -352,12 +359,16 @@ static void stand(struct standing *s, const struct derivation *d, const struct t
 	s->withheld |= c->withheld && c->side == t->side;
 	s->elsewhere |= !c->withheld;
 	s->hidden |= own && c->withheld;
+	if (own && is_of_its_event(d, c))
+		s->at = c->cause_at;
 }
 
 /* Of each record; free() gives it back. NULL: no memory. */
 static struct standing *standings_of(struct tolds *told, const struct derivation *d)
 {
 	struct standing *all = calloc(told->n, sizeof(*all)); /* withdraw_all() has seen one */
+	for (uint32_t i = 0; all != NULL && i < told->n; i++)
+		all[i].at = LK_NO_INSTANT;
 	for (uint32_t c = 0; all != NULL && c < d->n; c++) {
 		uint32_t i = tolds_of(told, d->at[c].cause);
 		for (; i != NONE; i = tolds_after(told, i))
@@ -414,6 +425,19 @@ static void date_again(struct tolds *told, const struct derivation *d, const str
 	for (uint32_t i = 0; i < told->n; i++)
 		if (all[i].goes && all[i].hidden && is_dated(d, &told->at[i]))
 			tolds_change(told, &told->at[i])->cause_at = LK_NO_INSTANT;
+}
+
+/* What stays, by the time that it has now: a case's opening may have been moved, and with it what waited for it. */
+static void date_following(struct tolds *told, const struct derivation *d,
+			   const struct standing *all)
+{
+	for (uint32_t i = 0; i < told->n; i++) {
+		const struct told *t = &told->at[i];
+		bool stays = t->live && all[i].follows && !all[i].goes;
+		if (stays && is_dated(d, t) && all[i].at != LK_NO_INSTANT &&
+		    t->cause_at != all[i].at)
+			tolds_change(told, t)->cause_at = all[i].at;
+	}
 }
 
 /* A meeting of the reader's own side stays known when the link is undone that put another in its way. */
@@ -565,6 +589,7 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 	for (uint32_t i = 0; i < before; i++)
 		all[i].goes = is_in(scope, &told->at[i]) && goes(told, d, &told->at[i], &all[i]);
 	date_again(told, d, all);
+	date_following(told, d, all);
 	for (uint32_t i = 0; i < before; i++)
 		if (all[i].goes)
 			withdraw(told, i, d, &all[i], out);

@@ -671,6 +671,22 @@ static void content_is_not_shown_once_consent_has_ended(void **state)
 	assert_non_null(strstr(opened(o, "jones", 0, NULL), "new milestone.reached\n"));
 }
 
+/* What was said of a case counts from its opening: that was later, in truth, and so was the consent. */
+static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T10:45:00-08:00", "W-1", "case.opened",
+		  "'supersedes':'e3','data':{'status':'active'}");
+	says_more(o, "2026-03-02T11:01:00-08:00", "2026-03-02T10:42:00-08:00", "C-1",
+		  "consent.signed", "'supersedes':'e6','data':{'consent':'c1'}");
+	assert_null(strstr(heard(o), "withdrawn milestone.reached"));
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
+}
+
 static void nothing_of_an_undone_link_is_shown(void **state)
 {
 	struct office *o = *state;
@@ -1140,6 +1156,7 @@ int main(void)
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
+		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
