@@ -23,6 +23,7 @@ struct admission {
 	struct lk_event event;
 	uint8_t digest[LK_DIGEST]; /* of what it says: digest_of() */
 	bool has_digest;
+	bool has_learnt;  /* a place in an outbox, of an event that the feed had brought */
 	bool is_expunged; /* it names a case that nothing may be kept of */
 };
 
@@ -198,7 +199,8 @@ static int look_up(struct admission *a)
 	if (memcmp(k.digest, digest_of(a), LK_DIGEST) != 0)
 		return refuse(a, LK_CONFLICT, "id", "a known id with other content");
 	a->verdict->outcome = TURN_REPEATED;
-	if (a->in->has_outbox_seq && !k.has_place)
+	a->has_learnt = a->in->has_outbox_seq && !k.has_place;
+	if (a->has_learnt)
 		rc = store_event_place(a->t->store, k.position, a->in->epoch, a->in->seq, a->err);
 	return rc < 0 ? rc : 1;
 }
@@ -508,6 +510,68 @@ int admit_effect(struct turn *t, const struct lk_event *e, const struct stored_e
 	return rc;
 }
 
+/* ---- Places learnt later ---------------------------------------------------------------------- */
+
+static bool is_cause(const struct family *f, const struct cause *c, const struct lk_event *e)
+{
+	return family_says(f, c->id, e->id) && family_says(f, c->source, e->source);
+}
+
+/* Was another event of the source folded for that instant? Only then does the place decide. */
+static bool has_twin(const struct family *f, const struct lk_event *e)
+{
+	const struct cause *own = NULL;
+	for (uint32_t i = 0; own == NULL && i < f->causes_n; i++)
+		own = is_cause(f, &f->causes[i], e) ? &f->causes[i] : NULL;
+	for (uint32_t i = 0; own != NULL && i < f->causes_n; i++)
+		if (&f->causes[i] != own && f->causes[i].at == own->at &&
+		    family_says(f, f->causes[i].source, e->source))
+			return true;
+	return false;
+}
+
+/* The family as it is when every fold knows the place. */
+static int order_anew(struct admission *a, struct home *h, struct case_key key)
+{
+	struct touched touched = { .n = 0 };
+	int rc;
+	if (is_link((int)a->event.type)) {
+		rc = find_link(a->t, &a->event, a->err);
+		return rc < 0 ? rc : effect_of_link(a->t, &a->event, &touched, a->now, a->err);
+	}
+	rc = home_catch_up(a->t, h, a->now, a->err);
+	touch(&touched, key.agency, key.number);
+	return rc < 0 ? rc : gather(a->t, touched.at, touched.n, a->now, a->err);
+}
+
+static void note_place(struct home *h, const struct lk_event *e, int64_t place)
+{
+	bool is_last = family_says(&h->f, h->f.last_id, e->id) &&
+		       family_says(&h->f, h->f.last_source, e->source);
+	if (!is_last)
+		return;
+	h->f.last_place = place;
+	h->is_dirty = true;
+}
+
+static int order_learnt(struct admission *a)
+{
+	struct case_key key = { (int)a->event.agency, a->event.subject };
+	struct home *h;
+	int rc = home_of_case(a->t, key, &h, a->err);
+	hand_drop(a->t); /* it was read without the place */
+	if (rc <= 0 || h->is_stale)
+		return rc < 0 ? rc : 0;
+	if (a->event.has_sequence || !has_twin(&h->f, &a->event)) {
+		note_place(h, &a->event, a->in->seq);
+		return 0;
+	}
+	a->t->said_at = a->event.time.at;
+	rc = order_anew(a, h, key);
+	a->t->said_at = LK_NO_INSTANT;
+	return rc;
+}
+
 /* ---- Keeping --------------------------------------------------------------------------------- */
 
 static struct stored_event row_of(const struct admission *a)
@@ -598,6 +662,8 @@ int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct tu
 			turn_heard(t, a.event.source, now);
 		rc = admit_placed(&a, rc == 0);
 	}
+	if (rc >= 0 && a.has_learnt)
+		rc = order_learnt(&a);
 	lk_bytes_free(&a.rewritten);
 	return rc;
 }

@@ -900,6 +900,69 @@ static void what_an_outbox_forgot_is_passed_over(void **state)
 	assert_int_equal(stream.next, 5);
 }
 
+static void comes(struct office *o, const char *id, int64_t seq, const char *data)
+{
+	char extra[100];
+
+	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
+	struct lk_bytes wire = event(id, "2026-03-02T10:40:00-08:00", "W-1", "case.status", extra);
+	const struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq };
+
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T10:40:00-08:00"), &in, 1,
+				     &o->verdict, &o->err),
+			 0);
+	lk_bytes_free(&wire);
+}
+
+static void rebuilt(struct office *o, struct turn_rebuilt *found)
+{
+	struct turn_rebuilding *rebuilding;
+	int more = 1;
+
+	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), 0);
+	while (more > 0)
+		more = turn_rebuild_step(rebuilding, &o->err);
+	assert_int_equal(more, 0);
+	turn_rebuild_told(rebuilding, found);
+	turn_rebuild_end(rebuilding);
+}
+
+static void is_as_the_log_says(struct office *o)
+{
+	struct turn_rebuilt found;
+
+	rebuilt(o, &found);
+	assert_int_equal(found.folds, 0);
+}
+
+/* Of one source and one instant, without a sequence: over the feed their ids decide, their places once they are known. */
+static void a_place_that_is_learnt_later_decides(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:31:00-08:00", "C-1", "case.status", "{'status':'ifs'}");
+	comes(o, "s1", 0, "{'status':'exempt'}");
+	comes(o, "s2", 0, "{'status':'sanctioned'}");
+	assert_non_null(strstr(heard(o), "new sanction.review jones\n"));
+	comes(o, "s2", 4, "{'status':'sanctioned'}");
+	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
+	comes(o, "s1", 5, "{'status':'exempt'}");
+	assert_non_null(strstr(heard(o), "withdrawn sanction.review jones\n"));
+	is_as_the_log_says(o);
+}
+
+static void a_family_is_as_the_log_says_also_where_a_place_was_learnt(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	comes(o, "s1", 0, "{'status':'exempt'}");
+	comes(o, "s1", 4, "{'status':'exempt'}");
+	is_as_the_log_says(o);
+}
+
 /* ---- Questions --------------------------------------------------------------------------------- */
 
 static void who_is_it(void **state)
@@ -1091,19 +1154,6 @@ static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 			 0);
 }
 
-static void rebuilt(struct office *o, struct turn_rebuilt *found)
-{
-	struct turn_rebuilding *rebuilding;
-	int more = 1;
-
-	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), 0);
-	while (more > 0)
-		more = turn_rebuild_step(rebuilding, &o->err);
-	assert_int_equal(more, 0);
-	turn_rebuild_told(rebuilding, found);
-	turn_rebuild_end(rebuilding);
-}
-
 /* Two families stand in state.db, become one, and nobody was idle since. */
 static void what_waits_for_state_db_is_no_difference(void **state)
 {
@@ -1167,6 +1217,8 @@ int main(void)
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
 		IN_OFFICE(what_waits_for_state_db_is_no_difference),
+		IN_OFFICE(a_place_that_is_learnt_later_decides),
+		IN_OFFICE(a_family_is_as_the_log_says_also_where_a_place_was_learnt),
 		IN_OFFICE(who_is_it),
 	};
 
