@@ -341,6 +341,27 @@ static int touch_superseded(void *context, const struct stored_event *row)
 	return 0;
 }
 
+static bool has_tokens(const struct lk_event *e)
+{
+	if (e->type != LK_CASE_OPENED)
+		return false;
+	for (uint32_t i = 0; i < e->case_opened.members.n; i++)
+		for (int kind = 0; kind < lk_key_kind_count; kind++)
+			if (lk_text_given(e->case_opened.members.at[i].key[kind]))
+				return true;
+	return false;
+}
+
+/* The opening may be said anew of another case, by the same tokens: the families that settle have heard of that case. */
+static int undo_opening(struct turn *t, const struct lk_event *e, struct case_key old,
+			lk_instant at, struct lk_error *err)
+{
+	struct case_key key = { (int)e->agency, e->subject };
+	bool is_other = key.agency != old.agency || !lk_text_is(key.number, old.number);
+	int rc = is_other && has_tokens(e) ? gather_tokens(t, key, err) : 0;
+	return rc < 0 ? rc : gather_opening_undone(t, old, at, err);
+}
+
 /* What an event takes back is out from now on, also where the event's own time lies ahead. */
 static int take_back(struct turn *t, const struct lk_event *e, struct touched *touched,
 		     lk_instant at, struct lk_error *err)
@@ -352,7 +373,7 @@ static int take_back(struct turn *t, const struct lk_event *e, struct touched *t
 	if (s.was_link)
 		rc = gather_pair(t, s.pair[0], s.pair[1], err);
 	else if (s.was_opening)
-		rc = gather_opening_undone(t, s.pair[0], at, err);
+		rc = undo_opening(t, e, s.pair[0], at, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -435,17 +456,6 @@ static int effect_of_link(struct turn *t, const struct lk_event *e, struct touch
 	/* The other case comes along where it belongs to the family now, or did before. */
 	touch(touched, e->link_confirmed.other.agency, e->link_confirmed.other.number);
 	return gather(t, touched->at, touched->n, at, err);
-}
-
-static bool has_tokens(const struct lk_event *e)
-{
-	if (e->type != LK_CASE_OPENED)
-		return false;
-	for (uint32_t i = 0; i < e->case_opened.members.n; i++)
-		for (int kind = 0; kind < lk_key_kind_count; kind++)
-			if (lk_text_given(e->case_opened.members.at[i].key[kind]))
-				return true;
-	return false;
 }
 
 /* 1: an event that came before has taken it back; 0; negative. What is at hand of the log goes with it. */

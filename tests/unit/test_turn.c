@@ -819,6 +819,46 @@ static void what_left_its_mailbox_can_be_answered(void **state)
 	assert_string_equal(o->answered, "garcia by garcia");
 }
 
+static void rebuilt(struct office *o, struct turn_rebuilt *found)
+{
+	struct turn_rebuilding *rebuilding;
+	int more = 1;
+
+	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), 0);
+	while (more > 0)
+		more = turn_rebuild_step(rebuilding, &o->err);
+	assert_int_equal(more, 0);
+	turn_rebuild_told(rebuilding, found);
+	turn_rebuild_end(rebuilding);
+}
+
+static void is_as_the_log_says(struct office *o)
+{
+	struct turn_rebuilt found;
+
+	rebuilt(o, &found);
+	assert_int_equal(found.folds, 0);
+}
+
+/* The same child, under the number of another case. */
+static void a_family_whose_case_was_another_stays_one(void **state)
+{
+#define CHILD \
+	"'members':[{'person':'p1','role':'child','keys':{'cin':'00112233445566778899aabbccddeeff'}}]"
+	struct office *o = *state;
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'er'," CHILD "}");
+	says(o, "2026-03-02T09:02:00-08:00", "W-1", "case.opened", "{'status':'active'," CHILD "}");
+	says(o, "2026-03-02T09:03:00-08:00", "W-1", "worker.assigned",
+	     "{'role':'ais_worker','worker':'jones'}");
+	assert_non_null(strstr(heard(o), "new crossover.found jones\n"));
+	says_more(o, "2026-03-02T10:00:00-08:00", "2026-03-02T09:30:00-08:00", "C-2", "case.opened",
+		  "'supersedes':'e1','data':{'status':'er'," CHILD "}");
+	assert_null(strstr(o->each, "crossover.ended jones"));
+	assert_non_null(strstr(heard(o), "new crossover.found jones\n"));
+	is_as_the_log_says(o);
+}
+
 /* ---- Streams ----------------------------------------------------------------------------------- */
 
 static int count_letter(void *context, const struct dead_letter *letter)
@@ -912,27 +952,6 @@ static void comes(struct office *o, const char *id, int64_t seq, const char *dat
 				     &o->verdict, &o->err),
 			 0);
 	lk_bytes_free(&wire);
-}
-
-static void rebuilt(struct office *o, struct turn_rebuilt *found)
-{
-	struct turn_rebuilding *rebuilding;
-	int more = 1;
-
-	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), 0);
-	while (more > 0)
-		more = turn_rebuild_step(rebuilding, &o->err);
-	assert_int_equal(more, 0);
-	turn_rebuild_told(rebuilding, found);
-	turn_rebuild_end(rebuilding);
-}
-
-static void is_as_the_log_says(struct office *o)
-{
-	struct turn_rebuilt found;
-
-	rebuilt(o, &found);
-	assert_int_equal(found.folds, 0);
 }
 
 /* Of one source and one instant, without a sequence: over the feed their ids decide, their places once they are known. */
@@ -1213,6 +1232,7 @@ int main(void)
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(what_left_its_mailbox_is_taken_back_too),
 		IN_OFFICE(what_left_its_mailbox_can_be_answered),
+		IN_OFFICE(a_family_whose_case_was_another_stays_one),
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
