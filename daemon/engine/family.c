@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x38464b4cu /* "LKF8" */
+#define ROW_MAGIC 0x39464b4cu /* "LKF9" */
 
 /* Left free behind what is unpacked, so that the next events need no memory of their own: behind each list that is longer
  * than those which hardly grow any more, and behind the texts. */

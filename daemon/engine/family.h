@@ -181,9 +181,10 @@ struct moment {
 	uint32_t kase;     /* it is about */
 	uint32_t cause;    /* NONE: the passing of time */
 	int32_t agency;    /* whose fact it is: the side that said it */
-	uint32_t subject;  /* version, referral, service or consent, by kind; NONE */
-	int32_t what;      /* lk_what or lk_change, by kind; -1 */
-	int32_t from, status; /* lk_status or lk_referral_status, by kind; -1 */
+	uint32_t subject;  /* version, referral or consent, by kind; NONE */
+	int32_t what;      /* lk_what, lk_change or the side that hears of a referral, by kind; -1 */
+	int32_t from;      /* lk_status or lk_category, by kind: as it was then; -1 */
+	int32_t status;    /* lk_status or lk_referral_status, by kind; -1 */
 	struct word code;  /* milestone */
 	int32_t barred;    /* may never cross to the other side */
 	int32_t urgency;   /* lk_urgency; -1: the rule's */

@@ -315,10 +315,9 @@ static void fold_service_started(struct step *s)
 	v->running = 1;
 	v->started_at = s->at;
 	v->cause = s->cause;
-	uint32_t index = (uint32_t)(v - s->f->services);
 	bool creditable = (s->p->creditable & POLICY_BIT(d->category)) != 0;
 	if (step_case(s)->agency == LK_CWS && creditable) /* told where the family is mutual */
-		step_moment(s, LK_SERVICE_CREDIT)->subject = index;
+		step_moment(s, LK_SERVICE_CREDIT)->from = d->category;
 }
 
 static void fold_service_ended(struct step *s)
@@ -361,6 +360,8 @@ static struct moment *referral_moment(const struct step *s, const struct referra
 	struct moment *m = step_moment(s, LK_REFERRAL_CHANGED);
 	m->subject = (uint32_t)(r - s->f->referrals);
 	m->status = r->status;
+	m->from = r->category;
+	m->what = r->status < 0 ? r->to_agency : s->f->cases[r->maker].agency;
 	m->urgency = r->urgent ? LK_URGENT : LK_NO_CODE;
 	return m;
 }

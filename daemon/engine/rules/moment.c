@@ -35,7 +35,8 @@ static void about_consent(struct derivation *d, const struct moment *m, struct f
 
 static void about_service(struct derivation *d, const struct moment *m, struct fact *fact)
 {
-	fact->about.category = d->f->services[m->subject].category;
+	(void)d;
+	fact->about.category = m->from;
 }
 
 static void about_referral(struct derivation *d, const struct moment *m, struct fact *fact)
@@ -43,9 +44,9 @@ static void about_referral(struct derivation *d, const struct moment *m, struct 
 	const struct referral *r = &d->f->referrals[m->subject];
 	bool made = m->status < 0;
 	fact->about.referral = family_text(d->f, r->id);
-	fact->about.category = r->category;
+	fact->about.category = m->from;
 	fact->about.referral_status = m->status;
-	fact->to_side = made ? r->to_agency : d->f->cases[r->maker].agency;
+	fact->to_side = m->what;
 	fact->discoverer = made ? NONE : r->maker;
 	if (!made && fact->to_side == fact->agency)
 		fact->kase = r->maker; /* it is about the referral of that case */
