@@ -12,16 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Not stat(): who is told a file's times makes the next write to it have one of its own, and its inode is to be written then
+ * (Linux from 6.13; without a journal by each fdatasync: a third more of its time). */
 int disk_look(const char *path, struct disk_file *out)
 {
-	struct stat st;
+	struct statx st;
 
-	if (stat(path, &st) != 0)
+	if (statx(AT_FDCWD, path, 0, STATX_SIZE | STATX_INO | STATX_UID, &st) != 0)
 		return -errno;
-	*out = (struct disk_file){ .bytes = st.st_size,
-				   .id = (uint64_t)st.st_dev * UINT64_C(0x9e3779b97f4a7c15) ^
-					 (uint64_t)st.st_ino,
-				   .owner = st.st_uid };
+	uint64_t device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+
+	*out = (struct disk_file){ .bytes = (int64_t)st.stx_size,
+				   .id = (device * UINT64_C(0x9e3779b97f4a7c15)) ^ st.stx_ino,
+				   .owner = st.stx_uid };
 	return 0;
 }
 
