@@ -518,7 +518,7 @@ static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 		rc = lk_fail(err, LK_EMEMORY, "no memory for an event");
 	if (rc >= 0 && a.found &&
 	    lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0)
-		rc = admit_effect(t, &event, &a.row, true, at, err);
+		rc = effect_settle(t, &event, &a.row, true, at, err);
 	lk_bytes_free(&a.body);
 	return rc;
 }

@@ -1,9 +1,8 @@
-/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one
- * event), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_hand.c
- * (what was read for that), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at
- * hand), turn_tally.c (what was told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db),
- * turn_rebuild.c and turn_expunge.c (works of operators), turn_family.c and its like (questions).
- * Nobody else includes it.
+/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_effect.c
+ * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_hand.c (what was
+ * read for that), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand), turn_tally.c (what was
+ * told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of
+ * operators), turn_family.c and its like (questions). Nobody else includes it.
  */
 #ifndef LINKAGES_TURN_PARTS_H
 #define LINKAGES_TURN_PARTS_H
@@ -220,10 +219,16 @@ int gathering_fold(struct gathering *g, const struct policy *policy, lk_instant 
 
 int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
 	  struct lk_error *err);
-/* An event whose time has come, or that has just arrived: fold it and settle what it touches. */
-int admit_effect(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
-		 lk_instant at, struct lk_error *err);
 int stream_flush(struct turn *t, struct lk_error *err);
+
+/* ---- turn_effect.c --------------------------------------------------------------------------- */
+
+/* An event whose time has come, or that has just arrived: folds it and settles what it touches. */
+int effect_settle(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
+		  lk_instant at, struct lk_error *err);
+/* An event that the feed had brought has a place in its source's outbox now, which may stand between equals. */
+int effect_of_place(struct turn *t, const struct lk_event *event, int64_t place, lk_instant now,
+		    struct lk_error *err);
 
 /* ---- turn_tally.c ---------------------------------------------------------------------------- */
 
