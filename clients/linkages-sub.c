@@ -17,6 +17,7 @@
 #define SHORT_ID 8     /* digits of an id on a line: enough to tell one worker's notices apart */
 #define FURTHER 18     /* the column where a notice goes on in a second line */
 #define COMFORTABLE 40 /* columns that a sentence should have */
+#define ALIGNED 72     /* on a narrower terminal, the columns before it are not aligned */
 
 static struct {
 	struct place place;
@@ -143,14 +144,6 @@ static void sentence_print(struct output *out, struct lk_span notice)
 	lk_bytes_free(&text);
 }
 
-static void put_labelled(struct output *out, const char *label, struct lk_text value)
-{
-	if (!lk_text_given(value))
-		return;
-	output_word(out, label);
-	output_text(out, value);
-}
-
 /* Whom to call on the other side: under the notices that say that there is one, also where only that has changed. */
 static void contacts_print(struct output *out, struct lk_span notice)
 {
@@ -163,13 +156,27 @@ static void contacts_print(struct output *out, struct lk_span notice)
 		return;
 	while (lk_next(lk_get(notice, "contacts"), &cursor, &key, &contact)) {
 		struct lk_text name = text_in(contact, "name");
+		struct lk_bytes text = { 0 };
 
+		add(&text, "", lk_text_given(name) ? name : text_in(contact, "worker"), "");
+		add(&text, ", ", text_in(contact, "role"), "");
+		add(&text, ", ", text_in(contact, "phone"), "");
 		output_pad(out, FURTHER);
-		output_text(out, lk_text_given(name) ? name : text_in(contact, "worker"));
-		put_labelled(out, ", ", text_in(contact, "role"));
-		put_labelled(out, ", ", text_in(contact, "phone"));
+		if (!text.failed)
+			output_wrapped(
+				out, (struct lk_text){ (const char *)text.at, (uint32_t)text.len },
+				FURTHER + 2);
 		output_word(out, "\n");
+		lk_bytes_free(&text);
 	}
+}
+
+static void column_begin(struct output *out, unsigned at)
+{
+	if (out->width == 0 || out->width >= ALIGNED)
+		output_pad(out, at);
+	else
+		output_word(out, "  ");
 }
 
 static void notice_print(struct run *r, struct lk_text worker, struct lk_span notice)
@@ -178,15 +185,15 @@ static void notice_print(struct run *r, struct lk_text worker, struct lk_span no
 
 	output_paint(out, paint_of(notice));
 	put_time(out, text_in(notice, "at"));
-	output_pad(out, 18);
+	column_begin(out, 18);
 	if (r->workers_n > 1) {
 		output_text(out, worker);
-		output_pad(out, 34);
+		column_begin(out, 34);
 	}
 	output_text(out, text_in(notice, "kind"));
-	output_pad(out, r->workers_n > 1 ? 58 : 42);
+	column_begin(out, r->workers_n > 1 ? 58 : 42);
 	output_text(out, text_in(notice, "state"));
-	output_pad(out, r->workers_n > 1 ? 69 : 53);
+	column_begin(out, r->workers_n > 1 ? 69 : 53);
 	sentence_print(out, notice);
 	output_paint(out, PAINT_PLAIN);
 	output_word(out, "\n");

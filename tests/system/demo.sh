@@ -17,7 +17,7 @@ daemon='' live='' cws='' calworks=''
 leave()
 {
 	status=$?
-	trap - EXIT INT TERM HUP
+	trap - EXIT INT TERM HUP PIPE
 	# shellcheck disable=SC2086 # one word each, or none
 	for pid in $live $cws $calworks $daemon; do
 		kill "$pid" 2>/dev/null || true
@@ -28,6 +28,7 @@ leave()
 }
 trap leave EXIT
 trap 'exit 130' INT TERM HUP
+trap 'exit 141' PIPE # whoever read along has seen enough
 
 fail()
 {

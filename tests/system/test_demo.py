@@ -61,6 +61,15 @@ class Demo(unittest.TestCase):
         self.assertEqual(demo.returncode, 130)
         self.assert_nothing_left()
 
+    def test_nobody_reads_on(self):
+        with self.start(**SMALL) as demo:
+            while "Following" not in demo.stdout.readline():
+                pass
+            demo.stdout.close()
+            demo.wait(LIMIT_S)
+        self.assertEqual(demo.returncode, 141)
+        self.assert_nothing_left()
+
 
 class ByHand(unittest.TestCase):
     """As README.md has them, but for lanes in a folder of ours rather than ports that somebody else may have."""

@@ -128,6 +128,14 @@ class Explain(unittest.TestCase):
                     self.assertLessEqual(len(line), columns, line)
         for line in harness.screen(80, *self.command("status", key="operator")):
             self.assertLessEqual(len(line), 80, line)
+        d = self.daemon
+        told = [harness.program("linkages-sub"), "--server", d.lanes["inbox"], "--server-key", d.path("state/server.pub"),
+                "--key", d.path("district.key"), "--once", "--no-store"]
+        for workers in (["garcia"], ["garcia", "jones"]):
+            for columns in (60, 80):
+                lines = harness.screen(columns, *told, *workers)
+                self.assertTrue([line for line in lines if "crossover.found" in line])
+                self.assertLessEqual(max(map(len, lines)), columns, lines)
 
     def test_nothing_without_a_purpose_and_nothing_for_operators(self):
         for words in (["why", "ab"], ["why-not", "calsaws/e4", "garcia"], ["--agency", "cws", "family", "0123-4567"],
