@@ -190,8 +190,8 @@ static int take(struct store *s, const struct came *came, struct lk_error *err)
 	s->work.checkpoints++;
 	s->work.checkpoint_us += came->us;
 	atomic_store(&s->beside->hurries, false);
-	if (came->mark_rc != 0)
-		return mark_failed(s, came->mark_rc, err);
+	if (mark_synced(s, came->mark_rc, err) < 0)
+		return LK_ESYNC;
 	if (came->rc != SQLITE_OK)
 		return store_fault(s, s->beside->db, came->rc, "checkpoint", err);
 	if (wal_is_long(&s->wal))

@@ -728,7 +728,7 @@ void beside_stop(struct store *s);                        /* NULL-safe; settles 
 int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mark_write(struct store *s);
 int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-int mark_failed(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK; /* its sync did: LK_ESYNC */
+int mark_synced(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK; /* its sync came to that */
 void mark_close(struct store *s);
 
 /* ---- rebuild.c, mend.c ------------------------------------------------------------------------ */

@@ -115,8 +115,19 @@ void mark_write(struct store *s)
 	s->mark.unsynced = disk_put(s->mark.file, 0, text, (size_t)len) == 0;
 }
 
-int mark_failed(struct store *s, int rc, struct lk_error *err)
+static int mark_renew(struct store *s)
 {
+	disk_shut(s->mark.file);
+	s->mark.file = disk_create(s->mark.path, 0600) == 0 ? disk_open(s->mark.path) : -1;
+	mark_write(s);
+	return 0;
+}
+
+/* One that was taken away is made anew: the disk has lost nothing. */
+int mark_synced(struct store *s, int rc, struct lk_error *err)
+{
+	if (rc == 0 || rc == -ENOENT)
+		return rc == 0 ? 0 : mark_renew(s);
 	store_doubt(s, DOUBT_SYNC, "linkages.mark cannot be synced");
 	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
 }
@@ -129,7 +140,7 @@ int mark_sync(struct store *s, struct lk_error *err)
 		return 0;
 	s->mark.unsynced = false;
 	rc = disk_sync(s->mark.path);
-	return rc == 0 ? 0 : mark_failed(s, rc, err);
+	return mark_synced(s, rc, err);
 }
 
 void mark_close(struct store *s)

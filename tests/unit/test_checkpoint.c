@@ -316,19 +316,45 @@ static void a_full_disk_is_told_when_nobody_waits(void **state)
 	assert_true(counts_of(site).bytes >= 22 * LETTER);
 }
 
-/* Both at once: the one that is worse is told. */
-static void a_mark_that_cannot_be_synced_is_told_on_a_full_disk_too(void **state)
+static void move_mark(struct site *site)
 {
-	struct site *site = *state;
 	const struct ledger_row row = { .at = 5,
 					.worker = LK_TEXT("w1"),
 					.basis = LK_TEXT("none") };
 
-	GOOD(put(site, 20));
 	GOOD(store_begin(site->store, &err));
 	GOOD(store_ledger_add(site->store, &row, &err));
 	GOOD(store_commit(site->store, &err));
+}
+
+/* By a person: the disk has not failed. */
+static void a_mark_that_is_taken_away_is_made_anew(void **state)
+{
+	struct site *site = *state;
+	struct store_mark mark;
+
+	GOOD(put(site, 20));
+	move_mark(site);
 	assert_int_equal(unlink(path_in(site, "linkages.mark")), 0);
+	beside_ask(site->store);
+	GOOD(beside_settle(site->store, &err));
+	assert_int_equal(access(path_in(site, "linkages.mark"), F_OK), 0);
+	move_mark(site);
+	place_close(site);
+	GOOD(place_open(site));
+	store_mark_found(site->store, &mark);
+	assert_int_equal(mark.state, MARK_HOLDS);
+}
+
+/* Both at once: the one that is worse is told. */
+static void a_mark_that_cannot_be_synced_is_told_on_a_full_disk_too(void **state)
+{
+	struct site *site = *state;
+
+	GOOD(put(site, 20));
+	move_mark(site);
+	assert_int_equal(unlink(path_in(site, "linkages.mark")), 0);
+	assert_int_equal(symlink("linkages.mark", path_in(site, "linkages.mark")), 0);
 	atomic_store(&disk.write_answer, SQLITE_FULL);
 	beside_ask(site->store);
 	assert_int_equal(beside_settle(site->store, &err), LK_ESYNC);
@@ -426,6 +452,7 @@ int main(void)
 		BESIDE(nobody_else_gets_in),
 		BESIDE(a_failed_sync_is_told_before_the_next_commit_is),
 		BESIDE(a_full_disk_is_told_when_nobody_waits),
+		BESIDE(a_mark_that_is_taken_away_is_made_anew),
 		BESIDE(a_mark_that_cannot_be_synced_is_told_on_a_full_disk_too),
 		BESIDE(a_log_that_is_taken_away_loses_nothing),
 	};
