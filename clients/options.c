@@ -429,10 +429,34 @@ static int sockets_find(const struct place *place, const char *state,
 	return code == 0 ? path_put(path[5], err, "/run/linkages/control") : code;
 }
 
+static bool is_denied(const char *path)
+{
+	return *path != '\0' && access(path, W_OK) < 0 && errno == EACCES;
+}
+
+/* Whether it is there can be told by its group alone. */
+static int control_missing(char path[SOCKETS][PLACE_PATH], struct lk_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < SOCKETS; i++)
+		if (is_denied(path[i]))
+			return lk_fail(
+				err, LK_ENOTFOUND,
+				"%s: permission denied: the control socket is for the daemon's group, 'linkages' where it is a service",
+				path[i]);
+	for (i = 0; path[i][0] == '\0'; i++)
+		;
+	return lk_fail(
+		err, LK_ENOTFOUND,
+		"no control socket at %s: is linkagesd running? Else name it: --server ipc:///run/…/control",
+		path[i]);
+}
+
 int place_control(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
 {
 	char state[PLACE_PATH] = "", path[SOCKETS][PLACE_PATH] = { "" };
-	size_t i = 0;
+	size_t i;
 	int code;
 
 	if (place->server != NULL)
@@ -444,12 +468,8 @@ int place_control(const struct place *place, char out[PLACE_PATH], struct lk_err
 		return code;
 	for (enum liveness wanted = SOCKET_ALIVE; wanted > SOCKET_NONE; wanted--)
 		for (i = 0; i < SOCKETS; i++)
-			if (path[i][0] != '\0' && socket_look(path[i]) == wanted)
+			if (path[i][0] != '\0' && !is_denied(path[i]) &&
+			    socket_look(path[i]) == wanted)
 				return path_put(out, err, "ipc://%s", path[i]);
-	for (i = 0; path[i][0] == '\0'; i++)
-		;
-	return lk_fail(
-		err, LK_ENOTFOUND,
-		"no control socket at %s: is linkagesd running? Else name it: --server ipc:///run/…/control",
-		path[i]);
+	return control_missing(path, err);
 }

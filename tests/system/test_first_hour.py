@@ -186,6 +186,15 @@ class FirstHour(unittest.TestCase):
             "--state", self.folder, "status", RUNTIME_DIRECTORY=self.path("run"))
 
 
+    def test_who_may_not_ask_is_told_so(self):
+        self.start(self.text("linkages.yaml"))
+        os.chmod(self.path("run"), 0)
+        self.addCleanup(os.chmod, self.path("run"), 0o750)
+        as_anybody = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []  # root may enter any folder
+        self.assertIn("permission denied: the control socket is for the daemon's group",
+                      run(*as_anybody, harness.program("linkages-ctl"), "--config", self.county, "status", status=2))
+
+
 class Looks(test_lanes.LaneTest):
     def ctl(self, *words):
         d = self.daemon
