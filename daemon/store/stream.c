@@ -127,7 +127,7 @@ int stream_event_add(struct store *s, int64_t ref, int64_t seq, int64_t position
 	end = &s->streams.at[ref];
 	is_new = end->is_known && seq > end->known;
 	follows = is_new && goes_on(end, seq, position);
-	end->last = seq;
+	end->last = is_new ? seq : 0; /* what is split off may not be where the next one goes */
 	end->position = position;
 	stream_reached(s, ref, seq);
 	if (!is_new)

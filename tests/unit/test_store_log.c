@@ -520,6 +520,29 @@ static void every_place_of_an_outbox_is_found(void **state)
 	assert_int_equal(got.known, 1200);
 }
 
+/* Of one that is heard for the first time nothing is known until its first commit. */
+static void every_place_of_a_new_outbox_is_found(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_stream put = { .source = SOURCE, .next = 4 }, got;
+
+	memcpy(put.epoch, epoch, LK_DIGEST);
+	assert_int_equal(store_stream_get(s, SOURCE, epoch, &got, &err), 0);
+	GOOD(store_begin(s, &err));
+	add_at_place(s, epoch, 1);
+	add_at_place(s, epoch, 3); /* the second was refused */
+	GOOD(store_stream_put(s, &put, &err));
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_stream_get(s, SOURCE, epoch, &got, &err), 1);
+	assert_int_equal(got.known, 3);
+	GOOD(store_begin(s, &err));
+	add_at_place(s, epoch, 4);
+	add_at_place(s, epoch, 5);
+	GOOD(store_commit(s, &err));
+	for (int64_t seq = 1; seq <= 5; seq++)
+		assert_int_equal(verdict_at(s, epoch, seq), seq != 2);
+}
+
 static void a_source_is_remembered_as_heard(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -551,6 +574,7 @@ int main(void)
 		MEMORY(streams_remember_how_far_they_came),
 		MEMORY(what_is_known_of_a_stream_follows_the_transaction),
 		FILES(every_place_of_an_outbox_is_found),
+		MEMORY(every_place_of_a_new_outbox_is_found),
 		MEMORY(a_source_is_remembered_as_heard),
 	};
 
