@@ -460,8 +460,8 @@ SELECT 1 FROM dirty WHERE ref = (SELECT ref FROM family WHERE id = ?1) UNION ALL
 SELECT ref, next, safe FROM stream WHERE ref > ?1 AND next > safe + 1 ORDER BY ref LIMIT 1
 -- name: safe_rows
 SELECT outbox_seq, event.position, received_at FROM outbox_run AS run
-CROSS JOIN event ON event.position >= run.position AND event.position < run.position - run.seq + coalesce(
-	(SELECT min(seq) FROM outbox_run WHERE stream = ?1 AND seq > run.seq), run.seq + 512)
+CROSS JOIN event ON event.position >= run.position AND event.position < run.position - run.seq + min(
+	run.seq - run.seq % 512 + 512, coalesce((SELECT min(seq) FROM outbox_run WHERE stream = ?1 AND seq > run.seq), ?3))
 WHERE run.stream = ?1 AND run.seq < ?3 AND event.stream = ?1 AND outbox_seq > ?2 AND outbox_seq < ?3
 	AND run.seq >= coalesce((SELECT max(seq) FROM outbox_run WHERE stream = ?1 AND seq <= ?2 + 1), 0)
 	AND outbox_seq - seq = event.position - run.position
