@@ -247,7 +247,7 @@ static int find_letter(struct store_traces *t, struct query *q, int64_t number)
 	return 0;
 }
 
-/* What auditors looked at: a case, an event or a notice of it. */
+/* What auditors looked at: a case, an event or a notice of it. The row of an order stays: it accounts for what it took away. */
 static int find_asked(struct store_traces *t, struct query *q, int64_t number)
 {
 	struct lk_text basis = column_text(q);

@@ -422,7 +422,8 @@ FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked
-SELECT number, basis FROM ledger WHERE first_seq = 0 AND number > ?1 ORDER BY number LIMIT ?2
+SELECT number, basis FROM ledger WHERE first_seq = 0 AND number > ?1
+	AND NOT EXISTS (SELECT 1 FROM ledger_expunged WHERE by_row = ledger.number) ORDER BY number LIMIT ?2
 -- name: strike_event
 DELETE FROM event WHERE position = ?1
 -- name: strike_case

@@ -447,6 +447,45 @@ static void an_order_that_is_rolled_back_takes_its_names_along(void **state)
 	assert_string_equal(reader, "auditor");
 }
 
+static void strike(struct store *s, const char *words)
+{
+	const struct case_key key = { LK_CWS, LK_TEXT("C-1") };
+	const struct ledger_row order = { .worker = LK_TEXT("auditor"),
+					  .basis = lk_text_of(words) };
+	struct store_traces *traces;
+	struct stored_struck struck;
+
+	GOOD(store_traces_open(s, &key, 1, &traces, &err));
+	while (store_traces_find(traces, 100, &err) > 0)
+		continue;
+	GOOD(store_begin(s, &err));
+	GOOD(store_traces_strike(traces, &order, &struck, &err));
+	GOOD(store_commit(s, &err));
+	store_traces_close(traces);
+}
+
+/* As the order of a court on two families, whose cases it names: what it took away is accounted for by its own row. */
+static void an_order_that_names_a_case_outlives_the_next(void **state)
+{
+	struct book *book = *state;
+	struct ledger_check check = { 0 };
+	struct store *s;
+
+	book_open(book);
+	s = book->store;
+	GOOD(store_begin(s, &err));
+	GOOD(store_ledger_add(s,
+			      &(struct ledger_row){ .worker = LK_TEXT("auditor"),
+						    .basis = LK_TEXT("asked: case C-1") },
+			      &err));
+	GOOD(store_commit(s, &err));
+	strike(s, "expunged: order on C-1 and C-2");
+	strike(s, "expunged: the same, once more");
+	while (store_ledger_check(s, &check, 100, &err) > 0)
+		continue;
+	assert_int_equal(check.broken, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +497,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_order_takes_rows_away, begin, end),
 		cmocka_unit_test_setup_teardown(a_secret_goes_with_the_first_row_that_is_expunged,
 						begin, end),
+		cmocka_unit_test_setup_teardown(an_order_that_names_a_case_outlives_the_next, begin,
+						end),
 		cmocka_unit_test_setup_teardown(an_order_that_is_rolled_back_takes_its_names_along,
 						begin, end),
 	};
