@@ -280,10 +280,13 @@ static bool is_cause(const struct family *f, const struct cause *c, const struct
 	return family_says(f, c->id, e->id) && family_says(f, c->source, e->source);
 }
 
-/* Was another event of the source folded for that instant? Only then does the place decide. */
+/* Was another event of the source folded for that instant? Only then does the place decide; of a pair always, for
+ * what a refusal cancels is folded nowhere. */
 static bool has_twin(const struct family *f, const struct lk_event *e)
 {
 	const struct cause *own = NULL;
+	if (is_link((int)e->type))
+		return true;
 	for (uint32_t i = 0; own == NULL && i < f->causes_n; i++)
 		own = is_cause(f, &f->causes[i], e) ? &f->causes[i] : NULL;
 	for (uint32_t i = 0; own != NULL && i < f->causes_n; i++)

@@ -940,12 +940,12 @@ static void what_an_outbox_forgot_is_passed_over(void **state)
 	assert_int_equal(stream.next, 5);
 }
 
-static void comes(struct office *o, const char *id, int64_t seq, const char *data)
+static void comes(struct office *o, const char *id, int64_t seq, const char *type, const char *data)
 {
 	char extra[100];
 
 	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
-	struct lk_bytes wire = event(id, "2026-03-02T10:40:00-08:00", "W-1", "case.status", extra);
+	struct lk_bytes wire = event(id, "2026-03-02T10:40:00-08:00", "W-1", type, extra);
 	const struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq };
 
 	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T10:40:00-08:00"), &in, 1,
@@ -962,13 +962,30 @@ static void a_place_that_is_learnt_later_decides(void **state)
 	a_family(o);
 	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
 	says(o, "2026-03-02T10:31:00-08:00", "C-1", "case.status", "{'status':'ifs'}");
-	comes(o, "s1", 0, "{'status':'exempt'}");
-	comes(o, "s2", 0, "{'status':'sanctioned'}");
+	comes(o, "s1", 0, "case.status", "{'status':'exempt'}");
+	comes(o, "s2", 0, "case.status", "{'status':'sanctioned'}");
 	assert_non_null(strstr(heard(o), "new sanction.review jones\n"));
-	comes(o, "s2", 4, "{'status':'sanctioned'}");
+	comes(o, "s2", 4, "case.status", "{'status':'sanctioned'}");
 	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
-	comes(o, "s1", 5, "{'status':'exempt'}");
+	comes(o, "s1", 5, "case.status", "{'status':'exempt'}");
 	assert_non_null(strstr(heard(o), "withdrawn sanction.review jones\n"));
+	is_as_the_log_says(o);
+}
+
+/* What a refusal cancels is folded nowhere, and still it may turn out to be the last word. */
+static void a_place_that_is_learnt_later_decides_of_a_pair(void **state)
+{
+	static const char pair[] = "{'other':{'agency':'cws','case':'C-1'}}";
+	struct office *o = *state;
+
+	a_family(o);
+	comes(o, "s1", 0, "link.confirmed", pair);
+	comes(o, "s2", 0, "link.refused", pair);
+	assert_non_null(strstr(heard(o), "withdrawn crossover.found jones\n"));
+	comes(o, "s2", 4, "link.refused", pair);
+	comes(o, "s1", 5, "link.confirmed", pair);
+	assert_int_equal(o->verdict.outcome, TURN_REPEATED);
+	assert_non_null(strstr(heard(o), "new crossover.found jones\n"));
 	is_as_the_log_says(o);
 }
 
@@ -977,8 +994,8 @@ static void a_family_is_as_the_log_says_also_where_a_place_was_learnt(void **sta
 	struct office *o = *state;
 
 	a_family(o);
-	comes(o, "s1", 0, "{'status':'exempt'}");
-	comes(o, "s1", 4, "{'status':'exempt'}");
+	comes(o, "s1", 0, "case.status", "{'status':'exempt'}");
+	comes(o, "s1", 4, "case.status", "{'status':'exempt'}");
 	is_as_the_log_says(o);
 }
 
@@ -1238,6 +1255,7 @@ int main(void)
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
 		IN_OFFICE(what_waits_for_state_db_is_no_difference),
 		IN_OFFICE(a_place_that_is_learnt_later_decides),
+		IN_OFFICE(a_place_that_is_learnt_later_decides_of_a_pair),
 		IN_OFFICE(a_family_is_as_the_log_says_also_where_a_place_was_learnt),
 		IN_OFFICE(who_is_it),
 	};
