@@ -227,7 +227,7 @@ static void place_events(struct gathering *g)
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
 		const struct fold_key *opening = g->cases[e->kase].opening;
-		if (is_link(e->type) || opening == NULL || e->key.at >= opening->at)
+		if (is_link(e->type) || opening == NULL || fold_order(&e->key, opening) >= 0)
 			continue;
 		e->key.at = opening->at;
 		e->key.opening = opening;

@@ -350,9 +350,11 @@ def in_order(known):
     for e in sorted((e for e in left if e.type == "case.opened"), key=lambda e: (e.time, *within_an_instant(e))):
         opening.setdefault(e.case, e)
     left = [e for e in left if e.case in opening or e.type.startswith("link.")]
-    left = [e for e in left if e.type not in ("case.status", "case.closed") or e.time >= opening[e.case].time]
+    waits = {e for e in left if not e.type.startswith("link.") and
+             (e.time, *within_an_instant(e)) < (opening[e.case].time, *within_an_instant(opening[e.case]))}
+    left = [e for e in left if e not in waits or e.type not in ("case.status", "case.closed")]
     for e in left:  # what waited stands behind the opening
-        waited = not e.type.startswith("link.") and e.time < opening[e.case].time
+        waited = e in waits
         behind = opening[e.case] if waited else e
         e.at = behind.time
         e.key = (e.at, within_an_instant(behind), waited, e.time, within_an_instant(e))

@@ -115,6 +115,12 @@ static void find_openings(struct view *v)
 	}
 }
 
+static bool stands_before(const struct view *v, const struct lk_event *e, uint32_t opening)
+{
+	const struct lk_event *o = event_at(v, opening);
+	return e->time.at != o->time.at ? e->time.at < o->time.at : by_source(e, o) < 0;
+}
+
 static const struct view *sorting;
 
 /* What waited stands right behind the opening, by its own time. */
@@ -148,7 +154,7 @@ static void find_order(struct view *v)
 		const struct known_case *k = &v->cases[case_of(v, (int)e->agency, e->subject)];
 		struct counted c = { i, e->time.at, i, false };
 		v->is_out[i] = !is_link((int)e->type) && k->opened_at == LK_NO_INSTANT;
-		if (!is_link((int)e->type) && c.at < k->opened_at)
+		if (!is_link((int)e->type) && !v->is_out[i] && stands_before(v, e, k->opening))
 			c = (struct counted){ i, k->opened_at, k->opening, true };
 		if (!v->is_out[i])
 			v->order[v->order_n++] = c;
