@@ -166,6 +166,10 @@ class Model:
         """It had crossed a link since removed."""
         return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], at or self.now)
 
+    def went_apart(self, told, follows):
+        """What follows does so in another family than that which was told."""
+        return follows and follows.case and told.case and follows.case not in self.state.family(told.case, self.now)
+
     def compare_moments(self, moments):
         """A moment is frozen once told; it is told once a slot, and to nobody twice (domain.md 2, 5). -> the undone."""
         follows = {("M", n.kind, n.key, n.slot): n for n in moments}
@@ -174,8 +178,9 @@ class Model:
         for slot, telling in list(self.told.items()):
             if not telling.moment or not telling.told:
                 continue
-            if self.was_unlinked(telling.notice) and (telling.notice.level in (REGISTRY, CONTENT) or
-                                                      slot not in follows):
+            if self.went_apart(telling.notice, follows.get(slot)) or \
+                    self.was_unlinked(telling.notice) and (telling.notice.level in (REGISTRY, CONTENT) or
+                                                           slot not in follows):
                 self.withdraw(telling, "unlinked")
                 undone.add(slot)
             elif slot not in follows and not self.ended_holds(telling.notice):
