@@ -342,13 +342,19 @@ struct standing {
 	bool follows, withheld, elsewhere;
 	bool hidden;   /* its own candidate may not be seen */
 	bool goes;     /* it is to be withdrawn */
-	lk_instant at; /* of the event that it is told of, as it counts now; LK_NO_INSTANT */
+	bool is_dated; /* one of its own candidates has the time that it is dated by */
+	bool is_seen;  /* `at` is of one that may be seen */
+	lk_instant at; /* of its first own candidate, or rather the first seen; LK_NO_INSTANT */
 };
 
-/* And not of the instant at which a consent let the latest status cross: another one may do so again. */
-static bool is_of_its_event(const struct derivation *d, const struct candidate *c)
+/* The latest status is a candidate again, by the same name, each time that a consent begins. */
+static void stand_by(struct standing *s, const struct told *t, const struct candidate *c)
 {
-	return c->causes_n > 0 && d->f->causes[c->causes[0]].at == c->cause_at;
+	s->is_dated |= c->cause_at == t->cause_at;
+	if (s->at != LK_NO_INSTANT && (s->is_seen || c->withheld))
+		return;
+	s->at = c->cause_at;
+	s->is_seen = !c->withheld;
 }
 
 static void stand(struct standing *s, const struct derivation *d, const struct told *t,
@@ -359,8 +365,8 @@ static void stand(struct standing *s, const struct derivation *d, const struct t
 	s->withheld |= c->withheld && c->side == t->side;
 	s->elsewhere |= !c->withheld;
 	s->hidden |= own && c->withheld;
-	if (own && is_of_its_event(d, c))
-		s->at = c->cause_at;
+	if (own && c->follows)
+		stand_by(s, t, c);
 }
 
 /* Of each record; free() gives it back. NULL: no memory. */
@@ -434,8 +440,7 @@ static void date_following(struct tolds *told, const struct derivation *d,
 	for (uint32_t i = 0; i < told->n; i++) {
 		const struct told *t = &told->at[i];
 		bool stays = t->live && all[i].follows && !all[i].goes;
-		if (stays && is_dated(d, t) && all[i].at != LK_NO_INSTANT &&
-		    t->cause_at != all[i].at)
+		if (stays && is_dated(d, t) && !all[i].is_dated && all[i].at != LK_NO_INSTANT)
 			tolds_change(told, t)->cause_at = all[i].at;
 	}
 }

@@ -687,6 +687,19 @@ static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
 }
 
+/* It crossed as the latest one when consent began, and follows from then on; its event's own time is older. */
+static void a_status_stays_shown_that_a_consent_let_cross(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:20:00-08:00", "W-1", "case.status", "{'status':'exempt'}");
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new status.changed\n"));
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "worker.unassigned", "{'role':'ais_worker'}");
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new status.changed\n"));
+}
+
 static void nothing_of_an_undone_link_is_shown(void **state)
 {
 	struct office *o = *state;
@@ -1243,6 +1256,7 @@ int main(void)
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
+		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
