@@ -80,6 +80,17 @@ static void mark_read(struct store *s, struct lk_error *err)
 								  : MARK_UNREAD;
 }
 
+/* Made where it is not there, and kept open: 0; -EEXIST: it was there; else it is neither. */
+static int mark_file(struct store *s)
+{
+	int rc = disk_create(s->mark.path, 0600);
+
+	if (rc < 0 && rc != -EEXIST)
+		return rc;
+	s->mark.file = disk_open(s->mark.path);
+	return s->mark.file < 0 ? s->mark.file : rc;
+}
+
 int mark_open(struct store *s, struct lk_error *err)
 {
 	int rc;
@@ -91,14 +102,12 @@ int mark_open(struct store *s, struct lk_error *err)
 		mark_read(s, err);
 		return 0;
 	}
-	rc = disk_create(s->mark.path, 0600);
+	rc = mark_file(s);
 	if (rc == -EEXIST)
 		mark_read(s, err);
-	if (rc == 0 || rc == -EEXIST)
-		s->mark.file = rc = disk_open(s->mark.path);
-	return rc >= 0 ? 0
-		       : lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s",
-				 strerror(-rc));
+	else if (rc < 0)
+		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s", strerror(-rc));
+	return 0;
 }
 
 /* A mark that cannot be written stays behind, where it is always believed. */
@@ -115,19 +124,23 @@ void mark_write(struct store *s)
 	s->mark.unsynced = disk_put(s->mark.file, 0, text, (size_t)len) == 0;
 }
 
-static int mark_renew(struct store *s)
+/* One that was taken away is made anew, or taken as somebody has put it back meanwhile. */
+static void mark_renew(struct store *s)
 {
 	disk_shut(s->mark.file);
-	s->mark.file = disk_create(s->mark.path, 0600) == 0 ? disk_open(s->mark.path) : -1;
+	s->mark.file = -1;
+	(void)mark_file(s);
 	mark_write(s);
-	return 0;
 }
 
-/* One that was taken away is made anew: the disk has lost nothing. */
 int mark_synced(struct store *s, int rc, struct lk_error *err)
 {
-	if (rc == 0 || rc == -ENOENT)
-		return rc == 0 ? 0 : mark_renew(s);
+	if (rc == -ENOENT) { /* the disk has lost nothing */
+		mark_renew(s);
+		return 0;
+	}
+	if (rc == 0)
+		return 0;
 	store_doubt(s, DOUBT_SYNC, "linkages.mark cannot be synced");
 	return lk_fail(err, LK_ESYNC, "linkages.mark cannot be synced: %s", strerror(-rc));
 }
