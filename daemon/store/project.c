@@ -144,7 +144,7 @@ static int state_begin_anew(struct store *s, struct lk_error *err)
 		rc = store_end(s, all_mark(s, err), err);
 	if (rc == 0)
 		rc = store_begin(s, err);
-	return rc == 0 ? store_end(s, store_project_reset(s, err), err) : rc;
+	return rc == 0 ? store_end(s, state_begin(s, err), err) : rc;
 }
 
 int state_load(struct store *s, struct lk_error *err)
