@@ -195,9 +195,11 @@ static size_t grid_fit(const struct output *out, const struct column *columns, s
 	unsigned width = INDENT;
 	size_t fit = 0;
 
-	while (out->width > 0 && fit < n && width + columns[fit].width <= out->width)
+	if (out->width == 0)
+		return n;
+	while (fit < n && width + columns[fit].width <= out->width)
 		width += columns[fit++].width + 2;
-	return out->width == 0 || fit + 1 >= n ? (out->width == 0 ? n : fit) : 0;
+	return fit + 1 >= n ? fit : 0;
 }
 
 /* A section: nothing at all where there are no rows. */
