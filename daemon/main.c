@@ -508,6 +508,8 @@ static int build_loop(struct daemon *d, struct lk_error *err)
 	if (rc == 0)
 		rc = jobs_create(d->loop, &d->jobs, err);
 	if (rc == 0)
+		rc = witness_join(&d->witness, d->loop, err);
+	if (rc == 0)
 		rc = prune_create(d->loop, d->store, &d->clock, &d->config, &d->prune, err);
 	if (rc == 0)
 		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
@@ -538,6 +540,7 @@ static void unwind(struct daemon *d)
 	idle_destroy(d->idle);
 	jobs_destroy(d->jobs);
 	prune_destroy(d->prune);
+	witness_leave(&d->witness);
 	control_destroy(d->control);
 	inbox_destroy(d->inbox);
 	intake_destroy(d->intake);

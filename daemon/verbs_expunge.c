@@ -130,7 +130,7 @@ static void expunge_end(void *work)
 	struct expunging *x = work;
 
 	turn_expunge_end(x->turn);
-	witness_expunged(x->daemon->store);
+	witness_expunged(&x->daemon->witness);
 	free(x);
 }
 
@@ -167,6 +167,8 @@ void verb_expunge(void *context, struct control *control, const struct control_a
 		memcpy(x->client, asker->client, sizeof(x->client));
 		rc = expunge_begin(x, args, &err);
 	}
+	if (rc == 0)
+		witness_expunging(&d->witness);
 	if (rc == 0)
 		rc = jobs_begin(d->jobs, &expunge, x, control, asker, &err);
 	else

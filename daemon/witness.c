@@ -7,11 +7,13 @@
 
 #include "alarm.h"
 #include "log.h"
+#include "loop.h"
 
 #include <inttypes.h>
 
 #define BEATS 6
 #define DAMAGES_TOLD 1000
+#define CASES_A_BITE 4096
 
 static void tell(struct witness *w)
 {
@@ -52,19 +54,66 @@ static void tell_rebuild(struct store *store)
 		log_line(LOG_ERROR, "damages outcome=failed detail=\"%s\"", err.text);
 }
 
-/* No number of a case may stand in a journal: who gave the orders knows them. */
-void witness_expunged(struct store *store)
-{
-	struct lk_error err;
-	int64_t cases = 0;
+/* ---- Cases that were expunged ---------------------------------------------------------------- */
 
-	if (store_expunged_left(store, &cases, &err) < 0)
-		log_line(LOG_ERROR, "expunged outcome=failed detail=\"%s\"", err.text);
-	else if (cases > 0)
-		alarm_raise(ALARM_EXPUNGED_BACK, "cases=%" PRId64, cases);
+/* No number of a case may stand in a journal: who gave the orders knows them. */
+static void tell_expunged(const struct witness *w)
+{
+	if (w->back > 0)
+		alarm_raise(ALARM_EXPUNGED_BACK, "cases=%" PRId64, w->back);
 	else
 		alarm_clear(ALARM_EXPUNGED_BACK);
 }
+
+static void look_on(struct witness *w)
+{
+	struct lk_error err;
+	int more = store_expunged_left(w->store, &w->case_at, CASES_A_BITE, &w->back, &err);
+
+	w->is_looking = more > 0;
+	if (more < 0)
+		log_line(LOG_ERROR, "expunged outcome=failed detail=\"%s\"", err.text);
+	else if (more == 0)
+		tell_expunged(w);
+	else if (w->bite != NULL)
+		loop_timer_in(w->bite, 0);
+}
+
+static void bitten(void *context)
+{
+	struct witness *w = context;
+
+	if (w->is_looking)
+		look_on(w);
+}
+
+void witness_expunging(struct witness *w)
+{
+	w->is_looking = false;
+}
+
+void witness_expunged(struct witness *w)
+{
+	w->case_at = w->back = 0;
+	look_on(w);
+}
+
+int witness_join(struct witness *w, struct loop *loop, struct lk_error *err)
+{
+	int rc = loop_timer_create(loop, LOOP_IDLE, bitten, w, &w->bite, err);
+
+	if (rc == 0 && w->is_looking)
+		loop_timer_in(w->bite, 0);
+	return rc;
+}
+
+void witness_leave(struct witness *w)
+{
+	loop_timer_destroy(w->bite);
+	w->bite = NULL;
+}
+
+/* ---- The start, and each beat ---------------------------------------------------------------- */
 
 void witness_begin(struct witness *w, struct store *store)
 {
@@ -86,7 +135,7 @@ void witness_begin(struct witness *w, struct store *store)
 		 "mark position=%" PRId64 " ledger=%" PRId64 " detail=\"%s\"", mark.position,
 		 mark.head.number, found[mark.state].words);
 	tell_rebuild(store);
-	witness_expunged(store);
+	witness_expunged(w);
 	tell(w);
 }
 

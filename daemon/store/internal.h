@@ -97,7 +97,8 @@ struct mark {
 struct tombs {
 	uint8_t key[32];
 	uint8_t (*at)[LK_DIGEST];
-	size_t n;
+	size_t n, room;
+	uint32_t *slot; /* twice the room: where each one is in `at`, from 1; 0: nothing */
 };
 
 /* Where the scrubber is: scrub.c. */
@@ -597,6 +598,7 @@ void held_forget(struct store *s); /* everything: the store is closed */
 /* Of linkages.db, how far its log went when something was struck out of it last. */
 #define VALUE_STRUCK_UPTO "struck_upto"
 int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void tombs_free(struct store *s);
 
 /* ---- log.c ---------------------------------------------------------------------------------- */
 

@@ -153,8 +153,8 @@ LIMIT ?2
 SELECT min(wake_at) FROM family WHERE wake_at IS NOT NULL
 -- name: family_of_case
 SELECT family FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
--- name: case_of_families
-SELECT agency, number FROM agency_case WHERE family IS NOT NULL
+-- name: case_after
+SELECT ref, family IS NOT NULL, agency, number FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: case_join
 UPDATE agency_case SET family = ?2 WHERE ref = ?1
 
@@ -538,5 +538,6 @@ DELETE FROM notice WHERE number >= ?1 AND number < ?2
 -- name: prune_first
 UPDATE worker SET first = ?2 WHERE ref = ?1
 -- name: prune_letters
-DELETE FROM dead_letter WHERE number IN (SELECT number FROM dead_letter ORDER BY number LIMIT ?2)
-	AND number < coalesce((SELECT number FROM dead_letter WHERE received_at >= ?1 ORDER BY number LIMIT 1), 9223372036854775807)
+WITH front AS MATERIALIZED (SELECT number, received_at FROM dead_letter ORDER BY number LIMIT ?2)
+DELETE FROM dead_letter WHERE number IN (SELECT number FROM front)
+	AND number < coalesce((SELECT min(number) FROM front WHERE received_at >= ?1), 9223372036854775807)

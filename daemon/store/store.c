@@ -210,8 +210,7 @@ static void store_unload(struct store *s)
 	mark_close(s);
 	recent_free(s);
 	held_forget(s);
-	free(s->tombs.at);
-	memset(&s->tombs, 0, sizeof(s->tombs));
+	tombs_free(s);
 }
 
 /* What the mark said of the old file is what is told of this start. */

@@ -506,8 +506,10 @@ int store_prune_letters(struct store *s, lk_instant before, int limit, int64_t *
  * (key and digests; it goes with the store to another machine, and a backup does not hold it). While it is there, nothing
  * that names the case is taken in. */
 bool store_is_expunged(const struct store *s, struct case_key key);
-/* How many such cases have a family all the same: the store came from a backup of before the order, or the order was cut short. */
-int store_expunged_left(struct store *s, int64_t *cases, struct lk_error *err) LK_MUST_CHECK;
+/* Adds to *cases how many such cases have a family all the same: the store came from a backup of before the order, or the
+ * order was cut short. Looks at up to `limit` cases after *after, which it moves; 0 to begin with. 1: there are more; 0: that
+ * was all. */
+int store_expunged_left(struct store *s, int64_t *after, int limit, int64_t *cases, struct lk_error *err) LK_MUST_CHECK;
 /* Synced before it returns. Before what it names is struck out: a crash between the two brings nothing back. */
 int store_expunged_add(struct store *s, const struct case_key *cases, size_t n, struct lk_error *err) LK_MUST_CHECK;
 

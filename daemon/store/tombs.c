@@ -34,6 +34,19 @@ static void tomb_of(const struct store *s, struct case_key key, uint8_t out[LK_D
 	lk_digest(text, 1 + len, s->tombs.key, out);
 }
 
+/* Where it is, or would be. Digests under a key that nobody has spread by themselves. */
+static uint32_t *slot_of(const struct tombs *t, const uint8_t tomb[LK_DIGEST])
+{
+	size_t last = 2 * t->room - 1, i;
+
+	memcpy(&i, tomb, sizeof(i));
+	for (i &= last; t->slot[i] != 0; i = (i + 1) & last)
+		if (memcmp(t->at[t->slot[i] - 1], tomb, LK_DIGEST) == 0)
+			break;
+	return &t->slot[i];
+}
+
+/* Every event asks this, of its case and of the other that it may name. */
 bool store_is_expunged(const struct store *s, struct case_key key)
 {
 	uint8_t tomb[LK_DIGEST];
@@ -41,29 +54,86 @@ bool store_is_expunged(const struct store *s, struct case_key key)
 	if (s->tombs.n == 0 || !lk_text_given(key.number))
 		return false;
 	tomb_of(s, key, tomb);
-	for (size_t i = 0; i < s->tombs.n; i++)
-		if (memcmp(s->tombs.at[i], tomb, LK_DIGEST) == 0)
-			return true;
-	return false;
+	return *slot_of(&s->tombs, tomb) != 0;
 }
 
-int store_expunged_left(struct store *s, int64_t *cases, struct lk_error *err)
+int store_expunged_left(struct store *s, int64_t *after, int limit, int64_t *cases,
+			struct lk_error *err)
 {
 	struct query q;
-	int rc;
+	int n = 0, rc;
 
-	*cases = 0;
 	if (s->tombs.n == 0)
 		return 0;
-	q = query_begin(s, SQL_case_of_families);
-	while ((rc = query_step(&q, err)) == 1) {
-		struct case_key key = { .agency = column_code(&q) };
+	q = query_begin(s, SQL_case_after);
+	bind_int(&q, *after);
+	bind_int(&q, limit);
+	for (; (rc = query_step(&q, err)) == 1; n++) {
+		struct case_key key;
+		bool has_family;
 
+		*after = column_int(&q);
+		has_family = column_int(&q) != 0;
+		key.agency = column_code(&q);
 		key.number = column_text(&q);
-		*cases += store_is_expunged(s, key);
+		*cases += has_family && store_is_expunged(s, key);
 	}
 	query_end(&q);
-	return rc;
+	return rc < 0 ? rc : n == limit;
+}
+
+/* ---- In memory ------------------------------------------------------------------------------- */
+
+static void tombs_index(struct tombs *t)
+{
+	memset(t->slot, 0, 2 * t->room * sizeof(*t->slot));
+	for (uint32_t i = 0; i < t->n; i++)
+		*slot_of(t, t->at[i]) = i + 1;
+}
+
+/* Twice as many slots as there is room, so that half of them are free. */
+static int tombs_widen(struct tombs *t, struct lk_error *err)
+{
+	size_t room = t->room == 0 ? 64 : 2 * t->room;
+	void *at = realloc(t->at, room * LK_DIGEST);
+	uint32_t *slot = calloc(2 * room, sizeof(*slot));
+
+	if (at != NULL)
+		t->at = at;
+	if (at == NULL || slot == NULL) {
+		free(slot);
+		return lk_fail(err, LK_EMEMORY, "no memory for " NAME);
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->room = room;
+	tombs_index(t);
+	return 0;
+}
+
+static int tomb_note(struct store *s, const uint8_t tomb[LK_DIGEST], struct lk_error *err)
+{
+	struct tombs *t = &s->tombs;
+
+	if (t->n == t->room && tombs_widen(t, err) < 0)
+		return LK_EMEMORY;
+	memcpy(t->at[t->n++], tomb, LK_DIGEST);
+	*slot_of(t, tomb) = (uint32_t)t->n;
+	return 0;
+}
+
+static void tombs_cut(struct tombs *t, size_t n)
+{
+	t->n = n;
+	if (t->room > 0)
+		tombs_index(t);
+}
+
+void tombs_free(struct store *s)
+{
+	free(s->tombs.at);
+	free(s->tombs.slot);
+	s->tombs = (struct tombs){ .n = 0 };
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -74,17 +144,6 @@ static int key_read(struct store *s, const char *at, size_t len, struct lk_error
 	    lk_digest_parse((struct lk_text){ at + 4, 32 }, s->tombs.key) < 0 ||
 	    lk_digest_parse((struct lk_text){ at + 36, 32 }, s->tombs.key + LK_DIGEST) < 0)
 		return lk_fail(err, LK_ESTORE, NAME " is damaged: it has no key");
-	return 0;
-}
-
-static int tomb_note(struct store *s, const uint8_t tomb[LK_DIGEST], struct lk_error *err)
-{
-	void *wider = realloc(s->tombs.at, (s->tombs.n + 1) * LK_DIGEST);
-
-	if (wider == NULL)
-		return lk_fail(err, LK_EMEMORY, "no memory for " NAME);
-	s->tombs.at = wider;
-	memcpy(s->tombs.at[s->tombs.n++], tomb, LK_DIGEST);
 	return 0;
 }
 
@@ -227,6 +286,6 @@ int store_expunged_add(struct store *s, const struct case_key *cases, size_t n,
 	if (s->directory == NULL)
 		return lk_fail(err, LK_ESTATE, "a store in memory keeps nothing to expunge");
 	if ((rc = tombs_add(s, cases, n, err)) < 0)
-		s->tombs.n = before;
+		tombs_cut(&s->tombs, before);
 	return rc;
 }

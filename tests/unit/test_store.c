@@ -5,6 +5,8 @@
  */
 #include "place.h"
 
+#include <sys/stat.h>
+
 #include <sodium.h>
 
 /* ---- Families -------------------------------------------------------------------------------- */
@@ -149,6 +151,79 @@ static void a_case_has_tokens_or_has_none(void **state)
 	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 0);
 	store_rollback(s);
 	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 1);
+}
+
+/* ---- Cases that were expunged ---------------------------------------------------------------- */
+#define MANY_CASES 300 /* more than what is in memory begins with */
+
+static struct case_key nth_case(int n)
+{
+	static char number[MANY_CASES][16];
+
+	(void)snprintf(number[n], sizeof(number[n]), "N-%d", n);
+	return (struct case_key){ n % 2, lk_text_of(number[n]) };
+}
+
+static int64_t expunged_left(struct store *s, int limit)
+{
+	int64_t after = 0, cases = 0;
+	int more = 1;
+
+	while (more > 0)
+		GOOD(more = store_expunged_left(s, &after, limit, &cases, &err));
+	return cases;
+}
+
+static void each_third_is_expunged(const struct store *s)
+{
+	for (int i = 0; i < MANY_CASES; i++) {
+		struct case_key other = { 1 - nth_case(i).agency, nth_case(i).number };
+
+		assert_int_equal(store_is_expunged(s, nth_case(i)), i % 3 == 0);
+		assert_false(store_is_expunged(s, other));
+	}
+}
+
+static void what_was_expunged_is_known_however_much_it_is(void **state)
+{
+	struct place *place = *state;
+	struct store *s = place->store;
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < MANY_CASES; i++)
+		GOOD(store_case_join(s, nth_case(i), family_a, &err));
+	GOOD(store_commit(s, &err));
+	assert_int_equal(expunged_left(s, 7), 0);
+	for (int i = 0; i < MANY_CASES; i += 3) {
+		struct case_key twice[] = { nth_case(i), nth_case(i) };
+
+		GOOD(store_expunged_add(s, twice, 2, &err));
+	}
+	each_third_is_expunged(s);
+	assert_int_equal(expunged_left(s, 7), MANY_CASES / 3);
+	assert_int_equal(expunged_left(s, MANY_CASES), MANY_CASES / 3);
+	assert_int_equal(expunged_left(s, MANY_CASES + 1), MANY_CASES / 3);
+	place_close(place);
+	GOOD(place_open(place));
+	each_third_is_expunged(place->store);
+	assert_int_equal(expunged_left(place->store, 1), MANY_CASES / 3);
+}
+
+/* What could not be written down is not expunged, and the others still are. */
+static void an_order_that_is_not_on_the_disk_is_none(void **state)
+{
+	struct place *place = *state;
+	const char *in_the_way = path_in(place, "linkages.expunged.new");
+	struct case_key more[] = { nth_case(1), nth_case(2) };
+
+	for (int i = 0; i < MANY_CASES; i += 3)
+		GOOD(store_expunged_add(place->store, (struct case_key[]){ nth_case(i) }, 1, &err));
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	assert_int_equal(store_expunged_add(place->store, more, 2, &err), LK_ESTORE);
+	each_third_is_expunged(place->store);
+	assert_int_equal(rmdir(path_in(place, "linkages.expunged.new")), 0);
+	GOOD(store_expunged_add(place->store, more, 2, &err));
+	assert_true(store_is_expunged(place->store, nth_case(2)));
 }
 
 static void a_worker_has_one_calendar_over_all_families(void **state)
@@ -505,6 +580,8 @@ int main(void)
 		MEMORY(links_are_seen_from_both_ends),
 		MEMORY(lookalikes_carry_an_equal_token),
 		MEMORY(a_case_has_tokens_or_has_none),
+		FILES(what_was_expunged_is_known_however_much_it_is),
+		FILES(an_order_that_is_not_on_the_disk_is_none),
 		MEMORY(a_worker_has_one_calendar_over_all_families),
 		FILES(the_ledger_is_a_chain),
 		FILES(the_ledger_tells_of_one_place_in_a_mailbox),

@@ -417,6 +417,46 @@ static void a_long_dead_letter_is_cut(void **state)
 	GOOD(store_dead_letters(s, 0, 9, check_cut_letter, NULL, &err));
 }
 
+static int letters_pruned(struct store *s, lk_instant before, int limit)
+{
+	int64_t gone = 0;
+	int more = 1, bites = 0;
+
+	for (; more > 0; bites++) {
+		GOOD(store_begin(s, &err));
+		GOOD(more = store_prune_letters(s, before, limit, &gone, &err));
+		GOOD(store_commit(s, &err));
+		assert_true(gone <= (bites + 1) * limit);
+	}
+	return (int)gone;
+}
+
+/* The clock was put back between the fifth and the sixth: what came later stays behind what stays. */
+static void dead_letters_go_from_the_oldest_on(void **state)
+{
+	static const lk_instant came[] = { 10, 20, 30, 40, 50, 15, 60 };
+	struct store *s = ((struct place *)*state)->store;
+
+	GOOD(store_begin(s, &err));
+	for (int64_t i = 0; i < 7; i++) {
+		char body[] = { (char)('1' + i), '\0' };
+		struct dead_letter letter = a_letter(body, i + 1);
+
+		letter.received_at = came[i];
+		GOOD(store_dead_letter_add(s, &letter, &err));
+	}
+	GOOD(store_commit(s, &err));
+	assert_int_equal(letters_pruned(s, 10, 2), 0);
+	assert_int_equal(letters_pruned(s, 41, 2), 4);
+	SAW("5 6 7", store_dead_letters(s, 0, 9, see_letter, &seen, &err));
+	assert_int_equal(letters_pruned(s, 50, 1), 0);
+	assert_int_equal(letters_pruned(s, 60, 2), 2);
+	SAW("7", store_dead_letters(s, 0, 9, see_letter, &seen, &err));
+	assert_int_equal(letters_pruned(s, 61, 1), 1);
+	SAW("", store_dead_letters(s, 0, 9, see_letter, &seen, &err));
+	assert_int_equal(letters_pruned(s, 61, 9), 0);
+}
+
 static void streams_remember_how_far_they_came(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -571,6 +611,7 @@ int main(void)
 		MEMORY(an_event_of_the_feed_lane_finds_its_place_later),
 		MEMORY(a_refusal_is_repeated_word_for_word),
 		MEMORY(a_long_dead_letter_is_cut),
+		MEMORY(dead_letters_go_from_the_oldest_on),
 		MEMORY(streams_remember_how_far_they_came),
 		MEMORY(what_is_known_of_a_stream_follows_the_transaction),
 		FILES(every_place_of_an_outbox_is_found),

@@ -137,7 +137,7 @@ static const char *const whole_tables[] = {
 	"mend_rolls",
 	"mend_rolled",
 	"mend_mailboxes", /* a rebuild reads everything */
-	"prune_letters",  /* in order of arrival, up to the first that stays */
+	"prune_letters",  /* in order of arrival, up to the limit */
 	"hold_list",      /* a few rows, all of which are asked for */
 	"backup_list",
 	"backup_streams",
