@@ -307,9 +307,37 @@ static bool answer_ping(struct lane *lane, const struct lane_sender *from)
 	return true;
 }
 
-/* Malformed, or beyond what a message may have. */
-static bool not_a_message(struct lane *lane, const struct lane_sender *from, int fault)
+/* Who speaks another version may have other members, of other kinds; it shall hear the version all the same. `as`: what
+ * it is an other version of. */
+static bool is_other_version(const struct zsock_part *body, struct lk_message *as)
 {
+	static const enum lk_message_type greetings[] = { LK_MSG_PUB_HELLO, LK_MSG_VERB };
+	struct lk_span said = lk_span_of(body->at, body->len);
+	int64_t v;
+
+	if (lk_wire_scan(said.at, said.len, &lk_message_limits, NULL) < 0 ||
+	    !lk_as_int(lk_get(said, "v"), &v) || v < 0 || v == LK_PROTOCOL_VERSION)
+		return false;
+	for (size_t i = 0; i < sizeof(greetings) / sizeof(*greetings); i++) {
+		as->type = greetings[i];
+		if (lk_text_says(lk_as_text(lk_get(said, "m")), lk_message_word(as->type)))
+			return true;
+	}
+	return false;
+}
+
+/* Malformed, beyond what a message may have, or of another version. */
+static bool not_a_message(struct lane *lane, const struct lane_sender *from,
+			  const struct zsock_part *body, int fault)
+{
+	struct lk_message as;
+
+	if (is_other_version(body, &as)) {
+		lane->answering = &as;
+		lane_error(lane, from, LANE_VERSION, "1");
+		lane->answering = NULL;
+		return true;
+	}
 	metric_add(METRIC_MALFORMED, 1);
 	if (fault == LK_EREFUSED)
 		lane_error(lane, from, LANE_TOO_LARGE, "a message has at most 8192 values");
@@ -338,7 +366,7 @@ static bool received(void *owner, const struct zsock_message *m)
 	int fault = lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len,
 				      lane->options.takes, &message, NULL);
 	if (fault < 0)
-		return not_a_message(lane, &from, fault);
+		return not_a_message(lane, &from, &m->part[FRAME_BODY], fault);
 	if (from.session != NULL)
 		from.session->heard_us = clock_ticks();
 	if (message.type == LK_MSG_PING && from.session != NULL)

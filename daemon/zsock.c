@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linkages/wire.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@
 #define ZAP_ENFORCE_DOMAIN 93
 static_assert(sizeof(ZSOCK_DOMAIN) > 1, "enforcing an empty domain switches authentication off");
 
-#define MESSAGE_MAX (256 * 1024)
+/* libzmq measures what comes by the wire: a message in its box. */
+#define FRAME_MAX (LK_MESSAGE_MAX + LK_CURVE_BOX)
 #define HANDSHAKE_MS 3000
 #define HEARTBEAT_MS 5000
 #define PATIENCE_MS 15000
@@ -154,11 +156,11 @@ static int set_all(void *socket, const struct int_option *rows, size_t n, struct
 
 static int set_lane(void *socket, const struct key_pair *keys, struct lk_error *err)
 {
-	const int64_t message_max = MESSAGE_MAX;
+	const int64_t frame_max = FRAME_MAX;
 
 	if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZSOCK_DOMAIN, strlen(ZSOCK_DOMAIN)) != 0 ||
 	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, KEY_TEXT) != 0 ||
-	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) != 0)
+	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max)) != 0)
 		return lk_fail(err, LK_ENET, "the lane cannot be secured: %s",
 			       zmq_strerror(zmq_errno()));
 	return set_all(socket, lane_option, sizeof(lane_option) / sizeof(*lane_option), err);

@@ -111,7 +111,7 @@ static int set_options(struct dealer *l)
 		{ ZMQ_HEARTBEAT_TIMEOUT, 15000 },
 		{ ZMQ_IPV6, 1 },
 	};
-	int64_t largest = LK_MESSAGE_MAX;
+	int64_t largest = LK_MESSAGE_MAX + LK_CURVE_BOX;
 	int failed = zmq_setsockopt(l->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

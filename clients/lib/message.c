@@ -135,7 +135,13 @@ int lk_refused_item_decode(struct lk_span item, struct lk_msg_refused_item *out,
 int lk_hello_worker_decode(struct lk_span item, struct lk_msg_hello_worker *out,
 			   struct lk_error *err)
 {
-	return members_decode("workers", hello_worker_fields(), item, out, err);
+	uint8_t mailbox[LK_DIGEST];
+	int rc = members_decode("workers", hello_worker_fields(), item, out, err);
+
+	if (rc < 0 || out->mailbox.at == NULL ||
+	    lk_digest_parse(lk_as_text(out->mailbox), mailbox) == 0)
+		return rc;
+	return lk_fail(err, LK_EWIRE, "workers, member 'mailbox': it is nil or 32 hex digits");
 }
 
 int lk_welcome_worker_decode(struct lk_span item, struct lk_msg_welcome_worker *out,

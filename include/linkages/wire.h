@@ -12,6 +12,7 @@
 #define LK_PROTOCOL_VERSION 1
 #define LK_EVENT_MAX (64u * 1024)    /* bytes of one event */
 #define LK_MESSAGE_MAX (256u * 1024) /* bytes of one lane message */
+#define LK_CURVE_BOX 33u             /* bytes that CURVE puts around it: its command, a nonce, flags and the box itself */
 
 struct lk_limits {
 	unsigned depth; /* nested maps and arrays */

@@ -80,10 +80,10 @@ class Shapes(besieged.Siege):
         with self.siege("frames at the limit and beyond", rss_mb=64, malformed=3) as figure:
             for lane, client, kind in self.ROLES[:3]:
                 p = self.raw(lane, client).shake(kind)
-                p.send(bytes(256 * KIB - 64))
+                p.send(bytes(256 * KIB))
                 self.assertEqual(self.answer(p)["code"], "malformed")
                 with self.assertRaises(zmtp.Refused):
-                    p.send(bytes(256 * KIB + 64))
+                    p.send(bytes(256 * KIB + 1))
                     p.receive()
             figure["shut"] = 3
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+import msgpack
 import zmq
 
 import harness
@@ -100,6 +101,17 @@ class PublisherLibrary(unittest.TestCase):
         self.daemon.ack(hello["epoch"], 3)
         out, _ = self.ends(process, 0)
         self.assertIn("3 read, 3 new", out)
+
+    def test_a_message_of_the_largest_size_is_read(self):
+        """256 KiB, without what CURVE puts around it."""
+        process = self.publish([event(1)])
+        hello = self.daemon.expect("hello")
+        subscribe = {"epoch": hello["epoch"], "next": 1, "credit": 1, "safe": 0, "refused": []}
+        shortest = len(msgpack.packb({"m": "subscribe", **subscribe, "padding": ""}))
+        self.daemon.send("subscribe", **subscribe, padding="x" * (256 * 1024 - shortest - 4))
+        self.daemon.events(hello["epoch"], 1, 1)
+        self.daemon.ack(hello["epoch"], 1)
+        self.ends(process, 0)
 
     def test_events_are_canonical_and_whole(self):
         process = self.publish(['{"source":"calsaws","id":"x","data":{"b":1,"a":[true,null,"é"]}}'])

@@ -268,6 +268,28 @@ static void a_nil_mailbox_reads_as_none(void **state)
 	assert_null(hello.mailbox.at);
 }
 
+static void a_mailbox_is_hex_digits_or_none(void **state)
+{
+	static const char *const wrong[] = { "", "0", KEY "0" };
+	struct lk_msg_hello_worker item = { .worker = LK_TEXT("garcia") }, back;
+	struct lk_bytes id = { 0 }, b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof(wrong) / sizeof(*wrong); i++) {
+		bool is_right = i == sizeof(wrong) / sizeof(*wrong);
+
+		lk_bytes_clear(&id);
+		lk_bytes_clear(&b);
+		lk_put_word(&id, is_right ? KEY : wrong[i]);
+		item.mailbox = lk_span_of(id.at, id.len);
+		lk_hello_worker_encode(&item, &b);
+		assert_int_equal(lk_hello_worker_decode(lk_span_of(b.at, b.len), &back, NULL),
+				 is_right ? 0 : LK_EWIRE);
+	}
+	lk_bytes_free(&id);
+	lk_bytes_free(&b);
+}
+
 /* ---- The golden vectors ---------------------------------------------------------------------- */
 
 static unsigned takes_of(struct lk_span line)
@@ -342,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_message_begins_with_its_name),
 		cmocka_unit_test(items_of_lists_go_out_and_come_back),
 		cmocka_unit_test(a_nil_mailbox_reads_as_none),
+		cmocka_unit_test(a_mailbox_is_hex_digits_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

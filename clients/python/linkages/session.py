@@ -42,6 +42,7 @@ def pause(failures, scatter=random.uniform):
     return min(PAUSE_MOST, PAUSE_FIRST * 2 ** min(failures, 6)) * scatter(0.5, 1.5)
 
 
+CURVE_BOX = 33  # bytes around a message on the wire: libzmq measures with them
 MONITORED = (zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL |
              zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECTED)
 KEPT_OUT = "the daemon does not let this key in: is it enrolled, and is the server's key the right one?"
@@ -56,7 +57,7 @@ def curve_socket(context, kind, peer):
     socket = context.socket(kind)
     for option, value in ((zmq.LINGER, 0), (zmq.RECONNECT_IVL, NEVER_MS), (zmq.CONNECT_TIMEOUT, 5000), (zmq.HANDSHAKE_IVL, 5000),
                           (zmq.SNDHWM, QUEUE), (zmq.RCVHWM, QUEUE), (zmq.HEARTBEAT_IVL, 5000),
-                          (zmq.HEARTBEAT_TIMEOUT, 15000), (zmq.IPV6, 1), (zmq.MAXMSGSIZE, wire.MESSAGE.size)):
+                          (zmq.HEARTBEAT_TIMEOUT, 15000), (zmq.IPV6, 1), (zmq.MAXMSGSIZE, wire.MESSAGE.size + CURVE_BOX)):
         socket.setsockopt(option, value)
     socket.curve_serverkey = peer.server_key
     socket.curve_publickey, socket.curve_secretkey = peer.pair

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""test_protocol.py - a peer that knows the protocol's own page and nothing else: no `several`, every member of every kind.
+
+In: a daemon with CURVE on. Out: what each wrong, missing, largest and too large thing is answered with. Promise: every wait
+is for a condition; what is said last is a sign of life, whose answer comes behind all that was to come.
+"""
+import unittest
+
+import zmq
+
+import peer
+from test_lanes import EPOCH, LaneTest, contacts
+
+KIB = 1024
+LARGEST = 256 * KIB  # bytes of a message
+# One of each kind, and what lies at the edges; what is no JSON has no place anywhere, in members that nobody knows either.
+WRONG = {
+    "integer": (None, True, "", "1", [], {}, -1),
+    "text": (None, False, 7, [], {}, ""),
+    "digits": (None, True, 7, "", "0" * 31, "0" * 33, "A" * 32, "g" * 32, [], {}),
+    "list": (None, True, 0, "", {}),
+}
+NO_JSON = (0.5, b"x", 1 << 53, -(1 << 53), (1 << 64) - 1, "a\0b")
+SESSION = "0" * 32
+MESSAGES = {
+    "intake": {
+        "hello": {"v": (1, "integer"), "source": ("calsaws", "text"), "epoch": (EPOCH, "digits"), "first": (1, "integer"),
+                  "last": (0, "integer"), "acked": (0, "integer")},
+        "event": {"epoch": (EPOCH, "digits"), "seq": (1, "integer"), "event": ({}, None)},
+    },
+    "inbox": {
+        "hello": {"v": (1, "integer"), "client": ("python", "text"), "workers": ([], "list")},
+        "credit": {"session": (SESSION, "digits"), "n": (1, "integer")},
+        "receipt": {"session": (SESSION, "digits"), "worker": ("garcia", "text"), "upto": (0, "integer")},
+        "answer": {"session": (SESSION, "digits"), "worker": ("garcia", "text"), "notice": (SESSION, "digits")},
+    },
+}
+PLACE = {"worker": "garcia", "mailbox": None, "last": 0}
+
+
+def sized(n):
+    """A sign of life of so many bytes."""
+    body = {"m": "ping", "padding": ""}
+    body["padding"] = "x" * (n - len(peer.pack(body)) - 4)  # whose length takes four bytes more
+    assert len(peer.pack(body)) == n
+    return peer.pack(body)
+
+
+class Letter(LaneTest):
+    def lane(self, lane):
+        return self.open(peer.Lane, lane, {"intake": "calworks", "inbox": "district", "control": "operator"}[lane])
+
+    def session(self, lane):
+        """One that has said hello."""
+        one = self.lane(lane)
+        if lane == "intake":
+            one.send("hello", v=1, source="calsaws", epoch=EPOCH, first=1, last=0, acked=0)
+            one.expect("subscribe")
+        else:
+            one.send("hello", v=1, client="python", workers=[PLACE])
+            one.expect("welcome")
+            one.expect("caughtup")
+        return one
+
+
+class Kinds(Letter):
+    def spoilt(self):
+        """Each message with one member wrong, or not there: (lane, message, member, how)."""
+        for lane, messages in MESSAGES.items():
+            for m, members in messages.items():
+                good = {name: value for name, (value, _) in members.items()}
+                for name, (_, kind) in members.items():
+                    yield lane, m, {k: v for k, v in good.items() if k != name}, f"no {name}"
+                    for wrong in WRONG.get(kind, ()) + (NO_JSON if kind is not None else ()):
+                        yield lane, m, {**good, name: wrong}, f"{name}: {wrong!r}"
+                for wrong in NO_JSON:
+                    yield lane, m, {**good, "unknown": wrong}, f"a member that nobody knows: {wrong!r}"
+
+    def test_members_of_other_kinds(self):
+        n = 0
+        for lane, m, members, how in self.spoilt():
+            with self.subTest(f"{lane} {m}, {how}"):
+                one = self.session(lane) if m != "hello" else self.lane(lane)
+                one.send(m, **members)
+                error = one.expect("error")
+                self.assertEqual((error["code"], error["re"]), ("malformed", None))
+                one.close()
+                n += 1
+        self.assertEqual(self.counter("malformed"), n)
+
+    def test_places_of_other_kinds(self):
+        for change in ({"worker": 7}, {"worker": None}, {"worker": ""}, {"mailbox": 7}, {"mailbox": ""}, {"mailbox": []},
+                       {"mailbox": "0" * 31}, {"mailbox": "A" * 32}, {"mailbox": True}, {"last": None}, {"last": -1}, {"last": "1"}):
+            with self.subTest(change):
+                one = self.lane("inbox")
+                one.send("hello", v=1, client="python", workers=[{**PLACE, **change}])
+                self.assertEqual(one.expect("error")["code"], "malformed")
+        for place in ("garcia", None, 7, []):
+            with self.subTest(place):
+                one = self.lane("inbox")
+                one.send("hello", v=1, client="python", workers=[place])
+                self.assertEqual(one.expect("error")["code"], "malformed")
+        self.assertEqual(self.counter("sessions_opened"), 0)
+
+    def test_members_that_nobody_knows_are_passed_over(self):
+        for more in (None, True, -1, (1 << 53) - 1, "text", [[]], {"a": {"b": []}}):
+            with self.subTest(more):
+                one = self.lane("inbox")
+                one.send("hello", v=1, client="python", workers=[{**PLACE, "more": more}], more=more)
+                one.expect("welcome")
+                one = self.lane("intake")
+                one.send("hello", v=1, source="calsaws", epoch=EPOCH, first=1, last=0, acked=0, more=more)
+                one.expect("subscribe")
+
+    def test_another_version_is_told_ours_whatever_it_says_beside(self):
+        for lane, m in (("intake", "hello"), ("inbox", "hello"), ("control", "verb")):
+            for more in ({}, {"source": ["calsaws"], "epoch": 7, "client": {}, "verb": None}):
+                with self.subTest(f"{lane}: {more}"):
+                    one = self.lane(lane)
+                    one.send(m, v=2, **more)
+                    self.assertEqual(one.expect("error"), {"m": "error", "code": "version", "detail": "1", "re": m})
+        self.assertEqual(self.counter("malformed"), 0)
+
+
+class Sizes(Letter):
+    def test_messages_of_the_largest_size_and_one_more(self):
+        """CURVE's box is not counted; above, the connection is shut."""
+        for lane in ("intake", "inbox"):
+            with self.subTest(lane):
+                one = self.session(lane)
+                monitor = one.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+                one.socket.send(sized(LARGEST))
+                said = None
+                while said != "pong":
+                    self.assertTrue(one.socket.poll(peer.LIMIT_MS))
+                    said = peer.unpack(one.socket.recv())["m"]
+                one.socket.send(sized(LARGEST + 1))
+                self.assertTrue(monitor.poll(peer.LIMIT_MS))
+                one.socket.disable_monitor()
+                monitor.close()
+
+    def test_events_of_the_largest_size_and_one_more(self):
+        """65,536 bytes, 512 values, eight deep; an integer of 53 bits."""
+        good = contacts(2)[1]
+        deep = [[[[[[]]]]]]  # in a member of the event: two less than it has levels
+        pad = 65_536 - len(peer.pack({**good, "pad": ""})) - 2
+        values = 512 - len(good) - 1 - len(good["data"]) - 1
+        largest = [{**good, "id": "e4", "pad": "x" * pad}, {**good, "id": "e5", "pad": [0] * values}, {**good, "id": "e6", "pad": [deep]},
+                   {**good, "id": "e7", "pad": (1 << 53) - 1}]
+        larger = [{**good, "id": "e8", "pad": "x" * (pad + 1)}, {**good, "id": "e9", "pad": [0] * (values + 1)},
+                  {**good, "id": "f1", "pad": [[deep]]}]
+        agency = self.publisher([contacts(1)[0], *largest, *larger])
+        agency.publish_all()
+        self.assertEqual(len(peer.pack(largest[0])), 65_536)
+        self.assertEqual(agency.refused, {6: ("too_large", None), 7: ("too_large", None), 8: ("malformed", None)})
+
+
+if __name__ == "__main__":
+    unittest.main()
