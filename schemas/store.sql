@@ -2,7 +2,7 @@
 --
 -- Names (sources, cases, workers, outboxes, policies) are interned: a row holds a small integer that means nothing
 -- outside of this file. Instants are microseconds since 1970-01-01T00:00:00Z. Codes are the enumerators of
--- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is 47 bits of SipHash-2-4, under a
+-- <linkages/event.h> and <linkages/notice.h>. Digests are 16 bytes of BLAKE2b. `sum` is 31 bits of SipHash-2-4, under a
 -- key of zeroes, of what a row says, names spelled out, checked whenever the row is read: a flipped bit is noticed before
 -- anybody is shown it.
 
@@ -133,7 +133,7 @@ CREATE INDEX family_policy ON family (policy);
 CREATE TABLE family_change (
 	number INTEGER PRIMARY KEY, -- of a commit that changed a family, from 1; the last one stays, if empty, for its number
 	sum INTEGER NOT NULL, -- of the row
-	changes BLOB NOT NULL -- of each family whose own row is to follow: its id, and how it differs from the change before
+	changes BLOB NOT NULL -- of each family whose own row is to follow, its id and how it differs from the change before; squeezed
 ) STRICT;
 
 CREATE TABLE dirty (

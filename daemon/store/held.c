@@ -6,7 +6,7 @@
  * held but what was committed; no more is late than a start can make good within a second or so.
  *
  * A change says for each family what differs from the change before it of the same family, or from its row
- * (delta.c). A row knows the number of the last change that it holds: changes up to there are none of its
+ * (delta.c); all of a commit are squeezed together (squeeze.c), for they say much alike. A row knows the number of the last change that it holds: changes up to there are none of its
  * business, so that rows can follow in any order, and a crash at any step leaves a row and changes that fit.
  *
  * What the store is asked by SQL is never late: a family that is new, gone, wakes at another time or was
@@ -23,9 +23,10 @@
 static const struct late_bounds bounds = {
 	.families = 16384, /* each is a page to be read at a start */
 	.bytes = (size_t)48 << 20,
-	.changes = (size_t)16 << 20,
+	.changes = (size_t)8 << 20,
 };
 
+#define CHANGES_BYTES_MAX ((size_t)1 << 30) /* of a commit: more than SQLite keeps in a row */
 #define FAMILIES_A_BITE 256
 #define FOLLOW_MORE \
 	4 /* rows that a commit brings up to date beyond those that it makes late, and a quarter */
@@ -214,6 +215,7 @@ void held_forget(struct store *s)
 		held_remove(all, all->rested.oldest);
 	lk_bytes_free(&all->changes);
 	lk_bytes_free(&all->delta);
+	lk_bytes_free(&all->squeezed);
 	all->first = all->last = 0;
 	all->log_bytes = 0;
 }
@@ -368,10 +370,13 @@ int held_log(struct store *s, struct lk_error *err)
 	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
 		if (!h->is_through && h->will.ref != 0)
 			change_put(all, h);
-	if (all->changes.failed)
+	lk_bytes_clear(&all->squeezed);
+	if (!all->changes.failed)
+		squeeze(all->changes.at, all->changes.len, &all->squeezed);
+	if (all->changes.failed || all->squeezed.failed)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for the families of a commit");
 	return changes_put(s, SQL_change_add, number_of(all),
-			   (struct delta_bytes){ all->changes.at, all->changes.len }, err);
+			   (struct delta_bytes){ all->squeezed.at, all->squeezed.len }, err);
 }
 
 /* ---- Rows that follow ------------------------------------------------------------------------ */
@@ -554,7 +559,7 @@ void held_keep(struct store *s)
 		return;
 	}
 	all->last = number_of(all);
-	all->log_bytes += all->changes.len;
+	all->log_bytes += all->squeezed.len;
 	while (all->changed != NULL) {
 		struct held *h = all->changed;
 
@@ -680,6 +685,21 @@ int changes_examine(struct query *q, struct lk_error *err)
 				    : rc;
 }
 
+/* From what the row holds to what was squeezed into it; of nothing where that is damaged. */
+static int changes_spread(struct store *s, int64_t number, struct delta_bytes *changes,
+			  struct lk_error *err)
+{
+	struct lk_bytes *all = &s->held.changes;
+	bool is_sound;
+
+	lk_bytes_clear(all);
+	is_sound = unsqueeze(changes->at, changes->len, CHANGES_BYTES_MAX, all);
+	*changes = (struct delta_bytes){ all->at, all->len };
+	if (all->failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for the families of a commit");
+	return is_sound ? 0 : damaged(s, number, "bytes", err);
+}
+
 static int changes_load(struct store *s, struct query *q, struct lk_error *err)
 {
 	struct held_families *all = &s->held;
@@ -694,6 +714,8 @@ static int changes_load(struct store *s, struct query *q, struct lk_error *err)
 	all->log_bytes += changes.len;
 	if (rc == 0 && !is_sound)
 		return damaged(s, number, "sum", err);
+	if (rc == 0)
+		rc = changes_spread(s, number, &changes, err);
 	while (rc == 0 && changes.len > 0) {
 		if (!change_take(&changes, number, &c))
 			return damaged(s, number, "form", err);

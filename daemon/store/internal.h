@@ -325,7 +325,7 @@ struct held_families {
 	size_t log_bytes;      /* of their changes */
 	bool is_writing;       /* back, to the rows */
 	struct following following;
-	struct lk_bytes changes, delta;
+	struct lk_bytes changes, delta, squeezed; /* of a commit; of a family; of a commit, as its row keeps them */
 };
 
 struct store {

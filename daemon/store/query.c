@@ -282,7 +282,7 @@ void sum_text(struct store *s, struct lk_text text)
 		sum_int(s, -1);
 }
 
-#define SUM_MASK ((UINT64_C(1) << 47) - 1) /* a number of six bytes, as SQLite keeps it */
+#define SUM_MASK ((UINT64_C(1) << 31) - 1) /* a number of four bytes, as SQLite keeps it */
 
 /* SipHash under a key of zeroes: against a disk that errs, not against a person. */
 int sum_end(struct store *s, int64_t *out, struct lk_error *err)
