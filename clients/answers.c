@@ -177,7 +177,7 @@ static void row_wrapped(struct output *out, struct lk_span row, const struct col
 		if (is_absent(value))
 			continue;
 		add(&line, line.len > 0 ? LK_TEXT(", ") : LK_TEXT(""));
-		if (from == 0 && columns[i].kind != CELL_PHRASE) {
+		if (columns[i].kind != CELL_PHRASE) {
 			add(&line, lk_text_of(columns[i].heading));
 			add(&line, LK_TEXT(" "));
 		}

@@ -50,6 +50,8 @@ int ctl_init(const struct ctl_command *command, char *const *arguments);
 int ctl_store(char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
 /* `run` of what the daemon answers: put, ask, print. */
 int ctl_ask(const struct ctl_command *command, char *const *arguments);
+/* The same for what answers nothing: says, in text, that it was done. */
+int ctl_ask_and_say(const struct ctl_command *command, char *const *arguments, const char *done);
 /* The same in pieces, for a command that asks more than once, or does something with the answer: with key or the
  * operator's; parts of a long work that say how far it is are shown on the terminal, not visited. 1 where the visitor
  * said so. */

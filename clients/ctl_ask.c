@@ -258,3 +258,12 @@ int ctl_ask(const struct ctl_command *command, char *const *words)
 	lk_bytes_free(&arguments);
 	return ctl_status(code, &err);
 }
+
+int ctl_ask_and_say(const struct ctl_command *command, char *const *words, const char *done)
+{
+	int status = ctl_ask(command, words);
+
+	if (status == TOOL_OK && !ctl_settings.json && (puts(done) < 0 || fflush(stdout) != 0))
+		return TOOL_FAILED;
+	return status;
+}

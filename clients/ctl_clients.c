@@ -245,12 +245,29 @@ static int client_revoke(struct table_text *table, char *const *arguments, char 
 	return code < 0 ? code : table_write(table, err);
 }
 
+/* Nobody is asked about a client that is not there. */
+static int client_look(const char *name)
+{
+	struct table_text table;
+	struct lk_error err;
+	int code = table_open(&table, &err);
+
+	if (code == 0 && roster_find_name(table.roster, lk_text_of(name)) == NULL)
+		code = lk_fail(&err, LK_ENOTFOUND,
+			       "%s: there is no client '%s'; 'linkages-ctl clients list' names all",
+			       table.path, name);
+	table_free(&table);
+	return finish(code, &err);
+}
+
 static int revoke_run(const struct ctl_command *command, char *const *arguments)
 {
-	int status =
-		ctl_confirm("Revoke '%s'? With the next reload its sessions end.", arguments[0]);
+	int status = client_look(arguments[0]);
 
 	(void)command;
+	if (status == TOOL_OK)
+		status = ctl_confirm("Revoke '%s'? With the next reload its sessions end.",
+				     arguments[0]);
 	return status != TOOL_OK ? status : table_change(arguments, client_revoke, "revoked");
 }
 
@@ -261,9 +278,6 @@ static int client_rotate(struct table_text *table, char *const *arguments, char 
 	char name[80], key[LK_Z85];
 	int code;
 
-	if (roster_find_name(table->roster, lk_text_of(arguments[0])) == NULL)
-		return lk_fail(err, LK_ENOTFOUND, "%s: there is no client '%s'", table->path,
-			       arguments[0]);
 	(void)snprintf(name, sizeof(name), "%.64s.new", arguments[0]);
 	code = key_for(name, arguments[1], made, key, err);
 	if (code == 0)
@@ -273,11 +287,13 @@ static int client_rotate(struct table_text *table, char *const *arguments, char 
 
 static int rotate_run(const struct ctl_command *command, char *const *arguments)
 {
-	int status =
-		ctl_confirm("Give '%s' another key? With the next reload the old one is refused.",
-			    arguments[0]);
+	int status = client_look(arguments[0]);
 
 	(void)command;
+	if (status == TOOL_OK)
+		status = ctl_confirm(
+			"Give '%s' another key? With the next reload the old one is refused.",
+			arguments[0]);
 	return status != TOOL_OK ? status
 				 : table_change(arguments, client_rotate, "has another key");
 }

@@ -65,25 +65,15 @@ static int stop_arguments(char *const *arguments, struct lk_bytes *out)
 	return status == TOOL_OK ? ctl_put_nothing(arguments, out) : status;
 }
 
-/* Their answer is that there was no complaint. */
-static int ask_and_say(const struct ctl_command *command, char *const *arguments, const char *done)
-{
-	int status = ctl_ask(command, arguments);
-
-	if (status == TOOL_OK && !ctl_settings.json && (puts(done) < 0 || fflush(stdout) != 0))
-		return TOOL_FAILED;
-	return status;
-}
-
 static int reload_run(const struct ctl_command *command, char *const *arguments)
 {
-	return ask_and_say(command, arguments,
-			   "policy and table of clients were read again, and are in force");
+	return ctl_ask_and_say(command, arguments,
+			       "policy and table of clients were read again, and are in force");
 }
 
 static int stop_run(const struct ctl_command *command, char *const *arguments)
 {
-	return ask_and_say(command, arguments, "the daemon commits what waits, and ends");
+	return ctl_ask_and_say(command, arguments, "the daemon commits what waits, and ends");
 }
 
 static const struct ctl_command commands[] = {

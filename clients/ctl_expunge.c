@@ -320,14 +320,24 @@ static int holds_print(void *context, struct lk_span body)
 	return 0;
 }
 
+static int hold_run(const struct ctl_command *command, char *const *arguments)
+{
+	return ctl_ask_and_say(command, arguments, "the family is held: it is not expunged");
+}
+
+static int release_run(const struct ctl_command *command, char *const *arguments)
+{
+	return ctl_ask_and_say(command, arguments, "the hold has ended");
+}
+
 static const struct ctl_command commands[] = {
 	{ "expunge", "CASE",
 	  "take a family out for good, on order, and print a certificate; --agency, --purpose ORDER, --state",
 	  "auditor", "expunge", NULL, NULL, expunge },
 	{ "hold add", "CASE", "a legal hold: the family may not be expunged; --agency, --purpose",
-	  "auditor", "hold", case_arguments, ctl_print_value, ctl_ask },
+	  "auditor", "hold", case_arguments, ctl_print_value, hold_run },
 	{ "hold release", "CASE", "the hold ends; --agency, --purpose", "auditor", "release",
-	  case_arguments, ctl_print_value, ctl_ask },
+	  case_arguments, ctl_print_value, release_run },
 	{ "hold list", NULL, "which cases are held, and why; --purpose", "auditor", "holds",
 	  list_arguments, holds_print, ctl_ask },
 };

@@ -254,11 +254,9 @@ static void rebuild_page(struct output *out, struct lk_span body)
 
 	(void)lk_as_bool(lk_get(body, "equal"), &equal);
 	(void)lk_as_int(lk_get(body, "families"), &n);
-	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
-	output_word(out, number);
-	output_word(out,
-		    equal ? " families folded anew from the log: all equal, and so is state.db\n"
-			  : " families folded anew from the log; what differed was replaced: ");
+	output_count(out, n, "family", "families");
+	output_word(out, equal ? " folded anew from the log: all equal, and so is state.db\n"
+			       : " folded anew from the log; what differed was replaced: ");
 	for (size_t i = 0; !equal && i < sizeof(counts) / sizeof(counts[0]); i++) {
 		(void)lk_as_int(lk_get(body, counts[i][0]), &n);
 		(void)snprintf(number, sizeof(number), "%lld", (long long)n);
@@ -646,6 +644,11 @@ static int restore(const struct ctl_command *command, char *const *arguments)
 
 /* ---- Commands ---------------------------------------------------------------------------------------------------------- */
 
+static int forget_run(const struct ctl_command *command, char *const *arguments)
+{
+	return ctl_ask_and_say(command, arguments, "forgotten: it is kept nowhere any more");
+}
+
 static const struct ctl_command commands[] = {
 	{ "ledger verify", "[FILE]",
 	  "is the disclosure ledger as it was written? Of the running daemon, or in a copy of its file; --head",
@@ -660,7 +663,7 @@ static const struct ctl_command commands[] = {
 	{ "backup list", NULL, "which backups were made, and where they were put", "operator",
 	  "backups", ctl_put_nothing, backups_print, ctl_ask },
 	{ "backup forget", "NUMBER", "a backup is kept nowhere any more", "operator",
-	  "backup-forget", number_argument, ctl_print_value, ctl_ask },
+	  "backup-forget", number_argument, ctl_print_value, forget_run },
 	{ "backup", "FILE",
 	  "copy the store while it is in use, prove the copy sound, and let outboxes forget",
 	  "operator", "backup", NULL, NULL, backup },

@@ -29,13 +29,11 @@ static int letters_print(void *context, struct lk_span body)
 static int letters_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	(void)arguments;
-	lk_put_map(out, ctl_settings.limit > 0 ? 2 : 1);
+	lk_put_map(out, 2);
 	lk_put_word(out, "after");
 	lk_put_int(out, ctl_settings.after);
-	if (ctl_settings.limit > 0) {
-		lk_put_word(out, "limit");
-		lk_put_int(out, ctl_settings.limit);
-	}
+	lk_put_word(out, "limit");
+	lk_put_int(out, ctl_settings.limit);
 	return TOOL_OK;
 }
 

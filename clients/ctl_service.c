@@ -37,6 +37,14 @@ static void say(struct output *out, const char *format, ...)
 	output_word(out, text);
 }
 
+/* Of a map: a number and what it counts, after what stands before it. */
+static void say_count(struct output *out, const char *before, struct lk_span map, const char *key,
+		      const char *one, const char *many)
+{
+	output_word(out, before);
+	output_count(out, number_at(map, key), one, many);
+}
+
 static void label(struct output *out, const char *word)
 {
 	output_word(out, "\n  ");
@@ -129,14 +137,16 @@ static void say_alarms(struct output *out, struct lk_span alarms)
 static void say_store(struct output *out, struct lk_span store)
 {
 	label(out, "store");
-	say(out, "%" PRId64 " events, %" PRId64 " cases, %" PRId64 " notices",
-	    number_at(store, "events"), number_at(store, "cases"), number_at(store, "notices"));
+	say_count(out, "", store, "events", "event", "events");
+	say_count(out, ", ", store, "cases", "case", "cases");
+	say_count(out, ", ", store, "notices", "notice", "notices");
+	label(out, "");
+	say_count(out, "", store, "dead_letters", "dead letter", "dead letters");
+	say_count(out, ", ", store, "ledger_rows", "ledger row", "ledger rows");
 	label(out, "");
 	say_bytes(out, number_at(store, "bytes"));
 	output_word(out, ", log ");
 	say_bytes(out, number_at(store, "wal_bytes"));
-	say(out, "; %" PRId64 " dead letters, %" PRId64 " ledger rows",
-	    number_at(store, "dead_letters"), number_at(store, "ledger_rows"));
 }
 
 static void say_lanes(struct output *out, struct lk_span body)
@@ -146,28 +156,28 @@ static void say_lanes(struct output *out, struct lk_span body)
 
 	(void)lk_as_bool(lk_get(intake, "held"), &held);
 	label(out, "intake");
-	say(out, "%" PRId64 " sessions, credit %" PRId64, number_at(intake, "sessions"),
-	    number_at(intake, "credit"));
+	say_count(out, "", intake, "sessions", "session", "sessions");
+	say(out, ", credit %" PRId64, number_at(intake, "credit"));
 	if (held) {
 		output_paint(out, PAINT_ALARM);
 		output_word(out, "; the store refuses: nothing is acknowledged");
 		output_paint(out, PAINT_PLAIN);
 	}
 	label(out, "inbox");
-	say(out, "%" PRId64 " sessions, %" PRId64 " mailboxes open", number_at(inbox, "sessions"),
-	    number_at(inbox, "mailboxes"));
+	say_count(out, "", inbox, "sessions", "session", "sessions");
+	say_count(out, ", ", inbox, "mailboxes", "mailbox open", "mailboxes open");
 }
 
 /* What would be too much to count whenever it is asked for is as old as its last count: the label says so. */
 static void say_waiting(struct output *out, struct lk_span waiting)
 {
 	label(out, "unanswered");
-	say(out, "%" PRId64 " notices that nobody has acknowledged",
-	    number_at(waiting, "unanswered"));
+	say_count(out, "", waiting, "unanswered", "notice that nobody has acknowledged",
+		  "notices that nobody has acknowledged");
 	label(out, "every 15 s");
-	say(out, "%" PRId64 " families; %" PRId64 " notices wait in %" PRId64 " mailboxes",
-	    number_at(waiting, "families"), number_at(waiting, "notices"),
-	    number_at(waiting, "mailboxes"));
+	say_count(out, "", waiting, "families", "family", "families");
+	say_count(out, "; ", waiting, "notices", "notice waits in ", "notices wait in ");
+	say_count(out, "", waiting, "mailboxes", "mailbox", "mailboxes");
 	if (number_at(waiting, "notices") > 0) {
 		label(out, "");
 		output_word(out, "the oldest since ");

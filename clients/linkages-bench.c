@@ -31,7 +31,7 @@ static struct settings {
 	int events, families, paced;
 	const char *state, *daemon;
 	bool details, reload;
-} settings = { .events = 200000, .families = 10000 };
+} settings = { .events = 200000, .families = 10000, .paced = -1 }; /* not paced: a flood */
 
 static const struct option_row rows[] = {
 	{ "events", 'n', OPTION_NUMBER, "N", &settings.events,
@@ -788,6 +788,22 @@ static void unmake(struct bench *b)
 	free(b->took_ns);
 }
 
+static int settings_check(int argc, char **argv, int first)
+{
+	if (first < argc)
+		return options_complain(&tool, "'%s' is not an option; see --help", argv[first]);
+	if (settings.events < 1 || settings.families < 1 || settings.events > 9999999 ||
+	    settings.families > 9999999)
+		return options_complain(&tool, "1 to 9999999 events and families; see --help");
+	if (settings.paced == 0)
+		return options_complain(
+			&tool,
+			"--paced wants 1 or more events a second; without it, as fast as it goes");
+	if (settings.reload && settings.paced < 0)
+		return options_complain(&tool, "--reload goes with --paced");
+	return TOOL_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -796,11 +812,9 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (first < argc || settings.events < 1 || settings.families < 1 ||
-	    settings.events > 9999999 || settings.families > 9999999)
-		return options_complain(&tool, "1 to 9999999 events and families; see --help");
-	if (settings.reload && settings.paced == 0)
-		return options_complain(&tool, "--reload goes with --paced");
+	status = settings_check(argc, argv, first);
+	if (status != TOOL_OK)
+		return status;
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	code = make_room(&b);

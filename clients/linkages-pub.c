@@ -574,7 +574,7 @@ static void result_json(struct run *r)
 	lk_bytes_free(&line);
 }
 
-static void result_print(struct run *r)
+static void result_print(struct run *r, int code)
 {
 	int64_t waiting = r->before.last - r->before.acked;
 	char text[256];
@@ -588,16 +588,17 @@ static void result_print(struct run *r)
 		       (long long)r->read, (long long)r->appended, (long long)r->repeated,
 		       (long long)r->refused);
 	output_word(&r->out, text);
-	if (r->outbox != NULL && r->publisher != NULL) {
+	if (r->publisher != NULL && (waiting > 0 || code == 0)) {
 		(void)snprintf(text, sizeof(text), "; %lld of %lld in the outbox acknowledged",
 			       (long long)r->before.acked, (long long)r->before.last);
 		output_word(&r->out, waiting > 0 ? text : "; all acknowledged");
 	}
 	output_word(&r->out, "\n");
 	if (waiting > 0)
-		(void)options_complain(
-			&tool, "%lld events wait in the outbox; nothing is lost: run this again",
-			(long long)waiting);
+		(void)options_complain(&tool,
+				       "%lld %s in the outbox; nothing is lost: run this again",
+				       (long long)waiting,
+				       waiting == 1 ? "event waits" : "events wait");
 }
 
 static int run_prepare(struct run *r)
@@ -633,8 +634,9 @@ static int run_tell(struct run *r, int code)
 		progress_end();
 		(void)options_complain(&tool, "%s", r->err.text);
 	}
-	if (code == 0 || r->outbox != NULL || settings.json)
-		result_print(r);
+	/* Where it never came to sending, what went wrong is all there is to say. */
+	if (code == 0 || r->publisher != NULL || settings.json)
+		result_print(r, code);
 	if (output_close(&r->out) < 0)
 		code = LK_EFULL;
 	if (code < 0 || r->before.acked < r->before.last)

@@ -159,6 +159,15 @@ void output_word(struct output *out, const char *ours)
 	out->column = strchr(ours, '\n') != NULL ? 0 : out->column + output_width(lk_text_of(ours));
 }
 
+void output_count(struct output *out, int64_t n, const char *one, const char *many)
+{
+	char number[32];
+
+	(void)snprintf(number, sizeof(number), "%lld ", (long long)n);
+	output_word(out, number);
+	output_word(out, n == 1 ? one : many);
+}
+
 void output_paint(struct output *out, enum paint paint)
 {
 	static const char *const codes[] = { "\033[0m", "\033[1m", "\033[2m", "\033[1;31m",

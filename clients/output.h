@@ -20,6 +20,8 @@ struct output {
 enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_FAINT, PAINT_ALARM, PAINT_GOOD };
 
 void output_open(struct output *out, FILE *to, bool json);
+/* A number and what is counted: one, or many of them. */
+void output_count(struct output *out, int64_t n, const char *one, const char *many);
 void output_word(struct output *out, const char *ours); /* our own words, as they are */
 void output_text(struct output *out, struct lk_text theirs);
 /* The same, broken at blanks where the terminal ends; lines after the first begin at `indent`. */

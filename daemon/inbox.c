@@ -403,7 +403,7 @@ static bool take_answer(struct inbox *inbox, const struct lane_sender *from,
 			 clock_now(inbox->options.clock), &err);
 	if (rc == LK_ENOTFOUND)
 		lane_error(inbox->lane, from, LANE_FORBIDDEN,
-			   "this worker was told no such notice");
+			   "this worker was told no such notice, or it was taken back for good");
 	else if (rc < 0)
 		inbox_store_failed(inbox, &err);
 	if (rc > 0)

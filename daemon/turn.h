@@ -172,7 +172,7 @@ struct turn_receipt {
 /* One transaction for all. */
 int turn_receipts(struct turn *t, const struct turn_receipt *receipts, size_t n, struct lk_error *err) LK_MUST_CHECK;
 /* A person answered. 1: stored; 0: was answered before (the sink tells both times, with the first answer's instant);
- * LK_ENOTFOUND: not this worker's notice. */
+ * LK_ENOTFOUND: not this worker's notice, or not any more, and nothing waits for the answer. */
 int turn_answer(struct turn *t, struct lk_text worker, const uint8_t notice[LK_DIGEST], lk_instant now,
 		struct lk_error *err) LK_MUST_CHECK;
 

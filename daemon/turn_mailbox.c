@@ -362,12 +362,10 @@ static int answer_in(struct turn *t, const struct asked *a, const uint8_t notice
 	struct home *h;
 	const struct told *record;
 	int rc = find_asked(t, a, notice, &h, &record, err);
-	if (rc == LK_ENOTFOUND)
-		return 0; /* taken back as its case left the family: nothing waits for this answer */
 	if (rc < 0)
-		return rc;
+		return rc; /* LK_ENOTFOUND: taken back as its case left the family */
 	if (!lk_text_says(words_text(&h->told.words, record->worker), a->worker))
-		return 0; /* the place has another holder by now, who has the notice */
+		return lk_fail(err, LK_ENOTFOUND, "the place has another holder by now");
 	if (record->answered_at != LK_NO_INSTANT)
 		return note_answered(t, a, notice, record->answered_at, err);
 	tolds_change(&h->told, record)->answered_at = now;

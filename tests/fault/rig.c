@@ -333,8 +333,11 @@ static int do_answers(struct rig *r, const struct deed *deed)
 	}
 	if (rc >= 0)
 		rc = store_notices_after(r->store, worker, 0, 64, note_id, &a, &r->err);
-	for (int i = 0; rc >= 0 && i < a.n; i++)
+	for (int i = 0; rc >= 0 && i < a.n; i++) {
 		rc = turn_answer(r->turn, worker, a.id[i], deed->now, &r->err);
+		if (rc == LK_ENOTFOUND)
+			rc = 0; /* taken back for good: the worker is told so */
+	}
 	const struct turn_receipt receipt = { worker, r->outside.answers_upto };
 	return rc < 0 ? rc : turn_receipts(r->turn, &receipt, 1, &r->err);
 }

@@ -177,13 +177,34 @@ def prove():
     assert "keys.server" in config_keys() and "revoked" in client_keys(), "the keys are not found in the sources"
 
 
+def completed(shell, *words):
+    """What bash offers for the last of the words."""
+    script = shell + '\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _linkages; printf "%s\\n" "${COMPREPLY[@]}"'
+    return subprocess.run(["bash", "--norc", "-c", script, "bash", os.path.abspath(os.path.join(BIN, words[0])), *words[1:]], cwd="/",
+                          capture_output=True, text=True, check=True).stdout.split()
+
+
+# What stands on the line, and what is offered: commands come after options and their values, and once.
+COMPLETED = ((["linkages-ctl", "sta"], ["status"]), (["linkages-ctl", "-c", "DIR", "sta"], ["status"]),
+             (["linkages-ctl", "--yes", "--agency", "cws", "famil"], ["family"]), (["linkages-ctl", "status", "sta"], []),
+             (["linkages-ctl", "--config", "DIR", "clients", "re"], ["revoke"]), (["linkages-pub", "--outb"], ["--outbox"]),
+             (["linkages-ctl", "--agency", ""], ["cws", "calworks"]))
+
+
+def completes_wrong(shell):
+    return [f"man/linkages.bash: '{' '.join(words)}' is completed by {completed(shell, *words)}" for words, wanted in COMPLETED
+            if completed(shell, *words) != wanted]
+
+
 def check_completion():
     """Every command and option can be completed."""
     shell = text(ROOT, "man/linkages.bash")
+    assert completes_wrong(shell.replace('_linkages_is_first "$program"', "[[ $COMP_CWORD -eq 1 ]]")), \
+        "commands that are offered as the first word only are not noticed"
     said = help_of("linkages-ctl")
     words = set(re.findall(r"[a-z][a-z-]+", shell))
     wanted = {w for row in re.findall(r"^\.It Cm (.*)$", commands(said), re.M) for w in re.split(" Op | Ar ", row)[0].split()}
-    return [f"man/linkages.bash: does not know '{w}'" for w in sorted(wanted - words)]
+    return [f"man/linkages.bash: does not know '{w}'" for w in sorted(wanted - words)] + completes_wrong(shell)
 
 
 def main():

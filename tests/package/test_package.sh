@@ -85,6 +85,23 @@ for program in "$root"/usr/bin/linkages-* "$root"/usr/sbin/linkagesd; do
 	inside "${program#"$root"}" --version >/dev/null || fail "$program does not run"
 done
 [ -e "$root/usr/share/linkages/examples/policy.yaml" ] || fail 'no examples'
+# folder...: links between pages that lead nowhere, 'page: link' each
+dead_links()
+{
+	find "$@" -name '*.md' | while read -r page; do
+		grep -o ']([^)]*)' "$page" | sed 's/^](//; s/[#)].*//' | while read -r link; do
+			case $link in
+			'' | *:*) ;;
+			*) [ -e "$(dirname "$page")/$link" ] || echo "$page: $link" ;;
+			esac
+		done
+	done
+}
+mkdir "$root/planted"
+echo 'See [that](there.md), [here](planted.md#part) and [the web](https://linkages.invalid/).' >"$root/planted/planted.md"
+[ "$(dead_links "$root/planted")" = "$root/planted/planted.md: there.md" ] || fail 'a planted dead link is not found'
+[ -z "$(dead_links "$root/usr/share/doc/linkages" "$root/usr/share/linkages")" ] ||
+	fail "links lead nowhere: $(dead_links "$root/usr/share/doc/linkages" "$root/usr/share/linkages")"
 find "$root/usr/include/linkages" -name client.h | grep -q . || fail 'no headers'
 find "$root/usr/lib" -name linkages.pc -exec grep -q '^prefix=/usr$' {} + || fail 'linkages.pc names another prefix'
 

@@ -175,7 +175,7 @@ static int answer(struct world *w, struct lk_text worker, const uint8_t id[LK_DI
 	do
 		rc = turn_answer(w->turn, worker, id, w->now, &w->err);
 	while (is_to_be_tried_again(w, rc));
-	return rc;
+	return rc == LK_ENOTFOUND ? 0 : rc; /* taken back for good: the worker is told so */
 }
 
 static int acknowledge(struct world *w, struct lk_text worker)

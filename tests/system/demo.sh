@@ -153,8 +153,10 @@ for kind, of in sorted(kinds.items(), key=lambda k: (-sum(k[1].values()), k[0]))
     print(f"  {kind:24}" + f"{of['new']:9}{of['updated']:9}{of['withdrawn']:11}")
 print(f"  {'':24}" + f"{total['new']:9}{total['updated']:9}{total['withdrawn']:11}")
 store, seconds = json.load(open(sys.argv[2], encoding="utf-8"))["store"], int(sys.argv[3]) / 1000
+gone = store["notices"] - sum(total.values())
 print(f"\n{store['events']} events in, {store['notices']} notices out to {store['workers']} workers, "
       f"{store['dead_letters']} refused; {store['ledger_rows']} rows in the disclosure ledger; {seconds:.1f} s.")
+print(f"Who comes back is not shown {gone} of the notices: they were taken back, and what they said may not be seen any more.")
 print("Nobody in this county acknowledges anything: hence notice.unanswered, which goes to supervisors.")
 PYTHON
 

@@ -35,6 +35,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert events == 100 and seconds > 99 / 200 and 0 < p50 <= p99 <= most
     wrong = bench(folder, "--daemon", "/nowhere/linkagesd")
     assert wrong.returncode == 2 and "/nowhere/linkagesd" in wrong.stderr and wrong.stdout == ""
+    for words, told in ((["--paced", "0"], "--paced wants 1 or more"), (["--reload"], "--reload goes with --paced"),
+                        (["flood"], "'flood' is not an option"), (["--events", "0"], "1 to 9999999")):
+        wrong = bench(folder, *words)
+        assert wrong.returncode == 2 and told in wrong.stderr and wrong.stdout == "", (words, wrong.stderr)
     assert os.listdir(folder) == []
 
     state = os.path.join(folder, "kept")

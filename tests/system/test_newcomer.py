@@ -106,6 +106,12 @@ class Mistakes(unittest.TestCase):
         self.assertEqual(status, 2, err)
         self.assertNotIn("acknowledged", out)
 
+    def test_a_key_that_is_not_there_is_all_there_is_to_say(self):
+        event = '{"specversion":"1.0","id":"1","source":"calsaws","type":"case.closed","subject":"1"}\n'
+        self.said("calsaws.key is not there", "linkages-pub", "--server-key", self.path("server.pub"), text=event)
+        self.said("nowhere.key: No such file", "linkages-pub", "--key", self.path("nowhere.key"), "--server-key",
+                  self.path("server.pub"), text=event)
+
     def test_what_cannot_be_written_is_no_success(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             for words in (["linkages-sim", os.path.join(harness.ROOT, "tests/scenarios/06-two-places.ndjson")],

@@ -1167,6 +1167,23 @@ static void what_left_its_mailbox_is_expunged_too(void **state)
 			 LK_ENOTFOUND);
 }
 
+/* Its row is in the mailbox still: whoever answers it is told no, and not left waiting. */
+static void what_was_expunged_is_not_answered_any_more(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+	lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+	uint8_t needed[LK_DIGEST];
+
+	a_family(o); /* the last telling is jones's consent.needed */
+	memcpy(needed, o->last, LK_DIGEST);
+	expunge(o, LK_CWS, "C-1");
+	assert_non_null(strstr(opened(o, "jones", 0, NULL), "withdrawn consent.needed"));
+	o->answered[0] = '\0';
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err),
+			 LK_ENOTFOUND);
+	assert_string_equal(o->answered, "");
+}
+
 static int is_empty(void *context, const struct dead_letter *letter)
 {
 	(void)context;
@@ -1248,6 +1265,8 @@ int main(void)
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_left_its_mailbox_is_expunged_too, open_archive,
 						close_archive),
+		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
+						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
 		IN_OFFICE(another_policy_publishes_only_differences),
