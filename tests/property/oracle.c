@@ -20,7 +20,9 @@ struct known_case {
 	bool was_opened, open, limited;
 	bool limit_said; /* by its last opening */
 	int group;       /* cases that links join share one */
+	uint32_t status; /* the event that said its latest; UINT32_MAX: none */
 	lk_instant live_since[lk_topic_count];
+	uint32_t first_status[lk_topic_count]; /* the latest when that began; UINT32_MAX: not open */
 };
 
 struct known_consent {
@@ -68,6 +70,7 @@ static int case_of(struct view *v, int agency, struct lk_text number)
 	struct known_case *k = &v->cases[v->cases_n];
 	*k = (struct known_case){ .agency = agency, .number = number, .opened_at = LK_NO_INSTANT };
 	k->group = v->cases_n;
+	k->status = UINT32_MAX;
 	for (int t = 0; t < lk_topic_count; t++)
 		k->live_since[t] = LK_NO_INSTANT;
 	return v->cases_n++;
@@ -299,11 +302,13 @@ static void look_at_live(struct view *v, lk_instant at)
 	for (int i = 0; i < v->cases_n; i++) {
 		unsigned live = topics_of(v, v->cases[i].group, v->cases[i].agency);
 		for (int t = 0; t < lk_topic_count; t++) {
-			lk_instant *since = &v->cases[i].live_since[t];
-			if ((live & (1u << t)) == 0)
-				*since = LK_NO_INSTANT;
-			else if (*since == LK_NO_INSTANT)
-				*since = at;
+			struct known_case *k = &v->cases[i];
+			if ((live & (1u << t)) == 0) {
+				k->live_since[t] = LK_NO_INSTANT;
+			} else if (k->live_since[t] == LK_NO_INSTANT) {
+				k->live_since[t] = at;
+				k->first_status[t] = k->open ? k->status : UINT32_MAX;
+			}
 		}
 	}
 }
@@ -336,8 +341,8 @@ static void expire_until(struct view *v, lk_instant at)
 /* What the opening says anew of the case itself is newer than what had waited for it. */
 static bool is_older(const struct known_case *k, const struct counted *c, int type)
 {
-	return c->waited &&
-	       (type == LK_CASE_CLOSED || (type == LK_CASE_RESTRICTED && k->limit_said));
+	return c->waited && (type == LK_CASE_CLOSED || type == LK_CASE_STATUS ||
+			     (type == LK_CASE_RESTRICTED && k->limit_said));
 }
 
 static void apply(struct view *v, uint32_t place)
@@ -351,10 +356,13 @@ static void apply(struct view *v, uint32_t place)
 		return;
 	if (e->type == LK_CASE_OPENED) {
 		k->open = k->was_opened = true;
+		k->status = c->event;
 		k->limit_said = e->case_opened.limited_access >= 0;
 		if (k->limit_said)
 			k->limited = e->case_opened.limited_access == 1;
 		join_alike(v, place);
+	} else if (e->type == LK_CASE_STATUS) {
+		k->status = c->event;
 	} else if (e->type == LK_CASE_CLOSED) {
 		k->open = false;
 	} else if (e->type == LK_CASE_RESTRICTED) {
@@ -483,7 +491,9 @@ static const char *judge_moment(const struct judging *j, int topic)
 	if (since <= happened_at)
 		return NULL;
 	bool is_status = j->n->kind == LK_STATUS_CHANGED && j->n->about.what == LK_WHAT_STATUS;
-	return is_status && since <= j->n->at.at ? NULL : "content of before the consent";
+	return is_status && (since <= j->n->at.at || k->first_status[topic] == index)
+		       ? NULL
+		       : "content of before the consent";
 }
 
 static const char *judge_content(const struct judging *j)
