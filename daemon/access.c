@@ -198,7 +198,7 @@ static void reachable(const char *bound, char *out, size_t room)
 
 /* As a peer that would otherwise be welcome: of a wrong type it would be turned away without our
  * being asked. */
-static int knock(void *raw, const struct zsock *lane, const char *server_key,
+static int knock(void *raw, const struct zsock *lane, const char *endpoint, const char *server_key,
 		 const struct key_pair *pair, void **socket, void **monitor, struct lk_error *err)
 {
 	static const int peers[] = { [ZSOCK_ROUTER] = ZMQ_DEALER, [ZSOCK_SUB] = ZMQ_PUB };
@@ -209,7 +209,7 @@ static int knock(void *raw, const struct zsock *lane, const char *server_key,
 	snprintf(events, sizeof(events), "inproc://proof.%.8s", pair->public_key);
 	*socket = zmq_socket(raw, peers[zsock_kind(lane)]);
 	*monitor = zmq_socket(raw, ZMQ_PAIR);
-	reachable(zsock_endpoint(lane), address, sizeof(address));
+	reachable(endpoint, address, sizeof(address));
 	if (*socket == NULL || *monitor == NULL ||
 	    zmq_setsockopt(*socket, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
 	    zmq_setsockopt(*monitor, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
@@ -246,8 +246,8 @@ static bool is_settled(const struct access *access, enum proof proof)
 	return proof == PROOF_LET_IN || (proof == PROOF_KEPT_OUT && access->probe_refused);
 }
 
-int access_prove(struct access *access, const struct zsock *lane, const char *server_key,
-		 struct lk_error *err)
+int access_prove(struct access *access, const struct zsock *lane, const char *endpoint,
+		 const char *server_key, struct lk_error *err)
 {
 	int64_t until = clock_ticks() + PROOF_MS * INT64_C(1000);
 	enum proof proof = PROOF_PENDING;
@@ -260,7 +260,8 @@ int access_prove(struct access *access, const struct zsock *lane, const char *se
 	if (rc < 0)
 		return rc;
 	access->probe_refused = false;
-	rc = knock(zsock_raw(access->context), lane, server_key, &pair, &socket, &monitor, err);
+	rc = knock(zsock_raw(access->context), lane, endpoint, server_key, &pair, &socket, &monitor,
+		   err);
 	while (rc == 0 && !is_settled(access, proof) && clock_ticks() < until) {
 		enum proof step = monitor_step(monitor);
 		proof = step == PROOF_PENDING ? proof : step;
@@ -269,7 +270,7 @@ int access_prove(struct access *access, const struct zsock *lane, const char *se
 	hang_up(socket, monitor);
 	if (rc == 0 && (proof != PROOF_KEPT_OUT || !access->probe_refused))
 		rc = lk_fail(err, LK_EAUTH, "%s does not keep strangers out; not running",
-			     zsock_endpoint(lane));
+			     endpoint);
 	return rc;
 }
 

@@ -32,10 +32,10 @@ const struct roster_client *access_who(struct access *access, const char *user);
 /* The client that has the key now, or NULL: not enrolled, or revoked. */
 const struct roster_client *access_holder(struct access *access, const uint8_t key[ROSTER_KEY]);
 
-/* Connects to a bound lane with a key made for the purpose. 0: it was kept out, by us. LK_EAUTH:
+/* Connects to one of the endpoints that a lane is bound to, with a key made for the purpose. 0: it was kept out, by us. LK_EAUTH:
  * it was let in, or was kept out without our having been asked; the daemon may not run.
  * `server_key` in Z85. */
-int access_prove(struct access *access, const struct zsock *lane, const char *server_key,
-		 struct lk_error *err) LK_MUST_CHECK;
+int access_prove(struct access *access, const struct zsock *lane, const char *endpoint,
+		 const char *server_key, struct lk_error *err) LK_MUST_CHECK;
 
 #endif

@@ -213,6 +213,11 @@ bool config_is_local(const char *address)
 	return is_ipv6(host, &v6) && memcmp(&v6, &loopback, sizeof(v6)) == 0;
 }
 
+bool config_lane_is_local(const struct config *config, enum config_lane lane)
+{
+	return config->lane[lane][0] == '\0' || config_is_local(config->lane[lane]);
+}
+
 /* What a socket can be bound to: numbers, or all of the machine's addresses. Names are not looked up. */
 static bool is_tcp(const char *address)
 {
@@ -450,6 +455,10 @@ static const struct yaml_key config_keys[] = {
 	{ "lanes.intake", read_lane, IN_CONFIG(lane[LANE_INTAKE]), NULL, false },
 	{ "lanes.inbox", read_lane, IN_CONFIG(lane[LANE_INBOX]), NULL, false },
 	{ "lanes.control", read_control, IN_CONFIG(lane[LANE_CONTROL]), NULL, false },
+	{ "rotation.key", read_path, IN_CONFIG(second_key), NULL, false },
+	{ "rotation.feed", read_lane, IN_CONFIG(lane[LANE_SECOND_FEED]), NULL, false },
+	{ "rotation.intake", read_lane, IN_CONFIG(lane[LANE_SECOND_INTAKE]), NULL, false },
+	{ "rotation.inbox", read_lane, IN_CONFIG(lane[LANE_SECOND_INBOX]), NULL, false },
 	{ "lanes.http", read_http, IN_CONFIG(http), NULL, false },
 	{ "sources", read_sources, 0, sizeof(struct config), NULL, false },
 	{ "clock", yaml_read_code, IN_CONFIG(clock), &clock_codes, false },
@@ -470,20 +479,40 @@ static int check_clock(const struct yaml_file *file, const struct config *config
 	if (config->clock != CLOCK_MANUAL)
 		return 0;
 	for (int i = 0; i < LANE_COUNT; i++)
-		if (!config_is_local(config->lane[i]))
+		if (!config_lane_is_local(config, (enum config_lane)i))
 			return yaml_complain(
 				&clock, err,
 				"may be manual only where every lane is loopback or ipc: "
-				"lanes.%s is not",
+				"%s%s is not",
+				i < LANE_SECOND_FEED ? "lanes." : "",
 				config_lane_word((enum config_lane)i));
 	return 0;
+}
+
+static bool is_one_address(const char *a, const char *b)
+{
+	return a[0] != '\0' && strcmp(a, b) == 0;
+}
+
+/* A second address is one of another key: neither is of use without the other. */
+static int check_rotation(const struct yaml_file *file, const struct config *config,
+			  struct lk_error *err)
+{
+	struct yaml_value rotation = yaml_find(file, "rotation");
+	bool has_lane = false;
+
+	for (int i = LANE_SECOND_FEED; i <= LANE_SECOND_INBOX; i++)
+		has_lane |= config->lane[i][0] != '\0';
+	if (has_lane == (config->second_key[0] != '\0'))
+		return 0;
+	return yaml_complain(&rotation, err, "must have a key, and an address for it");
 }
 
 static int check_lanes(const struct yaml_file *file, const struct config *config,
 		       struct lk_error *err)
 {
 	for (int i = 0; i < LANE_COUNT; i++)
-		if (strcmp(config->lane[i], config->http) == 0) {
+		if (is_one_address(config->lane[i], config->http)) {
 			struct yaml_value lanes = yaml_find(file, "lanes");
 
 			return yaml_complain(&lanes, err, "%s and http have one address",
@@ -491,7 +520,7 @@ static int check_lanes(const struct yaml_file *file, const struct config *config
 		}
 	for (int i = 0; i < LANE_COUNT; i++)
 		for (int j = 0; j < i; j++)
-			if (strcmp(config->lane[i], config->lane[j]) == 0) {
+			if (is_one_address(config->lane[i], config->lane[j])) {
 				struct yaml_value lanes = yaml_find(file, "lanes");
 
 				return yaml_complain(&lanes, err, "%s and %s have one address",
@@ -527,6 +556,8 @@ static int read_file(const struct yaml_file *file, void *out, struct lk_error *e
 		failed = complete(&config, err);
 	if (failed == 0)
 		failed = check_lanes(file, &config, err);
+	if (failed == 0)
+		failed = check_rotation(file, &config, err);
 	if (failed == 0)
 		failed = check_clock(file, &config, err);
 	if (failed == 0)

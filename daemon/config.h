@@ -11,12 +11,16 @@
 #define CONFIG_PATH_MAX 1024   /* bytes, NUL included */
 #define CONFIG_ADDRESS_MAX 256 /* bytes, NUL included */
 
-/* C(enumerator, key under `lanes`, address where none is given). The control lane's is made from runtime_directory. */
+/* C(enumerator, key under `lanes`, address where none is given). The control lane's is made from runtime_directory. `rotation.…` are the
+ * second addresses, for as long as clients move to another key of ours; empty: none. */
 #define CONFIG_LANES(C) \
 	C(LANE_FEED, "feed", "tcp://127.0.0.1:5561") \
 	C(LANE_INTAKE, "intake", "tcp://127.0.0.1:5562") \
 	C(LANE_INBOX, "inbox", "tcp://127.0.0.1:5563") \
-	C(LANE_CONTROL, "control", "")
+	C(LANE_CONTROL, "control", "") \
+	C(LANE_SECOND_FEED, "rotation.feed", "") \
+	C(LANE_SECOND_INTAKE, "rotation.intake", "") \
+	C(LANE_SECOND_INBOX, "rotation.inbox", "")
 #define CONFIG_LANE(name, word, address) name,
 enum config_lane { CONFIG_LANES(CONFIG_LANE) LANE_COUNT };
 
@@ -36,6 +40,7 @@ struct config {
 	char policy[CONFIG_PATH_MAX];            /* empty: the built-in policy */
 	char clients[CONFIG_PATH_MAX];           /* the table of clients; `clients.yaml` in state_directory */
 	char server_key[CONFIG_PATH_MAX];        /* server.key of systemd's credentials; else `keys.server`; else of state_directory */
+	char second_key[CONFIG_PATH_MAX];        /* `rotation.key`: the key of the second addresses; empty: there are none */
 	char lane[LANE_COUNT][CONFIG_ADDRESS_MAX]; /* ZeroMQ endpoints to bind */
 	char http[CONFIG_ADDRESS_MAX];           /* `lanes.http`: tcp://ADDRESS:PORT, loopback; empty: off */
 	struct config_source *sources;           /* in the order of the file; names are unique */
@@ -69,5 +74,6 @@ const struct config_source *config_find_source(const struct config *config, stru
 const char *config_lane_word(enum config_lane lane); /* "feed", … */
 /* Nobody outside this machine can reach the address: ipc, or tcp on 127.0.0.0/8 or [::1]. */
 bool config_is_local(const char *address);
+bool config_lane_is_local(const struct config *config, enum config_lane lane); /* or it has no address */
 
 #endif

@@ -12,7 +12,7 @@
 struct daemon {
 	struct config config;
 	struct policy *policy; /* borrowed by the turn */
-	struct key_pair keys;
+	struct key_pair keys, second_keys; /* the second ones: `rotation` of the configuration */
 	struct clock clock;
 	lk_instant started_at;
 	struct store *store;

@@ -82,7 +82,7 @@ bool enroll_is_due(const struct config *config)
 	char place[PATH_MAX_BYTES];
 
 	for (int lane = 0; lane < LANE_COUNT; lane++)
-		if (!config_is_local(config->lane[lane]))
+		if (!config_lane_is_local(config, (enum config_lane)lane))
 			return false;
 	snprintf(place, sizeof(place), "%s/clients.yaml", config->state_directory);
 	return strcmp(place, config->clients) == 0 && access(place, F_OK) != 0;

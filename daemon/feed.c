@@ -248,6 +248,7 @@ static int make_socket(struct feed *feed, struct lk_error *err)
 		.context = feed->options.context,
 		.name = "feed",
 		.endpoint = feed->options.config->lane[LANE_FEED],
+		.second = feed->options.second,
 		.kind = ZSOCK_SUB,
 		.keys = feed->options.keys,
 		.parts = FEED_FRAMES,

@@ -17,6 +17,7 @@ struct turn;
 struct wake;
 struct zsock;
 struct zsock_context;
+struct zsock_second;
 
 struct feed_options {
 	struct loop *loop;
@@ -26,7 +27,8 @@ struct feed_options {
 	struct turn *turn;
 	struct clock *clock;
 	struct wake *wake;
-	const struct config *config; /* borrowed: address, sources */
+	const struct config *config;       /* borrowed: address, sources */
+	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
 };
 
 int feed_create(const struct feed_options *options, struct feed **out,

@@ -554,6 +554,7 @@ static int make_lane(struct inbox *inbox, struct lk_error *err)
 		.keys = inbox->options.keys,
 		.name = "inbox",
 		.endpoint = inbox->options.endpoint,
+		.second = inbox->options.second,
 		.takes = LK_INBOX_TAKES,
 		.bite = LANE_BITE,
 		.queue = QUEUE,

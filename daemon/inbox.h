@@ -14,6 +14,7 @@ struct loop;
 struct lk_bytes;
 struct turn;
 struct zsock_context;
+struct zsock_second;
 
 struct inbox_options {
 	struct loop *loop;
@@ -23,6 +24,7 @@ struct inbox_options {
 	struct turn *turn;
 	struct clock *clock;
 	const char *endpoint;
+	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
 };
 
 int inbox_create(const struct inbox_options *options, struct inbox **out,

@@ -781,6 +781,7 @@ static int make_lane(struct intake *intake, struct lk_error *err)
 		.keys = intake->options.keys,
 		.name = "intake",
 		.endpoint = intake->options.endpoint,
+		.second = intake->options.second,
 		.takes = LK_INTAKE_TAKES,
 		.bite = TURN_BATCH_MAX,
 		.handle = handle,

@@ -18,6 +18,7 @@ struct lk_bytes;
 struct turn;
 struct wake;
 struct zsock_context;
+struct zsock_second;
 
 struct intake_options {
 	struct loop *loop;
@@ -30,7 +31,8 @@ struct intake_options {
 	void (*hand_out)(void *context); /* what a commit has told goes to its readers now */
 	void *hand_out_context;
 	const char *endpoint;
-	const char *disk; /* a folder on the store's file system */
+	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
+	const char *disk;                  /* a folder on the store's file system */
 	int64_t credit_most;
 	int64_t disk_reserve; /* bytes on that file system */
 };

@@ -490,6 +490,7 @@ int lane_create(const struct lane_options *options, struct lane **out, struct lk
 		.context = options->context,
 		.name = options->name,
 		.endpoint = options->endpoint,
+		.second = options->second,
 		.kind = ZSOCK_ROUTER,
 		.keys = options->keys,
 		.parts = LANE_FRAMES,

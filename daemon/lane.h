@@ -29,9 +29,9 @@ int lane_route_parse(const void *id, size_t len, lane_route *out) LK_MUST_CHECK;
 struct lane_session {
 	lane_route route;
 	uint8_t key[ROSTER_KEY];
-	int64_t heard_us, spoke_us; /* clock_ticks() */
-	struct zsock_line line;     /* of its hello */
-	struct lane_session *next;  /* in its bucket */
+	int64_t heard_us, spoke_us;            /* clock_ticks() */
+	struct zsock_line line;                /* of its hello */
+	struct lane_session *next;             /* in its bucket */
 	struct lane_session *older, **held_by; /* among all of the lane */
 };
 
@@ -65,7 +65,8 @@ struct lane_options {
 	struct access *access;
 	const struct key_pair *keys;
 	const char *name, *endpoint;
-	unsigned takes; /* LK_..._TAKES */
+	const struct zsock_second *second; /* NULL: none */
+	unsigned takes;                    /* LK_..._TAKES */
 	size_t bite;
 	int queue; /* messages that may wait to leave by one connection; 0: as many as usual */
 	/* False ends the bite. */

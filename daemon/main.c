@@ -106,7 +106,7 @@ static const char *named(const char *path)
 static bool is_local(const struct config *config)
 {
 	for (int lane = 0; lane < LANE_COUNT; lane++)
-		if (!config_is_local(config->lane[lane]))
+		if (!config_lane_is_local(config, (enum config_lane)lane))
 			return false;
 	return true;
 }
@@ -304,14 +304,25 @@ static int64_t log_room(const struct config *config)
 	return LOG_ROOM;
 }
 
+static int build_keys(struct daemon *d, struct lk_error *err)
+{
+	const struct config *config = &d->config;
+	char path[CONFIG_PATH_MAX + 32];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/server.pub", config->state_directory);
+	rc = keys_server(config->server_key, path, &d->keys, err);
+	if (rc < 0 || config->second_key[0] == '\0')
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/server.next.pub", config->state_directory);
+	return keys_server(config->second_key, path, &d->second_keys, err);
+}
+
 static int build_files(struct daemon *d, struct lk_error *err)
 {
 	struct store_options options = { .directory = d->config.state_directory, .beside = true };
-	char public_path[CONFIG_PATH_MAX + 16];
 	int rc = make_folders(d->config.state_directory, err);
 
-	(void)snprintf(public_path, sizeof(public_path), "%s/server.pub",
-		       d->config.state_directory);
 	if (rc == 0)
 		rc = make_folders(d->config.runtime_directory, err);
 	options.log_room = log_room(&d->config);
@@ -320,7 +331,7 @@ static int build_files(struct daemon *d, struct lk_error *err)
 	if (rc == 0)
 		witness_begin(&d->witness, d->store);
 	if (rc == 0)
-		rc = keys_server(d->config.server_key, public_path, &d->keys, err);
+		rc = build_keys(d, err);
 	if (rc == 0)
 		rc = enroll_default(&d->config, err);
 	return rc < 0 ? rc : 0;
@@ -393,8 +404,14 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 	return rc;
 }
 
+static struct zsock_second second_of(const struct daemon *d, enum config_lane lane)
+{
+	return (struct zsock_second){ d->config.lane[lane], &d->second_keys };
+}
+
 static int build_feed(struct daemon *d, struct lk_error *err)
 {
+	const struct zsock_second second = second_of(d, LANE_SECOND_FEED);
 	const struct feed_options options = {
 		.loop = d->loop,
 		.context = d->sockets,
@@ -404,6 +421,7 @@ static int build_feed(struct daemon *d, struct lk_error *err)
 		.clock = &d->clock,
 		.wake = d->wake,
 		.config = &d->config,
+		.second = &second,
 	};
 	return feed_create(&options, &d->feed, err);
 }
@@ -418,6 +436,7 @@ static void hand_out(void *context)
 
 static int build_intake(struct daemon *d, struct lk_error *err)
 {
+	const struct zsock_second second = second_of(d, LANE_SECOND_INTAKE);
 	const struct intake_options options = {
 		.loop = d->loop,
 		.context = d->sockets,
@@ -429,6 +448,7 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 		.hand_out = hand_out,
 		.hand_out_context = d,
 		.endpoint = d->config.lane[LANE_INTAKE],
+		.second = &second,
 		.disk = d->config.state_directory,
 		.credit_most = d->config.intake_credit,
 		.disk_reserve = d->config.disk_reserve,
@@ -438,6 +458,7 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 
 static int build_inbox(struct daemon *d, struct lk_error *err)
 {
+	const struct zsock_second second = second_of(d, LANE_SECOND_INBOX);
 	const struct inbox_options options = {
 		.loop = d->loop,
 		.context = d->sockets,
@@ -446,6 +467,7 @@ static int build_inbox(struct daemon *d, struct lk_error *err)
 		.turn = d->turn,
 		.clock = &d->clock,
 		.endpoint = d->config.lane[LANE_INBOX],
+		.second = &second,
 	};
 	return inbox_create(&options, &d->inbox, err);
 }
@@ -482,6 +504,16 @@ static int build_http(struct daemon *d, struct lk_error *err)
 	return http_create(&options, &d->http, err);
 }
 
+static int prove_lane(struct daemon *d, const struct zsock *lane, struct lk_error *err)
+{
+	const char *second = zsock_second_endpoint(lane);
+	int rc = access_prove(d->access, lane, zsock_endpoint(lane), d->keys.public_key, err);
+
+	return rc < 0 || second[0] == '\0'
+		       ? rc
+		       : access_prove(d->access, lane, second, d->second_keys.public_key, err);
+}
+
 static int prove_lanes(struct daemon *d, struct lk_error *err)
 {
 	const struct zsock *lanes[] = {
@@ -493,7 +525,7 @@ static int prove_lanes(struct daemon *d, struct lk_error *err)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < sizeof(lanes) / sizeof(*lanes); i++)
-		rc = access_prove(d->access, lanes[i], d->keys.public_key, err);
+		rc = prove_lane(d, lanes[i], err);
 	return rc;
 }
 
@@ -608,6 +640,11 @@ static int run(struct daemon *d, struct lk_error *err)
 		 zsock_endpoint(lane_socket(inbox_lane(d->inbox))),
 		 zsock_endpoint(lane_socket(control_lane(d->control))),
 		 d->http != NULL ? d->config.http : "off");
+	if (d->config.second_key[0] != '\0')
+		log_line(LOG_NOTE, "rotation feed=%s intake=%s inbox=%s",
+			 zsock_second_endpoint(feed_socket(d->feed)),
+			 zsock_second_endpoint(lane_socket(intake_lane(d->intake))),
+			 zsock_second_endpoint(lane_socket(inbox_lane(d->inbox))));
 	loop_tell_ready(d->clock.manual ? "manual clock; serving" : "serving");
 	return loop_run(d->loop, err);
 }

@@ -50,7 +50,7 @@ struct zsock {
 	struct loop_watch *watch;
 	struct loop_timer *again;
 	struct zsock_options options;
-	char endpoint[512];
+	char endpoint[512], second[512];
 	bool paused;
 	bool due; /* `again` is set */
 	bool keep;
@@ -416,20 +416,37 @@ int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n)
 
 /* An ipc socket is for the owner and the group: the creation mask decides, so that it is so from
  * the first moment. */
-static int bind_endpoint(struct zsock *zsock, struct lk_error *err)
+static int bind_to(struct zsock *zsock, const char *endpoint, char *bound, size_t room,
+		   struct lk_error *err)
 {
-	size_t room = sizeof(zsock->endpoint);
 	mode_t before = umask(0117);
-	int rc = zmq_bind(zsock->socket, zsock->options.endpoint);
+	int rc = zmq_bind(zsock->socket, endpoint);
 
 	umask(before);
 	if (rc != 0)
 		return lk_fail(err, LK_ENET, "cannot bind %s to %s: %s", zsock->options.name,
-			       zsock->options.endpoint, zmq_strerror(zmq_errno()));
-	if (zmq_getsockopt(zsock->socket, ZMQ_LAST_ENDPOINT, zsock->endpoint, &room) != 0)
+			       endpoint, zmq_strerror(zmq_errno()));
+	if (zmq_getsockopt(zsock->socket, ZMQ_LAST_ENDPOINT, bound, &room) != 0)
 		return lk_fail(err, LK_ENET, "%s has no endpoint: %s", zsock->options.name,
 			       zmq_strerror(zmq_errno()));
 	return 0;
+}
+
+/* An address keeps the options that the socket had when it was bound: so each has a key of its own. */
+static int bind_both(struct zsock *zsock, struct lk_error *err)
+{
+	const struct zsock_second *second = zsock->options.second;
+	int rc = bind_to(zsock, zsock->options.endpoint, zsock->endpoint, sizeof(zsock->endpoint),
+			 err);
+
+	zsock->options.second = NULL;
+	if (rc < 0 || second == NULL || second->endpoint[0] == '\0')
+		return rc;
+	if (zmq_setsockopt(zsock->socket, ZMQ_CURVE_SECRETKEY, second->keys->secret_key,
+			   KEY_TEXT) != 0)
+		return lk_fail(err, LK_ENET, "the second key of %s: %s", zsock->options.name,
+			       zmq_strerror(zmq_errno()));
+	return bind_to(zsock, second->endpoint, zsock->second, sizeof(zsock->second), err);
 }
 
 static int join_loop(struct zsock *zsock, struct lk_error *err)
@@ -465,7 +482,7 @@ int zsock_create(const struct zsock_options *options, struct zsock **out, struct
 	else
 		rc = set_options(zsock, err);
 	if (rc == 0)
-		rc = bind_endpoint(zsock, err);
+		rc = bind_both(zsock, err);
 	if (rc == 0)
 		rc = join_loop(zsock, err);
 	if (rc < 0) {
@@ -491,6 +508,11 @@ void zsock_destroy(struct zsock *zsock)
 const char *zsock_endpoint(const struct zsock *zsock)
 {
 	return zsock->endpoint;
+}
+
+const char *zsock_second_endpoint(const struct zsock *zsock)
+{
+	return zsock->second;
 }
 
 enum zsock_kind zsock_kind(const struct zsock *zsock)

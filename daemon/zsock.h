@@ -55,16 +55,24 @@ bool zsock_line_holds(const struct zsock_line *line);
  * had in hand for it; a peer that comes back is asked for its key. True: it was shut. */
 bool zsock_hang_up(const struct zsock_line *line);
 
+/* A second address, under another key: for as long as clients move from one key of ours to the other. They are peers of one
+ * socket, whichever way they came. */
+struct zsock_second {
+	const char *endpoint; /* empty: none */
+	const struct key_pair *keys;
+};
+
 struct zsock_options {
 	struct loop *loop;
 	struct zsock_context *context;
 	const char *name; /* for the log */
 	const char *endpoint;
 	enum zsock_kind kind;
-	const struct key_pair *keys; /* NULL: in-process, no CURVE */
-	size_t parts;                /* a message of another number is dropped whole and counted */
-	size_t bite;                 /* messages at most before others have their turn */
-	int queue; /* messages that may wait to leave by one connection; 0: as many as usual */
+	const struct key_pair *keys;       /* NULL: in-process, no CURVE */
+	const struct zsock_second *second; /* NULL: none; borrowed until zsock_create() returns */
+	size_t parts; /* a message of another number is dropped whole and counted */
+	size_t bite;  /* messages at most before others have their turn */
+	int queue;    /* messages that may wait to leave by one connection; 0: as many as usual */
 	/* One message, borrowed until it returns. False ends the bite. */
 	bool (*receive)(void *owner, const struct zsock_message *message);
 	void (*bitten)(void *owner); /* after a bite that brought something; may be NULL */
@@ -88,6 +96,8 @@ void zsock_keep(struct zsock *zsock);
 void zsock_look(struct zsock *zsock);
 /* The endpoint as bound: a wildcard port is a number here. */
 const char *zsock_endpoint(const struct zsock *zsock);
+/* Likewise the second one; empty: there is none. */
+const char *zsock_second_endpoint(const struct zsock *zsock);
 enum zsock_kind zsock_kind(const struct zsock *zsock);
 
 #endif

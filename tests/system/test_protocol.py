@@ -7,8 +7,11 @@ is for a condition; what is said last is a sign of life, whose answer comes behi
 import unittest
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
+import harness
 import peer
+from saying import calsaws, cws
 from test_lanes import EPOCH, LaneTest, contacts
 
 KIB = 1024
@@ -21,7 +24,7 @@ WRONG = {
     "list": (None, True, 0, "", {}),
 }
 NO_JSON = (0.5, b"x", 1 << 53, -(1 << 53), (1 << 64) - 1, "a\0b")
-SESSION = "0" * 32
+SESSION, MOVING = "0" * 32, "a" * 32
 MESSAGES = {
     "intake": {
         "hello": {"v": (1, "integer"), "source": ("calsaws", "text"), "epoch": (EPOCH, "digits"), "first": (1, "integer"),
@@ -153,6 +156,91 @@ class Sizes(Letter):
         agency.publish_all()
         self.assertEqual(len(peer.pack(largest[0])), 65_536)
         self.assertEqual(agency.refused, {6: ("too_large", None), 7: ("too_large", None), 8: ("malformed", None)})
+
+
+class Rotation(Letter):
+    """The daemon's key: a second pair of addresses until all have moved."""
+
+    def configure(self):
+        d = self.daemon
+        names = ("feed", "intake", "inbox")
+        self.second = dict(zip(names, (f"tcp://127.0.0.1:{port}" for port in harness.free_ports(3))))
+        with open(d.path("linkages.yaml"), encoding="utf-8") as f:
+            self.plain = f.read()
+        lines = [f"rotation:\n  key: {d.path('next.key')}\n", *(f"  {name}: {self.second[name]}\n" for name in names)]
+        d.write("linkages.yaml", self.plain + "".join(lines))
+
+    def next_key(self):
+        with open(self.daemon.path("state/server.next.pub"), encoding="ascii") as f:
+            return f.read().strip().encode()
+
+    def moved(self, kind, lane, client, *more, key=None, pair=None):
+        """By the second address."""
+        d = self.daemon
+        self.lanes.append(kind(d.context, self.second[lane], key or self.next_key(), pair or d.pairs[client], *more))
+        return self.lanes[-1]
+
+    def test_clients_move_one_after_the_other_and_nothing_is_lost(self):
+        self.cross()
+        events, theirs = [calsaws(i, "contact.made", i, kind="phone") for i in range(10, 50)], peer.new_store(["garcia", "jones"])
+        old = self.subscribed(events, epoch=MOVING)
+        old.push(10)
+        while old.acked < 10:
+            old.take(old.receive())
+        new = self.moved(peer.Publisher, "intake", "calworks", "calsaws", MOVING, events)
+        new.acked = 10
+        new.hello()
+        new.subscribed(new.expect("subscribe"))
+        for agency in (new, old):  # who has not moved goes on meanwhile
+            agency.push(20)
+            while agency.acked < (30 if agency is new else 10):
+                agency.take(agency.receive())
+        worker = self.moved(peer.Worker, "inbox", "district", "python", theirs)
+        worker.catch_up()
+        behind = self.worker()
+        behind.catch_up()
+        self.assertEqual(behind.store, theirs)
+        self.assertTrue(theirs["garcia"]["notices"])
+        feed = self.moved(peer.Feed, "feed", "cws", "cws-cms")
+        feed.publish(cws(9, "contact.made", 9, kind="phone"))
+        asker = self.asker()
+        while asker.ok("status")["counters"]["events_accepted"] < 5 + 30 + 1:
+            pass
+        self.switch()
+        last = self.moved(peer.Publisher, "intake", "calworks", "calsaws", MOVING, events)
+        last.publish_all()
+        self.assertEqual(last.refused, {})
+        self.assertEqual(self.asker().ok("status")["store"]["events"], 5 + 40 + 1)
+        again = self.moved(peer.Worker, "inbox", "district", "python", theirs)
+        self.assertEqual(again.catch_up(), 0, "all was there")
+
+    def switch(self):
+        """All have moved: the new key is the daemon's, and the second addresses are the only ones."""
+        d = self.daemon
+        new, text = self.next_key(), self.plain
+        d.stop()
+        for name, address in self.second.items():
+            text = text.replace(d.lanes[name], address)
+        d.write("linkages.yaml", text + f"keys: {{server: {d.path('next.key')}}}\n")
+        d.start()
+        self.assertEqual(d.server_key, new)
+
+    def test_neither_key_counts_at_the_others_address_and_strangers_at_none(self):
+        d, stranger = self.daemon, zmq.curve_keypair()
+        for address, key, pair in ((self.second["intake"], d.server_key, d.pairs["calworks"]),
+                                   (d.lanes["intake"], self.next_key(), d.pairs["calworks"]),
+                                   (self.second["intake"], self.next_key(), stranger),
+                                   (self.second["inbox"], self.next_key(), stranger)):
+            socket = d.context.socket(zmq.DEALER)
+            self.lanes.append(socket)
+            monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+            socket.curve_serverkey, (socket.curve_publickey, socket.curve_secretkey) = key, pair
+            socket.connect(address)
+            self.assertTrue(monitor.poll(peer.LIMIT_MS))
+            self.assertEqual(recv_monitor_message(monitor)["event"], zmq.EVENT_DISCONNECTED)
+            socket.disable_monitor()
+            monitor.close()
+        self.assertEqual(self.counter("sessions_opened"), 0)
 
 
 if __name__ == "__main__":

@@ -190,7 +190,9 @@ static void a_guarded_lane_is_proved(void **state)
 	setup(&f);
 	guard(&f);
 	make_lane(&f, &f.server, 16);
-	assert_int_equal(access_prove(f.access, f.lane, f.server.public_key, NULL), 0);
+	assert_int_equal(access_prove(f.access, f.lane, zsock_endpoint(f.lane), f.server.public_key,
+				      NULL),
+			 0);
 	teardown(&f);
 }
 
@@ -204,7 +206,9 @@ static void a_lane_without_curve_is_found(void **state)
 	setup(&f);
 	guard(&f);
 	make_lane(&f, NULL, 16);
-	assert_int_equal(access_prove(f.access, f.lane, f.server.public_key, &err), LK_EAUTH);
+	assert_int_equal(access_prove(f.access, f.lane, zsock_endpoint(f.lane), f.server.public_key,
+				      &err),
+			 LK_EAUTH);
 	teardown(&f);
 }
 
@@ -270,7 +274,9 @@ static void when_the_handler_has_gone_nobody_gets_in(void **state)
 	setup(&f);
 	guard(&f);
 	make_lane(&f, &f.server, 16);
-	assert_int_equal(access_prove(f.access, f.lane, f.server.public_key, NULL), 0);
+	assert_int_equal(access_prove(f.access, f.lane, zsock_endpoint(f.lane), f.server.public_key,
+				      NULL),
+			 0);
 	access_destroy(f.access);
 	f.access = NULL;
 	watch_client(&f, &w);

@@ -77,8 +77,10 @@ static void without_a_file_all_is_local(void **state)
 	assert_string_equal(config.lane[LANE_INBOX], "tcp://127.0.0.1:5563");
 	assert_string_equal(config.lane[LANE_CONTROL],
 			    "ipc:///home/clerk/.local/state/linkages/control");
-	for (int i = 0; i < LANE_COUNT; i++)
+	for (int i = 0; i <= LANE_CONTROL; i++)
 		assert_true(config_is_local(config.lane[i]));
+	for (int i = LANE_SECOND_FEED; i < LANE_COUNT; i++)
+		assert_string_equal(config.lane[i], "");
 	assert_string_equal(config.state_directory, "/home/clerk/.local/state/linkages");
 	assert_string_equal(config.clients, "/home/clerk/.local/state/linkages/clients.yaml");
 	assert_string_equal(config.server_key, "/home/clerk/.local/state/linkages/server.key");
@@ -231,6 +233,28 @@ static void manual_clock_is_for_local_lanes(void **state)
 		"lanes: {inbox: 'tcp://*:5563'}\nclock: manual\n",
 		"daemon.yaml:2:8: clock: may be manual only where every lane is loopback or ipc: "
 		"lanes.inbox is not");
+	assert_refused("clock: manual\nrotation: {key: k, inbox: 'tcp://*:5573'}\n",
+		       "rotation.inbox is not");
+}
+
+static void a_second_address_has_a_second_key(void **state)
+{
+	struct config config =
+		parse("/etc/x.yaml", "rotation: {key: next.key, intake: 'tcp://*:7'}");
+
+	(void)state;
+	assert_string_equal(config.second_key, "/etc/next.key");
+	assert_string_equal(config.lane[LANE_SECOND_FEED], "");
+	assert_string_equal(config.lane[LANE_SECOND_INTAKE], "tcp://*:7");
+	assert_string_equal(config.lane[LANE_INTAKE], "tcp://127.0.0.1:5562");
+	config_free(&config);
+	assert_refused("clock: real\nrotation: {intake: 'tcp://*:7'}",
+		       "daemon.yaml:2:11: rotation: must have a key, and an address for it");
+	assert_refused("rotation: {key: next.key}", "must have a key, and an address for it");
+	assert_refused("rotation: {key: next.key, feed: 'tcp://127.0.0.1:5561'}",
+		       "feed and rotation.feed have one address");
+	assert_refused("rotation: {key: next.key, feed: 'tcp://localhost:7'}",
+		       "rotation.feed: must be tcp://ADDRESS:PORT");
 }
 
 /* ---- Refusals ------------------------------------------------------------------------------------ */
@@ -350,6 +374,7 @@ int main(void)
 		TEST(a_file_beside_the_daemon_has_no_folder),
 		TEST(local_is_what_nobody_else_can_reach),
 		TEST(manual_clock_is_for_local_lanes),
+		TEST(a_second_address_has_a_second_key),
 		TEST(addresses_are_judged),
 		TEST(socket_paths_fit_the_kernel),
 		TEST(complaints_name_the_place),
