@@ -22,7 +22,7 @@ struct known_case {
 	int group;       /* cases that links join share one */
 	uint32_t status; /* the event that said its latest; UINT32_MAX: none */
 	lk_instant live_since[lk_topic_count];
-	uint32_t first_status[lk_topic_count]; /* the latest when that began; UINT32_MAX: not open */
+	uint32_t first_status[lk_topic_count]; /* the latest as that began; UINT32_MAX: closed */
 };
 
 struct known_consent {
