@@ -705,6 +705,19 @@ int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
 /* One bite of zeros behind what is written. 1: there is more to come; 0: there is room enough; LK_ESYNC. */
 int wal_prepare(struct store *s, struct wal *wal, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- frames.c ------------------------------------------------------------------------------- */
+
+#define FRAMES_ROOM (64 * 1024)
+struct frames {
+	sqlite3_io_methods methods; /* the first member: a file leads here by them */
+	const sqlite3_io_methods *under;
+	bool is_open;
+	int len; /* of what waits to be written, from `offset` on */
+	sqlite3_int64 offset;
+	uint8_t at[FRAMES_ROOM];
+};
+void frames_join(struct frames *f, sqlite3_file *file); /* unless another file writes by it */
+
 /* ---- share.c -------------------------------------------------------------------------------- */
 
 /* What is called after each write to the database by a connection that is watched; its failure is the write's. */

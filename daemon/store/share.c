@@ -27,7 +27,8 @@ struct share {
 	const sqlite3_io_methods *under;
 	sqlite3_vfs vfs;
 	char name[32];
-	char path[4096]; /* of the database: what is opened first */
+	char path[4096];      /* of the database: what is opened first */
+	struct frames frames; /* of the connection that writes */
 	share_call *wrote;
 	void *context;
 	const sqlite3_file *watched;
@@ -275,7 +276,8 @@ static int file_join(struct share *share, sqlite3_file *file)
 	return SQLITE_OK;
 }
 
-/* Its log, and a copy that is made of it, are files as any. */
+/* The log of the connection that comes first is written by frames.c; another's, which only reads it, and a copy that is made
+ * of the database are files as any. */
 static int share_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file, int flags,
 		      int *out)
 {
@@ -283,10 +285,12 @@ static int share_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *fil
 	sqlite3_vfs *under = sqlite3_vfs_find(NULL);
 	int rc = under->xOpen(under, path, file, flags, out);
 
-	if (rc != SQLITE_OK || !(flags & SQLITE_OPEN_MAIN_DB))
+	if (rc != SQLITE_OK || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)))
 		return rc;
 	(void)pthread_mutex_lock(&share->mutex);
-	if (share->path[0] == '\0')
+	if (flags & SQLITE_OPEN_WAL)
+		frames_join(&share->frames, file);
+	else if (share->path[0] == '\0')
 		(void)snprintf(share->path, sizeof(share->path), "%s", path);
 	if (strcmp(share->path, path) == 0)
 		rc = file_join(share, file);

@@ -440,12 +440,75 @@ static void no_log_begins_under_a_checkpoint(void **state)
 	share_free(share);
 }
 
+/* ---- What a commit writes to the log ------------------------------------------------------------------------------- */
+
+static int64_t asked(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *statement;
+	int64_t answer;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	answer = sqlite3_column_int64(statement, 0);
+	assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+	return answer;
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static sqlite3_file *log_of(sqlite3 *db)
+{
+	sqlite3_file *log = NULL;
+
+	assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log),
+			 SQLITE_OK);
+	assert_non_null(log);
+	return log;
+}
+
+#define THOUSAND(value) \
+	"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) " \
+	"INSERT INTO t SELECT " value " FROM n"
+
+/* More than the cache holds goes to the log before its COMMIT, and is read from there. */
+static void what_waits_for_the_log_is_read_and_taken_back(void **state)
+{
+	struct share *share = share_create();
+	sqlite3_file *loop, *thread;
+	sqlite3 *first = joined(*state, share, &loop), *second = joined(*state, share, &thread);
+
+	run(first, "PRAGMA synchronous = FULL; PRAGMA cache_size = 10; BEGIN");
+	run(first, THOUSAND("zeroblob(900)"));
+	assert_int_equal(asked(first, "SELECT sum(length(a)) FROM t"), 900000);
+	assert_int_equal(asked(second, "SELECT count(*) FROM t"), 0);
+	run(first, "COMMIT");
+	assert_int_equal(asked(second, "SELECT sum(length(a)) FROM t"), 900000);
+
+	run(first, "BEGIN");
+	run(first, THOUSAND("zeroblob(800)"));
+	run(first, "ROLLBACK; BEGIN");
+	run(first, THOUSAND("'one'"));
+	run(first, "COMMIT");
+	assert_int_equal(asked(second, "SELECT count(*) FROM t WHERE a = 'one'"), 1000);
+	assert_int_equal(asked(second, "SELECT count(*) FROM t"), 2000);
+
+	/* Only who writes has its calls put together. */
+	assert_ptr_not_equal(log_of(first)->pMethods->xWrite, log_of(second)->pMethods->xWrite);
+	assert_int_equal(sqlite3_close(second), SQLITE_OK);
+	assert_int_equal(sqlite3_close(first), SQLITE_OK);
+	share_free(share);
+}
+
 #define BESIDE(test) cmocka_unit_test_setup_teardown(test, arrive, leave)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BESIDE(no_log_begins_under_a_checkpoint),
+		BESIDE(what_waits_for_the_log_is_read_and_taken_back),
 		BESIDE(the_log_begins_anew_while_commits_go_on),
 		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
 		BESIDE(a_bite_is_not_synced_while_a_commit_is),

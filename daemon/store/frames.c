@@ -1,0 +1,94 @@
+/* frames.c - what a commit adds to the log goes to the system in few calls.
+ *
+ * In: what SQLite writes to the log, two writes a page. Out: the same bytes at the same places. Promise: whatever is
+ * written is in the file before it is synced, and before anybody reads the file or asks its length by this handle; a
+ * write that fails is told to the next call, at the latest to the sync, so that no commit is answered without it.
+ *
+ * A commit of a full batch has some 500 pages: a thousand calls, which cost more than the pages. Other handles see what
+ * was synced: SQLite tells them of a commit's frames behind its sync (synchronous = FULL).
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static struct frames *frames_of(const sqlite3_file *file)
+{
+	return (struct frames *)(uintptr_t)file->pMethods;
+}
+
+/* What could not be written is given up: SQLite takes its transaction back. */
+static int frames_flush(struct frames *f, sqlite3_file *file)
+{
+	int len = f->len;
+
+	f->len = 0;
+	return len == 0 ? SQLITE_OK : f->under->xWrite(file, f->at, len, f->offset);
+}
+
+static int frames_write(sqlite3_file *file, const void *at, int len, sqlite3_int64 offset)
+{
+	struct frames *f = frames_of(file);
+	bool goes_on = offset == f->offset + f->len && len <= FRAMES_ROOM - f->len;
+	int rc = goes_on ? SQLITE_OK : frames_flush(f, file);
+
+	if (rc != SQLITE_OK || len > FRAMES_ROOM)
+		return rc != SQLITE_OK ? rc : f->under->xWrite(file, at, len, offset);
+	if (f->len == 0)
+		f->offset = offset;
+	memcpy(f->at + f->len, at, (size_t)len);
+	f->len += len;
+	return SQLITE_OK;
+}
+
+static int frames_read(sqlite3_file *file, void *at, int len, sqlite3_int64 offset)
+{
+	int rc = frames_flush(frames_of(file), file);
+
+	return rc != SQLITE_OK ? rc : frames_of(file)->under->xRead(file, at, len, offset);
+}
+
+static int frames_truncate(sqlite3_file *file, sqlite3_int64 bytes)
+{
+	int rc = frames_flush(frames_of(file), file);
+
+	return rc != SQLITE_OK ? rc : frames_of(file)->under->xTruncate(file, bytes);
+}
+
+static int frames_sync(sqlite3_file *file, int flags)
+{
+	int rc = frames_flush(frames_of(file), file);
+
+	return rc != SQLITE_OK ? rc : frames_of(file)->under->xSync(file, flags);
+}
+
+static int frames_size(sqlite3_file *file, sqlite3_int64 *bytes)
+{
+	int rc = frames_flush(frames_of(file), file);
+
+	return rc != SQLITE_OK ? rc : frames_of(file)->under->xFileSize(file, bytes);
+}
+
+static int frames_close(sqlite3_file *file)
+{
+	struct frames *f = frames_of(file);
+	int rc = frames_flush(f, file), closed = f->under->xClose(file);
+
+	f->is_open = false;
+	return rc != SQLITE_OK ? rc : closed;
+}
+
+void frames_join(struct frames *f, sqlite3_file *file)
+{
+	if (f->is_open)
+		return;
+	f->is_open = true;
+	f->under = file->pMethods;
+	f->methods = *f->under;
+	f->methods.xClose = frames_close;
+	f->methods.xRead = frames_read;
+	f->methods.xWrite = frames_write;
+	f->methods.xTruncate = frames_truncate;
+	f->methods.xSync = frames_sync;
+	f->methods.xFileSize = frames_size;
+	file->pMethods = &f->methods;
+}
