@@ -75,12 +75,32 @@ static void tell_gap(struct lk_text source, int64_t gap)
 	alarm_raise(ALARM_FEED_GAP, "source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
 }
 
+#define SEQUENCE_DIGITS 15
+#define SEQUENCE_MOST INT64_C(999999999999999)
+
+/* What was sent while nobody listened is missing, too: each dense source goes on where the log ends. */
+static int sequences_begin(struct feed *feed, struct lk_error *err)
+{
+	const struct config *config = feed->options.config;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < config->sources_n; i++) {
+		struct feed_sequence *sequence = &feed->sequence[i];
+		if (!config->sources[i].dense)
+			continue;
+		rc = turn_sequence(feed->options.turn, lk_text_of(config->sources[i].name),
+				   SEQUENCE_MOST, &sequence->seen, err);
+		sequence->begun = rc > 0;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* `sequence` is an integer as text; what is none is the event decoder's to refuse. */
 static bool sequence_in(struct lk_span event, int64_t *out)
 {
 	struct lk_text text = lk_as_text(lk_get(event, "sequence"));
 
-	if (text.len == 0 || text.len > 15)
+	if (text.len == 0 || text.len > SEQUENCE_DIGITS)
 		return false;
 	*out = 0;
 	for (uint32_t i = 0; i < text.len; i++) {
@@ -272,6 +292,8 @@ int feed_create(const struct feed_options *options, struct feed **out, struct lk
 	if (feed->sequence == NULL)
 		rc = lk_fail(err, LK_EMEMORY, "no memory for the feed lane");
 	else
+		rc = sequences_begin(feed, err);
+	if (rc == 0)
 		rc = make_batch(feed, err);
 	if (rc == 0)
 		rc = make_socket(feed, err);

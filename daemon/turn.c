@@ -306,6 +306,12 @@ void turn_heard(struct turn *t, struct lk_text source, lk_instant now)
 		s->heard_at = now;
 }
 
+int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *out,
+		  struct lk_error *err)
+{
+	return store_sequence_last(t->store, source, most, out, err);
+}
+
 void turn_watch(struct turn *t, struct lk_text source, bool watched)
 {
 	struct source_state *s = source_named(t, source);

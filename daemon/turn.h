@@ -88,6 +88,9 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 /* How far an outbox may forget, by now: 1 and *safe, or 0: never seen. */
 int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
 	      struct lk_error *err) LK_MUST_CHECK;
+/* The highest `sequence` up to `most` among a source's latest events: 1 and *out, or 0. */
+int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *out,
+		  struct lk_error *err) LK_MUST_CHECK;
 /* A heartbeat or an event of a source was heard. Cheap; written with a commit, at most once a second. */
 void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 

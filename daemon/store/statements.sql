@@ -126,6 +126,8 @@ SELECT digest, reason, field, detail FROM dead_letter WHERE stream = ?1 AND seq 
 UPDATE source SET heard_at = ?2 WHERE ref = ?1
 -- name: heard_get
 SELECT heard_at FROM source WHERE ref = ?1 AND heard_at IS NOT NULL
+-- name: sequence_last
+SELECT max(sequence) FROM event WHERE position > ?2 AND +source = ?1 AND sequence BETWEEN 0 AND ?3
 -- name: event_came
 SELECT source.name, received_at FROM event JOIN source ON source.ref = event.source WHERE position > ?1 ORDER BY position
 

@@ -305,6 +305,27 @@ int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, stru
 	return query_number(&q, at, err);
 }
 
+/* ---- Sequences ------------------------------------------------------------------------------- */
+
+/* Events at the end of the log that are looked at: reading them takes no time that a start would miss. */
+#define SEQUENCES_AMONG 50000
+
+int store_sequence_last(struct store *s, struct lk_text source, int64_t most, int64_t *out,
+			struct lk_error *err)
+{
+	struct query q;
+	int64_t ref;
+	int rc = name_seek(s, name_of_source(source), &ref, err);
+
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_sequence_last);
+	bind_int(&q, ref);
+	bind_int(&q, s->tips.position - SEQUENCES_AMONG);
+	bind_int(&q, most);
+	return query_number(&q, out, err);
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 #define NOW_POSITION "now.position"

@@ -349,6 +349,21 @@ class Feed(LaneTest):
         self.assertEqual(asker.ok("status")["alarms"]["feed_gap"], {"stands": False, "raised": 2})
         self.assertEqual(asker.ok("status")["store"]["events"], 3)
 
+    def test_what_was_sent_while_the_daemon_was_down_is_missing_too(self):
+        feed = self.open(peer.Feed, "feed", "cws", "cws-cms")
+        for n in (1, 2):
+            feed.publish({**cws(n, "contact.made", n, kind="phone"), "sequence": str(n)})
+        self.until(self.asker(), ["store", "events"], 2)
+        for gone in (self.daemon.stop, self.daemon.kill):
+            gone()
+            self.daemon.start()
+            self.assertEqual(self.asker().ok("status")["feed"]["cws-cms"], {"seen": n, "missing": 0})
+            feed, n = self.open(peer.Feed, "feed", "cws", "cws-cms"), n + 3
+            feed.publish({**cws(n, "contact.made", n, kind="phone"), "sequence": str(n)})
+            self.until(self.asker(), ["feed", "cws-cms"], {"seen": n, "missing": 2})
+            self.until(self.asker(), ["counters", "events_accepted"], 1)
+            self.assertIn("feed_gap", self.asker().ok("status")["alarms"])
+
     def test_only_for_its_own_source(self):
         asker, feed = self.asker(), self.open(peer.Feed, "feed", "cws", "cws-cms")
         feed.socket.send_multipart([b"calsaws", peer.pack(CROSSOVER[0])])
