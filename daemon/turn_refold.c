@@ -109,8 +109,7 @@ static bool would_tell(const struct part *part, const struct told *record)
 	for (uint32_t i = 0; i < part->would.n; i++) {
 		const struct candidate *c = &part->would.at[i];
 		if (memcmp(c->id, record->id, LK_DIGEST) == 0 ||
-		    (c->kind == LK_NOTICE_UNANSWERED &&
-		     memcmp(c->cause, record->cause, LK_DIGEST) == 0))
+		    (c->kind == LK_NOTICE_UNANSWERED && c->cause == record->cause))
 			return true;
 	}
 	return false;

@@ -202,9 +202,10 @@ void notice_withdraw(struct lk_notice *notice, int reason, enum repeat repeat)
 /* ---- Telling --------------------------------------------------------------------------------- */
 
 /* Of everything a reader would notice; `because` explains and does not count. */
-static void content_digest(const struct derivation *d, const struct candidate *c,
-			   struct outcome *out, uint8_t digest[LK_DIGEST])
+static uint64_t content_digest(const struct derivation *d, const struct candidate *c,
+			       struct outcome *out)
 {
+	uint8_t digest[LK_DIGEST];
 	struct lk_notice notice;
 	struct lk_bytes bytes = { 0 };
 	notice_of(d, c, NULL, &notice);
@@ -212,6 +213,7 @@ static void content_digest(const struct derivation *d, const struct candidate *c
 	out->failed |= bytes.failed;
 	lk_digest(bytes.at, bytes.len, NULL, digest);
 	lk_bytes_free(&bytes);
+	return digest_start(digest);
 }
 
 static struct word told_word(struct tolds *told, struct lk_text text)
@@ -244,7 +246,7 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 			   const struct candidate *c)
 {
 	memcpy(t->id, c->id, LK_DIGEST);
-	memcpy(t->cause, c->cause, LK_DIGEST);
+	t->cause = c->cause;
 	t->worker = told_word(told, c->worker);
 	t->own = case_word(told, d->f, c->own);
 	t->other = case_word(told, d->f, has_crossed(c) ? c->other : NONE);
@@ -303,15 +305,14 @@ static void tell(struct tolds *told, const struct told *as, const struct derivat
 static void compare_standing(struct tolds *told, const struct told *t, const struct derivation *d,
 			     const struct candidate *c, struct outcome *out)
 {
-	uint8_t content[LK_DIGEST];
-	content_digest(d, c, out, content);
+	uint64_t content = content_digest(d, c, out);
 	bool stands = t != NULL && t->live;
-	if (stands && memcmp(t->content, content, LK_DIGEST) == 0)
+	if (stands && t->content == content)
 		return;
 	tell(told, t, d, c, stands ? LK_UPDATED : LK_NEW, out);
 	t = told_as(told, c);
 	if (t != NULL)
-		memcpy(tolds_change(told, t)->content, content, LK_DIGEST);
+		tolds_change(told, t)->content = content;
 }
 
 static void compare_candidate(struct tolds *told, const struct derivation *d,
@@ -409,10 +410,9 @@ static void date_kind(struct tolds *told, const struct derivation *d, const stru
 {
 	for (uint32_t c = 0; c < d->f->causes_n; c++) {
 		char key[KEY_MAX];
-		uint8_t digest[LK_DIGEST];
 		key_cause(d->f, c, key);
-		cause_digest(kind, key, digest);
-		for (uint32_t i = tolds_of(told, digest); i != NONE; i = tolds_after(told, i))
+		uint64_t cause = cause_digest(kind, key);
+		for (uint32_t i = tolds_of(told, cause); i != NONE; i = tolds_after(told, i))
 			if (all[i].goes && is_dated(d, &told->at[i]))
 				tolds_change(told, &told->at[i])->cause_at = d->f->causes[c].at;
 	}
@@ -450,11 +450,9 @@ static enum repeat without_link(const struct derivation *d, const struct told *t
 {
 	for (uint32_t i = 0; t->kind == LK_MEETING_RESCHEDULE && i < d->f->meetings_n; i++) {
 		char key[KEY_MAX];
-		uint8_t digest[LK_DIGEST];
 		const struct meeting *m = &d->f->meetings[i];
 		key_named(d->f, m->kase, m->id, key);
-		cause_digest(t->kind, key, digest);
-		if (memcmp(digest, t->cause, LK_DIGEST) == 0 &&
+		if (cause_digest(t->kind, key) == t->cause &&
 		    d->f->cases[m->kase].agency == t->side)
 			return REPEAT_OWN_MEETING;
 	}
@@ -540,7 +538,7 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	} name = { .at = ended.first_told_at, .kind = LK_CROSSOVER_ENDED, .rev = ended.rev };
 	memcpy(name.id, ended.id, LK_DIGEST);
 	lk_digest(&name, sizeof(name), NULL, ended.id);
-	memcpy(ended.cause, ended.id, LK_DIGEST);
+	ended.cause = digest_start(ended.id);
 	ended.kind = LK_CROSSOVER_ENDED;
 	ended.other = NO_WORD; /* it speaks of no link that is there */
 	ended.level = LK_SIGNAL;

@@ -48,7 +48,8 @@ struct surroundings {
 
 /* One notice for one worker. Texts live as long as the family, the policy and the surroundings. */
 struct candidate {
-	uint8_t id[LK_DIGEST], cause[LK_DIGEST];
+	uint8_t id[LK_DIGEST];
+	uint64_t cause; /* cause_digest() */
 	int kind, side, level, topic, urgency;
 	bool may_tell; /* moments: not stale, and it may cross; standing: always */
 	bool withheld; /* it would be given, but may not be seen */
@@ -140,7 +141,7 @@ void key_case(const struct family *f, uint32_t kase, char out[KEY_MAX]);
 void key_named(const struct family *f, uint32_t kase, struct word id, char out[KEY_MAX]);
 void key_cause(const struct family *f, uint32_t cause, char out[KEY_MAX]);
 /* What candidates of a kind and a key, and what was told of them, are found again by. */
-void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST]);
+uint64_t cause_digest(int kind, const char *key);
 /* 'source/id' of an event. */
 void cause_name(const struct family *f, uint32_t cause, char *out, size_t room);
 /* This episode of this mutual family. */

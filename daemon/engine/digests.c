@@ -16,14 +16,6 @@ void digests_free(struct digests *x)
 	memset(x, 0, sizeof(*x));
 }
 
-/* Digests are as good as chance: any bits will do. */
-static uint32_t hash_of(const uint8_t digest[LK_DIGEST])
-{
-	uint32_t hash;
-	memcpy(&hash, digest, sizeof(hash));
-	return hash;
-}
-
 static void chain(struct digests *x, uint32_t place, uint32_t hash)
 {
 	uint32_t *first = &x->first[hash & (x->room - 1)];
@@ -49,18 +41,19 @@ static bool widen(struct digests *x)
 	return true;
 }
 
-bool digests_add(struct digests *x, const uint8_t digest[LK_DIGEST])
+/* Digests are as good as chance: any bits will do. */
+bool digests_add(struct digests *x, uint64_t digest)
 {
 	if (x->n == x->room && !widen(x))
 		return false;
-	chain(x, x->n, hash_of(digest));
+	chain(x, x->n, (uint32_t)digest);
 	x->n++;
 	return true;
 }
 
-uint32_t digests_first(const struct digests *x, const uint8_t digest[LK_DIGEST])
+uint32_t digests_first(const struct digests *x, uint64_t digest)
 {
-	return x->n == 0 ? NONE : x->first[hash_of(digest) & (x->room - 1)];
+	return x->n == 0 ? NONE : x->first[(uint32_t)digest & (x->room - 1)];
 }
 
 uint32_t digests_next(const struct digests *x, uint32_t place)

@@ -97,9 +97,11 @@ static void digest_of(const char *kind, const char *key, const char *place, stru
 	lk_digest(text, text_put(text, len, sizeof(text), worker), NULL, out);
 }
 
-void cause_digest(int kind, const char *key, uint8_t out[LK_DIGEST])
+uint64_t cause_digest(int kind, const char *key)
 {
-	digest_of(lk_notice_kind_word(kind), key, "", LK_NO_TEXT, out);
+	uint8_t digest[LK_DIGEST];
+	digest_of(lk_notice_kind_word(kind), key, "", LK_NO_TEXT, digest);
+	return digest_start(digest);
 }
 
 static struct candidate *add_candidate(struct derivation *d)
@@ -121,7 +123,7 @@ struct audience {
 	const struct fact *fact;
 	uint32_t first; /* of its candidates */
 	bool is_named;  /* there is somebody, and so a cause */
-	uint8_t cause[LK_DIGEST];
+	uint64_t cause;
 };
 
 #define PLACE_WORD(name, word) word,
@@ -135,9 +137,9 @@ static void name_candidate(struct candidate *c, struct audience *to, const struc
 	const char *kind = lk_notice_kind_word(fact->kind);
 	bool by_place = is_moment && !who->named;
 	if (!to->is_named)
-		cause_digest(fact->kind, fact->key, to->cause);
+		to->cause = cause_digest(fact->kind, fact->key);
 	to->is_named = true;
-	memcpy(c->cause, to->cause, LK_DIGEST);
+	c->cause = to->cause;
 	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
 		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
@@ -323,10 +325,9 @@ static bool spoke_of(const struct derivation *d, struct lk_text source, uint32_t
 
 const struct told *stands_told(const struct derivation *d, const struct fact *fact)
 {
-	uint8_t cause[LK_DIGEST];
-	cause_digest(fact->kind, fact->key, cause);
+	uint64_t cause = cause_digest(fact->kind, fact->key);
 	for (uint32_t i = 0; i < d->told->n; i++)
-		if (d->told->at[i].live && memcmp(d->told->at[i].cause, cause, LK_DIGEST) == 0)
+		if (d->told->at[i].live && d->told->at[i].cause == cause)
 			return &d->told->at[i];
 	return NULL;
 }

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x35544b4cu /* "LKT5" */
+#define ROW_MAGIC 0x36544b4cu /* "LKT6" */
 #define SPARE_RECORDS 4       /* left free behind what is unpacked: two events for two sides */
 
-static_assert(sizeof(struct told) == 160 && sizeof(struct told) <= RECORD_MAX,
+static_assert(sizeof(struct told) == 144 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {
@@ -67,14 +67,14 @@ static bool know_causes(struct tolds *t)
 	return true;
 }
 
-static uint32_t same_cause(const struct tolds *t, uint32_t place, const uint8_t cause[LK_DIGEST])
+static uint32_t same_cause(const struct tolds *t, uint32_t place, uint64_t cause)
 {
-	while (place != NONE && memcmp(t->at[place].cause, cause, LK_DIGEST) != 0)
+	while (place != NONE && t->at[place].cause != cause)
 		place = digests_next(&t->causes, place);
 	return place;
 }
 
-uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST])
+uint32_t tolds_of(struct tolds *t, uint64_t cause)
 {
 	if (!know_causes(t)) {
 		t->failed = true;

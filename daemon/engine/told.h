@@ -12,8 +12,8 @@
 /* One notice as it was told last. */
 struct told {
 	uint8_t id[LK_DIGEST];
-	uint8_t cause[LK_DIGEST];   /* of rule and cause, whoever has it */
-	uint8_t content[LK_DIGEST]; /* of everything that makes a telling differ from the one before */
+	uint64_t cause;             /* digest of rule and cause, whoever has it */
+	uint64_t content;           /* standing: digest of everything that makes a telling differ from the one before */
 	struct word worker, own, other; /* own: number of the recipient's side's case; other: of the case it crossed from */
 	int32_t kind, side;         /* side: lk_agency of `own`; -1: no side */
 	int32_t level, topic, urgency;
@@ -62,7 +62,7 @@ const struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]
 struct told *tolds_change(struct tolds *t, const struct told *record);
 /* The records of one cause, each once, whoever has it: a place in t->at, the one after it; NONE. For want of memory, with
  * t->failed set, there are none. */
-uint32_t tolds_of(struct tolds *t, const uint8_t cause[LK_DIGEST]);
+uint32_t tolds_of(struct tolds *t, uint64_t cause);
 uint32_t tolds_after(const struct tolds *t, uint32_t place);
 /* A zeroed record; with t->failed set a scratch one. Pointers from before are void. */
 struct told *tolds_add(struct tolds *t);
