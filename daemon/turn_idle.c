@@ -31,7 +31,7 @@ struct past {
 	struct turn *t;
 	struct history_line *lines;
 	uint32_t n, room;
-	struct case_key key;
+	uint32_t case_line; /* that is walked */
 	struct lk_error *err;
 };
 
@@ -88,7 +88,7 @@ static int note_past(void *context, const struct stored_event *row)
 	struct history_line *line = &p->lines[p->n++];
 	*line = (struct history_line){ .at = row->time_at,
 				       .known_at = row->received_at,
-				       .key = p->key,
+				       .case_line = p->case_line,
 				       .type = row->type,
 				       .code = code_of(&e),
 				       .on = LK_NO_DATE };
@@ -104,8 +104,9 @@ static int project_past(struct turn *t, const struct home *h, struct lk_error *e
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->f.cases_n; i++) {
 		const struct kase *k = &h->f.cases[i];
-		p.key = (struct case_key){ k->agency, family_text(&h->f, k->number) };
-		rc = store_case_events(t->store, p.key, note_past, &p, err);
+		struct case_key key = { k->agency, family_text(&h->f, k->number) };
+		p.case_line = i;
+		rc = store_case_events(t->store, key, note_past, &p, err);
 	}
 	for (uint32_t i = 0; rc >= 0 && i < p.n; i++)
 		rc = store_project_history(t->store, h->id, i, &p.lines[i], err);

@@ -501,7 +501,8 @@ static const struct table {
 	{ "referral", NULL, SQL_drop_referral, COUNT(referrals), put_referral },
 	{ "clock", NULL, SQL_drop_clock, COUNT(cases), put_clock },
 	{ "removal", NULL, SQL_drop_removal, COUNT(removals), put_removal },
-	{ "history", NULL, SQL_drop_history, 0, NULL },  /* filled line by line, from the log */
+	{ "history", "kept_history", SQL_drop_history, 0,
+	  NULL },                                        /* filled line by line, from the log */
 	{ "told", "kept_told", SQL_drop_told, 0, NULL }, /* and from what was told */
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -556,20 +557,28 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 	return query_run(&q, err);
 }
 
+static void bind_deed(struct query *q, const struct history_line *line)
+{
+	bind_copy(q, lk_event_type_word(line->type));
+	bind_copy(q, line->code != NULL ? line->code : "");
+}
+
 int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t number,
 			  const struct history_line *line, struct lk_error *err)
 {
 	struct projection p = { .store = s, .line = number };
-	struct query q;
+	struct query q = query_begin(s, SQL_deed_add);
+	int rc;
 
+	bind_deed(&q, line);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
 	lk_digest_hex(id, p.id);
 	q = row_begin(&p, SQL_put_history);
-	bind_time(&q, line->at);
-	bind_time(&q, line->known_at);
-	bind_copy(&q, lk_agency_word(line->key.agency));
-	bind_text(&q, line->key.number);
-	bind_copy(&q, lk_event_type_word(line->type));
-	bind_copy(&q, line->code);
+	bind_deed(&q, line);
+	bind_int(&q, line->case_line);
+	bind_int(&q, line->at);
+	bind_int(&q, line->known_at);
 	bind_copy(&q, line->ref[0] != '\0' ? line->ref : NULL);
 	bind_date(&q, line->on);
 	return query_run(&q, err);

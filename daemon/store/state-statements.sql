@@ -92,10 +92,13 @@ INSERT INTO removal (family, line, agency, number, person, has_returned, removed
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- name: drop_history
-DELETE FROM history WHERE family = ?1
+DELETE FROM kept_history WHERE family = (SELECT ref FROM kept_family WHERE family = ?1)
+-- name: deed_add
+INSERT INTO kept_deed (type, code) VALUES (?1, ?2) ON CONFLICT DO NOTHING
 -- name: put_history
-INSERT INTO history (family, line, at, known_at, agency, number, type, code, ref, on_date)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+INSERT INTO kept_history (family, line, deed, case_line, at, known_at, ref, on_date)
+VALUES ((SELECT ref FROM kept_family WHERE family = ?1), ?2, (SELECT ref FROM kept_deed WHERE type = ?3 AND code = ?4), ?5, ?6, ?7,
+	?8, ?9)
 
 -- name: put_family
 INSERT INTO kept_family (family) VALUES (?1) ON CONFLICT DO NOTHING

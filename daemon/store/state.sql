@@ -3,8 +3,9 @@
 -- A projection: the daemon fills it from the event log in idle moments and can make it anew at any time, so another
 -- version of it is never migrated. Read it; nobody but the daemon writes it. Codes are the words of the events.
 -- Instants are text in RFC 3339, in UTC, and compare as text; dates are 'YYYY-MM-DD'. A row is named by its family and
--- a line that counts the family's rows of that table and means nothing else. There are twice as many rows of what was told as
--- events: those are kept short, in tables named kept_, which mean something only in the view told.
+-- a line that counts the family's rows of that table and means nothing else. Of what happened there may be a row an event, and
+-- twice as many of what was told: those are kept short, in tables named kept_, which mean something only in the views history
+-- and told.
 
 -- name: standing
 CREATE TABLE standing (
@@ -198,26 +199,49 @@ CREATE TABLE removal (
 	PRIMARY KEY (family, line)
 ) STRICT, WITHOUT ROWID;
 
--- name: history
-CREATE TABLE history (
-	family TEXT NOT NULL, -- the family's name
-	line INTEGER NOT NULL, -- counts
-	at TEXT NOT NULL, -- when it happened or took effect
-	known_at TEXT NOT NULL, -- when the daemon learned of it
-	agency TEXT NOT NULL, -- of the case
-	number TEXT NOT NULL, -- of the case
-	type TEXT NOT NULL, -- of the event: case.opened, case.status, consent.signed, ...; what was superseded is not here
-	code TEXT, -- status, role or kind, by type; null: the type has none
-	ref TEXT, -- the agency's id of the consent, plan or meeting; null: the type has none
-	on_date TEXT, -- of a planned closing; null: taken back, or the type has none
-	PRIMARY KEY (family, line)
-) STRICT, WITHOUT ROWID;
-
 -- name: kept_family
 CREATE TABLE kept_family (
 	ref INTEGER PRIMARY KEY, -- stands for the name inside this file
 	family TEXT NOT NULL UNIQUE -- the family's name
 ) STRICT;
+
+-- name: kept_deed
+CREATE TABLE kept_deed (
+	ref INTEGER PRIMARY KEY, -- stands for both of these inside this file
+	type TEXT NOT NULL, -- of an event
+	code TEXT NOT NULL, -- that it says; empty: the type has none
+	UNIQUE (type, code)
+) STRICT;
+
+-- name: kept_history
+CREATE TABLE kept_history (
+	family INTEGER NOT NULL, -- kept_family.ref
+	line INTEGER NOT NULL, -- counts
+	deed INTEGER NOT NULL, -- kept_deed.ref
+	case_line INTEGER NOT NULL, -- state_case.line of its case
+	at INTEGER NOT NULL, -- microseconds since 1970-01-01T00:00:00Z
+	known_at INTEGER NOT NULL, -- likewise
+	ref TEXT, -- the agency's id of the consent, plan or meeting; null: the type has none
+	on_date TEXT, -- of a planned closing; null: taken back, or the type has none
+	PRIMARY KEY (family, line)
+) STRICT, WITHOUT ROWID;
+
+-- name: history
+CREATE VIEW history AS -- what happened: when, when the daemon learned of it, to which case; what was superseded is not here
+SELECT kept_family.family, kept_history.line,
+	strftime('%Y-%m-%dT%H:%M:%S', kept_history.at / 1000000, 'unixepoch')
+		|| rtrim(rtrim(printf('.%06d', kept_history.at % 1000000), '0'), '.') || '+00:00' AS at,
+	strftime('%Y-%m-%dT%H:%M:%S', known_at / 1000000, 'unixepoch')
+		|| rtrim(rtrim(printf('.%06d', known_at % 1000000), '0'), '.') || '+00:00' AS known_at,
+	agency, number,
+	type, -- of the event: case.opened, case.status, consent.signed, ...
+	nullif(code, '') AS code, -- status, role or kind, by type; null: the type has none
+	kept_history.ref, -- the agency's id of the consent, plan or meeting; null: the type has none
+	on_date -- of a planned closing; null: taken back, or the type has none
+FROM kept_family
+JOIN kept_history ON kept_history.family = kept_family.ref
+JOIN kept_deed ON kept_deed.ref = kept_history.deed
+JOIN state_case ON state_case.family = kept_family.family AND state_case.line = kept_history.case_line;
 
 -- name: kept_manner
 CREATE TABLE kept_manner (

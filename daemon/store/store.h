@@ -246,7 +246,7 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 /* What a family's row does not say: each goes behind the last one, after store_project() in the same transaction. */
 struct history_line {
 	lk_instant at, known_at;
-	struct case_key key;
+	uint32_t case_line;  /* which of the projected family's cases it is of */
 	int type;            /* lk_event_type */
 	const char *code;    /* a word of ours; NULL: none */
 	char ref[65];        /* empty: none */

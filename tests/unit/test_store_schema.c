@@ -398,6 +398,61 @@ static void what_was_told_is_kept_short_and_read_in_words(void **state)
 	family_free(&f);
 }
 
+static void what_happened_is_kept_short_and_read_in_words(void **state)
+{
+	const struct history_line status = { .at = 1500 * LK_SECOND / 1000,
+					     .known_at = 86400 * LK_SECOND,
+					     .case_line = 0,
+					     .type = LK_CASE_STATUS,
+					     .code = "ifs",
+					     .on = LK_NO_DATE };
+	const struct history_line held = { .at = 86400 * LK_SECOND,
+					   .known_at = 86400 * LK_SECOND,
+					   .case_line = 1,
+					   .type = LK_MEETING_HELD,
+					   .ref = "m-1",
+					   .on = LK_NO_DATE };
+	const struct history_line closing = { .case_line = 1,
+					      .type = LK_CASE_CLOSING,
+					      .on = lk_date_of(2026, 3, 1) };
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	for (int i = 0; i < 2; i++) { /* replaced, not added; and not by what was rolled back */
+		GOOD(store_begin(place->store, &err));
+		GOOD(store_project(place->store, family_a, &f, &err));
+		GOOD(store_project_history(place->store, family_a, 0, &status, &err));
+		GOOD(store_project_history(place->store, family_a, 1, &held, &err));
+		GOOD(store_project_history(place->store, family_a, 2, &closing, &err));
+		GOOD(store_project_history(place->store, family_a, 3, &status, &err));
+		if (i == 0)
+			store_rollback(place->store);
+		else
+			GOOD(store_commit(place->store, &err));
+	}
+	assert_int_equal(STATE("history"), 4);
+	assert_int_equal(STATE("kept_deed"), 3);
+	assert_int_equal(
+		STATE("history WHERE line IN (0, 3) AND agency = 'cws' AND number = 'C-100' "
+		      "AND type = 'case.status' AND code = 'ifs' AND ref IS NULL "
+		      "AND at = '1970-01-01T00:00:01.5+00:00' "
+		      "AND known_at = '1970-01-02T00:00:00+00:00' AND on_date IS NULL"),
+		2);
+	assert_int_equal(
+		STATE("history WHERE line = 1 AND agency = 'calworks' AND number = 'W-200' "
+		      "AND type = 'meeting.held' AND code IS NULL AND ref = 'm-1'"),
+		1);
+	assert_int_equal(
+		STATE("history WHERE line = 2 AND type = 'case.closing' AND on_date = '2026-03-01'"),
+		1);
+	fill(place->store, family_a, NULL);
+	assert_int_equal(STATE("history"), 0);
+	assert_int_equal(STATE("kept_history"), 0);
+	family_free(&f);
+}
+
 static void state_db_says_where_in_the_log_it_stands(void **state)
 {
 	struct place *place = *state;
@@ -547,6 +602,7 @@ int main(void)
 		FILES(no_statement_reads_a_whole_table),
 		FILES(families_are_told_in_plain_tables_that_others_can_read),
 		FILES(what_was_told_is_kept_short_and_read_in_words),
+		FILES(what_happened_is_kept_short_and_read_in_words),
 		FILES(state_db_says_where_in_the_log_it_stands),
 		FILES(state_db_never_says_what_was_not_committed),
 		FILES(state_db_can_be_filled_anew),
