@@ -22,7 +22,8 @@ struct parts {
 	uint32_t n;
 };
 
-/* All that the families were told, in one list; the families themselves are dropped. */
+/* All that the families were told, in one list, each name once: of families that were one before, several may know it.
+ * The families themselves are dropped. */
 static int collect_told(struct gathering *g, struct tolds *all)
 {
 	for (uint32_t i = 0; i < g->families_n; i++) {
@@ -34,7 +35,7 @@ static int collect_told(struct gathering *g, struct tolds *all)
 			h->told = (struct tolds){ 0 };
 		}
 		for (uint32_t r = 0; r < h->told.n; r++)
-			tolds_move(all, &h->told, &h->told.at[r]);
+			tolds_join(all, &h->told, &h->told.at[r]);
 		int rc = home_drop(g->t, g->families[i], g->err);
 		if (rc < 0)
 			return rc;

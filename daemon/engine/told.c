@@ -108,13 +108,29 @@ static struct word moved(struct tolds *to, const struct words *from, struct word
 	return added;
 }
 
-void tolds_move(struct tolds *to, const struct tolds *from, const struct told *record)
+static struct told record_moved(struct tolds *to, const struct tolds *from,
+				const struct told *record)
 {
 	struct told copy = *record;
 	copy.worker = moved(to, &from->words, record->worker);
 	copy.own = moved(to, &from->words, record->own);
 	copy.other = moved(to, &from->words, record->other);
+	return copy;
+}
+
+void tolds_move(struct tolds *to, const struct tolds *from, const struct told *record)
+{
+	const struct told copy = record_moved(to, from, record);
 	*tolds_add(to) = copy;
+}
+
+void tolds_join(struct tolds *to, const struct tolds *from, const struct told *record)
+{
+	const struct told *same = tolds_find(to, record->id);
+	if (same == NULL)
+		tolds_move(to, from, record);
+	else if (!same->live && (record->live || record->rev > same->rev))
+		*tolds_change(to, same) = record_moved(to, from, record);
 }
 
 /* Records that are packed already, before all others. */

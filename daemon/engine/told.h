@@ -68,5 +68,7 @@ uint32_t tolds_after(const struct tolds *t, uint32_t place);
 struct told *tolds_add(struct tolds *t);
 /* Copies one record of another list, words and all. */
 void tolds_move(struct tolds *to, const struct tolds *from, const struct told *record);
+/* The same, where `to` may have a record of its id: of the two the live one stays, else the one told last. */
+void tolds_join(struct tolds *to, const struct tolds *from, const struct told *record);
 
 #endif
