@@ -275,6 +275,8 @@ static struct plan *plan_of(const struct step *s, struct lk_text id)
 static void fold_plan_signed(struct step *s)
 {
 	struct plan *p = plan_of(s, s->e->plan_signed.plan);
+	if (p->ended) /* the end that was planned is behind it */
+		p->closing_on = LK_NO_DATE;
 	p->kind = s->e->plan_signed.kind;
 	p->ended = 0;
 	p->signed_at = s->at;
