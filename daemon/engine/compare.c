@@ -344,6 +344,7 @@ struct standing {
 	bool hidden;   /* its own candidate may not be seen */
 	bool goes;     /* it is to be withdrawn */
 	bool is_dated; /* one of its own candidates has the time that it is dated by */
+	bool is_lit;   /* and one of those may be seen */
 	bool is_seen;  /* `at` is of one that may be seen */
 	lk_instant at; /* of its first own candidate, or rather the first seen; LK_NO_INSTANT */
 };
@@ -352,6 +353,7 @@ struct standing {
 static void stand_by(struct standing *s, const struct told *t, const struct candidate *c)
 {
 	s->is_dated |= c->cause_at == t->cause_at;
+	s->is_lit |= c->cause_at == t->cause_at && !c->withheld;
 	if (s->at != LK_NO_INSTANT && (s->is_seen || c->withheld))
 		return;
 	s->at = c->cause_at;
@@ -384,6 +386,31 @@ static struct standing *standings_of(struct tolds *told, const struct derivation
 	return all;
 }
 
+/* What is asked of the decision function for a record. */
+static struct disclosure disclosure_of(const struct tolds *told, const struct derivation *d,
+				       const struct told *t)
+{
+	return (struct disclosure){
+		.level = t->level,
+		.topic = t->topic,
+		.is_moment = is_moment(d->p, t->kind),
+		.other_agency = 1 - t->side,
+		.other = words_text(&told->words, t->other),
+		.cause_at = t->cause_at,
+	};
+}
+
+/* It is all content, which may not be seen any more, whether it still follows or not. */
+static bool lacks_consent(const struct tolds *told, const struct derivation *d,
+			  const struct told *t)
+{
+	const struct disclosure ask = disclosure_of(told, d, t);
+	bool is_content = t->level == LK_CONTENT && !d->p->rule[t->kind].blind &&
+			  main_case(d->f, t->side) != NONE;
+	enum bar bar = is_content ? disclosure_bar(d->f, &ask) : BAR_NONE;
+	return bar == BAR_NO_CONSENT || bar == BAR_LIMITED;
+}
+
 static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
 			     const struct told *t, const struct standing *s)
 {
@@ -394,6 +421,8 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 		return LK_NO_CONSENT;
 	if (unlinked)
 		return LK_UNLINKED;
+	if (lacks_consent(told, d, t))
+		return LK_NO_CONSENT;
 	return s->elsewhere ? LK_REASSIGNED : LK_OVER;
 }
 
@@ -440,7 +469,8 @@ static void date_following(struct tolds *told, const struct derivation *d,
 	for (uint32_t i = 0; i < told->n; i++) {
 		const struct told *t = &told->at[i];
 		bool stays = t->live && all[i].follows && !all[i].goes;
-		if (stays && is_dated(d, t) && !all[i].is_dated && all[i].at != LK_NO_INSTANT)
+		bool moved = !all[i].is_dated || (all[i].is_seen && !all[i].is_lit);
+		if (stays && is_dated(d, t) && moved && all[i].at != LK_NO_INSTANT)
 			tolds_change(told, t)->cause_at = all[i].at;
 	}
 }
@@ -459,20 +489,20 @@ static enum repeat without_link(const struct derivation *d, const struct told *t
 	return REPEAT_OWN;
 }
 
+/* The case that it was told for is not the family's, or turns out never to have been opened. */
+static bool is_away(const struct tolds *told, const struct derivation *d, const struct told *t)
+{
+	if (t->own.at == NONE || t->side < 0)
+		return false;
+	uint32_t own = family_case(d->f, t->side, words_text(&told->words, t->own));
+	return own == NONE || d->f->cases[own].first_opened_at == LK_NO_INSTANT;
+}
+
 static enum repeat may_repeat(const struct tolds *told, const struct derivation *d,
 			      const struct told *t, int reason)
 {
-	struct disclosure ask = {
-		.level = t->level,
-		.topic = t->topic,
-		.is_moment = is_moment(d->p, t->kind),
-		.other_agency = 1 - t->side,
-		.other = words_text(&told->words, t->other),
-		.cause_at = t->cause_at,
-	};
-	bool is_away = t->own.at != NONE && t->side >= 0 &&
-		       family_case(d->f, t->side, words_text(&told->words, t->own)) == NONE;
-	if (reason == LK_UNLINKED || is_away)
+	struct disclosure ask = disclosure_of(told, d, t);
+	if (reason == LK_UNLINKED || is_away(told, d, t))
 		return without_link(d, t);
 	if (t->side < 0 || t->kind == LK_CROSSOVER_POSSIBLE ||
 	    (reason != LK_NO_CONSENT && disclosed(d->f, &ask)))
