@@ -48,6 +48,7 @@ class Life:
         self.open = set()
         self.links = []
         self.since = {}  # case -> when it was first opened
+        self.few = self.r.random() < 0.6
         self.tokens = self.r.random() < 0.35  # do openings carry tokens of identity
         self.rough = self.r.random() < 0.5  # families join, openings and closings come late, sources are two
 
@@ -148,6 +149,8 @@ class Life:
 
     def name(self, kind, new=0.5):
         names = self.names.setdefault(kind, [])
+        if self.few:
+            return f"{kind[0] if kind in self.KINDS else kind}{self.r.randint(1, 2)}"
         if not names or self.r.random() < new:
             names.append(f"{kind[0] if kind in self.KINDS else kind}{len(names) + 1}")
             return names[-1]
@@ -189,6 +192,8 @@ class Life:
             case = self.r.choice(closed)
             self.open.add(case)
             data = {"status": self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)}
+            if self.r.random() < 0.2:
+                data["limited_access"] = self.r.random() < 0.4
             if self.tokens and self.r.random() < 0.5:
                 data["members"] = self.members()
             self.event("case.opened", case, data)
@@ -216,14 +221,14 @@ class Life:
         self.event("consent.signed", self.case(), data)
 
     def end_consent(self):
-        self.event("consent.revoked", self.case(), {"consent": self.name("consent", 0.1)})
+        self.event("consent.revoked", self.case(), {"consent": self.name("consent", 0.05)})
 
     def refuse_consent(self):
-        self.event("consent.refused", self.case(), {})
+        self.event("consent.refused", self.case(), self.r.choice(({}, {"consent": self.name("consent", 0.1)})))
 
     def sign_plan(self):
         self.event("plan.signed", self.case(self.r.choice(("cws", "cws", "calworks"))),
-                   {"plan": self.name("plan", 1), "kind": self.r.choice(("ifs_agreement", "ifs_agreement",
+                   {"plan": self.name("plan", 0.6), "kind": self.r.choice(("ifs_agreement", "ifs_agreement",
                                                                            "wtw_plan"))})
 
     def end_plan(self):
@@ -235,7 +240,7 @@ class Life:
 
     def service(self):
         if self.r.random() < 0.7:
-            self.event("service.started", self.case(), {"service": self.name("service", 1),
+            self.event("service.started", self.case(), {"service": self.name("service", 0.6),
                                                         "category": self.r.choice(CATEGORIES)})
         else:
             self.event("service.ended", self.case(), {"service": self.name("service", 0), "outcome": "completed"})
@@ -247,7 +252,7 @@ class Life:
         end = start + timedelta(minutes=self.r.choice((30, 60, 60, 90)))
         workers = [w for group in sorted(WORKERS) for w in WORKERS[group] if group[1] != "clerk"]
         case = self.case()
-        data = {"meeting": self.name("m" + case[1], 0.7), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
+        data = {"meeting": self.name("m" + self.r.choice((case[1], "")), 0.6), "kind": self.r.choice(MEETING_KINDS + ("pltm", "ltm", "ltm")),
                 "start": start.isoformat(), "end": end.isoformat()}
         if self.r.random() < 0.8:
             data["required"] = self.r.sample(workers, self.r.randint(1, 2))
@@ -283,14 +288,14 @@ class Life:
     def concern(self):
         if self.r.random() < 0.7:
             self.event("concern.raised", self.case(), {
-                "concern": self.name("concern", 1),
+                "concern": self.name("concern", 0.6),
                 "kind": self.r.choice(("not_meeting_requirements", "deviation", "removal_considered"))})
         else:
             self.event("concern.resolved", self.case(), {"concern": self.name("concern", 0)})
 
     def referral(self):
         if self.r.random() < 0.6:
-            data = {"referral": self.name("referral", 1), "category": self.r.choice(CATEGORIES),
+            data = {"referral": self.name("referral", 0.7), "category": self.r.choice(CATEGORIES),
                     "to": self.r.choice(("cws", "calworks", "Food Bank"))}
             if self.r.random() < 0.7:
                 data["follow_up"] = self.day(1, 12)
@@ -303,7 +308,7 @@ class Life:
                 "status": self.r.choice(("received", "accepted", "declined", "completed"))})
 
     def child(self):
-        self.event(self.r.choice(("child.removed", "child.returned")), self.case("cws"), {"person": "ch1"})
+        self.event(self.r.choice(("child.removed", "child.returned")), self.case(self.r.choice(("cws", "cws", "calworks"))), {"person": self.r.choice(("ch1", "ch1", "ch2"))})
 
     def household(self):
         self.event("household.changed", self.case(), {"what": "moved"})
@@ -323,10 +328,23 @@ class Life:
             self.event("event.retracted", case, {}, supersedes=line["id"], source=line["source"])
             return
         data = dict(line["data"])
+        at = datetime.fromisoformat(line["time"])
+        if self.rough and self.r.random() < 0.5:
+            at += timedelta(hours=self.r.choice((-240, -50, -20, -3, 3, 20, 50, 240)))
+            at = min(at, self.now)
+        for member in ("expires", "date", "until", "follow_up"):
+            if data.get(member) and self.r.random() < 0.7:
+                data[member] = self.day(-3, 40)
+        if line["type"] == "meeting.scheduled" and self.r.random() < 0.5:
+            days = timedelta(days=self.r.choice((-2, 1, 1, 3)))
+            for member in ("start", "end"):
+                data[member] = (datetime.fromisoformat(data[member]) + days).isoformat()
+        if self.rough and line["type"] != "case.opened" and self.r.random() < 0.2:
+            same = [c for c in self.cases if c[0] == case[0]]
+            case = self.r.choice(same)
         if "status" in data and line["type"] != "referral.updated":
             data["status"] = self.r.choice(CWS_STATUSES if case[0] == "cws" else CALWORKS_STATUSES)
-        self.event(line["type"], case, data, at=datetime.fromisoformat(line["time"]), supersedes=line["id"],
-                   source=line["source"])
+        self.event(line["type"], case, data, at=at, supersedes=line["id"], source=line["source"])
 
     def late(self, what):
         """It happens as if some time ago."""
@@ -375,7 +393,16 @@ def history(seed, without=()):
         else:
             getattr(life, name)()
     life.clock((life.now + timedelta(days=life.r.choice((1, 9, 16)))).astimezone(ZONE).replace(minute=3))
-    return [json.dumps(line) for line in life.lines]
+    lines = life.lines
+    if life.rough and life.r.random() < 0.5:
+        for _ in range(life.r.choice((1, 1, 2, 4))):
+            i = life.r.randrange(len(lines))
+            line = lines.pop(i)
+            if "clock" in line or "ack" in line:
+                lines.insert(i, line)
+            else:
+                lines.insert(life.r.randint(i, len(lines)), line)
+    return [json.dumps(line) for line in lines]
 
 
 if __name__ == "__main__":

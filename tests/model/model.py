@@ -19,6 +19,7 @@ PROMPT_WAITS, URGENT_WAITS = 48 * 3600, 8 * 3600
 BEGINNING = instant_of("1990-01-01T00:00:00Z")
 
 
+BLIND_KINDS = ("meeting.needed", "meeting.overdue", "meeting.reschedule")  # without consent they are told as signals
 BLIND = ("meeting", "meeting_kind", "start", "reasons", "proposals")  # what a blind one says (5.2)
 
 
@@ -28,6 +29,7 @@ class Telling:
     def __init__(self, notice, moment):
         self.notice, self.moment = notice, moment
         self.rev, self.told, self.since, self.acked = 0, False, None, False
+        self.seen_from = None  # of a moment that still follows: from when on it must have been live
 
 
 class Model:
@@ -153,14 +155,22 @@ class Model:
 
     def reason_over(self, notice, holds):
         """The first that applies: consent, unlinked, reassigned, over (domain.md 5)."""
-        if any(n.withheld and n.case[0] == notice.case[0] for n in holds) and notice.level == CONTENT:
+        near = self.state.family(notice.case, self.now) if notice.case else ()
+        if any(n.withheld and n.case[0] == notice.case[0] and n.case in near for n in holds) and \
+                notice.level == CONTENT:
             return "consent"
         if self.was_unlinked(notice):
             return "unlinked"
-        near = self.state.family(notice.case, self.now) if notice.case else ()
+        if notice.level == CONTENT and notice.kind not in BLIND_KINDS and self.hidden(notice.topic, near):
+            return "consent"
         if any(notice.kind in ("notice.unanswered", "feed.silent") or n.case in near for n in holds):
             return "reassigned"
         return "over"
+
+    def hidden(self, topic, family):
+        """There are two sides, and no consent lets the one see the other's."""
+        return all(self.state.side(family, agency, self.now) for agency in LIAISON) and \
+            not self.state.live(topic, family, self.now)
 
     def was_unlinked(self, notice, at=None):
         """It had crossed a link since removed."""
@@ -187,6 +197,8 @@ class Model:
                 self.withdraw(telling, "corrected")
         for slot, notice in follows.items():
             have = self.told.get(slot)
+            if have and have.told:
+                have.seen_from = notice.fresh_from
             if not notice.tell or have and have.told:
                 continue
             if slot in undone or slot in self.shared:
@@ -283,7 +295,7 @@ class Model:
         gone = notice.other and notice.kind != "crossover.possible" and not self.state.side(  # no case of the other side was ever opened
             self.state.family(notice.case, self.now), notice.other[0], self.now)
         own = self.state.cases.get(notice.case)
-        if notice.kind == "crossover.possible" and not (own and own.door(self.now)):
+        if notice.case and not (own and own.door(self.now)):
             gone = True
         if gone:
             for member in notice.foreign:
@@ -301,7 +313,7 @@ class Model:
         if not telling.moment:
             return self.now
         events = [e.at for e in self.state.events if e.name in telling.notice.events]
-        return events[0] if events else telling.since
+        return events[0] if events else telling.seen_from or telling.since
 
     def events_shown(self, notice, out):
         """The other side's only where its content is; nothing of it once it may not be seen."""

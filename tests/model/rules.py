@@ -26,7 +26,7 @@ class Notice:
     """What one worker is to be told. `foreign` names the members of `about` that are the other side's content."""
 
     def __init__(self, kind, key, slot, to, case, level, other=None, due=None, about=None, foreign=(), crosses=None,
-                 urgency=None, events=(), withheld=False, tell=True, topic=None, at=None):
+                 urgency=None, events=(), withheld=False, tell=True, topic=None, at=None, fresh_from=None):
         self.kind, self.key, self.slot, self.to = kind, key, slot, to
         self.case, self.level, self.other, self.due = case, level, other, due
         self.about = about or {}
@@ -38,6 +38,7 @@ class Notice:
         self.withheld = withheld  # it holds, but may not be seen
         self.tell = tell  # a moment: may be told now for the first time
         self.at = at  # when a moment was
+        self.fresh_from = fresh_from  # from when on the other side could know it
         self.contacts = []
 
 
@@ -207,7 +208,7 @@ class Rules:
         fresh_from = at if fresh_from is None else fresh_from
         fresh = day_of(self.now) <= days_after(day_of(fresh_from), STALE_AFTER)
         if to:
-            self.moments.append(Notice(kind, cause, slot, to, case.key if case else None, level, at=at,
+            self.moments.append(Notice(kind, cause, slot, to, case.key if case else None, level, at=at, fresh_from=fresh_from,
                                        tell=self.reached(at) and fresh and visible, **more))
 
     def moment_content(self, kind, e, topic, said, case, at, about, cause=None, **more):
@@ -324,8 +325,14 @@ class Rules:
         if consent.last(end, "consent.signed") is not e:
             return
         family = self.s.family(consent.owner, end)
-        if self.s.mutual(family, end) and not self.s.consents_in_force(family, end):
+        if self.s.mutual(family, end) and not self.s.consents_in_force(family, end) and \
+                consent is self.last_of_day(family, end):
             self.tell_consent_ended(e.name + " ran out", morning(after), (e.name,))
+
+    def last_of_day(self, family, end):
+        """Of the consents whose day passed then, the one that was named last: one end is told, not several."""
+        ran_out = [c for c in self.s.of("consent", family) if in_force(c, end - 1) and not in_force(c, end)]
+        return max(ran_out, key=lambda c: c.events[0].rank)
 
     def tell_consent_ended(self, cause, at, events):
         for agency in AGENCIES:
@@ -380,7 +387,7 @@ class Rules:
 
     def crosses(self, case, at):
         family = self.s.family(case.key, at)
-        return self.s.mutual(family, at) and self.s.live("status", family, at)
+        return case.open(at) and self.s.mutual(family, at) and self.s.live("status", family, at)
 
     def sanction_review(self):
         """Noncompliance or sanction with a CWS case in ifs, fm or fr: effort may be good cause (ACIN G10)."""
@@ -444,12 +451,22 @@ class Rules:
             if said.open(self.now) and closing:
                 self.tell_closure_planned(("case", said.key), said, closing[1], "case")
         for plan in self.s.of("plan", self.family):
-            planned = plan.last(self.now, "plan.closing", "plan.ended")
-            life = plan.last(self.now, "plan.signed", "plan.ended")
-            if planned and planned.data.get("date") and planned.type == "plan.closing" and \
-                    not (life and life.type == "plan.ended") and self.s.cases[plan.owner].open(self.now):
+            planned = self.planned_end(plan)
+            if planned and self.s.cases[plan.owner].open(self.now):
                 self.tell_closure_planned(("plan", plan.owner, plan.name), self.s.cases[plan.owner],
-                                          date.fromisoformat(planned.data["date"]), "plan")
+                                          date.fromisoformat(planned), "plan")
+
+    def planned_end(self, plan):
+        """The day planned for the end of a plan that goes on; one signed anew after its end begins without one."""
+        day, ended = None, False
+        for e in plan.until(self.now):
+            if e.type == "plan.closing":
+                day = e.data["date"]
+            elif e.type == "plan.signed" and ended:
+                day, ended = None, False
+            elif e.type == "plan.ended":
+                ended = True
+        return None if ended else day
 
     def tell_closure_planned(self, key, said, day, what):
         for case, to in self.both_leads(said):
@@ -738,20 +755,17 @@ class Rules:
     def movers(self, m):
         """The organizer if still there (or never was in the family), else the lead or both leads."""
         if m.organizer and (self.assigned(m.organizer, self.now) or not self.ever_assigned(m.organizer)):
-            return [(self.case_of(m.organizer, m), m.organizer)]
+            return [(self.case_of(m.organizer, m, m.owner), m.organizer)]
         if m.kind in JOINT:
             return list(self.both_leads(self.s.cases[m.owner]))
         case = self.s.cases[m.case]
         return [(case, self.lead(case))]
 
-    def case_of(self, worker, m):
-        """The worker's side's case; of a stranger, the meeting's own."""
-        for then in ("now", "ever"):
-            for agency in (m.agency, OTHER[m.agency]):
-                for case in self.cases:
-                    if case.agency == agency and self.served(case, worker, then):
-                        return self.s.cases[m.case] if agency == m.agency else self.mains[agency]
-        return self.s.cases[m.case]
+    def case_of(self, worker, m, about):
+        """The worker's side's case; a stranger is of the side that said it."""
+        side = next((case.agency for then in ("now", "ever") for agency in (m.agency, OTHER[m.agency])
+                     for case in self.cases if case.agency == agency and self.served(case, worker, then)), m.agency)
+        return self.s.cases[about] if about[0] == side else self.mains[side]
 
     def served(self, case, worker, then):
         held = [h["worker"] for hs in case.holders.values() for _, h in hs if h]
@@ -843,14 +857,15 @@ class Rules:
         then = self.version(m, e)
         about = dict(then.about(), change=change)
         for to in dict.fromkeys(then.required + then.optional):
-            self.tell_meeting("meeting.changed", e, e.at, then, to, about)
+            self.tell_meeting("meeting.changed", e, e.at, then, to, about, e.case)
 
-    def tell_meeting(self, kind, e, at, m, to, about, tell=True):
-        case = self.case_of(to, m)
+    def tell_meeting(self, kind, e, at, m, to, about, said, tell=True):
+        case = self.case_of(to, m, said)
         own = case.agency == e.agency
+        other = said if said[0] != case.agency else self.others_main(case) and self.others_main(case).key
         if tell:
             self.moment(kind, e.name, to, to, case, OWN if own else REGISTRY, at, about=about,
-                        other=None if own else e.case, crosses=None if own else (case.key, e.case),
+                        other=None if own else other, crosses=None if own else (case.key, other),
                         foreign=() if own else about, events=(e.name,))
         else:
             self.moment(kind, e.name, to, to, case, OWN, at, visible=False, about=about)
@@ -866,7 +881,7 @@ class Rules:
                 if e.at <= at and self.reached(at) and m.thing.last(
                         at, "meeting.scheduled", "meeting.held", "meeting.cancelled", "meeting.missed") is e:
                     for to in dict.fromkeys(then.required):
-                        self.tell_meeting("meeting.reminder", e, at, then, to, then.about(),
+                        self.tell_meeting("meeting.reminder", e, at, then, to, then.about(), m.owner,
                                           tell=self.now < then.start and m.last is e)
 
     # ---- Visits (HB V.A.6) ------------------------------------------------------------------------------------------
