@@ -60,7 +60,7 @@ static void tick(int64_t done, int64_t of)
 
 /* ---- Ways to print it -------------------------------------------------------------------------------------------------- */
 
-/* Columns that belong together, a table each: the widths of a page. */
+/* Columns that belong together, a table each: the widths of a page. On a narrower terminal a table goes on below itself. */
 static const struct {
 	const char *title;
 	enum report_column first, last;
@@ -72,16 +72,18 @@ static const struct {
 	{ "Referrals", REPORT_referrals, REPORT_repeats },
 };
 
-static void text_section(const struct report *r, size_t i)
+#define MONTH_WIDTH 8
+
+static void text_table(const struct report *r, size_t first, size_t last)
 {
-	(void)printf("%s%s\n%-8s", i > 0 ? "\n" : "", sections[i].title, "month");
-	for (size_t c = sections[i].first; c <= sections[i].last; c++)
+	(void)printf("%-*s", MONTH_WIDTH, "month");
+	for (size_t c = first; c <= last; c++)
 		(void)printf("  %*s", (int)strlen(report_headings[c].heading),
 			     report_headings[c].heading);
 	(void)printf("\n");
 	for (size_t m = 0; m < r->n; m++) {
 		(void)printf("%04d-%02d ", r->months[m].year, r->months[m].month);
-		for (size_t c = sections[i].first; c <= sections[i].last; c++) {
+		for (size_t c = first; c <= last; c++) {
 			int width = (int)strlen(report_headings[c].heading);
 
 			if (r->months[m].value[c] < 0)
@@ -93,10 +95,29 @@ static void text_section(const struct report *r, size_t i)
 	}
 }
 
+/* The last column that the terminal has room for beside the first; width 0: it has room for all. */
+static size_t last_that_fits(size_t first, size_t last, unsigned width)
+{
+	size_t taken = MONTH_WIDTH + 2 + strlen(report_headings[first].heading), c = first;
+
+	while (c < last &&
+	       (width == 0 || taken + 2 + strlen(report_headings[c + 1].heading) <= width))
+		taken += 2 + strlen(report_headings[++c].heading);
+	return c;
+}
+
 static void print_text(const struct report *r)
 {
-	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
-		text_section(r, i);
+	struct output out;
+
+	output_open(&out, stdout, false);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		(void)printf("%s%s\n", i > 0 ? "\n" : "", sections[i].title);
+		for (size_t c = sections[i].first, upto; c <= sections[i].last; c = upto + 1) {
+			upto = last_that_fits(c, sections[i].last, out.width);
+			text_table(r, c, upto);
+		}
+	}
 }
 
 static void print_csv(const struct report *r)

@@ -17,6 +17,7 @@ import html.parser
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -114,8 +115,23 @@ class Report(unittest.TestCase):
         text = self.report()
         self.assertIn("Mutual families and tiers", text)
         self.assertLess(max(map(len, text.splitlines())), 100)
+        self.fits_a_terminal(text)
         self.assertIn("up to 20 years", self.report("--to", "2025-01", status=2))
         self.is_a_page(os.path.join(self.folder, "page.html"), got)
+
+    def fits_a_terminal(self, text):
+        """No number is lost where a table goes on below itself."""
+        wanted = sorted(re.findall(r"\S+", text.replace("month", "")))
+        for columns in (40, 60, 80):
+            lines = harness.screen(columns, harness.program("linkages-ctl"), "--state", self.daemon.path("state"), "--from",
+                                   "2026-01", "--to", "2026-03", "report")
+            self.assertLessEqual(max(map(len, lines)), columns)
+            again = sum(line.startswith("month") for line in lines) - sum(line.startswith("month") for line in text.splitlines())
+            shown = re.findall(r"\S+", "\n".join(lines).replace("month", ""))
+            for month in WANTED:
+                for _ in range(again):
+                    shown.remove(month)
+            self.assertEqual(sorted(shown), wanted)
 
     def test_the_policy_says_what_is_on_time(self):
         with open(os.path.join(self.folder, "linkages.yaml"), "w", encoding="utf-8") as f:
