@@ -51,7 +51,10 @@ static int set_revision(struct turn *t, struct lk_error *err)
 		return rc;
 	lk_digest(&both, sizeof(both), NULL, t->revision);
 	t->is_behind = true; /* the first pass finds out */
-	return 0;
+	rc = store_value_get(t->store, STORE_LINKS_BY, &t->links_by, err);
+	if (rc == 0) /* a new store has no links yet */
+		t->links_by = (int64_t)t->policy->links_automatic;
+	return rc < 0 ? rc : 0;
 }
 
 static lk_instant silent_at(const struct turn *t, const struct source_state *s)
@@ -549,6 +552,17 @@ static int first_case(void *context, struct case_key key)
 	return 1;
 }
 
+/* Until all families are done it is not known by what their links were found. */
+static int links_note(struct turn *t, bool is_done, struct lk_error *err)
+{
+	int64_t by = is_done ? (int64_t)t->policy->links_automatic : STORE_LINKS_LOST, kept = 0;
+	int rc = store_value_get(t->store, STORE_LINKS_BY, &kept, err);
+	if (rc < 0 || (rc > 0 && kept == by) || (!is_done && !links_are_behind(t)))
+		return rc < 0 ? rc : 0;
+	t->links_by = by;
+	return store_value_put(t->store, STORE_LINKS_BY, by, err);
+}
+
 /* Another policy may fold otherwise: the family is made anew from the log. */
 static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now,
 		     struct lk_error *err)
@@ -560,8 +574,10 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 		rc = store_family_cases(t->store, id, first_case, &a, err);
 	if (rc < 0)
 		return rc;
+	if (!a.found) /* the county's own; or one that has joined another meanwhile */
+		return memcmp(id, feeds_id, LK_DIGEST) == 0 ? feeds_settle(t, now, err) : 0;
 	struct case_key key = { a.row.agency, a.row.number };
-	return a.found ? gather(t, &key, 1, now, err) : feeds_settle(t, now, err);
+	return gather(t, &key, 1, now, err);
 }
 
 /* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since
@@ -574,6 +590,8 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 		store_families_behind(t->store, t->revision, t->families_most, note_due, &due, err);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
 		rc = pass_anew(t, due.ids[i], at, err);
+	if (rc >= 0)
+		rc = links_note(t, due.n == 0, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
 	t->is_behind = rc < 0 || due.n > 0;

@@ -233,7 +233,8 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 	int rc = pairs < 0 ? pairs : home_before(x, key, &h);
 	if (rc < 0)
 		return rc;
-	bool is_alone = x->counts && !x->takes && !h->is_stale; /* nothing before it is otherwise */
+	bool is_alone = x->counts && !x->takes && !h->is_stale &&
+			!links_are_behind(x->t); /* nothing before it is otherwise */
 	if (is_alone && pairs == 0 && goes_on(x, h, &place))
 		return fold_onto(x->t, h, x->e, &place, x->at, x->err);
 	if (is_alone && is_waiting(&h->f, x->e))

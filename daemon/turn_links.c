@@ -208,3 +208,56 @@ int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, st
 	gathering_free(&g);
 	return rc;
 }
+
+/* ---- All links of a family, anew ------------------------------------------------------------- */
+
+/* Every pair that something was said of. */
+static int settle_said(struct gathering *g)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (!is_link(e->type) ||
+		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
+			continue;
+		const struct lk_other *o = &event.link_confirmed.other;
+		rc = gather_pair(g->t, g->cases[0].key, (struct case_key){ o->agency, o->number },
+				 g->err);
+	}
+	return rc;
+}
+
+static int find_links(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = keep_tokens(&g, key);
+	if (rc >= 0)
+		rc = settle_said(&g);
+	gathering_free(&g);
+	return rc;
+}
+
+static int note_case(void *context, struct case_key key)
+{
+	return gathering_add(context, key);
+}
+
+bool links_are_behind(const struct turn *t)
+{
+	return t->links_by != (int64_t)t->policy->links_automatic;
+}
+
+int gather_links(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	uint8_t family[LK_DIGEST];
+	int rc = store_case_family(t->store, key, family, err);
+	if (rc > 0)
+		rc = store_family_cases(t->store, family, note_case, &g, err);
+	for (uint32_t i = 0; rc >= 0 && i < g.cases_n; i++)
+		rc = find_links(t, g.cases[i].key, err);
+	gathering_free(&g);
+	return rc < 0 ? rc : 0;
+}

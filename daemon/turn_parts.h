@@ -74,6 +74,7 @@ struct turn {
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	int families_most;          /* that one pass takes on */
 	bool is_behind;             /* some family was derived under another revision */
+	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;
 	uint64_t commits; /* so far: whoever was not asked for since the last one is as its row is */
@@ -200,6 +201,11 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
+/* Are links to be found again, for other tokens link by themselves than did, or rows of them were lost? */
+bool links_are_behind(const struct turn *t);
+/* All links and tokens of the cases of a case's family, as the log and the policy at hand have them; the families that they
+ * make are not gathered. */
+int gather_links(struct turn *t, struct case_key key, struct lk_error *err);
 /* The same after an opening was taken back; families that looked alike are settled, too. */
 int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);
 

@@ -51,6 +51,7 @@ static int open_part(struct gathering *g, struct part *part, lk_instant at)
 	if (part->home == NULL)
 		return LK_ESTORE;
 	part->home->is_stale = false;
+	memcpy(part->home->policy, g->t->revision, LK_DIGEST);
 	part->home->told.settled = (struct settled){ 0 };
 	for (uint32_t i = 0; i < g->cases_n; i++) {
 		int rc = g->cases[i].part == part->name
@@ -222,6 +223,8 @@ int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = 0;
+	for (size_t i = 0; rc >= 0 && links_are_behind(t) && i < n; i++)
+		rc = gather_links(t, cases[i], err);
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = gathering_add(&g, cases[i]);
 	if (rc >= 0)

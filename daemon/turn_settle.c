@@ -537,8 +537,8 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 {
 	if (h->is_stale)
 		return 0; /* of another layout: it is behind, and will be gathered anew */
-	memcpy(h->policy, t->revision, LK_DIGEST);
-	h->is_dirty = true;
+	h->is_dirty =
+		true; /* one that is behind stays so until it is gathered: it was folded under another policy */
 	return settle(t, h, at, NULL, err);
 }
 

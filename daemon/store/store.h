@@ -397,6 +397,7 @@ struct store_mark {
 	} state;
 	int64_t position; /* of the log: stored_event.position of the last event */
 	struct ledger_head head;
+	int64_t change; /* how many commits have changed a family */
 };
 void store_mark_found(const struct store *s, struct store_mark *out);
 
@@ -421,6 +422,8 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
  * (LK_ESYNC). After each whole pass outboxes may forget what was looked at and came in longer than window_us ago; 0: they
  * may not. Its place outlives the process, about; the last pass that ended is the value STORE_SCRUBBED_AT, an instant. */
 #define STORE_SCRUBBED_AT "scrub.ended"
+/* What was found so puts the store in doubt: it is made anew at the next start, and nothing is committed before that. */
+void store_distrust(struct store *s, const char *what);
 int store_scrub(struct store *s, lk_instant now, int64_t window_us, struct lk_error *err) LK_MUST_CHECK;
 /* SQLite's own look at every page and index, in one go: not for a store that somebody waits for. 0, or LK_ESTORE with its
  * first complaint. `tick` is called now and then; may be NULL. */
@@ -559,6 +562,9 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 
 /* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */
 #define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
+/* The kinds of tokens that linked by themselves when all links were found last, as bits; STORE_LINKS_LOST: rows are missing. */
+#define STORE_LINKS_BY "links.by"
+#define STORE_LINKS_LOST (-1)
 int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
 int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err) LK_MUST_CHECK;
 

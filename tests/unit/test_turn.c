@@ -573,6 +573,103 @@ static void another_policy_publishes_only_differences(void **state)
 	assert_string_equal(heard(o), "new consent.needed jones\n");
 }
 
+/* What comes in before its family's turn is folded onto what another policy has folded: the family has its turn all the same. */
+static void another_policy_is_taken_on_by_a_family_that_was_settled_meanwhile(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	other = story_policy;
+	other.revision[0] ^= 1;
+	other.creditable = 0;
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	a_family(o);
+	says(o, "2026-03-02T10:01:00-08:00", "C-1", "consent.signed", "{'consent':'K-1'}");
+	says(o, "2026-03-02T10:02:00-08:00", "C-1", "service.started",
+	     "{'service':'S-1','category':'substance_use'}");
+	assert_null(strstr(heard(o), "service.credit"));
+	assert_int_equal(turn_policy(o->turn, &story_policy, &o->err), 0);
+	calls(o, "meanwhile", "2026-03-02T10:03:00-08:00");
+	assert_int_equal(pass(o, "2026-03-02T10:04:00-08:00"), 0);
+	assert_non_null(strstr(heard(o), "new service.credit jones\n"));
+}
+
+#define OF_ONE_CHILD(status) \
+	"{'status':'" status "','members':[{'person':'P-1','role':'child','keys':" \
+	"{'ssn':'00112233445566778899aabbccddeeff'}}]}"
+
+static void alike(struct office *o)
+{
+	a_family(o);
+	says(o, "2026-03-02T10:01:00-08:00", "C-7", "case.opened", OF_ONE_CHILD("er"));
+	says(o, "2026-03-02T10:02:00-08:00", "C-7", "worker.assigned",
+	     "{'role':'social_worker','worker':'garcia'}");
+	says(o, "2026-03-02T10:03:00-08:00", "W-7", "case.opened", OF_ONE_CHILD("active"));
+	says(o, "2026-03-02T10:04:00-08:00", "W-7", "worker.assigned",
+	     "{'role':'employment_specialist','worker':'jones'}");
+}
+
+/* Which tokens link by themselves is the policy's, and a state is folded as if it had always been so. */
+static void another_policy_links_by_other_tokens(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	alike(o);
+	assert_non_null(strstr(o->each, "new crossover.possible jones\n"));
+	(void)heard(o);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	other.links_automatic |= POLICY_BIT(LK_SSN);
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	turn_pass_at_most(o->turn, 1);
+	while (turn_pass(o->turn, story_instant("2026-03-02T10:30:00-08:00"), &o->err) == 1)
+		continue;
+	const char *told = heard(o);
+	assert_non_null(strstr(told, "withdrawn crossover.possible jones\n"));
+	assert_non_null(strstr(told, "new crossover.found jones\n"));
+	assert_non_null(strstr(told, "new crossover.found garcia\n"));
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy); /* as if the daemon had been started with it */
+	while (turn_pass(o->turn, story_instant("2026-03-02T10:31:00-08:00"), &o->err) == 1)
+		continue;
+	told = heard(o);
+	assert_non_null(strstr(told, "withdrawn crossover.found garcia\n"));
+	assert_non_null(strstr(told, "new crossover.possible jones\n"));
+}
+
+/* A damaged page has taken them; what comes in before all families were looked through finds them, too. */
+static void links_and_tokens_that_are_lost_are_found_in_the_log(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	alike(o);
+	says(o, "2026-03-02T10:05:00-08:00", "W-7", "link.confirmed",
+	     "{'other':{'agency':'cws','case':'C-7'}}");
+	(void)heard(o);
+	assert_int_equal(sqlite3_exec(o->store->db,
+				      "DELETE FROM link; DELETE FROM token;"
+				      "INSERT OR REPLACE INTO value VALUES ('links.by', -1)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	turn_destroy(o->turn);
+	make_turn(o, &other);
+	struct lk_bytes late = event("late", "2026-03-02T10:02:30-08:00", "C-7", "contact.made",
+				     "'data':{'kind':'phone'}");
+	const struct turn_event in = { .bytes = late.at, .len = late.len };
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T10:20:00-08:00"), &in, 1,
+				     &o->verdict, &o->err),
+			 0);
+	lk_bytes_free(&late);
+	assert_int_equal(pass(o, "2026-03-02T10:30:00-08:00"), 0);
+	assert_string_equal(heard(o), "");
+	says(o, "2026-03-02T11:31:00-08:00", "C-8", "case.opened", OF_ONE_CHILD("er"));
+	assert_non_null(strstr(o->each, "new crossover.possible"));
+}
+
 static void another_policy_is_taken_on_by_as_many_families_as_a_pass_may(void **state)
 {
 	struct office *o = *state;
@@ -1270,6 +1367,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
 		IN_OFFICE(another_policy_publishes_only_differences),
+		IN_OFFICE(another_policy_is_taken_on_by_a_family_that_was_settled_meanwhile),
+		IN_OFFICE(another_policy_links_by_other_tokens),
+		IN_OFFICE(links_and_tokens_that_are_lost_are_found_in_the_log),
 		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
