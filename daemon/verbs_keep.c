@@ -136,6 +136,7 @@ struct scrubbing {
 	struct store_check check;
 	struct lk_bytes damages; /* texts, encoded */
 	uint32_t shown;
+	char first[160];
 };
 
 static void note_damage(void *context, const char *what)
@@ -144,6 +145,8 @@ static void note_damage(void *context, const char *what)
 
 	if (s->shown == DAMAGES_SHOWN)
 		return;
+	if (s->shown == 0)
+		(void)snprintf(s->first, sizeof(s->first), "%s", what);
 	s->shown++;
 	lk_put_word(&s->damages, what);
 }
@@ -178,6 +181,8 @@ static void scrub_report(void *work, struct lk_bytes *body)
 	lk_put_array(body, s->shown);
 	if (s->shown > 0)
 		lk_bytes_add(body, s->damages.at, s->damages.len);
+	if (s->shown > 0)
+		store_distrust(s->store, s->first);
 }
 
 static void scrub_end(void *work)

@@ -5,7 +5,8 @@
  * itself; what is said of it repeats nothing of it.
  *
  * A sum tells nothing of a row that is gone. A disk that puts one page in another's place takes all rows of a page away and
- * leaves sound ones: they come out of order, and their places are empty.
+ * leaves sound ones: they come out of order, and their places are empty. What an index does not lead to is as good as gone; and
+ * what has no sum is there twice, as a link is.
  */
 #include "internal.h"
 
@@ -28,9 +29,19 @@ static int place_examine(struct query *q, struct lk_error *err)
 	return nothing_is_gone(q, 1, err);
 }
 
-static int places_examine(struct query *q, struct lk_error *err)
+static int ways_examine(struct query *q, struct lk_error *err)
 {
 	return nothing_is_gone(q, 2, err);
+}
+
+static int event_ways_examine(struct query *q, struct lk_error *err)
+{
+	return nothing_is_gone(q, 5, err);
+}
+
+static int case_ways_examine(struct query *q, struct lk_error *err)
+{
+	return nothing_is_gone(q, 6, err);
 }
 
 #define CASE_ROWS 20 /* each looks for the events of its list: so many rows are one */
@@ -45,11 +56,12 @@ static const struct part {
 	{ "dead letter", SQL_check_letters, 1, letter_examine },
 	{ "notice", SQL_check_notices, 1, notice_examine },
 	{ "family", SQL_check_families, 1, family_examine },
+	{ "wake of a family", SQL_check_wakes, 1, ways_examine },
 	{ "family change", SQL_check_changes, 1, changes_examine },
-	{ "mailbox", SQL_check_mailboxes, 1, place_examine },
+	{ "mailbox", SQL_check_mailboxes, 1, ways_examine },
 	{ "place in a mailbox", SQL_check_places, 1, place_examine },
-	{ "case", SQL_check_case_rows, CASE_ROWS, places_examine },
-	{ "place of an event", SQL_check_event_places, 1, places_examine },
+	{ "case", SQL_check_case_rows, CASE_ROWS, case_ways_examine },
+	{ "place of an event", SQL_check_event_places, 1, event_ways_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))
 

@@ -462,22 +462,7 @@ int store_link_drop(struct store *s, struct case_key a, struct case_key b, struc
 
 typedef int case_since_visitor(void *context, struct case_key key, lk_instant since);
 
-static int cases_walk(struct query *q, case_since_visitor *visit, void *context,
-		      struct lk_error *err)
-{
-	struct case_key key;
-	int rc;
-
-	while ((rc = query_step(q, err)) == 1) {
-		key.agency = column_code(q);
-		key.number = column_text(q);
-		if ((rc = visit(context, key, column_int(q))) != 0)
-			break;
-	}
-	query_end(q);
-	return rc;
-}
-
+/* No sum is kept of a link, but it is there twice: a row that does not lead back is not what was written. */
 int store_links_of(struct store *s, struct case_key key, case_since_visitor *visit, void *context,
 		   struct lk_error *err)
 {
@@ -489,7 +474,19 @@ int store_links_of(struct store *s, struct case_key key, case_since_visitor *vis
 		return rc;
 	q = query_begin(s, SQL_link_of);
 	bind_int(&q, ref);
-	return cases_walk(&q, visit, context, err);
+	while ((rc = query_step(&q, err)) == 1) {
+		struct case_key other = { .agency = column_code(&q) };
+		lk_instant since;
+
+		other.number = column_text(&q);
+		since = column_int(&q);
+		rc = column_int(&q) != 0 ? visit(context, other, since)
+					 : row_damaged(s, err, "link of case", ref, "other end");
+		if (rc != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
 }
 
 static int token_put(struct store *s, int64_t ref, const struct stored_token *token,

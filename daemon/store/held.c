@@ -375,6 +375,7 @@ int held_log(struct store *s, struct lk_error *err)
 		squeeze(all->changes.at, all->changes.len, &all->squeezed);
 	if (all->changes.failed || all->squeezed.failed)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for the families of a commit");
+	s->tips.change = number_of(all);
 	return changes_put(s, SQL_change_add, number_of(all),
 			   (struct delta_bytes){ all->squeezed.at, all->squeezed.len }, err);
 }
@@ -736,6 +737,11 @@ int held_load(struct store *s, struct lk_error *err)
 	s->held.first = s->held.last == 0 ? 1 : s->held.first;
 	held_trim(&s->held);
 	return rc < 0 && s->suspect ? 0 : rc; /* in doubt: it is made anew before it is used */
+}
+
+int held_lost(struct store *s, int64_t last, struct lk_error *err)
+{
+	return changes_put(s, SQL_change_add, last, (struct delta_bytes){ NULL, 0 }, err);
 }
 
 static int broken_anew(struct store *s, struct lk_error *err)

@@ -76,6 +76,7 @@ struct tips {
 	int64_t position;         /* last event */
 	int64_t ledger;           /* last row of the ledger */
 	uint8_t chain[LK_DIGEST]; /* and its link of the chain */
+	int64_t change;           /* last row of family_change */
 };
 
 /* How many frames wait in a write-ahead log, and how many make one bite of at most 10 ms. */
@@ -591,6 +592,8 @@ int held_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Of a copy whose changes were damaged: every row holds what is known of its family, and families of which something is
  * missing are to be folded anew. */
 int held_mend(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* The last changes were lost: their numbers are not given again. */
+int held_lost(struct store *s, int64_t last, struct lk_error *err) LK_MUST_CHECK;
 void held_forget(struct store *s); /* everything: the store is closed */
 
 /* ---- tombs.c -------------------------------------------------------------------------------- */
@@ -763,7 +766,10 @@ int rebuild_make(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int rebuild_finish(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Puts a restored store into its place, where one is ready: restore.c. */
 int restore_finish(const char *directory, struct lk_error *err) LK_MUST_CHECK;
-int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err) LK_MUST_CHECK;
+/* Tokens of identity are to be found again in the log. */
+int mend_tokens(struct store *copy, struct lk_error *err) LK_MUST_CHECK;
+/* What the mark of the old file says goes beyond what is left in the copy, or does not. */
+int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild *told, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- store.c ---------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* mark.c - linkages.mark: how far the database had come, kept outside of it.
  *
  * In: each commit. Out: one line of fixed length: the log position, the ledger's last row and its
- * chain, and a sum of these. Promise: it is written after COMMIT and synced with checkpoints, so
+ * chain, the number of the last change of families, and a sum of these. Promise: it is written after COMMIT and synced with checkpoints, so
  * that after a power cut it may be behind the database; where the database is behind it, rows that
  * were committed are gone.
  *
@@ -15,18 +15,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MARK_ROOM 128
-#define MARK_FORMAT "linkages.mark 1 %020lld %020lld %s " /* and the sum, and a newline */
+#define MARK_ROOM 160
+#define MARK_FORMAT "linkages.mark 1 %020lld %020lld %s %020lld " /* and the sum, and a newline */
 
-static int mark_print(int64_t position, const struct ledger_head *head, char out[MARK_ROOM])
+static int mark_print(const struct store_mark *mark, char out[MARK_ROOM])
 {
 	char chain[LK_DIGEST_HEX], sum[LK_DIGEST_HEX];
 	uint8_t digest[LK_DIGEST];
 	int len;
 
-	lk_digest_hex(head->chain, chain);
-	len = snprintf(out, MARK_ROOM, MARK_FORMAT, (long long)position, (long long)head->number,
-		       chain);
+	lk_digest_hex(mark->head.chain, chain);
+	len = snprintf(out, MARK_ROOM, MARK_FORMAT, (long long)mark->position,
+		       (long long)mark->head.number, chain, (long long)mark->change);
 	lk_digest(out, (size_t)len, NULL, digest);
 	lk_digest_hex(digest, sum);
 	return len + snprintf(out + len, MARK_ROOM - (size_t)len, "%.8s\n", sum);
@@ -35,16 +35,17 @@ static int mark_print(int64_t position, const struct ledger_head *head, char out
 /* Believed only if it is, to the byte, what we would write. */
 static bool mark_parse(const char *text, struct store_mark *out)
 {
-	long long position, number;
+	long long position, number, change;
 	char chain[LK_DIGEST_HEX], again[MARK_ROOM];
 
-	if (sscanf(text, "linkages.mark 1 %20lld %20lld %32[0-9a-f] ", &position, &number, chain) !=
-		    3 ||
+	if (sscanf(text, "linkages.mark 1 %20lld %20lld %32[0-9a-f] %20lld ", &position, &number,
+		   chain, &change) != 4 ||
 	    lk_digest_parse(lk_text_of(chain), out->head.chain) < 0)
 		return false;
 	out->position = position;
 	out->head.number = number;
-	(void)mark_print(position, &out->head, again);
+	out->change = change;
+	(void)mark_print(out, again);
 	return strcmp(text, again) == 0;
 }
 
@@ -55,7 +56,8 @@ static enum store_mark_state mark_compare(struct store *s, const struct store_ma
 	struct query q;
 	int rc = 1;
 
-	if (s->tips.position < mark->position || s->tips.ledger < mark->head.number)
+	if (s->tips.position < mark->position || s->tips.ledger < mark->head.number ||
+	    s->tips.change < mark->change)
 		return MARK_BEHIND;
 	if (mark->head.number > 0) {
 		q = query_begin(s, SQL_ledger_chain);
@@ -113,13 +115,14 @@ int mark_open(struct store *s, struct lk_error *err)
 /* A mark that cannot be written stays behind, where it is always believed. */
 void mark_write(struct store *s)
 {
-	struct ledger_head head;
+	struct store_mark now = { .position = s->committed.position,
+				  .change = s->committed.change };
 	char text[MARK_ROOM];
 
 	if (s->mark.file < 0)
 		return;
-	store_ledger_head(s, &head);
-	int len = mark_print(s->committed.position, &head, text);
+	store_ledger_head(s, &now.head);
+	int len = mark_print(&now, text);
 
 	s->mark.unsynced = disk_put(s->mark.file, 0, text, (size_t)len) == 0;
 }

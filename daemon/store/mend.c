@@ -7,7 +7,9 @@
  *   event, dead letter   its publisher is asked for all that its outbox may still hold
  *   family               its state is folded from the log again; what was told is kept
  *   notice               in its place stands that something was told and withdrawn
- *   family change        all families are folded from the log again; of whom it told is not known
+ *   family change        all families are folded from the log again; of whom it told is not known;
+ *                        likewise where the last ones are gone, of which linkages.mark knows
+ *   link                 all links and tokens are found in the log again, as all families are
  *   family that is gone  its state is folded from the log again; of whom it told is not known
  *   place in a mailbox   as a notice
  *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row
@@ -158,7 +160,6 @@ static int leave(struct store *s, int64_t at, struct lk_error *err)
 	return 0;
 }
 
-/* Of a case: its family, where that is what is gone; events are asked for again with all others. */
 static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 {
 	struct stored_family family = { .wake_at = LK_NO_INSTANT };
@@ -172,10 +173,41 @@ static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 	return rc == 1 ? store_family_put(s, &family, err) : rc;
 }
 
+/* What is left is believed where it is there twice; the turn finds the rest before it does anything with a family. */
+static int links_anew(struct store *s, struct query q, struct lk_error *err)
+{
+	int rc = query_run(&q, err);
+
+	if (rc == 0)
+		rc = store_value_put(s, STORE_LINKS_BY, STORE_LINKS_LOST, err);
+	return rc == 0 ? families_anew(s, 0, err) : rc;
+}
+
+/* Its family and its links, whichever it is that is gone; events are asked for again with all others. */
+static int case_anew(struct store *s, int64_t at, struct lk_error *err)
+{
+	int rc = lost_family_anew(s, at, err);
+	struct query q;
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mend_links);
+	bind_int(&q, at);
+	return links_anew(s, q, err);
+}
+
+int mend_tokens(struct store *s, struct lk_error *err)
+{
+	int rc = store_begin(s, err);
+
+	return rc == 0 ? store_end(s, links_anew(s, query_begin(s, SQL_mend_tokens), err), err)
+		       : rc;
+}
+
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
-	drop_event, drop_letter, drop_notice,      family_anew, families_anew,
-	leave,      leave,       lost_family_anew, leave,
+	drop_event,    drop_letter, drop_notice, family_anew, leave,
+	families_anew, leave,       leave,       case_anew,   leave,
 };
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
@@ -315,6 +347,21 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	return store_end(m->store, rc, err);
 }
 
+/* Nothing else speaks of changes that have gone from the end. */
+static int note_lost(struct store *s, const struct store_mark *mark, struct lk_error *err)
+{
+	int rc;
+
+	if (mark->state != MARK_BEHIND || mark->change <= s->tips.change)
+		return 0;
+	rc = store_begin(s, err);
+	if (rc == 0)
+		rc = held_lost(s, mark->change, err);
+	if (rc == 0)
+		rc = families_anew(s, mark->change, err);
+	return store_end(s, rc, err);
+}
+
 /* What can be read of the changes; what can not is found again by look_at_all(). */
 static int load_all(struct store *s, struct lk_error *err)
 {
@@ -326,12 +373,15 @@ static int load_all(struct store *s, struct lk_error *err)
 	return rc;
 }
 
-int mend(struct store *copy, struct store_rebuild *told, struct lk_error *err)
+int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild *told,
+	 struct lk_error *err)
 {
 	struct mending m = { .store = copy };
 	struct query q = query_begin(copy, SQL_damage_last);
 	int rc = query_number(&q, &told->known, err);
 
+	if (rc >= 0)
+		rc = note_lost(copy, mark, err);
 	if (rc >= 0)
 		rc = load_all(copy, err);
 	if (rc >= 0)

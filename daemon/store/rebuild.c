@@ -75,6 +75,11 @@ void store_doubt(struct store *s, enum doubt doubt, const char *why)
 	(void)disk_sync_entries(s->directory);
 }
 
+void store_distrust(struct store *s, const char *what)
+{
+	store_doubt(s, DOUBT_DAMAGE, what);
+}
+
 /* The first line of the mark: 1, or 0 where there is none. */
 static int doubt_read(const struct store *s, char *why, size_t room)
 {
@@ -103,7 +108,7 @@ bool rebuild_is_due(struct store *s)
 
 /* ---- The copy -------------------------------------------------------------------------------- */
 
-/* All tables, row by row; indexes are made anew from them. */
+/* All tables, row by row, and their indexes as they are. */
 static int copy_fill(struct store *s, const char *path, struct lk_error *err)
 {
 	sqlite3_stmt *statement = NULL;
@@ -143,7 +148,7 @@ static int copy_open(const struct store *s, struct store **out, struct lk_error 
 /* Mended, and looked at as a whole. */
 static int copy_check(struct store *s, struct store *copy, struct lk_error *err)
 {
-	int rc = mend(copy, &s->rebuilt, err);
+	int rc = mend(copy, &s->mark.found, &s->rebuilt, err);
 
 	if (rc == 0)
 		rc = store_integrity(copy, NULL, NULL, err);
@@ -177,21 +182,48 @@ static int copy_keep(struct store *s, const char *path, struct lk_error *err)
 	return entries_sync(s->directory, err);
 }
 
-int rebuild_make(struct store *s, struct lk_error *err)
+/* From the tables. Of these, tokens are all index: they need not be believed. */
+static int indexes_make(struct store *copy, struct lk_error *err)
 {
-	struct place path = place_of(s, COPY);
+	int rc = sqlite3_exec(copy->db, "REINDEX", NULL, NULL, NULL);
+
+	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+		if (mend_tokens(copy, err) < 0)
+			return LK_ESTORE;
+		rc = sqlite3_exec(copy->db, "REINDEX", NULL, NULL, NULL);
+	}
+	return rc == SQLITE_OK ? 0 : store_fault(copy, copy->db, rc, "rebuild: indexes", err);
+}
+
+static int copy_make(struct store *s, const char *path, bool has_indexes, struct lk_error *err)
+{
 	struct store *copy = NULL;
 	int rc;
 
 	copy_clear(s);
-	rc = copy_fill(s, path.at, err);
+	rc = copy_fill(s, path, err);
 	if (rc == 0)
-		rc = path_sync(path.at, err);
+		rc = path_sync(path, err);
 	if (rc == 0)
 		rc = copy_open(s, &copy, err);
+	if (rc == 0 && !has_indexes)
+		rc = indexes_make(copy, err);
 	if (rc == 0)
 		rc = copy_check(s, copy, err);
 	store_close(copy);
+	return rc;
+}
+
+/* Where it does not come out sound, an index may be what is damaged: those say nothing that the tables do not. They are made
+ * anew only then, for they are sorted in memory. */
+int rebuild_make(struct store *s, struct lk_error *err)
+{
+	struct place path = place_of(s, COPY);
+	struct lk_error again = { 0 };
+	int rc = copy_make(s, path.at, true, err);
+
+	if (rc == LK_ESTORE && copy_make(s, path.at, false, &again) == 0)
+		rc = 0;
 	return rc == 0 ? copy_keep(s, path.at, err) : rc;
 }
 

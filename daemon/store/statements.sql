@@ -169,6 +169,8 @@ FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT ?2
 
 -- name: change_add
 INSERT INTO family_change (number, sum, changes) VALUES (?1, ?2, ?3)
+-- name: change_last
+SELECT max(number) FROM family_change
 -- name: change_all
 SELECT number, sum, changes FROM family_change ORDER BY number
 -- name: change_drop
@@ -198,7 +200,9 @@ ON CONFLICT (one, other) DO UPDATE SET since = excluded.since
 -- name: link_drop
 DELETE FROM link WHERE (one = ?1 AND other = ?2) OR (one = ?2 AND other = ?1)
 -- name: link_of
-SELECT agency, number, since FROM link JOIN agency_case ON agency_case.ref = link.other
+SELECT agency, number, link.since, back.since IS link.since
+FROM link JOIN agency_case ON agency_case.ref = link.other
+LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
 WHERE link.one = ?1 ORDER BY agency, number
 
 -- name: token_any
@@ -356,19 +360,25 @@ LEFT JOIN answer ON answer.notice = n.id LEFT JOIN worker AS answerer ON answere
 WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
 -- name: check_families
 SELECT family.ref, family.ref, id, wake_at, revision, changed, sum, state, told
-FROM family JOIN policy ON policy.ref = family.policy
+FROM family LEFT JOIN policy ON policy.ref = family.policy
 WHERE family.ref > ?1 ORDER BY family.ref LIMIT ?2
+-- name: check_wakes
+SELECT ref, EXISTS (SELECT 1 FROM family AS found WHERE found.id = family.id AND +found.ref = family.ref),
+	wake_at IS NULL OR EXISTS (SELECT 1 FROM family AS found INDEXED BY family_wake
+		WHERE found.wake_at = family.wake_at AND found.id = family.id)
+FROM family WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_changes
 SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_last
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
-	coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
+	coalesce((SELECT max(ref) FROM family), 0), coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
 	coalesce((SELECT max(position) FROM event), 0)
 -- name: check_mailboxes
 SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
-	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1))
+	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1)),
+	EXISTS (SELECT 1 FROM worker AS found WHERE found.name = worker.name AND +found.ref = worker.ref)
 FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_places
 SELECT n.number, n.number & 4294967295 = worker.first OR EXISTS (SELECT 1 FROM notice WHERE notice.number = n.number - 1)
@@ -377,14 +387,30 @@ FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.number 
 SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family),
 	NOT EXISTS (SELECT 1 FROM event_case AS listed WHERE listed.case_ref = agency_case.ref
 		AND listed.position <= (SELECT value FROM value WHERE name = 'event_case.upto')
-		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position))
+		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position)),
+	EXISTS (SELECT 1 FROM agency_case AS found
+		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref),
+	NOT EXISTS (SELECT 1 FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
+		WHERE link.one = agency_case.ref AND back.since IS NOT link.since),
+	EXISTS (SELECT 1 FROM link WHERE one = agency_case.ref AND since < 9223372036854775807)
+		OR coalesce((SELECT value FROM value WHERE name = 'links.by'), 0) = -1
+		OR NOT EXISTS (SELECT 1 FROM agency_case AS kin WHERE kin.family = agency_case.family AND kin.ref <> agency_case.ref),
+	NOT EXISTS (SELECT 1 FROM token AS carried INDEXED BY token_case WHERE carried.case_ref = agency_case.ref
+		AND NOT EXISTS (SELECT 1 FROM token WHERE token.kind = carried.kind AND token.token = carried.token
+			AND token.case_ref = carried.case_ref))
 FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 
 -- name: check_event_places
 SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 'struck_upto'), 0)
 	OR EXISTS (SELECT 1 FROM event AS before WHERE before.position = event.position - 1),
 	stream IS NULL OR position = (SELECT run.position + outbox_seq - seq FROM outbox_run AS run
-		WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1)
+		WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1),
+	EXISTS (SELECT 1 FROM event AS found
+		WHERE found.source = event.source AND found.id = event.id AND +found.position = event.position),
+	supersedes IS NULL OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_supersedes
+		WHERE found.source = event.source AND found.supersedes = event.supersedes AND +found.position = event.position),
+	ahead = 0 OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_ahead
+		WHERE found.ahead = 1 AND found.time_at = event.time_at AND +found.position = event.position)
 FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
 
 -- name: check_cases
@@ -493,6 +519,11 @@ SELECT id, told FROM family WHERE ref = ?1
 -- name: mend_lost_family
 SELECT family FROM agency_case
 WHERE ref = ?1 AND family IS NOT NULL AND NOT EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family)
+-- name: mend_links
+DELETE FROM link WHERE one = ?1 AND NOT EXISTS (SELECT 1 FROM link AS back
+	WHERE back.one = link.other AND back.other = link.one AND back.since = link.since)
+-- name: mend_tokens
+DELETE FROM token
 -- name: mend_drop_dirty
 DELETE FROM dirty WHERE ref = ?1
 -- name: mend_drop_family

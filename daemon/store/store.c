@@ -103,6 +103,9 @@ static int tips_load(struct store *s, struct lk_error *err)
 		(void)column_digest(&q, s->tips.chain);
 	}
 	query_end(&q);
+	q = query_begin(s, SQL_change_last);
+	if (rc >= 0)
+		rc = query_number(&q, &s->tips.change, err);
 	s->committed = s->tips;
 	return rc < 0 ? rc : 0;
 }

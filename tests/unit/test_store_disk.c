@@ -354,6 +354,10 @@ static const char *const losses[] = {
 	"DELETE FROM agency_case",
 	"DELETE FROM source",
 	"DELETE FROM worker",
+	"DELETE FROM policy",
+	"DELETE FROM link WHERE one < other",
+	"UPDATE link SET other = other + 9 WHERE one < other",
+	"DELETE FROM link WHERE since < 9223372036854775807",
 };
 
 static void put_several(struct store *s)
@@ -374,6 +378,8 @@ static void put_several(struct store *s)
 	}
 	GOOD(store_family_put(s, &f, &err));
 	GOOD(store_case_join(s, CWS_CASE, family_a, &err));
+	GOOD(store_case_join(s, AID_CASE, family_a, &err));
+	GOOD(store_link_put(s, CWS_CASE, AID_CASE, 1, &err));
 	GOOD(store_commit(s, &err));
 }
 
@@ -566,6 +572,42 @@ static void an_event_that_is_gone_is_noticed_by_its_place(void **state)
 	assert_string_equal(found.why, "");
 }
 
+/* As if its page had never been written: what it says of the tables is not so. */
+static void damage_index(const struct place *place, const char *name)
+{
+	char sql[600];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = '%s';"
+		       "PRAGMA writable_schema = ON;"
+		       "UPDATE sqlite_schema SET sql = sql || ' AND 0' WHERE name = '%s';"
+		       "PRAGMA writable_schema = RESET; REINDEX %s; PRAGMA writable_schema = ON;"
+		       "UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = '%s';"
+		       "DROP TABLE kept; PRAGMA writable_schema = RESET",
+		       name, name, name, name);
+	meddle(place, "linkages.db", sql);
+}
+
+static void a_damaged_index_is_made_anew(void **state)
+{
+	struct place *place = *state;
+	lk_instant wake = LK_NO_INSTANT;
+
+	put_several(place->store);
+	place_close(place);
+	damage_index(place, "family_wake");
+	GOOD(place_open(place));
+	GOOD(store_next_wake(place->store, &wake, &err));
+	assert_int_equal(wake, LK_NO_INSTANT);
+	assert_int_equal(damages_found(place->store), 1);
+	store_distrust(place->store, "a wake is missing");
+	place_close(place);
+	GOOD(place_open(place));
+	assert_int_equal(damages_found(place->store), 0);
+	GOOD(store_next_wake(place->store, &wake, &err));
+	assert_int_equal(wake, 10);
+}
+
 static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
 {
 	struct place *place = *state;
@@ -616,6 +658,7 @@ int main(void)
 		FILES(a_truncated_or_damaged_file_is_refused),
 		FILES(what_is_gone_without_a_trace_is_noticed),
 		FILES(an_event_that_is_gone_is_noticed_by_its_place),
+		FILES(a_damaged_index_is_made_anew),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
 	};

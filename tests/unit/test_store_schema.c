@@ -134,6 +134,7 @@ static const char *const whole_tables[] = {
 	"mend_mailbox_ends",
 	"mend_cases",
 	"mend_runs",
+	"mend_tokens",
 	"mend_rolls",
 	"mend_rolled",
 	"mend_mailboxes", /* a rebuild reads everything */
