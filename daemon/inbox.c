@@ -415,16 +415,9 @@ void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t no
 		    struct lk_text by, lk_instant at)
 {
 	const struct mailbox *m = mailbox_find(inbox, worker);
-	struct lk_message message = { .type = LK_MSG_ANSWERED };
-	char hex[LK_DIGEST_HEX];
 
-	lk_digest_hex(notice, hex);
-	message.answered.worker = worker;
-	message.answered.notice = lk_text_of(hex);
-	message.answered.by = by;
-	message.answered.at = (struct lk_time){ at, 0 };
 	for (const struct reader *r = m != NULL ? m->readers : NULL; r != NULL; r = r->next_reader)
-		lane_tell(inbox->lane, r->session->base.route, &message);
+		inbox_say_answered(inbox, r, notice, by, at);
 }
 
 static bool take_heartbeat(struct inbox *inbox, const struct lane_sender *from,
@@ -507,6 +500,7 @@ static void ended(void *owner, struct lane_session *base)
 	write_receipts(owner); /* whose mailboxes may go with it */
 	for (size_t i = 0; i < session->n; i++)
 		reader_leave(owner, &session->reader[i]);
+	free(session->unsaid);
 	free(session);
 }
 

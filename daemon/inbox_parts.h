@@ -31,6 +31,14 @@ struct reader {
 	bool late; /* what waits was told while it could not be sent: the ledger wants a row */
 };
 
+/* An answer that a full connection did not take: nothing else tells it of a notice that was sent before. */
+struct unsaid {
+	const struct mailbox *mailbox; /* which the session reads */
+	char by[65];
+	uint8_t notice[LK_DIGEST];
+	lk_instant at;
+};
+
 struct inbox_session {
 	struct lane_session base;
 	char id[LK_DIGEST_HEX];
@@ -38,6 +46,8 @@ struct inbox_session {
 	int64_t several; /* notices that it takes in one message */
 	bool queued, blocked;
 	struct inbox_session *next_queued;
+	struct unsaid *unsaid; /* the oldest first */
+	size_t unsaid_n, unsaid_room;
 	size_t cursor; /* whose turn it is */
 	size_t n;
 	struct reader reader[];
@@ -59,6 +69,9 @@ struct inbox {
 /* It has something to be sent, or may have. */
 void inbox_queue(struct inbox *inbox, struct inbox_session *session);
 void inbox_unqueue(struct inbox *inbox, struct inbox_session *session);
+/* `answered` to one session: now, or as soon as its connection has room. */
+void inbox_say_answered(struct inbox *inbox, const struct reader *reader, const uint8_t notice[LK_DIGEST],
+			struct lk_text by, lk_instant at);
 /* Timers': sends what waits, as far as one bite goes; tries again with those whose connection was full. */
 void inbox_pump(void *inbox);
 void inbox_unblock(void *inbox);

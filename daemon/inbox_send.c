@@ -11,6 +11,9 @@
 #include "metrics.h"
 #include "turn.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* Notices sent before others have their turn: as many as a full batch of events tells, but not for longer than this.
  * And of these to one session, so that a long catch-up delays nobody. */
 #define PUMP_BITE 4096
@@ -149,6 +152,72 @@ static int hand_out(void *context, int64_t seq, const void *body, size_t len)
 	return 0;
 }
 
+/* ---- Answers ---- */
+
+#define UNSAID_MAX \
+	4096 /* people answer; of a session that reads nothing while so many do, the rest is not kept */
+
+static struct unsaid *unsaid_add(struct inbox_session *session)
+{
+	size_t room = session->unsaid_room + 64;
+	struct unsaid *wider;
+
+	if (session->unsaid_n < session->unsaid_room)
+		return &session->unsaid[session->unsaid_n++];
+	wider = room <= UNSAID_MAX ? realloc(session->unsaid, room * sizeof(*wider)) : NULL;
+	if (wider == NULL)
+		return NULL;
+	session->unsaid = wider;
+	session->unsaid_room = room;
+	return &wider[session->unsaid_n++];
+}
+
+static int say_answered(struct inbox *inbox, struct inbox_session *session, const struct unsaid *u)
+{
+	struct lk_message message = { .type = LK_MSG_ANSWERED };
+	char hex[LK_DIGEST_HEX];
+
+	lk_digest_hex(u->notice, hex);
+	message.answered.worker = lk_text_of(u->mailbox->worker);
+	message.answered.notice = lk_text_of(hex);
+	message.answered.by = lk_text_of(u->by);
+	message.answered.at = (struct lk_time){ u->at, 0 };
+	return lane_send(inbox->lane, session->base.route, &message);
+}
+
+static void say_unsaid(struct inbox *inbox, struct inbox_session *session)
+{
+	size_t said = 0;
+
+	while (said < session->unsaid_n && !session->blocked) {
+		session->blocked =
+			say_answered(inbox, session, &session->unsaid[said]) == LK_ESTATE;
+		said += !session->blocked;
+	}
+	session->unsaid_n -= said;
+	if (said > 0 && session->unsaid_n > 0)
+		memmove(session->unsaid, session->unsaid + said,
+			session->unsaid_n * sizeof(*session->unsaid));
+}
+
+void inbox_say_answered(struct inbox *inbox, const struct reader *reader,
+			const uint8_t notice[LK_DIGEST], struct lk_text by, lk_instant at)
+{
+	struct inbox_session *session = reader->session;
+	struct unsaid *u = unsaid_add(session);
+
+	if (u == NULL)
+		return;
+	*u = (struct unsaid){ .mailbox = reader->mailbox, .at = at };
+	memcpy(u->notice, notice, LK_DIGEST);
+	memcpy(u->by, by.at, by.len < sizeof(u->by) ? by.len : sizeof(u->by) - 1);
+	say_unsaid(inbox, session);
+	if (session->blocked && !loop_timer_set(inbox->unblock))
+		loop_timer_in(inbox->unblock, BLOCKED_US);
+}
+
+/* ---- Notices ---- */
+
 static void tell_caught_up(struct inbox *inbox, struct reader *r)
 {
 	struct lk_message message = { .type = LK_MSG_CAUGHTUP };
@@ -208,6 +277,7 @@ static int serve(struct inbox *inbox, struct inbox_session *session)
 	int sent = 0, rc = 0;
 	struct reader *r;
 
+	say_unsaid(inbox, session);
 	while (rc >= 0 && sent < SESSION_BITE && !session->blocked &&
 	       (r = reader_with_work(session)) != NULL) {
 		if (r->sent < r->mailbox->told)

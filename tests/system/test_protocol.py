@@ -12,6 +12,7 @@ from zmq.utils.monitor import recv_monitor_message
 import harness
 import peer
 from saying import calsaws, cws
+from test_inboxes import InboxTest
 from test_lanes import EPOCH, LaneTest, contacts
 
 KIB = 1024
@@ -24,6 +25,7 @@ WRONG = {
     "list": (None, True, 0, "", {}),
 }
 NO_JSON = (0.5, b"x", 1 << 53, -(1 << 53), (1 << 64) - 1, "a\0b")
+FAMILIES = 3_000  # three notices each: more than a connection holds
 SESSION, MOVING = "0" * 32, "a" * 32
 MESSAGES = {
     "intake": {
@@ -241,6 +243,76 @@ class Rotation(Letter):
             socket.disable_monitor()
             monitor.close()
         self.assertEqual(self.counter("sessions_opened"), 0)
+
+
+class Grants(Letter):
+    def test_a_worker_who_is_given_to_a_key_has_a_mailbox_from_its_first_notice_on(self):
+        d = self.daemon
+        text = "".join(d.entry(*c) for c in harness.CLIENTS)
+        d.write("clients.yaml", text.replace("[garcia, jones]", "[jones]"))
+        self.assertIsNone(self.asker().ok("reload"))
+        self.cross()
+        jones = self.worker(["jones"])
+        jones.catch_up()
+        refused = self.worker(["garcia"])
+        refused.hello()
+        self.assertEqual(refused.expect("error")["code"], "forbidden")
+        d.write("clients.yaml", text)
+        self.assertIsNone(self.asker().ok("reload"))
+        garcia = self.worker(["garcia"])
+        self.assertEqual(garcia.catch_up(), 3)
+        self.assertEqual(sorted(garcia.store["garcia"]["notices"]), [1, 2, 3])
+        jones.send("receipt", session=jones.session, worker="jones", upto=2)
+        while self.counter("receipts") == 0:  # who had a session goes on
+            pass
+
+
+class Narrow(peer.Worker):
+    """A client with hardly any room for what comes and is not read."""
+
+    def __init__(self, context, address, server_key, pair, client, store):
+        super().__init__(context, address, server_key, pair, client, store)
+        self.socket.close()
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.linger, self.socket.rcvhwm, self.socket.rcvbuf = 0, 1, 4096
+        self.socket.curve_serverkey, (self.socket.curve_publickey, self.socket.curve_secretkey) = server_key, pair
+        self.socket.connect(address)
+
+
+class Answers(InboxTest):
+    def until_full(self):
+        """Tried again five times, and nothing more went."""
+        asker, since = self.asker(), {"notices_sent": -1}
+        while True:
+            now = asker.ok("status")["counters"]
+            self.assertLess(now["notices_sent"], 3 * FAMILIES, "all of it had room")
+            if now["notices_sent"] != since["notices_sent"]:
+                since = now
+            elif now["sends_blocked"] >= since["sends_blocked"] + 5:
+                return
+
+    def test_a_session_that_is_full_hears_of_answers_when_there_is_room_again(self):
+        """It has the notice already, so nothing but `answered` can tell it."""
+        self.tell(FAMILIES)
+        slow = self.open(Narrow, "inbox", "district", "slow", peer.new_store(["garcia"]))
+        slow.hello()
+        slow.session = slow.expect("welcome")["session"]
+        slow.credit(65_536)
+        self.until_full()
+        quick = self.welcomed(credit=2)
+        notices = [quick.expect("notice")["notice"]["id"] for _ in range(2)]
+        for notice in notices:
+            quick.send("answer", session=quick.session, worker="garcia", notice=notice)
+            self.assertEqual(quick.expect("answered")["notice"], notice)
+        seqs, answered = [], []
+        while len(seqs) < 3 * FAMILIES or len(answered) < 2:
+            message = slow.receive()
+            if message["m"] == "answered":
+                answered.append(message["notice"])
+            elif message["m"] == "notice":
+                self.assertNotIn("answered", message["notice"], "it was sent before")
+                seqs.append(message["seq"])
+        self.assertEqual((seqs, answered), (list(range(1, 3 * FAMILIES + 1)), notices))
 
 
 if __name__ == "__main__":
