@@ -64,6 +64,7 @@ static int note_busy(void *context, const uint8_t family[LK_DIGEST],
 		.said_at = entry->scheduled_at,
 		.agency = entry->agency,
 		.kind = entry->kind,
+		.family_first = memcmp(family, n->h->id, LK_DIGEST) < 0,
 	};
 	return n->failed ? LK_EMEMORY : 0;
 }

@@ -168,7 +168,7 @@ static uint64_t mix_text(uint64_t scene, struct lk_text text)
 static uint64_t mix_busy(uint64_t scene, const struct busy *b)
 {
 	const lk_instant at[] = { b->start_at, b->end_at, b->said_at };
-	const int who[] = { b->agency, b->kind };
+	const int who[] = { b->agency, b->kind, b->family_first };
 	scene = mix_text(mix_text(mix_text(scene, b->worker), b->meeting), b->place);
 	return mix(mix(scene, at, sizeof(at)), who, sizeof(who));
 }

@@ -22,6 +22,7 @@ struct busy {
 	struct lk_text worker, meeting, place;
 	lk_instant start_at, end_at, said_at;
 	int agency, kind;
+	bool family_first; /* its family's name stands before this one's: meetings of one id and one instant */
 };
 
 /* Another family's case with an equal token of identity, open, of the other agency, unanswered. */

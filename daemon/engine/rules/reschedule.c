@@ -138,7 +138,8 @@ static void find_foreign_conflicts(struct derivation *d, struct moving *mv)
 		if (has_come(d, b->start_at) || !requires(d->f, mv->v, b->worker) ||
 		    !clash(d, &here, &there))
 			continue;
-		bool first = lk_text_order(b->meeting, family_text(d->f, mv->m->id)) < 0;
+		int order = lk_text_order(b->meeting, family_text(d->f, mv->m->id));
+		bool first = order != 0 ? order < 0 : b->family_first; /* one of the two moves */
 		if (moves_for(mv->v, rank(b->kind, b->agency), b->said_at, first))
 			gives_way(mv, b->meeting, b->agency, b->start_at, true);
 	}
