@@ -233,7 +233,7 @@ def say_answer(args, inbox, store, refused):
     inbox.answer(found[0][1], found[0][0])
     if inbox.follow(lambda: not inbox.unconfirmed, args.timeout or None):
         for _, notice in refused:
-            say(f"{notice[:8]}: this worker was told no such notice")
+            say(f"{notice[:8]}: this worker was told no such notice, or it was taken back for good")
         return REFUSED if refused else DONE
     say(f"not confirmed: {inbox.trouble or 'the daemon does not answer'}")
     return COULD_NOT
