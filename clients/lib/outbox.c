@@ -151,7 +151,8 @@ static int outbox_claim(struct lk_outbox *o, const char *path, const char *sourc
 			struct lk_error *err)
 {
 	char epoch[LK_DIGEST_HEX];
-	int code = outbox_load(o, err);
+	struct lk_error why = { 0 };
+	int code = outbox_load(o, &why);
 
 	if (code == LK_ENOTFOUND && source != NULL) {
 		epoch_make(epoch);
@@ -160,7 +161,7 @@ static int outbox_claim(struct lk_outbox *o, const char *path, const char *sourc
 		return code < 0 ? code : outbox_load(o, err);
 	}
 	if (code < 0)
-		return code;
+		return lk_fail(err, code, "%s", why.text);
 	if (source != NULL && strcmp(source, o->state.source) != 0)
 		return lk_fail(err, LK_ECONFIG,
 			       "%s is the outbox of source %s, not of %s; name another file", path,

@@ -375,7 +375,9 @@ static void one_in_memory_leaves_no_file(void **state)
 	struct lk_outbox *o, *other;
 
 	(void)state;
+	err.text[0] = '\0';
 	assert_int_equal(lk_outbox_open(NULL, "calsaws", &o, &err), 0);
+	assert_string_equal(err.text, ""); /* nothing is complained of that went well */
 	assert_int_equal(lk_outbox_open(NULL, "calsaws", &other, &err), 0);
 	assert_int_equal(state_of(o).last, 0);
 	assert_string_not_equal(state_of(o).epoch, state_of(other).epoch);
