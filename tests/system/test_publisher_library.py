@@ -218,7 +218,7 @@ class PublisherLibrary(unittest.TestCase):
                 self.daemon.send("error", code=code, detail="1", re=None)
                 _, err = self.ends(process, 2)
                 self.assertIn(words, err)
-                self.assertIn("wait in the outbox", err)
+                self.assertIn("1 event waits in the outbox", err)
 
     def test_other_errors_are_tried_again(self):
         process = self.publish([event(1)])
