@@ -114,6 +114,12 @@ static int rests_on_family(struct hand_out *h, const struct home *home,
 	return rc;
 }
 
+/* An older backup has brought its family back, or the order was cut short: what is to be gone is shown to nobody. */
+static bool is_of_expunged(const struct turn *t, const struct stored_notice *row)
+{
+	return store_is_expunged(t->store, row->own) || store_is_expunged(t->store, row->other);
+}
+
 /* Asked again each time: is there still a link to the case the facts are from, and a consent for
  * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
@@ -126,6 +132,8 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 		.other_agency = row->other.agency,
 		.other = row->other.number,
 	};
+	if (is_of_expunged(h->t, row))
+		return 0;
 	if (row->level < LK_REGISTRY)
 		return 1;
 	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;

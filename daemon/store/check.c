@@ -41,7 +41,7 @@ static int event_ways_examine(struct query *q, struct lk_error *err)
 
 static int case_ways_examine(struct query *q, struct lk_error *err)
 {
-	return nothing_is_gone(q, 6, err);
+	return nothing_is_gone(q, 3, err);
 }
 
 #define CASE_ROWS 20 /* each looks for the events of its list: so many rows are one */
@@ -61,6 +61,7 @@ static const struct part {
 	{ "mailbox", SQL_check_mailboxes, 1, ways_examine },
 	{ "place in a mailbox", SQL_check_places, 1, place_examine },
 	{ "case", SQL_check_case_rows, CASE_ROWS, case_ways_examine },
+	{ "links of a case", SQL_check_links, CASE_ROWS, case_ways_examine },
 	{ "place of an event", SQL_check_event_places, 1, event_ways_examine },
 };
 #define PARTS (int)(sizeof(parts) / sizeof(parts[0]))

@@ -160,6 +160,7 @@ static int leave(struct store *s, int64_t at, struct lk_error *err)
 	return 0;
 }
 
+/* Of a case: its family, where that is what is gone; events are asked for again with all others. */
 static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 {
 	struct stored_family family = { .wake_at = LK_NO_INSTANT };
@@ -183,15 +184,10 @@ static int links_anew(struct store *s, struct query q, struct lk_error *err)
 	return rc == 0 ? families_anew(s, 0, err) : rc;
 }
 
-/* Its family and its links, whichever it is that is gone; events are asked for again with all others. */
-static int case_anew(struct store *s, int64_t at, struct lk_error *err)
+static int case_links_anew(struct store *s, int64_t at, struct lk_error *err)
 {
-	int rc = lost_family_anew(s, at, err);
-	struct query q;
+	struct query q = query_begin(s, SQL_mend_links);
 
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_mend_links);
 	bind_int(&q, at);
 	return links_anew(s, q, err);
 }
@@ -206,8 +202,8 @@ int mend_tokens(struct store *s, struct lk_error *err)
 
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
-	drop_event,    drop_letter, drop_notice, family_anew, leave,
-	families_anew, leave,       leave,       case_anew,   leave,
+	drop_event, drop_letter, drop_notice,      family_anew,     leave, families_anew,
+	leave,      leave,       lost_family_anew, case_links_anew, leave,
 };
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,

@@ -374,6 +374,7 @@ SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(numb
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
 	coalesce((SELECT max(ref) FROM family), 0), coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
 	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
+	coalesce((SELECT max(ref) FROM agency_case), 0),
 	coalesce((SELECT max(position) FROM event), 0)
 -- name: check_mailboxes
 SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
@@ -389,8 +390,10 @@ SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = age
 		AND listed.position <= (SELECT value FROM value WHERE name = 'event_case.upto')
 		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position)),
 	EXISTS (SELECT 1 FROM agency_case AS found
-		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref),
-	NOT EXISTS (SELECT 1 FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
+		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref)
+FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
+-- name: check_links
+SELECT ref, NOT EXISTS (SELECT 1 FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
 		WHERE link.one = agency_case.ref AND back.since IS NOT link.since),
 	EXISTS (SELECT 1 FROM link WHERE one = agency_case.ref AND since < 9223372036854775807)
 		OR coalesce((SELECT value FROM value WHERE name = 'links.by'), 0) = -1

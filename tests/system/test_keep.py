@@ -403,10 +403,18 @@ class Keep(unittest.TestCase):
         self.daemon.start()
         self.comes_back_to_nothing(cws, words)
 
+    def shown_of(self, *cases):
+        """What a worker's client that has nothing yet is shown of these cases."""
+        new = self.path(f"inbox-{len(os.listdir(self.folder))}")
+        said = self.run_tool("linkages-sub", "--once", "--json", "--timeout", "30", "--store", new, *self.workers, key="district",
+                             lane="inbox")
+        return [line for line in said.splitlines() if any(f'"{c}"' in line for c in cases)]
+
     def test_an_expunged_family_that_a_backup_brings_back_is_told(self):
-        """Until the order is repeated."""
+        """Until the order is repeated; and nobody is shown anything of it meanwhile."""
         self.publish((0, 1))
         cws, aid = self.a_mutual_family()
+        self.assertTrue(self.shown_of(cws, aid))
         case = ("--agency", "cws", "--purpose", "order 12-5", "--state", self.daemon.path("state"), "--yes")
         self.ctl(*case, "expunge", cws, key="auditor")
         self.assertNotIn("expunged_back", self.asked("status")["alarms"])
@@ -415,6 +423,7 @@ class Keep(unittest.TestCase):
         self.daemon.start()
         self.assertEqual(self.asked("status")["alarms"]["expunged_back"], {"stands": True, "raised": 1})
         self.assertIn("alarm=expunged_back cases=2", self.daemon.said())
+        self.assertEqual(self.shown_of(cws, aid), [])
         self.ctl(*case, "expunge", cws, key="auditor")
         self.assertFalse(self.asked("status")["alarms"]["expunged_back"]["stands"])
         self.assertEqual(self.holders([cws, aid]), [])
