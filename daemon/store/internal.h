@@ -659,6 +659,8 @@ int stream_event_add(struct store *s, int64_t ref, int64_t seq, int64_t position
 int streams_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_forget(
 	struct store *s); /* after a rollback, and when rows were changed by a statement */
+/* Where the places of all outboxes are, found again from what each event says; of the outboxes nothing is known afterwards. */
+int streams_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_free(struct store *s);
 
 /* ---- telling.c, log.c, for expunge.c ---------------------------------------------------------- */

@@ -218,17 +218,6 @@ static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
 	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
 }
 
-static int runs_anew(struct store *s, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_runs_clear);
-	int rc = query_run(&q, err);
-
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_mend_runs);
-	return query_run(&q, err);
-}
-
 /* Rolls are written again, in idle bites: what lies in a place may be another notice by now. */
 static int rolls_anew(struct store *s, struct lk_error *err)
 {
@@ -316,7 +305,6 @@ static int ask_again(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_streams);
 
-	streams_forget(s);
 	return query_run(&q, err);
 }
 
@@ -335,7 +323,7 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	if (rc == 0)
 		rc = rolls_anew(m->store, err);
 	if (rc == 0)
-		rc = runs_anew(m->store, err);
+		rc = streams_rebuild(m->store, err);
 	if (rc == 0)
 		rc = ask_again(m->store, err);
 	if (rc == 0)

@@ -18,6 +18,7 @@
 #define LAG 131072       /* 6 MiB of memory */
 #define LAG_IN_MEMORY 64 /* where there are no pages to be saved */
 #define MOVE_LEAST 256 /* entries at a time: a page that is written for each event saves nothing */
+#define SORTED 500000  /* of a rebuild: 16 MiB of memory */
 #define MOVE_FOR_ONE 2 /* for each event that comes: a run is moved before the next one is full */
 
 static const char upto_value[] = "event_case.upto";
@@ -216,7 +217,16 @@ int recent_strike(struct store *s, int64_t position, struct lk_error *err)
 	return listed(s, SQL_event_case_drop, kase, position, err);
 }
 
-/* All of the list, as an index is made: after damage. */
+static int positions_list(struct store *s, int64_t after, int64_t upto, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_cases);
+
+	bind_int(&q, after);
+	bind_int(&q, upto);
+	return query_run(&q, err);
+}
+
+/* All of the list, after damage: so many at a time as may be sorted in memory. */
 int recent_rebuild(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_cases_clear);
@@ -224,12 +234,11 @@ int recent_rebuild(struct store *s, struct lk_error *err)
 	int rc = query_run(&q, err);
 
 	s->recent.is_struck = true;
-	q = query_begin(s, SQL_mend_cases);
-	if (rc == 0)
-		rc = query_run(&q, err);
 	q = query_begin(s, SQL_event_last);
 	if (rc == 0)
 		rc = query_number(&q, &last, err);
+	for (int64_t at = 0; rc >= 0 && at < last; at += SORTED)
+		rc = positions_list(s, at, at + SORTED, err);
 	return rc < 0 ? rc : store_value_put(s, upto_value, last, err);
 }
 

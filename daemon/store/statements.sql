@@ -118,7 +118,7 @@ REPLACE INTO outbox_run (stream, seq, position) VALUES (?1, ?2, ?3)
 -- name: run_split
 INSERT INTO outbox_run (stream, seq, position)
 SELECT ?1, ?2 + 1, position + ?2 + 1 - seq FROM outbox_run
-WHERE stream = ?1 AND seq <= ?2 AND seq / 512 = (?2 + 1) / 512 ORDER BY seq DESC LIMIT 1
+WHERE stream = ?1 AND seq <= ?2 AND seq >= (?2 + 1) / 512 * 512 ORDER BY seq DESC LIMIT 1
 ON CONFLICT (stream, seq) DO NOTHING
 -- name: stream_letter
 SELECT digest, reason, field, detail FROM dead_letter WHERE stream = ?1 AND seq = ?2 ORDER BY number LIMIT 1
@@ -512,7 +512,8 @@ DELETE FROM event WHERE position = ?1
 -- name: mend_cases_clear
 DELETE FROM event_case
 -- name: mend_cases
-INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event ORDER BY case_ref, position
+INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event
+WHERE position > ?1 AND position <= ?2 ORDER BY case_ref, position
 -- name: mend_letter
 DELETE FROM dead_letter WHERE number = ?1
 -- name: mend_notice
@@ -536,12 +537,7 @@ UPDATE stream SET next = safe + 1 WHERE next > safe + 1
 -- name: mend_runs_clear
 DELETE FROM outbox_run
 -- name: mend_runs
-INSERT INTO outbox_run (stream, seq, position)
-SELECT stream, outbox_seq, position FROM (SELECT stream, outbox_seq, position,
-	lag(outbox_seq) OVER place AS seq_before, lag(position) OVER place AS position_before
-	FROM event WHERE stream IS NOT NULL WINDOW place AS (PARTITION BY stream ORDER BY outbox_seq))
-WHERE seq_before IS NULL OR outbox_seq - seq_before <> position - position_before
-	OR outbox_seq / 512 <> seq_before / 512
+SELECT position, stream, outbox_seq FROM event WHERE stream IS NOT NULL ORDER BY position
 -- name: mend_rolls
 DELETE FROM roll
 -- name: mend_rolled

@@ -135,6 +135,38 @@ int stream_event_add(struct store *s, int64_t ref, int64_t seq, int64_t position
 	return rc < 0 || follows ? rc : run_write(s, SQL_run_put, ref, seq, err);
 }
 
+/* As if it came now: nothing is known of its outbox but what came before. */
+static int place_anew(struct store *s, int64_t position, int64_t ref, int64_t seq,
+		      struct lk_error *err)
+{
+	int rc = ends_reserve(s, ref, err);
+
+	if (rc < 0)
+		return rc;
+	s->streams.at[ref].is_known = true;
+	return stream_event_add(s, ref, seq, position, err);
+}
+
+int streams_rebuild(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_runs_clear);
+	int rc = query_run(&q, err);
+
+	streams_forget(s);
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mend_runs);
+	while ((rc = query_step(&q, err)) == 1) {
+		int64_t position = column_int(&q), ref = column_int(&q);
+
+		if ((rc = place_anew(s, position, ref, column_int(&q), err)) < 0)
+			break;
+	}
+	query_end(&q);
+	streams_forget(s);
+	return rc;
+}
+
 int streams_flush(struct store *s, struct lk_error *err)
 {
 	struct stream_ends *ends = &s->streams;

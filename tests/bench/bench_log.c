@@ -15,6 +15,7 @@
 
 #define A_BATCH 10000
 #define CORRECTED 100                            /* one in so many supersedes an earlier one */
+#define IN_A_ROW 20                              /* of one outbox, before the other's turn */
 #define BEGUN_AT (INT64_C(20454) * 24 * LK_HOUR) /* 2026-01-01 */
 
 static struct lk_error err;
@@ -52,9 +53,22 @@ static void put_body(struct lk_bytes *w, const struct stored_event *row, const c
 	put_pair(w, "type", "milestone.reached");
 }
 
+static int agency_of(int64_t n)
+{
+	return (int)(n / IN_A_ROW % 2);
+}
+
+/* Of the first n events, those that one agency sent. */
+static int64_t sent(int agency, int64_t n)
+{
+	int64_t rest = n % (2 * IN_A_ROW) - agency * IN_A_ROW;
+
+	return n / (2 * IN_A_ROW) * IN_A_ROW + (rest < 0 ? 0 : rest < IN_A_ROW ? rest : IN_A_ROW);
+}
+
 static void add(struct store *s, struct lk_bytes *body, int64_t n, int families)
 {
-	int agency = (int)(n % 2);
+	int agency = agency_of(n);
 	char id[32], old[32], subject[16];
 	int64_t position;
 	/* Families at their own pace, not in turn: as it is. */
@@ -73,7 +87,7 @@ static void add(struct store *s, struct lk_bytes *body, int64_t n, int families)
 		.time_at = BEGUN_AT + n * 1000,
 		.received_at = BEGUN_AT + n * 1000 + LK_SECOND,
 		.has_outbox_seq = true,
-		.outbox_seq = n / 2 + 1,
+		.outbox_seq = sent(agency, n) + 1,
 		.epoch = { 'h', (uint8_t)agency },
 	};
 	put_body(body, &row, id, subject);
@@ -98,10 +112,12 @@ static void end_batch(struct store *s, int64_t n)
 		struct stored_stream stream = {
 			.source = lk_text_of(agency == LK_CWS ? "cws-cms" : "calsaws"),
 			.epoch = { 'h', (uint8_t)agency },
-			.next = n / 2 + 1,
-		};
+			.next = sent(agency, n) + 1,
+		}, got;
 
 		must(store_stream_put(s, &stream, &err));
+		/* Known from its first batch on, as to a daemon that was asked for it. */
+		must(store_stream_get(s, stream.source, stream.epoch, &got, &err));
 	}
 	must(store_now_get(s, &now, came, NULL, &err));
 	must(store_now_put(s, now, &err));

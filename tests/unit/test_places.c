@@ -73,10 +73,32 @@ static void what_others_sent_is_not_looked_through(void **state)
 	store_close(s);
 }
 
+/* In the middle of others, as what was asked for again: at a place of which nothing near is known. */
+static void what_came_before_is_not_looked_through(void **state)
+{
+	const struct store_options options = { .directory = NULL };
+	struct store *s;
+
+	(void)state;
+	GOOD(store_open(&options, &s, &err));
+	GOOD(store_begin(s, &err));
+	for (int64_t seq = 1; seq <= OTHERS; seq += 2)
+		add(s, one, seq);
+	add(s, one, 100000);
+	(void)sqlite3_stmt_status(s->statement[SQL_run_split], SQLITE_STMTSTATUS_VM_STEP, 1);
+	add(s, one, 51200);
+	assert_in_range(sqlite3_stmt_status(s->statement[SQL_run_split], SQLITE_STMTSTATUS_VM_STEP,
+					    0),
+			1, 100);
+	store_rollback(s);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_others_sent_is_not_looked_through),
+		cmocka_unit_test(what_came_before_is_not_looked_through),
 	};
 
 	return cmocka_run_group_tests_name("places", tests, NULL, NULL);

@@ -560,6 +560,43 @@ static void every_place_of_an_outbox_is_found(void **state)
 	assert_int_equal(got.known, 1200);
 }
 
+/* From what the events say, in whatever order they came. */
+static void every_place_is_found_in_a_store_that_was_made_anew(void **state)
+{
+	struct place *place = *state;
+	struct stored_stream put = { .source = SOURCE, .next = 1 }, got;
+	struct store_rebuild rebuilt;
+	FILE *suspect;
+
+	memcpy(put.epoch, epoch, LK_DIGEST);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_stream_put(place->store, &put, &err));
+	for (int64_t seq = 1; seq <= 1200; seq++) {
+		add_at_place(place->store, epoch, seq <= 600 ? 600 + seq : 1201 - seq);
+		if (seq % 300 == 0)
+			add_at_place(place->store, other_epoch, seq);
+	}
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	suspect = fopen(path_in(place, "linkages.suspect"), "w");
+	assert_non_null(suspect);
+	fputs("damage: by hand\n", suspect);
+	assert_int_equal(fclose(suspect), 0);
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &rebuilt);
+	assert_string_equal(rebuilt.why, "damage: by hand");
+	assert_int_equal(rebuilt.damages, 0);
+	for (int64_t seq = 1; seq <= 1200; seq++) {
+		assert_int_equal(verdict_at(place->store, epoch, seq), 1);
+		assert_int_equal(verdict_at(place->store, other_epoch, seq), seq % 300 == 0);
+	}
+	assert_int_equal(store_stream_get(place->store, SOURCE, epoch, &got, &err), 1);
+	assert_int_equal(got.known, 1200);
+	place_close(place);
+	assert_in_range(ask(place, "linkages.db", "SELECT count(*) FROM outbox_run"), 600, 612);
+	GOOD(place_open(place));
+}
+
 /* Of one that is heard for the first time nothing is known until its first commit. */
 static void every_place_of_a_new_outbox_is_found(void **state)
 {
@@ -615,6 +652,7 @@ int main(void)
 		MEMORY(streams_remember_how_far_they_came),
 		MEMORY(what_is_known_of_a_stream_follows_the_transaction),
 		FILES(every_place_of_an_outbox_is_found),
+		FILES(every_place_is_found_in_a_store_that_was_made_anew),
 		MEMORY(every_place_of_a_new_outbox_is_found),
 		MEMORY(a_source_is_remembered_as_heard),
 	};
