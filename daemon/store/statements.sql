@@ -512,7 +512,7 @@ DELETE FROM event WHERE position = ?1
 -- name: mend_cases_clear
 DELETE FROM event_case
 -- name: mend_cases
-INSERT INTO event_case (case_ref, position) SELECT case_ref, position FROM event
+INSERT OR FAIL INTO event_case (case_ref, position) SELECT case_ref, position FROM event
 WHERE position > ?1 AND position <= ?2 ORDER BY case_ref, position
 -- name: mend_letter
 DELETE FROM dead_letter WHERE number = ?1
