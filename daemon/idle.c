@@ -20,6 +20,8 @@
 /* So long may it all wait for quiet; from then on there is a bite at each beat. */
 #define OVERDUE_US (10 * LK_SECOND)
 #define FAILED_US (10 * LK_SECOND)
+/* Of work, that a bite of state.db may take: what a family costs lies between a few rows and the events of years, read anew. */
+#define FILL_WORK_US (5 * INT64_C(1000))
 
 struct idle {
 	struct loop *loop;
@@ -27,6 +29,7 @@ struct idle {
 	struct loop_timer *beat, *bite;
 	int64_t accepted; /* events, as last seen */
 	int64_t done_us;  /* when nothing was left to do; ticks */
+	int families;     /* that a bite of state.db takes on */
 };
 
 static bool failed(struct idle *idle, int rc, const struct lk_error *err)
@@ -40,12 +43,29 @@ static bool failed(struct idle *idle, int rc, const struct lk_error *err)
 	return true;
 }
 
+/* From a bite that took on all it may. */
+static void learn(struct idle *idle, int64_t work_us)
+{
+	if (work_us > FILL_WORK_US)
+		idle->families = (int)(idle->families * FILL_WORK_US / work_us);
+	else if (2 * work_us < FILL_WORK_US)
+		idle->families *= 2;
+	if (idle->families < 1)
+		idle->families = 1;
+	if (idle->families > TURN_FILL_MAX)
+		idle->families = TURN_FILL_MAX;
+	turn_fill_at_most(idle->turn, idle->families);
+}
+
 static void bite(struct idle *idle)
 {
 	struct lk_error err = { 0 };
+	int64_t worked = clock_work();
 	int rc = turn_idle(idle->turn, &err);
 
 	metric_add(METRIC_IDLE_BITES, 1);
+	if (rc == TURN_FILLED)
+		learn(idle, clock_work() - worked);
 	if (rc == 0)
 		idle->done_us = clock_ticks();
 	if (!failed(idle, rc, &err) && rc > 0)
@@ -99,7 +119,9 @@ int idle_create(struct loop *loop, struct turn *turn, struct idle **out, struct 
 
 	if (idle == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for idle bites");
-	*idle = (struct idle){ .loop = loop, .turn = turn, .done_us = clock_ticks() };
+	*idle = (struct idle){
+		.loop = loop, .turn = turn, .done_us = clock_ticks(), .families = TURN_FILL_FIRST
+	};
 	rc = loop_timer_create(loop, LOOP_PROMPT, beaten, idle, &idle->beat, err);
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_IDLE, bitten, idle, &idle->bite, err);

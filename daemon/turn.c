@@ -114,6 +114,7 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	t->replay_window_us = options->replay_window_us;
 	t->wake_at = LK_NO_INSTANT;
 	t->families_most = TURN_FAMILIES_MAX;
+	t->fill_most = TURN_FILL_FIRST;
 	int rc = copy_sources(t, options, err);
 	if (rc >= 0)
 		rc = tally_load(t, err);

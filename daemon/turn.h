@@ -121,8 +121,14 @@ lk_instant turn_next_wake(const struct turn *t);
  * this one is not borrowed. */
 int turn_policy(struct turn *t, const struct policy *policy, struct lk_error *err) LK_MUST_CHECK;
 
-/* One bite of what can wait: a checkpoint, some families into state.db, or a look at some rows. 1: there is more; 0: idle; negative. */
+/* One bite of what can wait: a checkpoint, some families into state.db, or a look at some rows. TURN_FILLED: there is more, and the
+ * bite was as many families as it may take; 1: there is more; 0: idle; negative. */
+#define TURN_FILLED 2
+#define TURN_FILL_FIRST 16
+#define TURN_FILL_MAX 64
 int turn_idle(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
+/* From now on such a bite is so many families, 1 to TURN_FILL_MAX; TURN_FILL_FIRST until then. */
+void turn_fill_at_most(struct turn *t, int families);
 /* What cannot wait until there is quiet: a checkpoint of a log that is too long. 0 or negative. */
 int turn_relieve(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 

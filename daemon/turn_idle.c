@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAMILIES_A_BITE 16
-
 struct bite {
-	uint8_t ids[FAMILIES_A_BITE][LK_DIGEST];
+	uint8_t ids[TURN_FILL_MAX][LK_DIGEST];
 	int n;
 };
 
@@ -166,7 +164,7 @@ int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *e
 static int project_some(struct turn *t, struct lk_error *err)
 {
 	struct bite bite = { .n = 0 };
-	int rc = store_dirty_families(t->store, FAMILIES_A_BITE, note_dirty, &bite, err);
+	int rc = store_dirty_families(t->store, t->fill_most, note_dirty, &bite, err);
 	if (rc < 0 || bite.n == 0)
 		return rc < 0 ? rc : 0;
 	rc = store_begin(t->store, err);
@@ -181,7 +179,14 @@ static int project_some(struct turn *t, struct lk_error *err)
 	if (rc < 0)
 		turn_undo(t);
 	homes_trim(t);
-	return rc < 0 ? rc : done > 0;
+	if (rc < 0)
+		return rc;
+	return done == 0 ? 0 : bite.n == t->fill_most ? TURN_FILLED : 1;
+}
+
+void turn_fill_at_most(struct turn *t, int families)
+{
+	t->fill_most = families;
 }
 
 int turn_relieve(struct turn *t, struct lk_error *err)

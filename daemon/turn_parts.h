@@ -73,6 +73,7 @@ struct turn {
 	uint8_t committed[LK_DIGEST]; /* the same, as committed */
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	int families_most;          /* that one pass takes on */
+	int fill_most;              /* that one bite takes into state.db */
 	bool is_behind;             /* some family was derived under another revision */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;

@@ -227,11 +227,15 @@ static int family_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_e
 	return query_run(&q, err);
 }
 
+/* Most that go have joined another family before state.db ever heard of them. */
 static int gone_mark(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_gone_put);
+	struct query q;
 
 	s->changed = true;
+	if (!state_may_have(s, id))
+		return 0;
+	q = query_begin(s, SQL_gone_put);
 	bind_digest(&q, id);
 	bind_int(&q, s->committed.position);
 	return query_run(&q, err);
@@ -361,6 +365,16 @@ static void case_remember(const struct store *s, int64_t ref, const uint8_t id[L
 
 	*slot = (struct case_slot){ .ref = ref, .generation = s->generation };
 	memcpy(slot->family, id, LK_DIGEST);
+}
+
+void case_learn(struct query *q, int64_t ref)
+{
+	uint8_t family[LK_DIGEST];
+
+	if (!column_digest(q, family))
+		return;
+	case_remember(q->store, ref, family);
+	case_remembered(q->store, ref)->is_tokenless = column_int(q) == 0;
 }
 
 int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST],

@@ -299,6 +299,8 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
 	change_begin(&s->held, h);
 	h->will = (struct family_version){ .wake_at = LK_NO_INSTANT };
 	memcpy(h->will.id, id, LK_DIGEST);
+	h->is_marked =
+		false; /* its mark went with its row: one that is made again in its name needs another */
 }
 
 /* ---- The row of a commit --------------------------------------------------------------------- */
@@ -455,13 +457,24 @@ static int changes_drop(struct store *s, struct lk_error *err)
 	return rc;
 }
 
+static int rows_write(struct store *s, struct held **some, size_t n, struct lk_error *err)
+{
+	int rc = 0;
+
+	if (n > 0)
+		qsort(some, n, sizeof(some[0]), by_ref);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = row_follow(s, some[i], err);
+	return rc;
+}
+
 /* Of so many more that are late, those that have been it the longest, in the order of their rows. */
 static int rows_follow(struct store *s, size_t most, struct lk_error *err)
 {
 	struct following *f = &s->held.following;
 	struct held *h = f->n == 0 ? s->held.late.oldest : f->next, *some[FAMILIES_A_BITE];
 	size_t n = 0;
-	int rc = 0;
+	int rc;
 
 	for (; h != NULL && n < most && n < FAMILIES_A_BITE; h = h->newer) {
 		some[n++] = h;
@@ -469,24 +482,48 @@ static int rows_follow(struct store *s, size_t most, struct lk_error *err)
 	}
 	f->n += n;
 	f->next = h;
-	if (n > 0)
-		qsort(some, n, sizeof(some[0]), by_ref);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = row_follow(s, some[i], err);
+	rc = rows_write(s, some, n, err);
 	return rc == 0 ? changes_drop(s, err) : rc;
+}
+
+static size_t changed_count(const struct held_families *all)
+{
+	size_t n = 0;
+
+	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
+		n++;
+	return n;
+}
+
+/* What would be late from now on: its page has just been read, and it needs no change and no second reading. */
+static int cold_follow(struct store *s, size_t *n, struct lk_error *err)
+{
+	struct held *some[FAMILIES_A_BITE], *h = s->held.changed;
+	int rc = 0;
+
+	*n = 0;
+	while (rc == 0 && h != NULL) {
+		size_t found = 0;
+
+		for (; h != NULL && found < FAMILIES_A_BITE; h = h->next_changed)
+			if (!h->is_late && !h->is_through && h->will.ref != 0)
+				some[found++] = h;
+		rc = rows_write(s, some, found, err);
+		*n += found;
+	}
+	return rc;
 }
 
 int held_follow(struct store *s, struct lk_error *err)
 {
 	struct held_families *all = &s->held;
-	size_t changed = 0, most;
-	int rc = 0;
+	size_t changed = changed_count(all), most, cold;
+	int rc;
 
-	if (all->changed == NULL || !is_beyond(all, 7))
+	if (changed == 0 || !is_beyond(all, 7))
 		return 0;
-	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
-		changed++;
-	most = changed + changed / 4 + FOLLOW_MORE;
+	rc = cold_follow(s, &cold, err);
+	most = changed + changed / 4 + FOLLOW_MORE - cold;
 	while (rc == 0 && all->following.n < most && is_beyond(all, 7) &&
 	       all->following.n < all->late_n)
 		rc = rows_follow(s, most - all->following.n, err);

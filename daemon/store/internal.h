@@ -563,6 +563,8 @@ int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_vers
 		struct lk_error *err) LK_MUST_CHECK;
 /* Written as a whole; made, and v->ref given, where that is 0. */
 int family_write(struct store *s, struct family_version *v, struct lk_error *err) LK_MUST_CHECK;
+/* What SQL_case_seek says of a case beyond its ref is remembered: most who ask for its name ask for that, too. */
+void case_learn(struct query *q, int64_t ref);
 /* Written but for what a late row may not lack. */
 int family_follow(struct store *s, const struct family_version *v,
 		  struct lk_error *err) LK_MUST_CHECK;
@@ -827,5 +829,7 @@ int state_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Commits what was filled in, before the marks are cleared for good. */
 int state_commit(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void state_rollback(struct store *s);
+/* It has rows of that family; also where that cannot be found out. */
+bool state_may_have(struct store *s, const uint8_t id[LK_DIGEST]);
 
 #endif

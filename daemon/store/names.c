@@ -135,10 +135,15 @@ static int name_ask(struct store *s, const struct name *name, uint64_t hash, int
 		    struct lk_error *err)
 {
 	struct query q = name_query(s, kinds[name->kind].seek, *name);
-	int rc = query_number(&q, ref, err);
+	int rc = query_step(&q, err);
 
-	if (rc == 1)
+	if (rc == 1) {
+		*ref = column_int(&q);
 		slot_fill(s, name, hash, *ref);
+		if (name->kind == NAME_CASE)
+			case_learn(&q, *ref);
+	}
+	query_end(&q);
 	return rc;
 }
 

@@ -127,6 +127,21 @@ void state_rollback(struct store *s)
 	memset(s->manners, 0, sizeof(s->manners));
 }
 
+bool state_may_have(struct store *s, const uint8_t id[LK_DIGEST])
+{
+	char hex[LK_DIGEST_HEX];
+	struct lk_error unheard;
+	int64_t ref;
+	struct query q;
+
+	if (s->state == NULL)
+		return true;
+	lk_digest_hex(id, hex);
+	q = query_begin(s, SQL_has_family);
+	bind_copy(&q, hex);
+	return query_number(&q, &ref, &unheard) != 0;
+}
+
 static int all_mark(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_dirty_all);

@@ -102,6 +102,8 @@ VALUES ((SELECT ref FROM kept_family WHERE family = ?1), ?2, (SELECT ref FROM ke
 
 -- name: put_family
 INSERT INTO kept_family (family) VALUES (?1) ON CONFLICT DO NOTHING
+-- name: has_family
+SELECT ref FROM kept_family WHERE family = ?1
 -- name: drop_family
 DELETE FROM kept_family WHERE family = ?1
 -- name: drop_families

@@ -14,7 +14,8 @@ SELECT ref FROM worker WHERE name = ?1
 -- name: worker_add
 INSERT INTO worker (name) VALUES (?1)
 -- name: case_seek
-SELECT ref FROM agency_case WHERE agency = ?1 AND number = ?2
+SELECT ref, family, EXISTS (SELECT 1 FROM token WHERE case_ref = agency_case.ref)
+FROM agency_case WHERE agency = ?1 AND number = ?2
 -- name: case_add
 INSERT INTO agency_case (agency, number) VALUES (?1, ?2)
 -- name: stream_seek

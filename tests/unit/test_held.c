@@ -581,6 +581,41 @@ static void changes_go_when_the_rows_have_followed(void **state)
 	expect_after_crash(b);
 }
 
+static void put_many(struct bench *b, int from, int until)
+{
+	GOOD(store_begin(b->store, &err));
+	for (int i = from; i < until; i++)
+		put_behind(b, i);
+	GOOD(store_commit(b->store, &err));
+	memcpy(b->committed, b->now, FAMILIES * sizeof(*b->now));
+}
+
+static size_t changes_in_last(struct bench *b)
+{
+	return (size_t)number_in(
+		b->store, "SELECT length(changes) FROM family_change ORDER BY number DESC LIMIT 1");
+}
+
+/* Of many families that change once the row is written at once: a change of each would only be one thing more to write. */
+static void where_many_are_late_no_others_become_so(void **state)
+{
+	struct bench *b = *state;
+
+	dice_state = 9;
+	put_many(b, 0, FAMILIES);
+	open_with(b, (struct late_bounds){ 80, SIZE_MAX, SIZE_MAX });
+	put_many(b, 0, 75);
+	assert_int_equal(b->store->held.late_n, 75);
+	put_many(b, 100, 105);
+	assert_in_range(b->store->held.late_n, 70, 75);
+	assert_int_equal(changes_in_last(b), 0);
+	expect_after_crash(b);
+	put_many(b, 70, 75); /* these are late already, and go on as changes */
+	assert_true(changes_in_last(b) > 0);
+	expect_after_crash(b);
+	expect_all(b->store, b->committed);
+}
+
 /* Each filling of state.db asks for it. The least of all is no scan by its plan, and may be one all the same. */
 static void the_oldest_mark_is_found_without_a_walk(void **state)
 {
@@ -597,6 +632,28 @@ static void the_oldest_mark_is_found_without_a_walk(void **state)
 	assert_in_range(sqlite3_stmt_status(s->statement[SQL_dirty_oldest],
 					    SQLITE_STMTSTATUS_FULLSCAN_STEP, 0),
 			0, 4);
+}
+
+/* Whose it is and whether it has tokens come with its name. */
+static void a_case_that_is_not_remembered_is_asked_for_once(void **state)
+{
+	static const enum statement others[] = { SQL_family_of_case, SQL_token_any };
+	static const struct case_key kase = { LK_CWS, { "C-100", 5 } };
+	struct bench *b = *state;
+	uint8_t id[LK_DIGEST], found[LK_DIGEST];
+
+	id_of(1, id);
+	GOOD(store_begin(b->store, &err));
+	GOOD(store_case_join(b->store, kase, id, &err));
+	GOOD(store_commit(b->store, &err));
+	reopen(b);
+	assert_int_equal(store_case_family(b->store, kase, found, &err), 1);
+	assert_memory_equal(found, id, LK_DIGEST);
+	assert_int_equal(store_has_tokens(b->store, kase, &err), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(sqlite3_stmt_status(b->store->statement[others[i]],
+						     SQLITE_STMTSTATUS_RUN, 0),
+				 0);
 }
 
 /* ---- Damage ---------------------------------------------------------------------------------- */
@@ -713,7 +770,9 @@ int main(void)
 		BENCH(a_transaction_reads_what_it_wrote),
 		BENCH(no_more_is_late_than_a_start_makes_good),
 		BENCH(changes_go_when_the_rows_have_followed),
+		BENCH(where_many_are_late_no_others_become_so),
 		BENCH(the_oldest_mark_is_found_without_a_walk),
+		BENCH(a_case_that_is_not_remembered_is_asked_for_once),
 		BENCH(a_damaged_change_is_found_at_the_start),
 		BENCH(changes_that_are_gone_from_the_end_are_noticed),
 	};

@@ -505,6 +505,46 @@ static void state_db_never_says_what_was_not_committed(void **state)
 	family_free(&f);
 }
 
+static void go(struct store *s, const uint8_t id[LK_DIGEST])
+{
+	GOOD(store_begin(s, &err));
+	GOOD(store_family_drop(s, id, &err));
+	GOOD(store_commit(s, &err));
+}
+
+static void a_family_that_goes_and_comes_back_is_marked(void **state)
+{
+	struct place *place = *state;
+	struct stored_family row = a_family(family_a, LK_NO_INSTANT, policy_a);
+
+	put_family(place->store, family_a);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_family_drop(place->store, family_a, &err));
+	GOOD(store_family_put(place->store, &row, &err));
+	GOOD(store_commit(place->store, &err));
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+}
+
+static void a_family_that_state_db_never_had_need_not_be_taken_out(void **state)
+{
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	put_family(place->store, family_b);
+	go(place->store, family_b);
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	fill(place->store, family_a, &f);
+	assert_int_equal(STATE("state_case"), 2);
+	SAW("", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	go(place->store, family_a);
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	fill(place->store, family_a, NULL);
+	assert_int_equal(STATE("state_case"), 0);
+	family_free(&f);
+}
+
 static void state_db_can_be_filled_anew(void **state)
 {
 	struct place *place = *state;
@@ -606,6 +646,8 @@ int main(void)
 		FILES(what_happened_is_kept_short_and_read_in_words),
 		FILES(state_db_says_where_in_the_log_it_stands),
 		FILES(state_db_never_says_what_was_not_committed),
+		FILES(a_family_that_goes_and_comes_back_is_marked),
+		FILES(a_family_that_state_db_never_had_need_not_be_taken_out),
 		FILES(state_db_can_be_filled_anew),
 		FILES(a_state_db_that_does_not_fit_is_made_anew),
 		FILES(an_old_state_db_is_noticed_after_a_restart),
