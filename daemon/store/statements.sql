@@ -372,9 +372,9 @@ FROM family WHERE ref > ?1 ORDER BY ref LIMIT ?2
 SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_last
 SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(number) FROM dead_letter), 0),
-	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM family), 0),
+	coalesce((SELECT sum(next - first) FROM worker), 0), coalesce((SELECT max(ref) FROM family), 0),
 	coalesce((SELECT max(ref) FROM family), 0), coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
-	coalesce((SELECT max(number) FROM notice), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
+	coalesce((SELECT sum(next - first) FROM worker), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
 	coalesce((SELECT max(ref) FROM agency_case), 0),
 	coalesce((SELECT max(position) FROM event), 0)
 -- name: check_mailboxes

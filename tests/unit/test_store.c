@@ -153,6 +153,24 @@ static void a_case_has_tokens_or_has_none(void **state)
 	assert_int_equal(store_has_tokens(s, CWS_CASE, &err), 1);
 }
 
+/* Mailboxes are far apart: their numbers say nothing of how many rows there are. */
+static void a_check_says_how_far_it_is(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct store_check check = { 0 };
+	int64_t before = 0;
+	int more = 1;
+
+	put_one_of_each(s);
+	while (more > 0) {
+		GOOD(more = store_check(s, &check, 1, &err));
+		assert_in_range(check.done, before, check.of);
+		assert_in_range(check.of, 5, 50);
+		before = check.done;
+	}
+	assert_true(check.done >= 5);
+}
+
 /* ---- Cases that were expunged ---------------------------------------------------------------- */
 #define MANY_CASES 300 /* more than what is in memory begins with */
 
@@ -580,6 +598,7 @@ int main(void)
 		MEMORY(links_are_seen_from_both_ends),
 		MEMORY(lookalikes_carry_an_equal_token),
 		MEMORY(a_case_has_tokens_or_has_none),
+		MEMORY(a_check_says_how_far_it_is),
 		FILES(what_was_expunged_is_known_however_much_it_is),
 		FILES(an_order_that_is_not_on_the_disk_is_none),
 		MEMORY(a_worker_has_one_calendar_over_all_families),

@@ -144,6 +144,7 @@ static const char *const whole_tables[] = {
 	"backup_streams",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
+	"check_last",    /* likewise */
 	"notice_take",   /* what waits in memory, to be taken */
 	"ledger_take",   /* likewise */
 	"dirty_all",     /* state.db is filled anew */
