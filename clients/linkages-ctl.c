@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-struct ctl_settings ctl_settings = { .timeout = 10, .limit = 100, .timezone = "America/Los_Angeles" };
+struct ctl_settings ctl_settings = { .timeout = 10,
+				     .limit = 100,
+				     .timezone = "America/Los_Angeles" };
 
 static const struct option_row rows[] = {
 	PLACE_ROWS(ctl_settings.place),
