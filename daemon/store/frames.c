@@ -1,8 +1,8 @@
 /* frames.c - what a commit adds to the log goes to the system in few calls.
  *
  * In: what SQLite writes to the log, two writes a page. Out: the same bytes at the same places. Promise: whatever is
- * written is in the file before it is synced, and before anybody reads the file or asks its length by this handle; a
- * write that fails is told to the next call, at the latest to the sync, so that no commit is answered without it.
+ * written is in the file before it is synced, cut or asked for its length, and is read by this handle as if it were; a
+ * write that fails is told to the next write, at the latest to the sync, so that no commit is answered without it.
  *
  * A commit of a full batch has some 500 pages: a thousand calls, which cost more than the pages. Other handles see what
  * was synced: SQLite tells them of a commit's frames behind its sync (synchronous = FULL).
@@ -40,11 +40,21 @@ static int frames_write(sqlite3_file *file, const void *at, int len, sqlite3_int
 	return SQLITE_OK;
 }
 
+/* What waits is read where it waits: a read that failed for a write's sake would end a statement, where SQLite goes on with
+ * the transaction, which is not whole any more. In part it is read by a commit alone, which ends with it. */
 static int frames_read(sqlite3_file *file, void *at, int len, sqlite3_int64 offset)
 {
-	int rc = frames_flush(frames_of(file), file);
+	struct frames *f = frames_of(file);
+	sqlite3_int64 end = f->offset + f->len;
+	int rc = SQLITE_OK;
 
-	return rc != SQLITE_OK ? rc : frames_of(file)->under->xRead(file, at, len, offset);
+	if (offset >= f->offset && offset + len <= end) {
+		memcpy(at, f->at + (offset - f->offset), (size_t)len);
+		return SQLITE_OK;
+	}
+	if (offset < end && offset + len > f->offset)
+		rc = frames_flush(f, file);
+	return rc != SQLITE_OK ? rc : f->under->xRead(file, at, len, offset);
 }
 
 static int frames_truncate(sqlite3_file *file, sqlite3_int64 bytes)

@@ -6,8 +6,9 @@
  * held but what was committed; no more is late than a start can make good within a second or so.
  *
  * A change says for each family what differs from the change before it of the same family, or from its row
- * (delta.c); all of a commit are squeezed together (squeeze.c), for they say much alike. A row knows the number of the last change that it holds: changes up to there are none of its
- * business, so that rows can follow in any order, and a crash at any step leaves a row and changes that fit.
+ * (delta.c); all of a commit are squeezed together (squeeze.c), for they say much alike. A row knows the number of
+ * the last change that it holds: changes up to there are none of its business, so that rows can follow in any
+ * order, and a crash at any step leaves a row and changes that fit.
  *
  * What the store is asked by SQL is never late: a family that is new, gone, wakes at another time or was
  * derived under another policy is written through, in the transaction that changes it.
@@ -375,7 +376,7 @@ int held_log(struct store *s, struct lk_error *err)
 	lk_bytes_clear(&all->squeezed);
 	if (!all->changes.failed)
 		squeeze(all->changes.at, all->changes.len, &all->squeezed);
-	if (all->changes.failed || all->squeezed.failed)
+	if (all->changes.failed || all->squeezed.failed || all->changes.len > CHANGES_BYTES_MAX)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for the families of a commit");
 	s->tips.change = number_of(all);
 	return changes_put(s, SQL_change_add, number_of(all),

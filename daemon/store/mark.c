@@ -1,9 +1,9 @@
 /* mark.c - linkages.mark: how far the database had come, kept outside of it.
  *
  * In: each commit. Out: one line of fixed length: the log position, the ledger's last row and its
- * chain, the number of the last change of families, and a sum of these. Promise: it is written after COMMIT and synced with checkpoints, so
- * that after a power cut it may be behind the database; where the database is behind it, rows that
- * were committed are gone.
+ * chain, the number of the last change of families, and a sum of these. Promise: it is written after
+ * COMMIT and synced with checkpoints, so that after a power cut it may be behind the database; where
+ * the database is behind it, rows that were committed are gone.
  *
  * The line fits into one sector, so that it is there whole or not at all. It is the ledger's head
  * and the log's watermark at once: both ask whether this is still the file that we wrote.

@@ -135,7 +135,8 @@ int wal_prepare(struct store *s, struct wal *wal, struct lk_error *err)
 		return 0;
 	}
 	until = bytes + PREPARED_A_BITE < wal->room ? bytes + PREPARED_A_BITE : wal->room;
-	if (zeros_write(file, bytes, until) != SQLITE_OK) {
+	/* Who asks for its length is told of the last write. */
+	if (zeros_write(file, bytes, until) != SQLITE_OK || wal_file(wal, &bytes) == NULL) {
 		wal->room = 0; /* a disk without room for them is no failure */
 		return 0;
 	}

@@ -5,10 +5,12 @@
 #include "store/internal.h"
 #include "store/store.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -502,6 +504,72 @@ static void what_waits_for_the_log_is_read_and_taken_back(void **state)
 	share_free(share);
 }
 
+static int no_room(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+	(void)file;
+	(void)bytes;
+	(void)n;
+	(void)at;
+	return SQLITE_FULL;
+}
+
+/* Where a statement ends and its transaction does not, what the transaction wrote before is still all there. */
+static void a_transaction_is_whole_or_gone_when_the_log_has_no_room(void **state)
+{
+	struct share *share = share_create();
+	sqlite3_file *loop;
+	sqlite3 *db = joined(*state, share, &loop);
+	sqlite3_io_methods full;
+	struct frames *frames;
+
+	run(db, "CREATE TABLE once (a UNIQUE); PRAGMA cache_size = 10; BEGIN");
+	run(db, THOUSAND("zeroblob(900)"));
+	frames = (struct frames *)(uintptr_t)log_of(db)->pMethods;
+	full = *frames->under;
+	full.xWrite = no_room;
+	const sqlite3_io_methods *under = frames->under;
+
+	frames->under = &full;
+	(void)sqlite3_exec(db, "INSERT INTO once SELECT rowid FROM t WHERE rowid < 100", NULL, NULL,
+			   NULL);
+	frames->under = under;
+	if (sqlite3_get_autocommit(db) == 0)
+		(void)sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	assert_int_equal(asked(db, "SELECT count(*) FROM pragma_integrity_check "
+				   "WHERE integrity_check <> 'ok'"),
+			 0);
+	assert_int_equal(asked(db, "SELECT count(*) % 1000 FROM t"), 0);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	share_free(share);
+}
+
+/* ---- Room ahead ---------------------------------------------------------------------------------------------------- */
+
+/* As on a disk that is full: each of the zeros' writes is the one that fails, the last of a bite as well. */
+static void a_disk_without_room_for_zeros_keeps_no_store_from_opening(void **state)
+{
+	struct site *site = *state;
+	struct store_options options = { .directory = site->directory,
+					 .beside = true,
+					 .log_room = 2 << 20 };
+	struct rlimit before, less;
+
+	place_close(site);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	less = before;
+	for (rlim_t bytes = 1 << 20; bytes <= 2 << 20; bytes += 1 << 16) {
+		less.rlim_cur = bytes - 1000;
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+		int rc = store_open(&options, &site->store, &err);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		assert_int_equal(rc, 0);
+		place_close(site);
+	}
+	(void)signal(SIGXFSZ, SIG_DFL);
+	GOOD(place_open(site));
+}
+
 #define BESIDE(test) cmocka_unit_test_setup_teardown(test, arrive, leave)
 
 int main(void)
@@ -509,6 +577,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BESIDE(no_log_begins_under_a_checkpoint),
 		BESIDE(what_waits_for_the_log_is_read_and_taken_back),
+		BESIDE(a_transaction_is_whole_or_gone_when_the_log_has_no_room),
+		BESIDE(a_disk_without_room_for_zeros_keeps_no_store_from_opening),
 		BESIDE(the_log_begins_anew_while_commits_go_on),
 		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
 		BESIDE(a_bite_is_not_synced_while_a_commit_is),
