@@ -100,20 +100,22 @@ static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
 	return store_family_cases(g->t->store, id, visit_case, g, g->err);
 }
 
+int gathering_reach(struct gathering *g, uint32_t kase)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = store_case_family(g->t->store, g->cases[kase].key, id, g->err);
+	if (rc > 0)
+		rc = add_family(g, id);
+	return rc < 0 ? rc : store_links_of(g->t->store, g->cases[kase].key, visit_link, g, g->err);
+}
+
 /* Everything reachable: by links that hold now, and by the families that were. */
 static int find_cases(struct gathering *g)
 {
-	for (uint32_t i = 0; i < g->cases_n; i++) {
-		uint8_t id[LK_DIGEST];
-		int rc = store_case_family(g->t->store, g->cases[i].key, id, g->err);
-		if (rc > 0)
-			rc = add_family(g, id);
-		if (rc >= 0)
-			rc = store_links_of(g->t->store, g->cases[i].key, visit_link, g, g->err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < g->cases_n; i++)
+		rc = gathering_reach(g, i);
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */

@@ -32,6 +32,8 @@ struct gathering {
 uint32_t gathered(const struct gathering *g, struct case_key key);
 /* Also where it is there already. */
 int gathering_add(struct gathering *g, struct case_key key);
+/* Adds the cases of the family that one of them is of, and those that it is linked with. */
+int gathering_reach(struct gathering *g, uint32_t kase);
 /* The events of these cases, no others. */
 int gathering_load(struct gathering *g);
 void gathering_sort(struct gathering *g);

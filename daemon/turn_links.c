@@ -239,11 +239,6 @@ static int find_links(struct turn *t, struct case_key key, struct lk_error *err)
 	return rc;
 }
 
-static int note_case(void *context, struct case_key key)
-{
-	return gathering_add(context, key);
-}
-
 bool links_are_behind(const struct turn *t)
 {
 	return t->links_by != (int64_t)t->policy->links_automatic;
@@ -252,12 +247,12 @@ bool links_are_behind(const struct turn *t)
 int gather_links(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	uint8_t family[LK_DIGEST];
-	int rc = store_case_family(t->store, key, family, err);
-	if (rc > 0)
-		rc = store_family_cases(t->store, family, note_case, &g, err);
-	for (uint32_t i = 0; rc >= 0 && i < g.cases_n; i++)
+	int rc = gathering_add(&g, key);
+	for (uint32_t i = 0; rc >= 0 && i < g.cases_n; i++) {
 		rc = find_links(t, g.cases[i].key, err);
+		if (rc >= 0) /* a family that is taken in has no turn of its own any more */
+			rc = gathering_reach(&g, i);
+	}
 	gathering_free(&g);
 	return rc < 0 ? rc : 0;
 }

@@ -204,8 +204,8 @@ int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_
 int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
 /* Are links to be found again, for other tokens link by themselves than did, or rows of them were lost? */
 bool links_are_behind(const struct turn *t);
-/* All links and tokens of the cases of a case's family, as the log and the policy at hand have them; the families that they
- * make are not gathered. */
+/* All links and tokens of a case, of its family, and of whatever families they lead to, as the log and the policy at hand
+ * have them; the families that they make are not gathered. */
 int gather_links(struct turn *t, struct case_key key, struct lk_error *err);
 /* The same after an opening was taken back; families that looked alike are settled, too. */
 int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);

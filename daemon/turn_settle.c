@@ -538,8 +538,8 @@ int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *
 {
 	if (h->is_stale)
 		return 0; /* of another layout: it is behind, and will be gathered anew */
-	h->is_dirty =
-		true; /* one that is behind stays so until it is gathered: it was folded under another policy */
+	h->is_dirty = true;
+	/* One that is behind stays so until it is gathered: it was folded under another policy. */
 	return settle(t, h, at, NULL, err);
 }
 

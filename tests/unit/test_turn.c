@@ -638,6 +638,34 @@ static void another_policy_links_by_other_tokens(void **state)
 	assert_non_null(strstr(told, "new crossover.possible jones\n"));
 }
 
+#define OF_A_PARENT(status, keys) \
+	"{'status':'" status "','members':[{'person':'P-2','role':'parent','keys':{" keys "}}]}"
+#define BY_CIN "'cin':'ffeeddccbbaa99887766554433221100'"
+#define BY_SSN "'ssn':'00112233445566778899aabbccddeeff'"
+
+/* Whichever of the families has its turn first: of one that another takes in, the links are found, too. */
+static void another_policy_parts_a_family_that_another_one_takes_in(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-7", "case.opened", OF_A_PARENT("er", BY_CIN));
+	says(o, "2026-03-02T09:01:00-08:00", "C-7", "worker.assigned",
+	     "{'role':'social_worker','worker':'garcia'}");
+	says(o, "2026-03-02T09:02:00-08:00", "W-7", "case.opened",
+	     OF_A_PARENT("active", BY_CIN "," BY_SSN));
+	assert_non_null(strstr(heard(o), "new crossover.found garcia\n"));
+	says(o, "2026-03-02T09:03:00-08:00", "C-1", "case.opened", OF_A_PARENT("er", BY_SSN));
+	(void)heard(o);
+	other = story_policy;
+	other.revision[0] ^= 1;
+	other.links_automatic = POLICY_BIT(LK_SSN);
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	calls(o, "first", "2026-03-02T09:04:00-08:00");
+	assert_int_equal(pass(o, "2026-03-02T09:05:00-08:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn crossover.found garcia\n"));
+}
+
 /* A damaged page has taken them; what comes in before all families were looked through finds them, too. */
 static void links_and_tokens_that_are_lost_are_found_in_the_log(void **state)
 {
@@ -1369,6 +1397,7 @@ int main(void)
 		IN_OFFICE(another_policy_publishes_only_differences),
 		IN_OFFICE(another_policy_is_taken_on_by_a_family_that_was_settled_meanwhile),
 		IN_OFFICE(another_policy_links_by_other_tokens),
+		IN_OFFICE(another_policy_parts_a_family_that_another_one_takes_in),
 		IN_OFFICE(links_and_tokens_that_are_lost_are_found_in_the_log),
 		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
