@@ -120,6 +120,13 @@ static bool is_of_expunged(const struct turn *t, const struct stored_notice *row
 	return store_is_expunged(t->store, row->own) || store_is_expunged(t->store, row->other);
 }
 
+/* The opening of the reader's case was taken back: as if there were no such case. */
+static bool was_never_opened(const struct home *home, const struct stored_notice *row)
+{
+	uint32_t own = family_case(&home->f, row->own.agency, row->own.number);
+	return own != NONE && home->f.cases[own].first_opened_at == LK_NO_INSTANT;
+}
+
 /* Asked again each time: is there still a link to the case the facts are from, and a consent for
  * their topic? */
 static int may_show(struct hand_out *h, const struct stored_notice *row)
@@ -142,7 +149,7 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 	if (rc <= 0)
 		return rc;
 	ask.cause_at = home_happened_at(home, row);
-	if (!disclosed(&home->f, &ask))
+	if (was_never_opened(home, row) || !disclosed(&home->f, &ask))
 		return 0;
 	return row->level < LK_CONTENT ? 1 : rests_on_family(h, home, row);
 }

@@ -840,6 +840,19 @@ static void nothing_of_an_undone_link_is_shown(void **state)
 		strstr(opened(o, "jones", 0, NULL), "3 withdrawn consent.needed reduced\n"));
 }
 
+/* The link stands, but a case that was never opened has no reader. */
+static void nothing_is_shown_to_a_case_that_was_never_opened(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	assert_string_equal(opened(o, "garcia", 0, NULL), "1 new crossover.found\n");
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T11:00:00-08:00", "C-1",
+		  "event.retracted", "'supersedes':'e1','data':{}");
+	assert_string_equal(opened(o, "garcia", 0, NULL), "1 withdrawn crossover.found reduced\n"
+							  "2 withdrawn crossover.found\n");
+}
+
 /* The row names one case of the other side; what it tells rests on two, and one of them leaves. */
 static void nothing_that_rests_on_an_undone_link_is_shown(void **state)
 {
@@ -1406,6 +1419,7 @@ int main(void)
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
+		IN_OFFICE(nothing_is_shown_to_a_case_that_was_never_opened),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
