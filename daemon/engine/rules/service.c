@@ -41,8 +41,8 @@ static void overdue(struct derivation *d, const struct referral *r)
 	bool done = r->status == LK_DECLINED || r->status == LK_REFERRAL_COMPLETED;
 	if (done || r->follow_up == LK_NO_DATE || !has_come(d, morning(d, r->follow_up + 1)))
 		return;
-	key_named(d->f, r->maker, r->id,
-		  key); /* it is the maker's duty, whoever first named the referral */
+	/* It is the maker's duty, whoever first named the referral. */
+	key_named(d->f, r->maker, r->id, key);
 	struct fact fact = fact_of(LK_REFERRAL_OVERDUE, key);
 	fact.kase = r->maker;
 	fact.agency = d->f->cases[r->maker].agency;
