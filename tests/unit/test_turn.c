@@ -825,6 +825,27 @@ static void a_status_stays_shown_that_a_consent_let_cross(void **state)
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new status.changed\n"));
 }
 
+/* The latest status may be known again from the next consent on; nothing else of before may. */
+static void the_next_consent_shows_the_latest_status_again(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "case.status", "{'status':'exempt'}");
+	says(o, "2026-03-02T10:41:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	assert_null(strstr(opened(o, "garcia", 0, NULL), "new status.changed\n"));
+	(void)heard(o);
+	says(o, "2026-03-02T11:00:00-08:00", "C-1", "consent.signed", "{'consent':'c2'}");
+	assert_null(strstr(heard(o), "status.changed"));
+	const char *shown = opened(o, "garcia", 0, NULL);
+	const char *status = strstr(shown, "new status.changed\n");
+	assert_non_null(status);
+	assert_null(strstr(status + 1, "new status.changed\n"));
+	assert_null(strstr(shown, "new milestone.reached\n"));
+}
+
 static void nothing_of_an_undone_link_is_shown(void **state)
 {
 	struct office *o = *state;
@@ -1418,6 +1439,7 @@ int main(void)
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
+		IN_OFFICE(the_next_consent_shows_the_latest_status_again),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
 		IN_OFFICE(nothing_is_shown_to_a_case_that_was_never_opened),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
