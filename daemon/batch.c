@@ -280,7 +280,8 @@ void batch_commit(struct batch *batch)
 		return;
 	}
 	int64_t us = clock_ticks() - began;
-	batch->room = credit_turn(batch->room, batch->n, clock_work() - worked, TURN_BATCH_MAX);
+	batch->room = credit_turn(batch->room, batch->n, clock_work() - worked, CREDIT_TURN_US,
+				  TURN_BATCH_MAX);
 	clock_mark(batch->options.clock);
 	alarm_clear(ALARM_STORE_FAILS);
 	batch->options.committed(batch->options.owner, us); /* first: somebody waits for it */

@@ -78,15 +78,15 @@ int64_t patience_offer(const struct patience *patience, int64_t offer, int64_t n
 
 /* ---- One commit ------------------------------------------------------------------------------ */
 
-size_t credit_turn(size_t room, size_t n, int64_t work_us, size_t most)
+size_t credit_turn(size_t room, size_t n, int64_t work_us, int64_t aim_us, size_t most)
 {
 	size_t fits;
 
-	if (work_us > CREDIT_TURN_US) {
-		fits = (size_t)((int64_t)n * CREDIT_TURN_US / work_us);
+	if (work_us > aim_us) {
+		fits = (size_t)((int64_t)n * aim_us / work_us);
 		return fits > 0 ? fits : 1;
 	}
-	if (n < room || 2 * work_us > CREDIT_TURN_US)
+	if (n < room || 2 * work_us > aim_us)
 		return room;
 	return 2 * room < most ? 2 * room : most;
 }

@@ -52,9 +52,10 @@ int64_t patience_offer(const struct patience *patience, int64_t offer, int64_t n
 #define CREDIT_TURN_FIRST 256               /* events, while nothing is known of what they cost */
 
 /* How many events the next commit takes, after one of n events that `room` was the most for and
- * that cost work_us: as many as CREDIT_TURN_US will do, twice as many as now at the most, never
- * none. Work is time of the processor: a disk that is slow to sync is no reason to sync more often. */
-size_t credit_turn(size_t room, size_t n, int64_t work_us, size_t most);
+ * that cost work_us: as many as aim_us of work will do, twice as many as now at the most, never
+ * none. Work is time of the processor: a disk that is slow to sync is no reason to sync more often.
+ * Families, of a pass or of a bite, are counted out in the same way (wake.c, idle.c). */
+size_t credit_turn(size_t room, size_t n, int64_t work_us, int64_t aim_us, size_t most);
 
 /* ---- inbox: notices ---- */
 

@@ -6,6 +6,7 @@
 #include "idle.h"
 
 #include "clock.h"
+#include "credit.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -29,7 +30,7 @@ struct idle {
 	struct loop_timer *beat, *bite;
 	int64_t accepted; /* events, as last seen */
 	int64_t done_us;  /* when nothing was left to do; ticks */
-	int families;     /* that a bite of state.db takes on */
+	size_t families;  /* that a bite of state.db takes on */
 };
 
 static bool failed(struct idle *idle, int rc, const struct lk_error *err)
@@ -46,15 +47,9 @@ static bool failed(struct idle *idle, int rc, const struct lk_error *err)
 /* From a bite that took on all it may. */
 static void learn(struct idle *idle, int64_t work_us)
 {
-	if (work_us > FILL_WORK_US)
-		idle->families = (int)(idle->families * FILL_WORK_US / work_us);
-	else if (2 * work_us < FILL_WORK_US)
-		idle->families *= 2;
-	if (idle->families < 1)
-		idle->families = 1;
-	if (idle->families > TURN_FILL_MAX)
-		idle->families = TURN_FILL_MAX;
-	turn_fill_at_most(idle->turn, idle->families);
+	idle->families =
+		credit_turn(idle->families, idle->families, work_us, FILL_WORK_US, TURN_FILL_MAX);
+	turn_fill_at_most(idle->turn, (int)idle->families);
 }
 
 static void bite(struct idle *idle)

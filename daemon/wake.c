@@ -7,6 +7,7 @@
 #include "wake.h"
 
 #include "clock.h"
+#include "credit.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -37,7 +38,7 @@ struct wake {
 	lk_instant at;
 	int64_t retry_us;
 	bool retries;      /* a pass has failed, and the timer is for the next try */
-	int families;      /* that a pass takes on */
+	size_t families;   /* that a pass takes on */
 	lk_instant target; /* LK_NO_INSTANT: the clock is not being moved */
 	void (*reached)(void *context);
 	void *reached_context;
@@ -75,15 +76,9 @@ static bool is_due(struct wake *wake, lk_instant now)
 /* Only a pass that left something over says what one costs that has all it can take. */
 static void learn(struct wake *wake, int64_t work_us)
 {
-	if (work_us > PASS_WORK_US)
-		wake->families = (int)(wake->families * PASS_WORK_US / work_us);
-	else if (2 * work_us < PASS_WORK_US)
-		wake->families *= 2;
-	if (wake->families < 1)
-		wake->families = 1;
-	if (wake->families > TURN_FAMILIES_MAX)
-		wake->families = TURN_FAMILIES_MAX;
-	turn_pass_at_most(wake->turn, wake->families);
+	wake->families = credit_turn(wake->families, wake->families, work_us, PASS_WORK_US,
+				     TURN_FAMILIES_MAX);
+	turn_pass_at_most(wake->turn, (int)wake->families);
 }
 
 static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
@@ -216,7 +211,7 @@ int wake_create(struct loop *loop, struct clock *clock, struct wake **out, struc
 void wake_begin(struct wake *wake, struct turn *turn)
 {
 	wake->turn = turn;
-	turn_pass_at_most(turn, wake->families);
+	turn_pass_at_most(turn, (int)wake->families);
 	wake_now(wake);
 }
 

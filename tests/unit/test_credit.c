@@ -92,22 +92,23 @@ static void cheap_events_are_committed_together(void **state)
 
 	(void)state;
 	for (int i = 0; i < 10; i++)
-		room = credit_turn(room, room, (int64_t)room * 10, MOST);
+		room = credit_turn(room, room, (int64_t)room * 10, CREDIT_TURN_US, MOST);
 	assert_int_equal(room, MOST);
-	assert_int_equal(credit_turn(room, 1, 10, MOST), MOST);
-	assert_int_equal(credit_turn(CREDIT_TURN_FIRST, 1, 10, MOST), CREDIT_TURN_FIRST);
+	assert_int_equal(credit_turn(room, 1, 10, CREDIT_TURN_US, MOST), MOST);
+	assert_int_equal(credit_turn(CREDIT_TURN_FIRST, 1, 10, CREDIT_TURN_US, MOST),
+			 CREDIT_TURN_FIRST);
 }
 
 static void dear_events_are_committed_few_at_a_time(void **state)
 {
-	size_t room = credit_turn(MOST, MOST, MOST * 15000, MOST);
+	size_t room = credit_turn(MOST, MOST, MOST * 15000, CREDIT_TURN_US, MOST);
 
 	(void)state;
 	assert_int_equal(room, CREDIT_TURN_US / 15000);
-	room = credit_turn(room, room, (int64_t)room * 15000, MOST);
+	room = credit_turn(room, room, (int64_t)room * 15000, CREDIT_TURN_US, MOST);
 	assert_int_equal(room, CREDIT_TURN_US / 15000);
-	assert_int_equal(credit_turn(room, 1, 10 * CREDIT_TURN_US, MOST), 1);
-	assert_int_equal(credit_turn(1, 1, 10, MOST), 2);
+	assert_int_equal(credit_turn(room, 1, 10 * CREDIT_TURN_US, CREDIT_TURN_US, MOST), 1);
+	assert_int_equal(credit_turn(1, 1, 10, CREDIT_TURN_US, MOST), 2);
 }
 
 static void notices_are_capped(void **state)
