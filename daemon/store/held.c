@@ -300,8 +300,8 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
 	change_begin(&s->held, h);
 	h->will = (struct family_version){ .wake_at = LK_NO_INSTANT };
 	memcpy(h->will.id, id, LK_DIGEST);
-	h->is_marked =
-		false; /* its mark went with its row: one that is made again in its name needs another */
+	/* Its mark went with its row: one that is made again in its name needs another. */
+	h->is_marked = false;
 }
 
 /* ---- The row of a commit --------------------------------------------------------------------- */
