@@ -252,10 +252,8 @@ static int client_look(const char *name)
 	struct lk_error err;
 	int code = table_open(&table, &err);
 
-	if (code == 0 && roster_find_name(table.roster, lk_text_of(name)) == NULL)
-		code = lk_fail(&err, LK_ENOTFOUND,
-			       "%s: there is no client '%s'; 'linkages-ctl clients list' names all",
-			       table.path, name);
+	if (code == 0 && table_client(&table, name, &err) == NULL)
+		code = LK_ENOTFOUND;
 	table_free(&table);
 	return finish(code, &err);
 }

@@ -166,8 +166,8 @@ int table_add(struct table_text *table, const char *entry, struct lk_error *err)
 	return code;
 }
 
-static const struct roster_client *client_find(const struct table_text *table, const char *name,
-					       struct lk_error *err)
+const struct roster_client *table_client(const struct table_text *table, const char *name,
+					 struct lk_error *err)
 {
 	const struct roster_client *client = roster_find_name(table->roster, lk_text_of(name));
 
@@ -180,7 +180,7 @@ static const struct roster_client *client_find(const struct table_text *table, c
 
 int table_revoke(struct table_text *table, const char *name, struct lk_error *err)
 {
-	const struct roster_client *client = client_find(table, name, err);
+	const struct roster_client *client = table_client(table, name, err);
 	struct lk_bytes edited = { 0 };
 	unsigned line;
 	size_t at;
@@ -197,7 +197,7 @@ int table_revoke(struct table_text *table, const char *name, struct lk_error *er
 	text_replace(&table->text, at, 0, "  revoked: true\n", &edited);
 	if (take(table, &edited, err) < 0)
 		return by_hand(table, line, "write 'revoked: true'", err);
-	client = client_find(table, name, err);
+	client = table_client(table, name, err);
 	code = client != NULL && client->revoked
 		       ? 0
 		       : by_hand(table, line, "write 'revoked: true'", err);
@@ -207,7 +207,7 @@ int table_revoke(struct table_text *table, const char *name, struct lk_error *er
 /* The old key stands once in the file, for keys are unique. */
 int table_rekey(struct table_text *table, const char *name, const char *key, struct lk_error *err)
 {
-	const struct roster_client *client = client_find(table, name, err);
+	const struct roster_client *client = table_client(table, name, err);
 	struct lk_bytes edited = { 0 };
 	char old[ROSTER_KEY_TEXT];
 	const char *found;
@@ -224,7 +224,7 @@ int table_rekey(struct table_text *table, const char *name, const char *key, str
 		     ROSTER_KEY_TEXT - 1, key, &edited);
 	if (take(table, &edited, err) < 0)
 		return LK_ECONFIG;
-	client = client_find(table, name, err);
+	client = table_client(table, name, err);
 	if (client == NULL)
 		return LK_ECONFIG;
 	roster_key_print(client->key, old);

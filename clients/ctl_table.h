@@ -16,6 +16,8 @@ struct table_text {
 /* Reads it; a file that is not there is an empty table. LK_ECONFIG: err names file, line, column, key and reason. */
 int table_read(const char *path, struct table_text *out, struct lk_error *err) LK_MUST_CHECK;
 void table_free(struct table_text *table);
+/* Borrowed from the table, until it is edited or freed; NULL: it has none of that name, and err says so (LK_ENOTFOUND). */
+const struct roster_client *table_client(const struct table_text *table, const char *name, struct lk_error *err);
 /* Each edits the text, and reads the result as the daemon will: a result that does not say what was meant is refused
  * (LK_ECONFIG, naming the line to edit by hand), and the text is as it was. */
 int table_add(struct table_text *table, const char *entry, struct lk_error *err) LK_MUST_CHECK;
