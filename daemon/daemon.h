@@ -1,4 +1,4 @@
-/* daemon.h - one running daemon: what main.c builds, in this order, and what its verbs reach. */
+/* daemon.h - one running daemon: what build.c makes, in this order, and what its verbs reach. One thread. */
 #ifndef LINKAGES_DAEMON_H
 #define LINKAGES_DAEMON_H
 
@@ -42,10 +42,24 @@ struct daemon {
 extern const struct control_verb daemon_verbs[];
 extern const size_t daemon_verbs_n;
 
+/* settings.c. Configuration (path NULL: the default) and policy, read into a daemon that is all zeroes; the log is opened
+ * at the level that they name. Negative: daemon_unwind() gives back what was read. */
+int daemon_load(struct daemon *daemon, const char *path, struct lk_error *err) LK_MUST_CHECK;
+/* Names on stderr who cannot be reached, and sources that nobody knows. LK_ECONFIG where a liaison or a supervisor cannot be
+ * reached, and as roster_load(). */
+int daemon_check(const struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
+/* The table of clients that the configuration names, as roster_load(). */
+int daemon_roster(const struct config *config, struct roster **out, struct lk_error *err) LK_MUST_CHECK;
 /* Policy and table of clients, read, checked whole, then swapped. What is refused changes
  * nothing. */
 int daemon_reload(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
-/* Reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
+
+/* build.c. Everything from keys to http, of a daemon that daemon_load() has filled. Negative: daemon_unwind() undoes what
+ * was made. */
+int daemon_build(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
+void daemon_unwind(struct daemon *daemon); /* of whatever is there; `beat` is gone already */
+
+/* main.c: reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
 void daemon_drain(struct daemon *daemon);
 
 /* measure.c: brings up to date the metrics that are looked at; those that are there from the start. */

@@ -1,40 +1,25 @@
-/* main.c - linkagesd: options, configuration, the modules in order, the run, and everything undone
- * again.
+/* main.c - linkagesd: options, the run, and its exit status.
  *
  * In: a command line. Out: an exit status of sysexits.h: 0 drained, 75 the store is suspect (a
- * restart recovers it), 78 a file does not say what it should. Promise: nothing is bound before
- * there is a ZAP handler, nobody is told that we are ready before the store, the lanes and the
- * proof that strangers are kept out.
+ * restart recovers it), 78 a file does not say what it should. Promise: nobody is told that we are
+ * ready before everything is built (build.c).
  */
 #include "daemon.h"
 
-#include "access.h"
-#include "census.h"
-#include "enroll.h"
 #include "feed.h"
-#include "http.h"
-#include "idle.h"
 #include "inbox.h"
 #include "intake.h"
-#include "jobs.h"
 #include "lane.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
-#include "policy.h"
-#include "prune.h"
 #include "wake.h"
 #include "zsock.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sysexits.h>
 
 static const char usage[] =
@@ -55,140 +40,10 @@ static const char usage[] =
 	"and the next start rebuilds; 77 strangers would be let in; 78 a file does not say\n"
 	"what it should.\n";
 
-#define STATUS_US (10 * LK_SECOND)
-#define LOG_ROOM (INT64_C(64) << 20)
+#define STATUS_US \
+	(10 * LK_SECOND) /* between two status lines, where no watchdog wants them sooner */
 
-/* ---- What the turn tells ---- */
-
-static void told(void *context, struct lk_text worker, int64_t seq)
-{
-	struct daemon *d = context;
-
-	if (d->inbox != NULL)
-		inbox_told(d->inbox, worker, seq);
-}
-
-static void answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST],
-		     struct lk_text by, lk_instant at)
-{
-	struct daemon *d = context;
-
-	if (d->inbox != NULL)
-		inbox_answered(d->inbox, worker, notice, by, at);
-}
-
-static void wake_told(void *context, lk_instant at)
-{
-	struct daemon *d = context;
-
-	wake_at(d->wake, at);
-}
-
-static void made(void *context, const struct turn_made *notice)
-{
-	(void)context;
-	daemon_count_made(notice);
-}
-
-static void handed(void *context, int level, int64_t n)
-{
-	(void)context;
-	daemon_count_handed(level, n);
-}
-
-/* ---- Reload and drain ---- */
-
-static const char *named(const char *path)
-{
-	return path[0] != '\0' ? path : NULL;
-}
-
-static bool is_local(const struct config *config)
-{
-	for (int lane = 0; lane < LANE_COUNT; lane++)
-		if (!config_lane_is_local(config, (enum config_lane)lane))
-			return false;
-	return true;
-}
-
-/* A key that reads every mailbox is for trying things out, on this machine. */
-static int load_roster(const struct config *config, struct roster **out, struct lk_error *err)
-{
-	struct roster *roster;
-	int rc = roster_load(config->clients, &roster, err);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; rc == 0 && !is_local(config) && i < roster_count(roster); i++)
-		if (roster_reads_all(roster_at(roster, i)))
-			rc = lk_fail(
-				err, LK_ECONFIG,
-				"%s:%u: workers ['*'] only where every lane is loopback or ipc",
-				config->clients, roster_at(roster, i)->line);
-	if (rc < 0)
-		roster_free(roster);
-	else
-		*out = roster;
-	return rc;
-}
-
-/* The turn borrows the policy: the old one is given back once the turn has the new one. */
-static int swap_policy(struct daemon *d, struct policy *policy, struct lk_error *err)
-{
-	int rc = turn_policy(d->turn, policy, err);
-
-	if (rc < 0)
-		return rc;
-	free(d->policy);
-	d->policy = policy;
-	wake_now(d->wake);
-	return 0;
-}
-
-static void swap_roster(struct daemon *d, struct roster *roster)
-{
-	access_swap(d->access, roster);
-	lane_recheck(intake_lane(d->intake));
-	lane_recheck(inbox_lane(d->inbox));
-}
-
-static int reload(struct daemon *d, struct lk_error *err)
-{
-	struct policy *policy = calloc(1, sizeof(*policy));
-	struct roster *roster = NULL;
-	int rc = policy == NULL ? lk_fail(err, LK_EMEMORY, "no memory for a policy") : 0;
-
-	if (rc == 0)
-		rc = policy_load(named(d->config.policy), policy, err);
-	if (rc == 0)
-		rc = load_roster(&d->config, &roster, err);
-	if (rc == 0)
-		rc = swap_policy(d, policy, err);
-	if (rc < 0) {
-		roster_free(roster);
-		free(policy);
-		return rc;
-	}
-	swap_roster(d, roster);
-	return 0;
-}
-
-int daemon_reload(struct daemon *d, struct lk_error *err)
-{
-	struct lk_error why = { 0 };
-	int rc;
-
-	loop_tell_reloading();
-	rc = reload(d, &why);
-	metric_add(rc < 0 ? METRIC_RELOADS_REFUSED : METRIC_RELOADS, 1);
-	if (rc < 0)
-		log_line(LOG_ERROR, "reload outcome=refused detail=\"%s\"", why.text);
-	else
-		log_line(LOG_NOTE, "reload outcome=accepted");
-	loop_tell_reloaded(rc < 0 ? "reload refused; the old settings stay" : "serving");
-	*err = why;
-	return rc;
-}
+/* ---- Signals ---- */
 
 void daemon_drain(struct daemon *d)
 {
@@ -215,7 +70,7 @@ static void terminated(void *context)
 	daemon_drain(context);
 }
 
-/* ---- Alive and ready ---- */
+/* ---- Alive ---- */
 
 /* A commit and a read. A store that refuses, a full disk for one, answers too: the sockets are served, and nothing is
  * acknowledged that is not on disk. */
@@ -255,341 +110,21 @@ static void beaten(void *context)
 		      watchdog_us > 0 && watchdog_us < STATUS_US ? watchdog_us : STATUS_US);
 }
 
-static void measure(void *context)
-{
-	daemon_measure(context);
-}
+/* ---- Running ---- */
 
-/* For load balancers: whether what comes now would be acknowledged. Who of the sources is silent is known when the first
- * pass is done. */
-static const char *obstacle(void *context)
-{
-	const struct daemon *d = context;
-
-	if (d->draining)
-		return "draining";
-	if (!d->store_answers || intake_is_held(d->intake) || feed_is_held(d->feed))
-		return "the store refuses";
-	if (metric_get(METRIC_PASSES) == 0)
-		return "feeds are not known yet";
-	return NULL;
-}
-
-/* ---- Building, in the order of struct daemon ---- */
-
-/* Each folder on the way, for the owner and the group. */
-static int make_folders(const char *path, struct lk_error *err)
-{
-	char part[CONFIG_PATH_MAX];
-
-	for (size_t i = 1; path[i - 1] != '\0'; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		if (mkdir(part, 0750) < 0 && errno != EEXIST)
-			return lk_fail(err, LK_ECONFIG, "cannot make %s: %s", part,
-				       strerror(errno));
-	}
-	return 0;
-}
-
-/* Only where the disk will not miss it. */
-static int64_t log_room(const struct config *config)
-{
-	struct statvfs disk;
-
-	if (statvfs(config->state_directory, &disk) < 0 ||
-	    (int64_t)(disk.f_bavail * disk.f_frsize) < config->disk_reserve + 8 * LOG_ROOM)
-		return 0;
-	return LOG_ROOM;
-}
-
-static int build_keys(struct daemon *d, struct lk_error *err)
-{
-	const struct config *config = &d->config;
-	char path[CONFIG_PATH_MAX + 32];
-	int rc;
-
-	(void)snprintf(path, sizeof(path), "%s/server.pub", config->state_directory);
-	rc = keys_server(config->server_key, path, &d->keys, err);
-	if (rc < 0 || config->second_key[0] == '\0')
-		return rc;
-	(void)snprintf(path, sizeof(path), "%s/server.next.pub", config->state_directory);
-	return keys_server(config->second_key, path, &d->second_keys, err);
-}
-
-static int build_files(struct daemon *d, struct lk_error *err)
-{
-	struct store_options options = { .directory = d->config.state_directory, .beside = true };
-	int rc = make_folders(d->config.state_directory, err);
-
-	if (rc == 0)
-		rc = make_folders(d->config.runtime_directory, err);
-	options.log_room = log_room(&d->config);
-	if (rc == 0)
-		rc = store_open(&options, &d->store, err);
-	if (rc == 0)
-		witness_begin(&d->witness, d->store);
-	if (rc == 0)
-		rc = build_keys(d, err);
-	if (rc == 0)
-		rc = enroll_default(&d->config, err);
-	return rc < 0 ? rc : 0;
-}
-
-static int build_access(struct daemon *d, struct lk_error *err)
-{
-	struct roster *roster = NULL;
-	int rc = load_roster(&d->config, &roster, err);
-
-	if (rc == 0)
-		rc = loop_create(&d->loop, err);
-	if (rc == 0)
-		rc = zsock_begin(&d->sockets, err);
-	if (rc == 0)
-		rc = access_create(d->loop, d->sockets, roster, &d->access, err);
-	if (d->access == NULL)
-		roster_free(roster);
-	return rc;
-}
-
-/* The clock goes on where the store left it. */
-static void start_clock(struct daemon *d)
-{
-	clock_start(&d->clock, d->config.clock == CLOCK_MANUAL, turn_now(d->turn));
-	d->started_at = clock_now(&d->clock);
-}
-
-static struct turn_source *turn_sources(const struct config *config)
-{
-	struct turn_source *sources = calloc(config->sources_n + 1, sizeof(*sources));
-
-	for (size_t i = 0; sources != NULL && i < config->sources_n; i++) {
-		snprintf(sources[i].name, sizeof(sources[i].name), "%s", config->sources[i].name);
-		sources[i].agency = config->sources[i].agency;
-		/* A clock that is moved by hand makes nobody silent: verbs.c, note_silence(). */
-		sources[i].watched = config->sources[i].watched && config->clock == CLOCK_REAL;
-	}
-	return sources;
-}
-
-static int build_turn(struct daemon *d, struct lk_error *err)
-{
-	struct turn_source *sources = turn_sources(&d->config);
-	const struct turn_options options = {
-		.store = d->store,
-		.policy = d->policy,
-		.sources = sources,
-		.sources_n = d->config.sources_n,
-		.replay_window_us = d->config.replay_window_us,
-		.sink = { .context = d,
-			  .told = told,
-			  .answered = answered,
-			  .made = made,
-			  .handed = handed,
-			  .wake = wake_told },
-	};
-	int rc;
-
-	d->silent = calloc(d->config.sources_n + 1, sizeof(*d->silent));
-	rc = sources == NULL || d->silent == NULL
-		     ? lk_fail(err, LK_EMEMORY, "no memory for the sources")
-		     : wake_create(d->loop, &d->clock, &d->wake, err);
-
-	if (rc == 0)
-		rc = turn_create(&options, &d->turn, err);
-	if (rc == 0)
-		start_clock(d);
-	free(sources);
-	return rc;
-}
-
-static struct zsock_second second_of(const struct daemon *d, enum config_lane lane)
-{
-	return (struct zsock_second){ d->config.lane[lane], &d->second_keys };
-}
-
-static int build_feed(struct daemon *d, struct lk_error *err)
-{
-	const struct zsock_second second = second_of(d, LANE_SECOND_FEED);
-	const struct feed_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
-		.access = d->access,
-		.keys = &d->keys,
-		.turn = d->turn,
-		.clock = &d->clock,
-		.wake = d->wake,
-		.config = &d->config,
-		.second = &second,
-	};
-	return feed_create(&options, &d->feed, err);
-}
-
-static void hand_out(void *context)
-{
-	struct daemon *d = context;
-
-	if (d->inbox != NULL)
-		inbox_hand_out(d->inbox);
-}
-
-static int build_intake(struct daemon *d, struct lk_error *err)
-{
-	const struct zsock_second second = second_of(d, LANE_SECOND_INTAKE);
-	const struct intake_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
-		.access = d->access,
-		.keys = &d->keys,
-		.turn = d->turn,
-		.clock = &d->clock,
-		.wake = d->wake,
-		.hand_out = hand_out,
-		.hand_out_context = d,
-		.endpoint = d->config.lane[LANE_INTAKE],
-		.second = &second,
-		.disk = d->config.state_directory,
-		.credit_most = d->config.intake_credit,
-		.disk_reserve = d->config.disk_reserve,
-	};
-	return intake_create(&options, &d->intake, err);
-}
-
-static int build_inbox(struct daemon *d, struct lk_error *err)
-{
-	const struct zsock_second second = second_of(d, LANE_SECOND_INBOX);
-	const struct inbox_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
-		.access = d->access,
-		.keys = &d->keys,
-		.turn = d->turn,
-		.clock = &d->clock,
-		.endpoint = d->config.lane[LANE_INBOX],
-		.second = &second,
-	};
-	return inbox_create(&options, &d->inbox, err);
-}
-
-static int build_control(struct daemon *d, struct lk_error *err)
-{
-	const struct control_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
-		.access = d->access,
-		.keys = &d->keys,
-		.endpoint = d->config.lane[LANE_CONTROL],
-		.verbs = daemon_verbs,
-		.verbs_n = daemon_verbs_n,
-		.verbs_context = d,
-	};
-	return control_create(&options, &d->control, err);
-}
-
-static int build_http(struct daemon *d, struct lk_error *err)
-{
-	const struct http_options options = {
-		.loop = d->loop,
-		.endpoint = d->config.http,
-		.measure = measure,
-		.obstacle = obstacle,
-		.context = d,
-	};
-	int rc = census_create(d->loop, d->store, &d->census, err);
-
-	daemon_measure_first(d);
-	if (rc < 0 || d->config.http[0] == '\0')
-		return rc;
-	return http_create(&options, &d->http, err);
-}
-
-static int prove_lane(struct daemon *d, const struct zsock *lane, struct lk_error *err)
-{
-	const char *second = zsock_second_endpoint(lane);
-	int rc = access_prove(d->access, lane, zsock_endpoint(lane), d->keys.public_key, err);
-
-	return rc < 0 || second[0] == '\0'
-		       ? rc
-		       : access_prove(d->access, lane, second, d->second_keys.public_key, err);
-}
-
-static int prove_lanes(struct daemon *d, struct lk_error *err)
-{
-	const struct zsock *lanes[] = {
-		feed_socket(d->feed),
-		lane_socket(intake_lane(d->intake)),
-		lane_socket(inbox_lane(d->inbox)),
-		lane_socket(control_lane(d->control)),
-	};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof(lanes) / sizeof(*lanes); i++)
-		rc = prove_lane(d, lanes[i], err);
-	return rc;
-}
-
-static int build_loop(struct daemon *d, struct lk_error *err)
+/* What ends the run or interrupts it; the first beat is run()'s. */
+static int watch(struct daemon *d, struct lk_error *err)
 {
 	static const struct {
 		int signal;
 		loop_call *call;
 	} signals[] = { { SIGHUP, hung_up }, { SIGTERM, terminated }, { SIGINT, terminated } };
-	int rc = idle_create(d->loop, d->turn, &d->idle, err);
+	int rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
 
-	if (rc == 0)
-		rc = jobs_create(d->loop, &d->jobs, err);
-	if (rc == 0)
-		rc = witness_join(&d->witness, d->loop, err);
-	if (rc == 0)
-		rc = prune_create(d->loop, d->store, &d->clock, &d->config, &d->prune, err);
-	if (rc == 0)
-		rc = loop_timer_create(d->loop, LOOP_PROMPT, beaten, d, &d->beat, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(signals) / sizeof(*signals); i++)
 		rc = loop_signal(d->loop, signals[i].signal, signals[i].call, d, err);
 	return rc;
 }
-
-static int build(struct daemon *d, struct lk_error *err)
-{
-	static int (*const steps[])(struct daemon *, struct lk_error *) = {
-		build_files, build_access,  build_turn, build_feed,  build_intake,
-		build_inbox, build_control, build_http, prove_lanes, build_loop,
-	};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(*steps); i++)
-		rc = steps[i](d, err);
-	return rc;
-}
-
-static void unwind(struct daemon *d)
-{
-	if (d->loop != NULL)
-		loop_timer_destroy(d->beat);
-	http_destroy(d->http);
-	census_destroy(d->census);
-	idle_destroy(d->idle);
-	jobs_destroy(d->jobs);
-	prune_destroy(d->prune);
-	witness_leave(&d->witness);
-	control_destroy(d->control);
-	inbox_destroy(d->inbox);
-	intake_destroy(d->intake);
-	feed_destroy(d->feed);
-	turn_destroy(d->turn);
-	wake_destroy(d->wake);
-	access_destroy(d->access);
-	zsock_end(d->sockets);
-	loop_destroy(d->loop);
-	witness_end(&d->witness);
-	store_close(d->store);
-	free(d->silent);
-	free(d->policy);
-	config_free(&d->config);
-}
-
-/* ---- Running ---- */
 
 static int status_of(int fault)
 {
@@ -614,21 +149,12 @@ static int complain(const struct lk_error *err)
 	return status_of(err->code);
 }
 
-static enum log_level level_of(enum config_log level)
-{
-	static const enum log_level levels[] = {
-		[LOG_LEVEL_DEBUG] = LOG_DETAIL,
-		[LOG_LEVEL_INFO] = LOG_INFO,
-		[LOG_LEVEL_WARNING] = LOG_WARN,
-		[LOG_LEVEL_ERROR] = LOG_ERROR,
-	};
-	return levels[level];
-}
-
 static int run(struct daemon *d, struct lk_error *err)
 {
-	int rc = build(d, err);
+	int rc = daemon_build(d, err);
 
+	if (rc == 0)
+		rc = watch(d, err);
 	if (rc < 0)
 		return rc;
 	wake_begin(d->wake, d->turn);
@@ -649,20 +175,6 @@ static int run(struct daemon *d, struct lk_error *err)
 	return loop_run(d->loop, err);
 }
 
-static int load(struct daemon *d, const char *path, struct lk_error *err)
-{
-	int rc = config_load(path, &d->config, err);
-
-	if (rc < 0)
-		return rc;
-	log_open(level_of(d->config.log_level));
-	log_manual(d->config.clock == CLOCK_MANUAL);
-	d->policy = calloc(1, sizeof(*d->policy));
-	if (d->policy == NULL)
-		return lk_fail(err, LK_EMEMORY, "no memory for a policy");
-	return policy_load(named(d->config.policy), d->policy, err);
-}
-
 static int serve(const char *path)
 {
 	struct daemon d = { 0 };
@@ -670,97 +182,30 @@ static int serve(const char *path)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
-	rc = load(&d, path, &err);
+	rc = daemon_load(&d, path, &err);
 	if (rc == 0)
 		rc = run(&d, &err);
 	if (rc < 0)
 		rc = complain(&err);
-	unwind(&d);
+	loop_timer_destroy(d.beat);
+	daemon_unwind(&d);
 	log_line(LOG_NOTE, "ended status=%d", rc);
 	return rc;
 }
 
-/* ---- Checking ---- */
-
-/* A notice for somebody whose mailbox nobody can open is told to nobody. */
-struct reach {
-	const struct roster *roster;
-	const char *table;
-	int missing;
-};
-
-static int reach_one(struct reach *reach, struct lk_text worker, const char *what)
-{
-	if (!lk_text_given(worker) || worker.len == 0 ||
-	    roster_reader(reach->roster, worker) != NULL)
-		return 0;
-	reach->missing++;
-	fprintf(stderr,
-		"linkagesd: %s: no client reads for %s '%.*s': name the worker in a client's "
-		"workers ('linkages-ctl clients add' enrolls one)\n",
-		reach->table, what, LK_PRINT(worker));
-	return 0;
-}
-
-static int reach_supervisor(void *context, struct lk_text worker)
-{
-	return reach_one(context, worker, "the supervisor");
-}
-
-/* Not wrong yet: a source that the daemon is to know after its next start may have its client already. */
-static void warn_sources(const struct daemon *d, const struct roster *roster)
-{
-	for (size_t i = 0; i < roster_count(roster); i++) {
-		const struct roster_client *client = roster_at(roster, i);
-
-		for (size_t j = 0; !client->revoked && j < client->sources_n; j++)
-			if (config_find_source(&d->config, lk_text_of(client->sources[j])) == NULL)
-				fprintf(stderr,
-					"linkagesd: %s: '%s' speaks for '%s', which the configuration has "
-					"no source of\n",
-					d->config.clients, client->name, client->sources[j]);
-	}
-}
-
-/* Liaisons from the policy; supervisors as the state store has them, where there is one. */
-static int check_reach(const struct daemon *d, const struct roster *roster, struct lk_error *err)
-{
-	struct reach reach = { .roster = roster, .table = d->config.clients };
-	int rc;
-
-	for (int agency = 0; agency < lk_agency_count; agency++)
-		reach_one(&reach, lk_text_of(d->policy->liaison[agency]), "the liaison");
-	rc = store_supervisors(d->config.state_directory, reach_supervisor, &reach, err);
-	if (rc == 0 && reach.missing > 0)
-		rc = lk_fail(err, LK_ECONFIG, "%d of those who must be reachable are not",
-			     reach.missing);
-	return rc;
-}
-
-/* In the embedded default the table of clients is made on the first start: then there is none to
- * check. */
 static int check(const char *path)
 {
 	struct daemon d = { 0 };
 	struct lk_error err = { 0 };
-	struct roster *roster = NULL;
-	int rc = load(&d, path, &err);
+	int rc = daemon_load(&d, path, &err);
 
 	if (rc == 0)
-		rc = load_roster(&d.config, &roster, &err);
-	if (rc == LK_ENOTFOUND && enroll_is_due(&d.config))
-		rc = 0;
-	else if (rc == 0) {
-		warn_sources(&d, roster);
-		rc = check_reach(&d, roster, &err);
-	}
+		rc = daemon_check(&d, &err);
 	if (rc == 0)
 		printf("configuration, policy and table of clients are sound\n");
 	else
 		fprintf(stderr, "linkagesd: %s\n", err.text);
-	roster_free(roster);
-	free(d.policy);
-	config_free(&d.config);
+	daemon_unwind(&d);
 	return rc == 0 ? EX_OK : status_of(rc);
 }
 

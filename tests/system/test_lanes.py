@@ -649,6 +649,9 @@ class Alone(unittest.TestCase):
         self.assertEqual(result.returncode, 78)
         self.assertIn("clok", result.stderr)
         self.assertEqual(self.run_it("-n", "-c", "/no/such/file").returncode, 78)
+        result = self.run_it("-n", "-c", self.write("policy: no-such-file.yaml\n"))
+        self.assertEqual(result.returncode, 78, "a policy that is not there is not sound")
+        self.assertIn("no-such-file.yaml", result.stderr)
 
     def test_help_version_usage(self):
         self.assertIn("--check", self.run_it("--help").stdout)
