@@ -2,7 +2,7 @@
  *
  * In: one JSON text that nobody vouches for, or scanned MessagePack. Out: the canonical bytes of
  * the same value, or a refusal with the path of what is wrong; or one line of JSON. Promise: what
- * passes here passes the scan of wire.c; no number is rounded, none is guessed. A line holds no
+ * passes here passes the scan of scan.c; no number is rounded, none is guessed. A line holds no
  * character that could end it or steer a terminal.
  */
 #include "fields.h"

@@ -1,4 +1,4 @@
-/* scan.h - what the library's own files ask of wire.c beyond the public header.
+/* scan.h - what the library's own files ask of scan.c beyond the public header.
  *
  * A scan says more than yes or no: which limit was passed decides the name of a refusal, and bytes
  * that are in their canonical form already need not be written anew.

@@ -1,7 +1,7 @@
 /* wire.h - bytes to values and back: MessagePack on the wire, JSON at the edges. protocol.md is the contract.
  *
  * Bytes from outside are scanned (depth, items, sizes, exact end, no ext/bin/float, no duplicate keys, UTF-8) before
- * msgpack-c sees them. Decoded values borrow from the bytes: keep the bytes for as long as the value.
+ * anything in them is read. Decoded values borrow from the bytes: keep the bytes for as long as the value.
  */
 #ifndef LINKAGES_WIRE_H
 #define LINKAGES_WIRE_H

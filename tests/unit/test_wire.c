@@ -1,4 +1,4 @@
-/* test_wire.c - what wire.c promises: nothing gets past the scan, spans read what was written,
+/* test_wire.c - what scan.c and wire.c promise: nothing gets past the scan, spans read what was written,
  * one form for one value. */
 #include "scan.h"
 #include "values.h"
