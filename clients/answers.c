@@ -1,280 +1,19 @@
-/* answers.c - answers about families, as text for people.
+/* answers.c - the answers of family, why and why-not, as text for people.
  *
- * In: maps from the daemon. Out: aligned lines. Promise: every text from outside goes through output_text(); instants are
- * shown to the minute, ids by their first digits; --json has all of it.
+ * In: maps from the daemon. Out: aligned lines. Promise: instants are shown to the minute, ids by their first digits; --json
+ * has all of it.
  */
 #include "answers.h"
+
+#include "grid.h"
 #include "phrase.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#define SHORT_ID 8
-#define INDENT 2
-#define LABEL 12 /* where values begin that have a label */
-
-/* ---- Cells ----------------------------------------------------------------------------------------------------------- */
-
-/* CELL_PHRASE: of the row as a whole, which is a notice or as good as one. */
-enum cell { CELL_TEXT, CELL_TIME, CELL_ID, CELL_FLAG, CELL_LIST, CELL_NUMBER, CELL_PHRASE };
-
-static void add(struct lk_bytes *to, struct lk_text text)
-{
-	lk_bytes_add(to, text.at, text.len);
-}
-
-static struct lk_text text_of(const struct lk_bytes *bytes)
-{
-	return (struct lk_text){ bytes->at != NULL ? (const char *)bytes->at : "",
-				 (uint32_t)bytes->len };
-}
-
-static void add_list(struct lk_bytes *to, struct lk_span list)
-{
-	struct lk_span key, value;
-	size_t cursor = 0;
-
-	for (bool more = false; lk_next(list, &cursor, &key, &value); more = true) {
-		add(to, more ? LK_TEXT(", ") : LK_TEXT(""));
-		add(to, lk_as_text(value));
-	}
-}
-
-static void cell_add(struct lk_bytes *to, struct lk_span value, enum cell kind)
-{
-	struct lk_text text = lk_as_text(value);
-	bool truth = false;
-	int64_t number;
-	char digits[24];
-
-	if (kind == CELL_TIME && lk_text_given(text))
-		phrase_time(text, to);
-	else if (kind == CELL_LIST)
-		add_list(to, value);
-	else if (kind == CELL_PHRASE)
-		phrase_notice(value, to);
-	else if (kind == CELL_FLAG)
-		add(to, lk_as_bool(value, &truth) && truth ? LK_TEXT("yes") : LK_TEXT("no"));
-	else if (kind == CELL_NUMBER && lk_as_int(value, &number))
-		lk_bytes_add(to, digits,
-			     (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number));
-	else if (kind == CELL_ID && text.len > SHORT_ID)
-		add(to, (struct lk_text){ text.at, SHORT_ID });
-	else
-		add(to, text);
-}
-
-static void cell_print(struct output *out, struct lk_span value, enum cell kind)
-{
-	struct lk_bytes cell = { 0 };
-
-	cell_add(&cell, value, kind);
-	output_text(out, cell.len > 0 ? text_of(&cell) : LK_TEXT("-"));
-	lk_bytes_free(&cell);
-}
-
-/* A part of a line; where the terminal ends it goes on under the values. */
-static void say(struct output *out, struct lk_text text)
-{
-	output_wrapped(out, text, LABEL);
-}
-
-/* ---- Grids: chosen members of a list of maps, aligned ------------------------------------------------------------------ */
-
-struct column {
-	const char *member, *heading;
-	enum cell kind;
-	unsigned width;
-};
-
-#define COLUMNS_MAX 10
-
-static struct lk_span cell_of(struct lk_span row, const struct column *column)
-{
-	return column->kind == CELL_PHRASE ? row : lk_get(row, column->member);
-}
-
-/* With `only`, rows in which that member is not true are left out. */
-static bool is_left_out(struct lk_span row, const char *only)
-{
-	bool truth = false;
-
-	return only != NULL && !(lk_as_bool(lk_get(row, only), &truth) && truth);
-}
-
-static unsigned cell_width(struct lk_span value, enum cell kind)
-{
-	struct lk_bytes cell = { 0 };
-	unsigned width;
-
-	cell_add(&cell, value, kind);
-	width = cell.len > 0 ? output_width(text_of(&cell)) : 1;
-	lk_bytes_free(&cell);
-	return width;
-}
-
-/* The number of rows that will be shown. */
-static size_t grid_measure(struct lk_span rows, struct column *columns, size_t n, const char *only)
-{
-	struct lk_span key, row;
-	size_t cursor = 0, shown = 0;
-
-	for (size_t i = 0; i < n; i++)
-		columns[i].width = (unsigned)strlen(columns[i].heading);
-	while (lk_next(rows, &cursor, &key, &row)) {
-		if (is_left_out(row, only))
-			continue;
-		shown++;
-		for (size_t i = 0; i < n; i++) {
-			unsigned width = cell_width(cell_of(row, &columns[i]), columns[i].kind);
-
-			if (width > columns[i].width)
-				columns[i].width = width;
-		}
-	}
-	return shown;
-}
-
-static bool is_absent(struct lk_span value)
-{
-	return value.at == NULL || lk_is_nil(value) || lk_count(value) == 0;
-}
-
-static void row_print(struct output *out, struct lk_span row, const struct column *columns,
-		      size_t n)
-{
-	unsigned at = INDENT;
-
-	for (size_t i = 0; i < n; i++) {
-		output_pad(out, at);
-		if (row.at == NULL)
-			output_word(out, columns[i].heading);
-		else
-			cell_print(out, cell_of(row, &columns[i]), columns[i].kind);
-		at += columns[i].width + 2;
-	}
-	output_word(out, "\n");
-}
-
-static void heading_print(struct output *out, const char *heading)
-{
-	output_word(out, "\n");
-	output_paint(out, PAINT_BOLD);
-	output_word(out, heading);
-	output_paint(out, PAINT_PLAIN);
-	output_word(out, "\n");
-}
-
-/* As pairs on lines of their own, for a terminal that is narrower than the columns from `from` on. */
-static void row_wrapped(struct output *out, struct lk_span row, const struct column *columns,
-			size_t from, size_t n)
-{
-	struct lk_bytes line = { 0 };
-
-	for (size_t i = from; i < n; i++) {
-		struct lk_span value = cell_of(row, &columns[i]);
-
-		if (is_absent(value))
-			continue;
-		add(&line, line.len > 0 ? LK_TEXT(", ") : LK_TEXT(""));
-		if (columns[i].kind != CELL_PHRASE) {
-			add(&line, lk_text_of(columns[i].heading));
-			add(&line, LK_TEXT(" "));
-		}
-		cell_add(&line, value, columns[i].kind);
-	}
-	output_pad(out, from == 0 ? INDENT : 2 * INDENT);
-	output_wrapped(out, text_of(&line), 2 * INDENT);
-	output_word(out, "\n");
-	lk_bytes_free(&line);
-}
-
-/* How many columns stand beside each other: all, or all but the last, which may be long; 0: they do not fit. */
-static size_t grid_fit(const struct output *out, const struct column *columns, size_t n)
-{
-	unsigned width = INDENT;
-	size_t fit = 0;
-
-	if (out->width == 0)
-		return n;
-	while (fit < n && width + columns[fit].width <= out->width)
-		width += columns[fit++].width + 2;
-	return fit + 1 >= n ? fit : 0;
-}
-
-/* A section: nothing at all where there are no rows. */
-static void grid_print(struct output *out, const char *heading, struct lk_span rows,
-		       const struct column *columns, size_t n, const char *only)
-{
-	struct column measured[COLUMNS_MAX];
-	struct lk_span key, row;
-	size_t cursor = 0, fit;
-
-	memcpy(measured, columns, n * sizeof(*columns));
-	if (grid_measure(rows, measured, n, only) == 0)
-		return;
-	fit = grid_fit(out, measured, n);
-	heading_print(out, heading);
-	output_paint(out, PAINT_FAINT);
-	if (fit > 0)
-		row_print(out, (struct lk_span){ NULL, 0 }, measured, fit);
-	output_paint(out, PAINT_PLAIN);
-	while (lk_next(rows, &cursor, &key, &row)) {
-		if (is_left_out(row, only))
-			continue;
-		if (fit > 0)
-			row_print(out, row, measured, fit);
-		if (fit < n)
-			row_wrapped(out, row, measured, fit, n);
-	}
-}
-
-#define GRID(out, heading, rows, columns, only) \
-	grid_print(out, heading, rows, columns, sizeof(columns) / sizeof((columns)[0]), only)
-
-/* ---- Pieces of lines --------------------------------------------------------------------------------------------------- */
-
-static struct lk_text member(struct lk_span map, const char *path)
-{
-	return lk_as_text(lk_get_path(map, path));
-}
-
-static bool is_true(struct lk_span map, const char *path)
-{
-	bool truth = false;
-
-	return lk_as_bool(lk_get_path(map, path), &truth) && truth;
-}
-
-static void label_print(struct output *out, const char *label)
-{
-	output_paint(out, PAINT_BOLD);
-	output_word(out, label);
-	output_paint(out, PAINT_PLAIN);
-	output_pad(out, LABEL);
-}
-
-/* Nothing where the member is not there. */
-static void piece_print(struct output *out, const char *before, struct lk_span map,
-			const char *path, enum cell kind)
-{
-	struct lk_span value = lk_get_path(map, path);
-	struct lk_bytes piece = { 0 };
-
-	if (is_absent(value))
-		return;
-	add(&piece, lk_text_of(before));
-	cell_add(&piece, value, kind);
-	say(out, text_of(&piece));
-	lk_bytes_free(&piece);
-}
 
 static void phrase_print(struct output *out, struct lk_span notice)
 {
 	struct lk_bytes phrase = { 0 };
 
 	phrase_notice(notice, &phrase);
-	say(out, text_of(&phrase));
+	piece_say(out, line_text(&phrase));
 	lk_bytes_free(&phrase);
 }
 
@@ -282,27 +21,27 @@ static void phrase_print(struct output *out, struct lk_span notice)
 
 static void case_print(struct output *out, struct lk_span kase)
 {
-	output_pad(out, INDENT);
-	output_text(out, member(kase, "agency"));
-	output_pad(out, INDENT + 10);
-	output_text(out, member(kase, "case"));
-	output_word(out, is_true(kase, "open") ? "  open" : "  closed");
+	output_pad(out, GRID_INDENT);
+	output_text(out, member_text(kase, "agency"));
+	output_pad(out, GRID_INDENT + 10);
+	output_text(out, member_text(kase, "case"));
+	output_word(out, member_is_true(kase, "open") ? "  open" : "  closed");
 	piece_print(out, " ", kase, "closed", CELL_TIME);
 	piece_print(out, ", ", kase, "status", CELL_TEXT);
 	piece_print(out, " since ", kase, "since", CELL_TIME);
 	piece_print(out, ", to close on ", kase, "closing", CELL_TEXT);
 	piece_print(out, ", last visit ", kase, "visited", CELL_TIME);
-	if (is_true(kase, "limited_access"))
+	if (member_is_true(kase, "limited_access"))
 		output_word(out, ", limited access");
 	output_word(out, "\n");
 }
 
 static void worker_print(struct output *out, struct lk_span worker)
 {
-	output_pad(out, INDENT + 10);
-	output_text(out, member(worker, "role"));
-	output_pad(out, INDENT + 34);
-	output_text(out, member(worker, "worker"));
+	output_pad(out, GRID_INDENT + 10);
+	output_text(out, member_text(worker, "role"));
+	output_pad(out, GRID_INDENT + 34);
+	output_text(out, member_text(worker, "worker"));
 	piece_print(out, ", ", worker, "name", CELL_TEXT);
 	piece_print(out, ", ", worker, "phone", CELL_TEXT);
 	output_word(out, "\n");
@@ -321,7 +60,7 @@ static void cases_print(struct output *out, struct lk_span cases)
 		while (lk_next(lk_get(kase, "workers"), &at, &key, &worker))
 			worker_print(out, worker);
 		if (lk_count(lk_get(kase, "shared")) > 0) {
-			output_pad(out, INDENT + 10);
+			output_pad(out, GRID_INDENT + 10);
 			piece_print(out, "the other side may know: ", kase, "shared", CELL_LIST);
 			output_word(out, "\n");
 		}
@@ -381,7 +120,7 @@ static const struct column ahead_columns[] = {
 void answer_family(struct output *out, struct lk_span body)
 {
 	label_print(out, "Family");
-	if (is_true(body, "mutual"))
+	if (member_is_true(body, "mutual"))
 		piece_print(out, "served by both agencies since ", body, "since", CELL_TIME);
 	else
 		output_word(out, "not served by both agencies");
@@ -432,37 +171,37 @@ static void told_print(struct output *out, struct lk_span body)
 	struct lk_span notice = lk_get(body, "notice");
 
 	label_print(out, "Notice");
-	output_text(out, member(notice, "id"));
+	output_text(out, member_text(notice, "id"));
 	output_word(out, "\n");
-	output_pad(out, LABEL);
+	output_pad(out, GRID_LABEL);
 	phrase_print(out, notice);
 	piece_print(out, "; due ", notice, "due", CELL_TEXT);
 	output_word(out, "\n");
 	label_print(out, "Told to");
-	output_text(out, member(notice, "to"));
+	output_text(out, member_text(notice, "to"));
 	piece_print(out, ", by the place ", body, "place", CELL_TEXT);
 	piece_print(out, ", case ", notice, "case", CELL_TEXT);
 	piece_print(out, ", other side's case ", notice, "other", CELL_TEXT);
-	say(out, is_true(body, "follows") ? LK_TEXT("; it follows now")
-					  : LK_TEXT("; it does not follow any more"));
+	piece_say(out, member_is_true(body, "follows") ? LK_TEXT("; it follows now")
+						       : LK_TEXT("; it does not follow any more"));
 	output_word(out, "\n");
 }
 
 static void rule_print(struct output *out, struct lk_span rule)
 {
 	label_print(out, "Rule");
-	output_text(out, member(rule, "rule"));
+	output_text(out, member_text(rule, "rule"));
 	piece_print(out, " (", rule, "class", CELL_TEXT);
 	piece_print(out, ", ", rule, "urgency", CELL_TEXT);
-	output_word(out, is_true(rule, "enabled") ? "): " : ", switched off): ");
-	say(out, member(rule, "cites"));
+	output_word(out, member_is_true(rule, "enabled") ? "): " : ", switched off): ");
+	piece_say(out, member_text(rule, "cites"));
 	output_word(out, "\n");
-	output_pad(out, LABEL);
+	output_pad(out, GRID_LABEL);
 	piece_print(out, "goes to ", rule, "to", CELL_LIST);
 	piece_print(out, "; at most ", rule, "level", CELL_TEXT);
 	piece_print(out, " of topic ", rule, "topic", CELL_TEXT);
-	if (is_true(rule, "blind"))
-		say(out, LK_TEXT("; blind without consent"));
+	if (member_is_true(rule, "blind"))
+		piece_say(out, LK_TEXT("; blind without consent"));
 	output_word(out, "\n");
 }
 
@@ -471,8 +210,8 @@ static void disclosure_print(struct output *out, struct lk_span disclosure)
 	label_print(out, "Disclosure");
 	piece_print(out, "told at level ", disclosure, "level", CELL_TEXT);
 	piece_print(out, ", topic ", disclosure, "topic", CELL_TEXT);
-	if (is_true(disclosure, "may_be_seen"))
-		say(out, LK_TEXT("; may be seen now"));
+	if (member_is_true(disclosure, "may_be_seen"))
+		piece_say(out, LK_TEXT("; may be seen now"));
 	else
 		piece_print(out, "; may not be seen now: ", disclosure, "held_by", CELL_TEXT);
 	piece_print(out, ", on the basis of ", disclosure, "basis", CELL_TEXT);
@@ -485,8 +224,8 @@ void answer_why(struct output *out, struct lk_span body)
 	rule_print(out, lk_get(body, "rule"));
 	disclosure_print(out, lk_get(body, "disclosure"));
 	label_print(out, "Answered");
-	if (lk_text_given(member(body, "answered.by"))) {
-		output_text(out, member(body, "answered.by"));
+	if (lk_text_given(member_text(body, "answered.by"))) {
+		output_text(out, member_text(body, "answered.by"));
 		piece_print(out, ", ", body, "answered.at", CELL_TIME);
 	} else {
 		output_word(out, "no");
@@ -508,27 +247,27 @@ static void places_print(struct output *out, struct lk_span places)
 	size_t cursor = 0;
 
 	while (lk_next(places, &cursor, &key, &place)) {
-		add(&list, list.len > 0 ? LK_TEXT(", ") : LK_TEXT(" ("));
-		add(&list, member(place, "place"));
-		add(&list, LK_TEXT(": "));
-		add(&list, member(place, "worker"));
+		line_add(&list, list.len > 0 ? LK_TEXT(", ") : LK_TEXT(" ("));
+		line_add(&list, member_text(place, "place"));
+		line_add(&list, LK_TEXT(": "));
+		line_add(&list, member_text(place, "worker"));
 	}
 	if (list.len > 0)
-		add(&list, LK_TEXT(")"));
-	say(out, text_of(&list));
+		line_add(&list, LK_TEXT(")"));
+	piece_say(out, line_text(&list));
 	lk_bytes_free(&list);
 }
 
 static void held_print(struct output *out, struct lk_span row)
 {
-	struct lk_text rule = member(row, "rule");
+	struct lk_text rule = member_text(row, "rule");
 
-	output_pad(out, INDENT);
+	output_pad(out, GRID_INDENT);
 	output_text(out, lk_text_given(rule) ? rule : LK_TEXT("the event"));
-	output_pad(out, INDENT + 24);
-	output_text(out, member(row, "held_by"));
-	output_pad(out, INDENT + 40);
-	say(out, member(row, "says"));
+	output_pad(out, GRID_INDENT + 24);
+	output_text(out, member_text(row, "held_by"));
+	output_pad(out, GRID_INDENT + 40);
+	piece_say(out, member_text(row, "says"));
 	piece_print(out, "; as ", row, "place", CELL_TEXT);
 	piece_print(out, "; held by ", row, "holder", CELL_TEXT);
 	piece_print(out, "; ", row, "at", CELL_TIME);
@@ -545,7 +284,7 @@ static void holds_print(struct output *out, struct lk_span holds)
 
 	while (lk_next(holds, &cursor, &key, &role)) {
 		output_word(out, ", ");
-		output_text(out, member(role, "role"));
+		output_text(out, member_text(role, "role"));
 		piece_print(out, " of ", role, "agency", CELL_TEXT);
 		piece_print(out, " ", role, "case", CELL_TEXT);
 	}
@@ -563,14 +302,14 @@ static void others_print(struct output *out, struct lk_span rules)
 	size_t cursor = 0;
 
 	while (lk_next(rules, &cursor, &key, &row)) {
-		if (!lk_text_says(member(row, "held_by"), NOT_SO))
+		if (!lk_text_says(member_text(row, "held_by"), NOT_SO))
 			continue;
-		add(&list,
-		    list.len > 0 ? LK_TEXT(", ") : LK_TEXT("Nothing follows from it now for: "));
-		add(&list, member(row, "rule"));
+		line_add(&list, list.len > 0 ? LK_TEXT(", ")
+					     : LK_TEXT("Nothing follows from it now for: "));
+		line_add(&list, member_text(row, "rule"));
 	}
 	output_word(out, list.len > 0 ? "\n" : "");
-	output_wrapped(out, text_of(&list), INDENT);
+	output_wrapped(out, line_text(&list), GRID_INDENT);
 	output_word(out, list.len > 0 ? "\n" : "");
 	lk_bytes_free(&list);
 }
@@ -582,7 +321,7 @@ void answer_why_not(struct output *out, struct lk_span body)
 	bool held = false;
 
 	label_print(out, "Event");
-	output_text(out, member(body, "event.event"));
+	output_text(out, member_text(body, "event.event"));
 	piece_print(out, ", ", body, "event.type", CELL_TEXT);
 	piece_print(out, " of ", body, "event.agency", CELL_TEXT);
 	piece_print(out, " ", body, "event.case", CELL_TEXT);
@@ -590,12 +329,12 @@ void answer_why_not(struct output *out, struct lk_span body)
 	piece_print(out, ", received ", body, "event.received", CELL_TIME);
 	output_word(out, "\n");
 	label_print(out, "Worker");
-	output_text(out, member(body, "worker"));
+	output_text(out, member_text(body, "worker"));
 	holds_print(out, lk_get(body, "holds"));
 	output_word(out, "\n");
 	heading_print(out, "What held it back");
 	while (lk_next(lk_get(body, "rules"), &cursor, &key, &row)) {
-		if (lk_text_says(member(row, "held_by"), NOT_SO))
+		if (lk_text_says(member_text(row, "held_by"), NOT_SO))
 			continue;
 		held_print(out, row);
 		held = true;
@@ -605,237 +344,4 @@ void answer_why_not(struct output *out, struct lk_span body)
 	else if (!held)
 		output_word(out, "  nothing: it says nothing now that this worker would be told\n");
 	others_print(out, lk_get(body, "rules"));
-}
-
-/* ---- plan --------------------------------------------------------------------------------------------------------------- */
-
-#define PAGE_COLUMNS 4
-#define PAGE_LEAST 80 /* below that, the columns stand below each other */
-#define PAGE_MOST 120
-#define GUTTER 2
-
-/* Lines of one column, each ended by a newline. */
-struct block {
-	struct lk_bytes lines;
-	unsigned width, column; /* of the column; reached on the line at hand */
-};
-
-static void block_newline(struct block *b)
-{
-	lk_bytes_add(&b->lines, "\n", 1);
-	b->column = 0;
-}
-
-/* As many bytes of it as fit into `width` columns, at least one character. */
-static uint32_t fitting(struct lk_text word, unsigned width)
-{
-	uint32_t len = 0;
-
-	while (len < word.len) {
-		uint32_t next = len + 1;
-
-		while (next < word.len && ((uint8_t)word.at[next] & 0xc0) == 0x80)
-			next++;
-		if (len > 0 && output_width((struct lk_text){ word.at, next }) > width)
-			break;
-		len = next;
-	}
-	return len;
-}
-
-static void block_word(struct block *b, struct lk_text word)
-{
-	while (word.len > 0) {
-		unsigned width = output_width(word), space = b->column > 1;
-		uint32_t len = word.len;
-
-		if (b->column > 1 && b->column + space + width > b->width) {
-			block_newline(b);
-			lk_bytes_add(&b->lines, " ", 1);
-			b->column = 1;
-			space = 0;
-		}
-		if (b->column + space + width > b->width)
-			len = fitting(word, b->width - b->column - space);
-		lk_bytes_add(&b->lines, " ", space);
-		lk_bytes_add(&b->lines, word.at, len);
-		b->column += space + output_width((struct lk_text){ word.at, len });
-		word = (struct lk_text){ word.at + len, word.len - len };
-	}
-}
-
-/* Codes are words with underscores; names are left as they are. A control character ends a word: no text from outside
- * begins a line of its own. */
-static void block_text(struct block *b, struct lk_text text, bool is_code)
-{
-	uint32_t from = 0;
-
-	for (uint32_t i = 0; i <= text.len; i++) {
-		bool ends = i == text.len || (uint8_t)text.at[i] <= ' ' ||
-			    (is_code && text.at[i] == '_');
-
-		if (!ends)
-			continue;
-		block_word(b, (struct lk_text){ text.at + from, i - from });
-		from = i + 1;
-	}
-}
-
-static void block_when(struct block *b, struct lk_span item)
-{
-	struct lk_bytes when = { 0 };
-	struct lk_text at = member(item, "when");
-
-	if (!lk_text_given(at))
-		return;
-	phrase_time(at, &when);
-	/* The hour matters for what is on a day; since when something holds is a day. */
-	if (!lk_text_says(member(item, "how"), "on") && when.len > 10)
-		when.len = 10;
-	block_text(b, member(item, "how"), false);
-	block_text(b, text_of(&when), false);
-	lk_bytes_free(&when);
-}
-
-static void block_item(struct block *b, struct lk_span item)
-{
-	struct lk_bytes why = { 0 };
-	struct lk_text reason = member(item, "why");
-
-	block_text(b, member(item, "what"), true);
-	block_when(b, item);
-	if (lk_text_given(member(item, "who"))) {
-		block_word(b, LK_TEXT("-"));
-		block_text(b, member(item, "who"), false);
-	}
-	if (lk_text_given(reason)) {
-		add(&why, LK_TEXT("("));
-		add(&why, reason);
-		add(&why, LK_TEXT(")"));
-		block_text(b, text_of(&why), true);
-	}
-	block_newline(b);
-	lk_bytes_free(&why);
-}
-
-static void block_fill(struct block *b, struct lk_span items)
-{
-	struct lk_span key, item;
-	size_t cursor = 0;
-
-	while (lk_next(items, &cursor, &key, &item))
-		block_item(b, item);
-	if (b->lines.len == 0) {
-		block_word(b, LK_TEXT("-"));
-		block_newline(b);
-	}
-}
-
-/* The next line, without its newline; absent after the last. */
-static struct lk_text block_line(const struct block *b, size_t *at)
-{
-	const uint8_t *from = b->lines.at + *at, *end;
-
-	if (b->lines.at == NULL || *at >= b->lines.len)
-		return LK_NO_TEXT;
-	end = memchr(from, '\n', b->lines.len - *at);
-	*at = (size_t)(end - b->lines.at) + 1;
-	return (struct lk_text){ (const char *)from, (uint32_t)(end - from) };
-}
-
-static void blocks_print(struct output *out, const struct block blocks[PAGE_COLUMNS])
-{
-	size_t at[PAGE_COLUMNS] = { 0 };
-	bool more = true;
-
-	while (more) {
-		struct lk_text line[PAGE_COLUMNS];
-
-		more = false;
-		for (size_t i = 0; i < PAGE_COLUMNS; i++) {
-			line[i] = block_line(&blocks[i], &at[i]);
-			more |= lk_text_given(line[i]);
-		}
-		for (size_t i = 0; more && i < PAGE_COLUMNS; i++) {
-			if (line[i].len == 0)
-				continue;
-			if (i > 0)
-				output_pad(out, (unsigned)i * (blocks[i].width + GUTTER));
-			output_text(out, line[i]);
-		}
-		if (more)
-			output_word(out, "\n");
-	}
-}
-
-static void plan_head(struct output *out, struct lk_span body)
-{
-	output_word(out, "Coordinated plan for ");
-	output_text(out, member(body, "for"));
-	piece_print(out, " (", body, "side", CELL_TEXT);
-	piece_print(out, "), ", body, "at", CELL_TIME);
-	say(out, is_true(body, "mutual") ? LK_TEXT("; served by both agencies")
-					 : LK_TEXT("; not served by both agencies"));
-	piece_print(out, " since ", body, "since", CELL_TIME);
-	output_word(out, "\n");
-	output_word(out, "The other side shares: ");
-	if (is_absent(lk_get(body, "shared")))
-		output_word(out, "-");
-	piece_print(out, "", body, "shared", CELL_LIST);
-	output_word(out, "\n\n");
-}
-
-/* Below each other. */
-static void blocks_stack(struct output *out, struct block blocks[PAGE_COLUMNS],
-			 const char *const headings[PAGE_COLUMNS])
-{
-	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
-		struct lk_text line;
-		size_t at = 0;
-
-		output_word(out, i > 0 ? "\n" : "");
-		output_paint(out, PAINT_BOLD);
-		output_word(out, headings[i]);
-		output_paint(out, PAINT_PLAIN);
-		output_word(out, "\n");
-		while (lk_text_given(line = block_line(&blocks[i], &at))) {
-			output_pad(out, INDENT);
-			output_text(out, line);
-			output_word(out, "\n");
-		}
-	}
-}
-
-static void blocks_beside(struct output *out, struct block blocks[PAGE_COLUMNS],
-			  const char *const headings[PAGE_COLUMNS])
-{
-	output_paint(out, PAINT_BOLD);
-	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
-		if (i > 0)
-			output_pad(out, (unsigned)i * (blocks[i].width + GUTTER));
-		output_word(out, headings[i]);
-	}
-	output_paint(out, PAINT_PLAIN);
-	output_word(out, "\n");
-	blocks_print(out, blocks);
-}
-
-void answer_plan(struct output *out, struct lk_span body, unsigned width)
-{
-	static const char *const headings[PAGE_COLUMNS] = { "SHARED GOALS", "FAMILY", "CWS",
-							    "CALWORKS" };
-	static const char *const members[PAGE_COLUMNS] = { "goals", "family", "cws", "calworks" };
-	struct block blocks[PAGE_COLUMNS];
-	bool beside = width >= PAGE_LEAST;
-	unsigned page = width > PAGE_MOST ? PAGE_MOST : width;
-
-	plan_head(out, body);
-	for (size_t i = 0; i < PAGE_COLUMNS; i++) {
-		blocks[i] = (struct block){ .width = beside ? (page - 3 * GUTTER) / PAGE_COLUMNS
-							    : page - INDENT };
-		block_fill(&blocks[i], lk_get(body, members[i]));
-	}
-	(beside ? blocks_beside : blocks_stack)(out, blocks, headings);
-	for (size_t i = 0; i < PAGE_COLUMNS; i++)
-		lk_bytes_free(&blocks[i].lines);
 }

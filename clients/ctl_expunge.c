@@ -220,9 +220,7 @@ static void certificate_page(struct output *out, struct lk_span body)
 		{ "ledger_rows", "rows of the ledger, which keep their place in its chain" },
 	};
 
-	output_paint(out, PAINT_BOLD);
-	output_word(out, "Certificate of expunction\n");
-	output_paint(out, PAINT_PLAIN);
+	output_painted(out, PAINT_BOLD, "Certificate of expunction\n");
 	output_word(out, "Order: ");
 	output_text(out, lk_as_text(lk_get(body, "order")));
 	output_word(out, "\nDone:  ");

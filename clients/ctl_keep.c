@@ -132,9 +132,7 @@ static void verdict_page(struct output *out, struct lk_span body)
 	(void)lk_as_int(lk_get(body, "rows"), &rows);
 	(void)lk_as_int(lk_get(body, "broken"), &broken);
 	(void)lk_as_int(lk_get(body, "expunged"), &expunged);
-	output_paint(out, sound ? PAINT_GOOD : PAINT_ALARM);
-	output_word(out, sound ? "sound" : "broken");
-	output_paint(out, PAINT_PLAIN);
+	output_painted(out, sound ? PAINT_GOOD : PAINT_ALARM, sound ? "sound" : "broken");
 	if (sound) {
 		(void)snprintf(line, sizeof(line),
 			       ": %lld rows, %lld of them expunged on order; head ",

@@ -48,9 +48,7 @@ static void say_count(struct output *out, const char *before, struct lk_span map
 static void label(struct output *out, const char *word)
 {
 	output_word(out, "\n  ");
-	output_paint(out, PAINT_BOLD);
-	output_word(out, word);
-	output_paint(out, PAINT_PLAIN);
+	output_painted(out, PAINT_BOLD, word);
 	output_pad(out, LABEL_COLUMN);
 }
 
@@ -99,9 +97,7 @@ static void say_head(struct output *out, struct lk_span body)
 	output_word(out, "   ");
 	say_time(out, body, "now");
 	if (lk_text_says(lk_as_text(lk_get(body, "clock")), "manual")) {
-		output_paint(out, PAINT_ALARM);
-		output_word(out, "   clock moved by hand");
-		output_paint(out, PAINT_PLAIN);
+		output_painted(out, PAINT_ALARM, "   clock moved by hand");
 		return; /* how long it has run, such a clock does not know */
 	}
 	if (lk_time_parse(lk_as_text(lk_get(body, "now")), &now) < 0 ||
@@ -158,11 +154,8 @@ static void say_lanes(struct output *out, struct lk_span body)
 	label(out, "intake");
 	say_count(out, "", intake, "sessions", "session", "sessions");
 	say(out, ", credit %" PRId64, number_at(intake, "credit"));
-	if (held) {
-		output_paint(out, PAINT_ALARM);
-		output_word(out, "; the store refuses: nothing is acknowledged");
-		output_paint(out, PAINT_PLAIN);
-	}
+	if (held)
+		output_painted(out, PAINT_ALARM, "; the store refuses: nothing is acknowledged");
 	label(out, "inbox");
 	say_count(out, "", inbox, "sessions", "session", "sessions");
 	say_count(out, ", ", inbox, "mailboxes", "mailbox open", "mailboxes open");

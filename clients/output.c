@@ -177,6 +177,13 @@ void output_paint(struct output *out, enum paint paint)
 		(void)fputs(codes[paint], out->to);
 }
 
+void output_painted(struct output *out, enum paint paint, const char *ours)
+{
+	output_paint(out, paint);
+	output_word(out, ours);
+	output_paint(out, PAINT_PLAIN);
+}
+
 void output_pad(struct output *out, unsigned column)
 {
 	do {

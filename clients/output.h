@@ -26,8 +26,9 @@ void output_word(struct output *out, const char *ours); /* our own words, as the
 void output_text(struct output *out, struct lk_text theirs);
 /* The same, broken at blanks where the terminal ends; lines after the first begin at `indent`. */
 void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent);
-void output_paint(struct output *out,
-		  enum paint paint); /* until the next; nothing where it is not coloured */
+/* Until the next; nothing where it is not coloured. */
+void output_paint(struct output *out, enum paint paint);
+void output_painted(struct output *out, enum paint paint, const char *ours); /* plain afterwards */
 void output_pad(struct output *out, unsigned column); /* spaces up to there; at least one */
 /* How many columns output_text() will take. */
 unsigned output_width(struct lk_text theirs);
