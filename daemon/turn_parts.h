@@ -1,8 +1,11 @@
 /* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_effect.c
  * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_hand.c (what was
- * read for that), turn_settle.c (fold, derive, compare, write), turn_homes.c (families at hand), turn_tally.c (what was
- * told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of
- * operators), turn_family.c and its like (questions). Nobody else includes it.
+ * read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches across families), turn_write.c
+ * (tellings), turn_homes.c (families at hand), turn_tally.c (what was told, counted), turn_mailbox.c (hand-out),
+ * turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of operators), turn_family.c and its like (questions).
+ * Nobody else includes it.
+ *
+ * Functions that return int give 0 or more, or a negative code with err filled; then the transaction is to be rolled back.
  */
 #ifndef LINKAGES_TURN_PARTS_H
 #define LINKAGES_TURN_PARTS_H
@@ -123,13 +126,6 @@ void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 int home_settle(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 /* Everything of the home that fell due before now, each at its own instant. */
 int home_catch_up(struct turn *t, struct home *h, lk_instant now, struct lk_error *err);
-/* Its meetings as other families' workers see them. */
-int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err);
-/* After a change of its meetings: the other families whose workers they require. */
-int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
-/* After a change of who is open and who works there: the families that equal tokens make a likely
- * match. */
-int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 /* Sources have no family: what is told of them lives in a home of its own, whose id is zeroes. */
 extern const uint8_t feeds_id[LK_DIGEST];
 int feeds_settle(struct turn *t, lk_instant at, struct lk_error *err); /* feed.silent */
@@ -145,6 +141,18 @@ struct foresight {
 /* As home_settle(); h->told and h->wake_at are as they would be. h->id names the family that is kept. */
 int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct foresight *see,
 		 struct lk_error *err);
+
+/* ---- turn_nearby.c --------------------------------------------------------------------------- */
+
+/* Its meetings as other families' workers see them. */
+int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err);
+/* After a change of its meetings: the other families whose workers they require. */
+int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+/* After a change of who is open and who works there: the families that equal tokens make a likely
+ * match. */
+int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+
+/* ---- turn_write.c ---------------------------------------------------------------------------- */
 
 #define BASIS_MAX 400
 /* The consent in force that content of this topic rests on: 'consent SOURCE/ID'. */
