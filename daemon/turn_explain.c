@@ -160,6 +160,7 @@ struct why {
 	struct print p;
 	uint8_t id[LK_DIGEST];
 	struct stored_notice row; /* the last telling; its texts are below */
+	bool shown;               /* would a hand-out show it now? */
 	char worker[65], own[33], other[33], answered_by[65];
 	struct lk_bytes body; /* of the last telling that was no withdrawal */
 	lk_instant told_at;   /* when that was */
@@ -184,6 +185,10 @@ static struct lk_text copied(char *to, size_t room, struct lk_text text)
 static int note_telling(void *context, const struct stored_notice *row)
 {
 	struct why *w = context;
+	int shown = notice_may_show(w->t, row, w->err);
+	if (shown < 0)
+		return shown;
+	w->shown = shown > 0;
 	struct history *wider =
 		vector_grown(w->history, w->history_n, &w->history_room, sizeof(*wider));
 	if (wider == NULL)
@@ -448,13 +453,8 @@ static void put_rule(const struct why *w)
 	put_listing(p, "to", &to);
 }
 
-/* What may be seen of it at this moment, and on what that rests. */
-static void put_disclosure_now(const struct why *w)
+static enum bar bar_now(const struct why *w)
 {
-	static const char *const words[] = {
-#define BAR_WORD(name, word, sentence) [name] = word,
-		BARS(BAR_WORD)
-	};
 	const struct disclosure ask = {
 		.level = w->row.level,
 		.topic = w->row.topic,
@@ -463,14 +463,25 @@ static void put_disclosure_now(const struct why *w)
 		.other = w->row.other.number,
 		.cause_at = w->kept != NULL ? home_happened_at(w->kept, &w->row) : w->row.cause_at,
 	};
+	enum bar bar = w->kept != NULL ? disclosure_bar(&w->kept->f, &ask) : BAR_NONE;
+	return bar != BAR_NONE ? bar
+			       : BAR_UNLINKED; /* a hand-out asks for more than the link at hand */
+}
+
+/* What a hand-out would show of it at this moment, and on what that rests. */
+static void put_disclosure_now(const struct why *w)
+{
+	static const char *const words[] = {
+#define BAR_WORD(name, word, sentence) [name] = word,
+		BARS(BAR_WORD)
+	};
 	bool crosses = w->row.level >= LK_REGISTRY && w->kept != NULL;
-	enum bar bar = crosses ? disclosure_bar(&w->kept->f, &ask) : BAR_NONE;
 	char basis[BASIS_MAX] = "WIC 18961.5";
 	if (crosses && w->row.level == LK_CONTENT)
 		content_basis(&w->kept->f, w->row.topic, basis);
-	put_flag(&w->p, "may_be_seen", bar == BAR_NONE);
-	put_code(&w->p, "held_by", bar == BAR_NONE ? NULL : words[bar]);
-	put_code(&w->p, "basis", bar == BAR_NONE && crosses ? basis : NULL);
+	put_flag(&w->p, "may_be_seen", w->shown);
+	put_code(&w->p, "held_by", w->shown ? NULL : words[bar_now(w)]);
+	put_code(&w->p, "basis", w->shown && crosses ? basis : NULL);
 }
 
 struct ledger {
@@ -555,6 +566,8 @@ static int explain(struct why *w)
 {
 	int rc = lk_text_given(w->row.own.number) ? home_of_case(w->t, w->row.own, &w->kept, w->err)
 						  : 0;
+	if (notice_is_expunged(w->t, &w->row) || (rc > 0 && family_is_expunged(w->t, &w->kept->f)))
+		return expunged_refuse(w->err);
 	if (rc > 0) {
 		memcpy(w->look.id, w->kept->id, LK_DIGEST);
 		rc = find_again(w);

@@ -396,9 +396,7 @@ int turn_family(struct turn *t, struct case_key key, lk_instant now, struct lk_b
 		struct lk_error *err)
 {
 	struct home *h;
-	int rc = home_of_case(t, key, &h, err);
-	if (rc == 0)
-		return lk_fail(err, LK_ENOTFOUND, "no such case");
+	int rc = home_to_show(t, key, &h, err);
 	if (rc < 0)
 		return rc;
 	struct print p = { &t->policy->zone, &h->f, out };

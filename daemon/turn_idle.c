@@ -118,6 +118,14 @@ static int64_t line_of(const struct home *h, int agency, struct lk_text number)
 	return i != NONE ? (int64_t)i : -1;
 }
 
+/* A report names no case that was expunged: another family may have been told of it. */
+static struct lk_text shown_number(const struct turn *t, const struct home *h, int agency,
+				   struct word number)
+{
+	const struct case_key key = { agency, words_text(&h->told.words, number) };
+	return store_is_expunged(t->store, key) ? LK_NO_TEXT : key.number;
+}
+
 static int project_told(struct turn *t, const struct home *h, struct lk_error *err)
 {
 	int rc = 0;
@@ -127,8 +135,8 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 			.kind = told->kind,
 			.level = told->level,
 			.side = told->side,
-			.own = words_text(&h->told.words, told->own),
-			.other = words_text(&h->told.words, told->other),
+			.own = shown_number(t, h, told->side, told->own),
+			.other = shown_number(t, h, LK_CWS + LK_CALWORKS - told->side, told->other),
 			.is_standing = told->live != 0,
 			.told_at = told->first_told_at,
 			.answered_at = told->answered_at,
@@ -143,8 +151,8 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 
 /* ---- A bite ---------------------------------------------------------------------------------- */
 
-/* A family whose cases have gone to another is none any more. One that is behind keeps its mark: the turn's next pass gathers
- * it anew. */
+/* A family whose cases have gone to another is none any more, and nobody is to read of one that was expunged. One that is
+ * behind keeps its mark: the turn's next pass gathers it anew. */
 int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_get(t, id, err);
@@ -152,7 +160,7 @@ int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *e
 		return LK_ESTORE;
 	if (h->is_stale)
 		return 0;
-	bool is_one = h->f.cases_n > 0;
+	bool is_one = h->f.cases_n > 0 && !family_is_expunged(t, &h->f);
 	int rc = store_project(t->store, id, is_one ? &h->f : NULL, err);
 	if (rc >= 0 && is_one)
 		rc = project_past(t, h, err);

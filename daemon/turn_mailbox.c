@@ -88,8 +88,8 @@ static int look_for_case(void *context, const struct stored_event *event)
 }
 
 /* "source/id": of the recipient's own side, or of a case that is in the family still. */
-static int is_family_event(struct hand_out *h, const struct home *home,
-			   const struct stored_notice *row, struct lk_text name)
+static int is_family_event(struct turn *t, const struct home *home, const struct stored_notice *row,
+			   struct lk_text name, struct lk_error *err)
 {
 	struct family_look look = { .f = &home->f };
 	const char *slash = memchr(name.at, '/', name.len);
@@ -97,25 +97,49 @@ static int is_family_event(struct hand_out *h, const struct home *home,
 		return 0;
 	struct lk_text source = { name.at, (uint32_t)(slash - name.at) };
 	struct lk_text id = { slash + 1, name.len - source.len - 1 };
-	if (turn_agency_of(h->t, source) == row->own.agency || has_cause(&home->f, source, id))
+	if (turn_agency_of(t, source) == row->own.agency || has_cause(&home->f, source, id))
 		return 1;
-	int rc = store_event_find(h->t->store, source, id, look_for_case, &look, h->err);
+	int rc = store_event_find(t->store, source, id, look_for_case, &look, err);
 	return rc < 0 ? rc : look.is_in;
 }
 
 /* What stands on several cases of the other side names one of them. Another may have left the
  * family since, by a link that was undone. */
-static int rests_on_family(struct hand_out *h, const struct home *home,
-			   const struct stored_notice *row)
+static int rests_on_family(struct turn *t, const struct home *home, const struct stored_notice *row,
+			   struct lk_error *err)
 {
 	int rc = 1;
 	for (uint32_t i = 0; rc > 0 && i < row->said->events_n; i++)
-		rc = is_family_event(h, home, row, row->said->events[i]);
+		rc = is_family_event(t, home, row, row->said->events[i], err);
 	return rc;
 }
 
-/* An older backup has brought its family back, or the order was cut short: what is to be gone is shown to nobody. */
-static bool is_of_expunged(const struct turn *t, const struct stored_notice *row)
+bool family_is_expunged(const struct turn *t, const struct family *f)
+{
+	for (uint32_t i = 0; i < f->cases_n; i++) {
+		const struct case_key key = { f->cases[i].agency,
+					      family_text(f, f->cases[i].number) };
+		if (store_is_expunged(t->store, key))
+			return true;
+	}
+	return false;
+}
+
+int expunged_refuse(struct lk_error *err)
+{
+	return lk_fail(err, LK_ESTATE,
+		       "the family was expunged, and is in the store again: repeat the order");
+}
+
+int home_to_show(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	int rc = home_of_case(t, key, out, err);
+	if (rc == 0)
+		return lk_fail(err, LK_ENOTFOUND, "no such case");
+	return rc > 0 && family_is_expunged(t, &(*out)->f) ? expunged_refuse(err) : rc;
+}
+
+bool notice_is_expunged(const struct turn *t, const struct stored_notice *row)
 {
 	return store_is_expunged(t->store, row->own) || store_is_expunged(t->store, row->other);
 }
@@ -127,9 +151,7 @@ static bool was_never_opened(const struct home *home, const struct stored_notice
 	return own != NONE && home->f.cases[own].first_opened_at == LK_NO_INSTANT;
 }
 
-/* Asked again each time: is there still a link to the case the facts are from, and a consent for
- * their topic? */
-static int may_show(struct hand_out *h, const struct stored_notice *row)
+int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_error *err)
 {
 	struct home *home;
 	struct disclosure ask = {
@@ -139,11 +161,11 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 		.other_agency = row->other.agency,
 		.other = row->other.number,
 	};
-	if (is_of_expunged(h->t, row))
+	if (notice_is_expunged(t, row))
 		return 0;
 	if (row->level < LK_REGISTRY)
 		return 1;
-	int rc = lk_text_given(row->own.number) ? home_of_case(h->t, row->own, &home, h->err) : 0;
+	int rc = lk_text_given(row->own.number) ? home_of_case(t, row->own, &home, err) : 0;
 	if (rc > 0 && row->kind == LK_CROSSOVER_POSSIBLE)
 		return match_shows(home, row);
 	if (rc <= 0)
@@ -151,7 +173,7 @@ static int may_show(struct hand_out *h, const struct stored_notice *row)
 	ask.cause_at = home_happened_at(home, row);
 	if (was_never_opened(home, row) || !disclosed(&home->f, &ask))
 		return 0;
-	return row->level < LK_CONTENT ? 1 : rests_on_family(h, home, row);
+	return row->level < LK_CONTENT ? 1 : rests_on_family(t, home, row, err);
 }
 
 /* A number and a kind: that something was told, and not what. */
@@ -173,7 +195,7 @@ static void put_answered(struct hand_out *h, const struct stored_notice *row)
 
 static int put_body(struct hand_out *h, const struct stored_notice *row)
 {
-	int shown = may_show(h, row);
+	int shown = notice_may_show(h->t, row, h->err);
 	if (shown < 0)
 		return shown;
 	if (!shown) {

@@ -162,6 +162,16 @@ void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
 
 /* When what the row tells happened: a correction may have found an earlier time since. */
 lk_instant home_happened_at(const struct home *home, const struct stored_notice *row);
+/* May its reader see it now: is there still a link to the case the facts are from, and a consent for their topic? Asked at
+ * each hand-out, and by whoever says what a hand-out would show. 1, 0 or negative. */
+int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_error *err);
+/* A case of these was expunged, and is in the store all the same: an older backup brought it back, or the order was cut
+ * short. What is to be gone is shown to nobody. */
+bool notice_is_expunged(const struct turn *t, const struct stored_notice *row);
+bool family_is_expunged(const struct turn *t, const struct family *f);
+int expunged_refuse(struct lk_error *err); /* LK_ESTATE */
+/* The family of a case, for somebody who asks to see it: 1; LK_ENOTFOUND; LK_ESTATE, of one that was expunged; negative. */
+int home_to_show(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 
 /* ---- turn_hand.c ----------------------------------------------------------------------------- */
 

@@ -443,9 +443,7 @@ int turn_plan(struct turn *t, struct case_key key, struct lk_text worker, lk_ins
 {
 	static const struct surroundings nothing;
 	struct home *h;
-	int rc = home_of_case(t, key, &h, err);
-	if (rc == 0)
-		return lk_fail(err, LK_ENOTFOUND, "no such case");
+	int rc = home_to_show(t, key, &h, err);
 	if (rc < 0)
 		return rc;
 	if (!is_assigned(&h->f, worker))

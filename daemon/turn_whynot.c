@@ -497,13 +497,22 @@ static void put_answer(struct asking *a)
 	put_listing(p, "rules", &a->held);
 }
 
+static int may_look(struct asking *a)
+{
+	struct home *kept;
+	int rc = home_of_case(a->t, case_of(a), &kept, a->err);
+	bool is_gone = store_is_expunged(a->t->store, case_of(a)) ||
+		       (rc > 0 && family_is_expunged(a->t, &kept->f));
+	return is_gone ? expunged_refuse(a->err) : rc;
+}
+
 static int answer(struct asking *a)
 {
 	int rc = store_event_find(a->t->store, a->source, a->id, note_event, a, a->err);
 	if (rc == 0 || (rc > 0 && a->type < 0))
 		return lk_fail(a->err, LK_ENOTFOUND,
 			       "no such event; what was refused is among the dead letters");
-	if (rc > 0)
+	if (rc > 0 && (rc = may_look(a)) >= 0)
 		rc = look_at_event(a);
 	if (rc >= 0)
 		put_answer(a);

@@ -71,6 +71,8 @@ static void look_on(struct witness *w)
 	int more = store_expunged_left(w->store, &w->case_at, CASES_A_BITE, &w->back, &err);
 
 	w->is_looking = more > 0;
+	if (more == 0 && w->back > 0)
+		more = store_expunged_hide(w->store, &err);
 	if (more < 0)
 		log_line(LOG_ERROR, "expunged outcome=failed detail=\"%s\"", err.text);
 	else if (more == 0)

@@ -474,7 +474,7 @@ static int put_link(void *context, struct case_key other, lk_instant since)
 
 	if (order == 0)
 		order = lk_text_order(w->one.number, other.number);
-	if (order > 0 || since == LINK_REFUSED)
+	if (order > 0 || since == LINK_REFUSED || store_is_expunged(w->p->store, other))
 		return 0;
 	q = row_begin(w->p, SQL_put_link);
 	bind_case(&q, w->p, w->kase);

@@ -516,6 +516,8 @@ bool store_is_expunged(const struct store *s, struct case_key key);
  * order was cut short. Looks at up to `limit` cases after *after, which it moves; 0 to begin with. 1: there are more; 0: that
  * was all. */
 int store_expunged_left(struct store *s, int64_t *after, int limit, int64_t *cases, struct lk_error *err) LK_MUST_CHECK;
+/* Where there are some: state.db is filled anew, without them. Once; begins and commits a transaction. */
+int store_expunged_hide(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Synced before it returns. Before what it names is struck out: a crash between the two brings nothing back. */
 int store_expunged_add(struct store *s, const struct case_key *cases, size_t n, struct lk_error *err) LK_MUST_CHECK;
 

@@ -20,6 +20,8 @@
 #define KEY_LINE 69 /* bytes, newline included */
 #define TOMB_LINE 33
 #define EXPUNGED "expunged" /* how many, as linkages.db remembers */
+#define HIDDEN \
+	"expunged.hidden" /* how many there were when state.db was filled anew without them */
 
 #define NAME "linkages.expunged"
 #define FRESH "linkages.expunged.new"
@@ -80,6 +82,19 @@ int store_expunged_left(struct store *s, int64_t *after, int limit, int64_t *cas
 	}
 	query_end(&q);
 	return rc < 0 ? rc : n == limit;
+}
+
+int store_expunged_hide(struct store *s, struct lk_error *err)
+{
+	int64_t hidden = 0, all = (int64_t)s->tombs.n;
+	int rc = store_value_get(s, HIDDEN, &hidden, err);
+
+	if (rc < 0 || hidden == all)
+		return rc < 0 ? rc : 0;
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	rc = store_project_reset(s, err);
+	return store_end(s, rc == 0 ? store_value_put(s, HIDDEN, all, err) : rc, err);
 }
 
 /* ---- In memory ------------------------------------------------------------------------------- */

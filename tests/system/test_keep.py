@@ -424,6 +424,11 @@ class Keep(unittest.TestCase):
         self.assertEqual(self.asked("status")["alarms"]["expunged_back"], {"stands": True, "raised": 1})
         self.assertIn("alarm=expunged_back cases=2", self.daemon.said())
         self.assertEqual(self.shown_of(cws, aid), [])
+        self.assertIn("repeat the order", self.ctl("--agency", "cws", "--purpose", "p", "family", cws, key="auditor", status=1))
+        self.assertIn("all equal", self.ctl("rebuild"))
+        numbers = {number for number, in self.rows(self.state("state.db"), "SELECT number FROM state_case")}
+        self.assertTrue(numbers)
+        self.assertFalse(numbers & {cws, aid})
         self.ctl(*case, "expunge", cws, key="auditor")
         self.assertFalse(self.asked("status")["alarms"]["expunged_back"]["stands"])
         self.assertEqual(self.holders([cws, aid]), [])

@@ -894,6 +894,34 @@ static void nothing_that_rests_on_an_undone_link_is_shown(void **state)
 	assert_non_null(strstr(lines, "withdrawn meeting.needed reduced\n"));
 }
 
+/* Whether `why` says that its worker may see the notice now. */
+static bool why_shows(struct office *o, const uint8_t notice[LK_DIGEST])
+{
+	char hex[LK_DIGEST_HEX];
+	struct lk_bytes answer = { 0 };
+	bool shown;
+
+	lk_digest_hex(notice, hex);
+	assert_int_equal(turn_why(o->turn, lk_text_of(hex),
+				  story_instant("2026-03-02T11:00:00-08:00"), &answer, &o->err),
+			 0);
+	struct lk_span now = lk_get(lk_span_of(answer.at, answer.len), "disclosure");
+	assert_true(lk_as_bool(lk_get(now, "may_be_seen"), &shown));
+	assert_int_equal(lk_text_given(lk_as_text(lk_get(now, "held_by"))), !shown);
+	lk_bytes_free(&answer);
+	return shown;
+}
+
+/* The two ask the same question: a likely match may be seen without a link. */
+static void why_says_what_the_hand_out_does(void **state)
+{
+	struct office *o = *state;
+
+	alike(o);
+	assert_non_null(strstr(opened(o, "jones", 2, NULL), " new crossover.possible\n"));
+	assert_true(why_shows(o, o->last));
+}
+
 static void a_catch_up_has_its_row_in_the_ledger(void **state)
 {
 	struct office *o = *state;
@@ -1379,6 +1407,73 @@ static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 			 0);
 }
 
+static int64_t rows_of_state(struct office *o, const char *sql)
+{
+	sqlite3_stmt *statement;
+
+	assert_int_equal(sqlite3_prepare_v2(o->store->state, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	int64_t n = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return n;
+}
+
+static void be_idle(struct office *o)
+{
+	int more = 1;
+
+	while (more > 0)
+		more = turn_idle(o->turn, &o->err);
+	assert_int_equal(more, 0);
+}
+
+static void questions_are_refused(struct office *o, const uint8_t notice[LK_DIGEST])
+{
+	const struct case_key w1 = { LK_CALWORKS, LK_TEXT("W-1") };
+	lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+	struct lk_bytes out = { 0 };
+	char hex[LK_DIGEST_HEX];
+
+	lk_digest_hex(notice, hex);
+	assert_int_equal(turn_family(o->turn, w1, now, &out, &o->err), LK_ESTATE);
+	assert_int_equal(turn_plan(o->turn, w1, LK_TEXT("jones"), now, &out, &o->err), LK_ESTATE);
+	assert_int_equal(turn_why(o->turn, lk_text_of(hex), now, &out, &o->err), LK_ESTATE);
+	assert_int_equal(turn_why_not(o->turn, LK_TEXT("calsaws"), LK_TEXT("e5"), LK_TEXT("jones"),
+				      now, &out, &o->err),
+			 LK_ESTATE);
+	assert_int_equal(out.len, 0);
+	lk_bytes_free(&out);
+}
+
+/* As an order leaves it that was cut short, and a backup of before it: nobody is shown anything. */
+static void what_was_expunged_and_is_there_again_is_shown_nowhere(void **state)
+{
+	static const char
+		cases[] = "SELECT count(*) FROM state_case",
+		named[] = "SELECT count(*) FROM told WHERE 'C-1' IN (own_number, other_number)";
+	struct office *o = &((struct archive *)*state)->o;
+	const struct case_key gone[] = { { LK_CWS, LK_TEXT("C-1") },
+					 { LK_CALWORKS, LK_TEXT("W-1") } };
+	uint8_t needed[LK_DIGEST];
+
+	a_family(o);
+	memcpy(needed, o->last, LK_DIGEST);
+	says(o, "2026-03-02T10:31:00-08:00", "W-2", "case.opened", "{'status':'active'}");
+	be_idle(o);
+	assert_int_equal(rows_of_state(o, cases), 3);
+	assert_true(rows_of_state(o, named) > 0);
+	assert_int_equal(store_expunged_add(o->store, gone, 2, &o->err), 0);
+	questions_are_refused(o, needed);
+	assert_int_equal(store_expunged_hide(o->store, &o->err), 0);
+	be_idle(o);
+	assert_int_equal(rows_of_state(o, cases), 1);
+	assert_int_equal(rows_of_state(o, named), 0);
+	assert_int_equal(store_expunged_hide(o->store, &o->err), 0);
+	assert_int_equal(rows_of_state(o, cases), 1); /* what is hidden is not hidden again */
+	expunge(o, LK_CWS, "C-1");
+	assert_int_equal(rows_of_state(o, cases), 1);
+}
+
 /* Two families stand in state.db, become one, and nobody was idle since. */
 static void what_waits_for_state_db_is_no_difference(void **state)
 {
@@ -1424,6 +1519,9 @@ int main(void)
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_left_its_mailbox_is_expunged_too, open_archive,
 						close_archive),
+		cmocka_unit_test_setup_teardown(
+			what_was_expunged_and_is_there_again_is_shown_nowhere, open_archive,
+			close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
@@ -1443,6 +1541,7 @@ int main(void)
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
 		IN_OFFICE(nothing_is_shown_to_a_case_that_was_never_opened),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
+		IN_OFFICE(why_says_what_the_hand_out_does),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(what_left_its_mailbox_is_taken_back_too),
