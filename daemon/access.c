@@ -282,10 +282,8 @@ int access_create(struct loop *loop, struct zsock_context *context, struct roste
 	struct access *access = calloc(1, sizeof(*access));
 	uint8_t secret[SECRET_BYTES];
 	struct zsock_options options = {
-		.loop = loop,
-		.context = context,
+		.place = { .loop = loop, .context = context, .endpoint = ZAP_ENDPOINT },
 		.name = "zap",
-		.endpoint = ZAP_ENDPOINT,
 		.kind = ZSOCK_ROUTER,
 		.parts = ZAP_FRAMES,
 		.bite = 64,

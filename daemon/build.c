@@ -197,24 +197,28 @@ static int build_turn(struct daemon *d, struct lk_error *err)
 	return rc;
 }
 
-static struct zsock_second second_of(const struct daemon *d, enum config_lane lane)
+/* A lane's, with the address that another key has for it during a rotation. */
+static struct zsock_place place_of(const struct daemon *d, enum config_lane lane,
+				   enum config_lane second)
 {
-	return (struct zsock_second){ d->config.lane[lane], &d->second_keys };
+	return (struct zsock_place){
+		.loop = d->loop,
+		.context = d->sockets,
+		.endpoint = d->config.lane[lane],
+		.keys = &d->keys,
+		.second = { d->config.lane[second], &d->second_keys },
+	};
 }
 
 static int build_feed(struct daemon *d, struct lk_error *err)
 {
-	const struct zsock_second second = second_of(d, LANE_SECOND_FEED);
 	const struct feed_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
+		.place = place_of(d, LANE_FEED, LANE_SECOND_FEED),
 		.access = d->access,
-		.keys = &d->keys,
 		.turn = d->turn,
 		.clock = &d->clock,
 		.wake = d->wake,
 		.config = &d->config,
-		.second = &second,
 	};
 	return feed_create(&options, &d->feed, err);
 }
@@ -229,19 +233,14 @@ static void hand_out(void *context)
 
 static int build_intake(struct daemon *d, struct lk_error *err)
 {
-	const struct zsock_second second = second_of(d, LANE_SECOND_INTAKE);
 	const struct intake_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
+		.place = place_of(d, LANE_INTAKE, LANE_SECOND_INTAKE),
 		.access = d->access,
-		.keys = &d->keys,
 		.turn = d->turn,
 		.clock = &d->clock,
 		.wake = d->wake,
 		.hand_out = hand_out,
 		.hand_out_context = d,
-		.endpoint = d->config.lane[LANE_INTAKE],
-		.second = &second,
 		.disk = d->config.state_directory,
 		.credit_most = d->config.intake_credit,
 		.disk_reserve = d->config.disk_reserve,
@@ -251,16 +250,11 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 
 static int build_inbox(struct daemon *d, struct lk_error *err)
 {
-	const struct zsock_second second = second_of(d, LANE_SECOND_INBOX);
 	const struct inbox_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
+		.place = place_of(d, LANE_INBOX, LANE_SECOND_INBOX),
 		.access = d->access,
-		.keys = &d->keys,
 		.turn = d->turn,
 		.clock = &d->clock,
-		.endpoint = d->config.lane[LANE_INBOX],
-		.second = &second,
 	};
 	return inbox_create(&options, &d->inbox, err);
 }
@@ -268,11 +262,11 @@ static int build_inbox(struct daemon *d, struct lk_error *err)
 static int build_control(struct daemon *d, struct lk_error *err)
 {
 	const struct control_options options = {
-		.loop = d->loop,
-		.context = d->sockets,
+		.place = { .loop = d->loop,
+			   .context = d->sockets,
+			   .endpoint = d->config.lane[LANE_CONTROL],
+			   .keys = &d->keys },
 		.access = d->access,
-		.keys = &d->keys,
-		.endpoint = d->config.lane[LANE_CONTROL],
 		.verbs = daemon_verbs,
 		.verbs_n = daemon_verbs_n,
 		.verbs_context = d,

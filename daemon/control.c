@@ -99,12 +99,9 @@ int control_create(const struct control_options *options, struct control **out,
 		return lk_fail(err, LK_EMEMORY, "no memory for the control lane");
 	control->options = *options;
 	const struct lane_options lane = {
-		.loop = options->loop,
-		.context = options->context,
+		.place = options->place,
 		.access = options->access,
-		.keys = options->keys,
 		.name = "control",
-		.endpoint = options->endpoint,
 		.takes = LK_CONTROL_TAKES,
 		.bite = CONTROL_BITE,
 		.handle = handle,

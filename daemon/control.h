@@ -9,14 +9,12 @@
 #define LINKAGES_CONTROL_H
 
 #include "roster.h"
+#include "zsock.h"
 #include <linkages/wire.h>
 
 struct access;
 struct control;
-struct key_pair;
 struct lane;
-struct loop;
-struct zsock_context;
 
 /* Whom an answer goes to; may be kept until later. */
 struct control_asker {
@@ -35,11 +33,8 @@ struct control_verb {
 };
 
 struct control_options {
-	struct loop *loop;
-	struct zsock_context *context;
+	struct zsock_place place;
 	struct access *access;
-	const struct key_pair *keys;
-	const char *endpoint;
 	const struct control_verb *verbs; /* borrowed */
 	size_t verbs_n;
 	void *verbs_context;

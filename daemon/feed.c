@@ -249,7 +249,7 @@ void feed_put(const struct feed *feed, struct lk_bytes *out)
 static int make_batch(struct feed *feed, struct lk_error *err)
 {
 	const struct batch_options options = {
-		.loop = feed->options.loop,
+		.loop = feed->options.place.loop,
 		.turn = feed->options.turn,
 		.clock = feed->options.clock,
 		.wake = feed->options.wake,
@@ -264,13 +264,9 @@ static int make_batch(struct feed *feed, struct lk_error *err)
 static int make_socket(struct feed *feed, struct lk_error *err)
 {
 	const struct zsock_options options = {
-		.loop = feed->options.loop,
-		.context = feed->options.context,
+		.place = feed->options.place,
 		.name = "feed",
-		.endpoint = feed->options.config->lane[LANE_FEED],
-		.second = feed->options.second,
 		.kind = ZSOCK_SUB,
-		.keys = feed->options.keys,
 		.parts = FEED_FRAMES,
 		.bite = TURN_BATCH_MAX,
 		.receive = receive,

@@ -4,31 +4,23 @@
 #ifndef LINKAGES_FEED_H
 #define LINKAGES_FEED_H
 
-#include <linkages/base.h>
+#include "zsock.h"
 
 struct access;
 struct clock;
 struct config;
 struct feed;
-struct key_pair;
-struct loop;
 struct lk_bytes;
 struct turn;
 struct wake;
-struct zsock;
-struct zsock_context;
-struct zsock_second;
 
 struct feed_options {
-	struct loop *loop;
-	struct zsock_context *context;
+	struct zsock_place place;
 	struct access *access;
-	const struct key_pair *keys;
 	struct turn *turn;
 	struct clock *clock;
 	struct wake *wake;
-	const struct config *config;       /* borrowed: address, sources */
-	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
+	const struct config *config; /* borrowed: its sources */
 };
 
 int feed_create(const struct feed_options *options, struct feed **out,

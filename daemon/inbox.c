@@ -107,7 +107,7 @@ void inbox_store_failed(struct inbox *inbox, const struct lk_error *err)
 {
 	log_line(LOG_ERROR, "inbox outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
 	if (err->code == LK_ESYNC)
-		loop_stop(inbox->options.loop, EX_TEMPFAIL);
+		loop_stop(inbox->options.place.loop, EX_TEMPFAIL);
 }
 
 /* ---- Hello ---- */
@@ -527,7 +527,7 @@ void inbox_put(const struct inbox *inbox, struct lk_bytes *out)
 
 static int make_timers(struct inbox *inbox, struct lk_error *err)
 {
-	struct loop *loop = inbox->options.loop;
+	struct loop *loop = inbox->options.place.loop;
 	int rc = loop_timer_create(loop, LOOP_PROMPT, inbox_pump, inbox, &inbox->pump, err);
 
 	if (rc == 0)
@@ -542,13 +542,9 @@ static int make_timers(struct inbox *inbox, struct lk_error *err)
 static int make_lane(struct inbox *inbox, struct lk_error *err)
 {
 	const struct lane_options options = {
-		.loop = inbox->options.loop,
-		.context = inbox->options.context,
+		.place = inbox->options.place,
 		.access = inbox->options.access,
-		.keys = inbox->options.keys,
 		.name = "inbox",
-		.endpoint = inbox->options.endpoint,
-		.second = inbox->options.second,
 		.takes = LK_INBOX_TAKES,
 		.bite = LANE_BITE,
 		.queue = QUEUE,

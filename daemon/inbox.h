@@ -3,28 +3,20 @@
 #ifndef LINKAGES_INBOX_H
 #define LINKAGES_INBOX_H
 
-#include <linkages/base.h>
+#include "zsock.h"
 
 struct access;
 struct clock;
 struct inbox;
-struct key_pair;
 struct lane;
-struct loop;
 struct lk_bytes;
 struct turn;
-struct zsock_context;
-struct zsock_second;
 
 struct inbox_options {
-	struct loop *loop;
-	struct zsock_context *context;
+	struct zsock_place place;
 	struct access *access;
-	const struct key_pair *keys;
 	struct turn *turn;
 	struct clock *clock;
-	const char *endpoint;
-	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
 };
 
 int inbox_create(const struct inbox_options *options, struct inbox **out,

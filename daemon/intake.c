@@ -198,7 +198,7 @@ static void store_failed(struct intake *intake, const struct lane_sender *from,
 {
 	log_line(LOG_ERROR, "intake outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
 	if (err->code == LK_ESYNC)
-		loop_stop(intake->options.loop, EX_TEMPFAIL);
+		loop_stop(intake->options.place.loop, EX_TEMPFAIL);
 	lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
 }
 
@@ -760,7 +760,7 @@ void intake_put(const struct intake *intake, struct lk_bytes *out)
 static int make_batch(struct intake *intake, struct lk_error *err)
 {
 	const struct batch_options options = {
-		.loop = intake->options.loop,
+		.loop = intake->options.place.loop,
 		.turn = intake->options.turn,
 		.clock = intake->options.clock,
 		.wake = intake->options.wake,
@@ -775,13 +775,9 @@ static int make_batch(struct intake *intake, struct lk_error *err)
 static int make_lane(struct intake *intake, struct lk_error *err)
 {
 	const struct lane_options options = {
-		.loop = intake->options.loop,
-		.context = intake->options.context,
+		.place = intake->options.place,
 		.access = intake->options.access,
-		.keys = intake->options.keys,
 		.name = "intake",
-		.endpoint = intake->options.endpoint,
-		.second = intake->options.second,
 		.takes = LK_INTAKE_TAKES,
 		.bite = TURN_BATCH_MAX,
 		.handle = handle,

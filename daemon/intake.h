@@ -6,32 +6,24 @@
 #ifndef LINKAGES_INTAKE_H
 #define LINKAGES_INTAKE_H
 
-#include <linkages/base.h>
+#include "zsock.h"
 
 struct access;
 struct clock;
 struct intake;
-struct key_pair;
 struct lane;
-struct loop;
 struct lk_bytes;
 struct turn;
 struct wake;
-struct zsock_context;
-struct zsock_second;
 
 struct intake_options {
-	struct loop *loop;
-	struct zsock_context *context;
+	struct zsock_place place;
 	struct access *access;
-	const struct key_pair *keys;
 	struct turn *turn;
 	struct clock *clock;
 	struct wake *wake;
 	void (*hand_out)(void *context); /* what a commit has told goes to its readers now */
 	void *hand_out_context;
-	const char *endpoint;
-	const struct zsock_second *second; /* NULL: none; borrowed until it is made */
 	const char *disk;                  /* a folder on the store's file system */
 	int64_t credit_most;
 	int64_t disk_reserve; /* bytes on that file system */

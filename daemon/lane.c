@@ -486,13 +486,9 @@ int lane_create(const struct lane_options *options, struct lane **out, struct lk
 {
 	struct lane *lane = calloc(1, sizeof(*lane));
 	struct zsock_options socket = {
-		.loop = options->loop,
-		.context = options->context,
+		.place = options->place,
 		.name = options->name,
-		.endpoint = options->endpoint,
-		.second = options->second,
 		.kind = ZSOCK_ROUTER,
-		.keys = options->keys,
 		.parts = LANE_FRAMES,
 		.bite = options->bite,
 		.queue = options->queue,
@@ -505,7 +501,7 @@ int lane_create(const struct lane_options *options, struct lane **out, struct lk
 	if (lane == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for a lane");
 	lane->options = *options;
-	rc = loop_timer_create(options->loop, LOOP_PROMPT, ticked, lane, &lane->tick, err);
+	rc = loop_timer_create(options->place.loop, LOOP_PROMPT, ticked, lane, &lane->tick, err);
 	if (rc == 0)
 		rc = zsock_create(&socket, &lane->socket, err);
 	if (rc < 0) {

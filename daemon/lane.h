@@ -13,9 +13,7 @@
 #include <linkages/message.h>
 
 struct access;
-struct key_pair;
 struct lane;
-struct loop;
 
 #define LANE_PING_US (5 * LK_SECOND)
 #define LANE_SILENCE_US (15 * LK_SECOND)
@@ -60,13 +58,10 @@ struct lane_sender {
 };
 
 struct lane_options {
-	struct loop *loop;
-	struct zsock_context *context;
+	struct zsock_place place;
 	struct access *access;
-	const struct key_pair *keys;
-	const char *name, *endpoint;
-	const struct zsock_second *second; /* NULL: none */
-	unsigned takes;                    /* LK_..._TAKES */
+	const char *name;
+	unsigned takes; /* LK_..._TAKES */
 	size_t bite;
 	int queue; /* messages that may wait to leave by one connection; 0: as many as usual */
 	/* False ends the bite. */

@@ -57,9 +57,9 @@ const struct roster_client *roster_find_name(const struct roster *roster, struct
 bool roster_may_speak_for(const struct roster_client *client, struct lk_text source);
 bool roster_may_read(const struct roster_client *client, struct lk_text worker);
 /* Its `workers` are ['*'], every worker: the embedded default's, and refused where anyone outside the machine can call. */
+bool roster_reads_all(const struct roster_client *client);
 /* Some client that is let in and reads this worker's mailbox, or NULL. */
 const struct roster_client *roster_reader(const struct roster *roster, struct lk_text worker);
-bool roster_reads_all(const struct roster_client *client);
 bool roster_has_role(const struct roster_client *client, enum roster_role role);
 const char *roster_role_word(enum roster_role role); /* "publisher", … */
 

@@ -365,7 +365,7 @@ static int note_causes(struct deriving *d, const struct family *f, const struct 
 	return rc < 0 ? rc : 0;
 }
 
-/* Where it can not be derived again: the events that the telling itself names. */
+/* Where it cannot be derived again: the events that the telling itself names. */
 static int note_told_events(struct why *w)
 {
 	struct lk_notice n;

@@ -175,7 +175,7 @@ static int set_options(struct zsock *zsock, struct lk_error *err)
 	if (rc == 0 && options->kind == ZSOCK_ROUTER)
 		rc = set_all(zsock->socket, router_option,
 			     sizeof(router_option) / sizeof(*router_option), err);
-	if (rc == 0 && strchr(options->endpoint, '[') != NULL)
+	if (rc == 0 && strchr(options->place.endpoint, '[') != NULL)
 		rc = set_all(zsock->socket, ipv6_option, 1, err);
 	if (rc == 0 && options->kind == ZSOCK_SUB &&
 	    zmq_setsockopt(zsock->socket, ZMQ_SUBSCRIBE, "", 0) != 0)
@@ -184,8 +184,8 @@ static int set_options(struct zsock *zsock, struct lk_error *err)
 		rc = set_all(zsock->socket,
 			     &(struct int_option){ ZMQ_SNDHWM, options->queue, "ZMQ_SNDHWM" }, 1,
 			     err);
-	if (rc == 0 && options->keys != NULL)
-		rc = set_lane(zsock->socket, options->keys, err);
+	if (rc == 0 && options->place.keys != NULL)
+		rc = set_lane(zsock->socket, options->place.keys, err);
 	return rc;
 }
 
@@ -435,12 +435,11 @@ static int bind_to(struct zsock *zsock, const char *endpoint, char *bound, size_
 /* An address keeps the options that the socket had when it was bound: so each has a key of its own. */
 static int bind_both(struct zsock *zsock, struct lk_error *err)
 {
-	const struct zsock_second *second = zsock->options.second;
-	int rc = bind_to(zsock, zsock->options.endpoint, zsock->endpoint, sizeof(zsock->endpoint),
-			 err);
+	const struct zsock_place *place = &zsock->options.place;
+	const struct zsock_second *second = &place->second;
+	int rc = bind_to(zsock, place->endpoint, zsock->endpoint, sizeof(zsock->endpoint), err);
 
-	zsock->options.second = NULL;
-	if (rc < 0 || second == NULL || second->endpoint[0] == '\0')
+	if (rc < 0 || second->endpoint == NULL || second->endpoint[0] == '\0')
 		return rc;
 	if (zmq_setsockopt(zsock->socket, ZMQ_CURVE_SECRETKEY, second->keys->secret_key,
 			   KEY_TEXT) != 0)
@@ -451,17 +450,16 @@ static int bind_both(struct zsock *zsock, struct lk_error *err)
 
 static int join_loop(struct zsock *zsock, struct lk_error *err)
 {
+	struct loop *loop = zsock->options.place.loop;
 	int fd = -1;
 	size_t size = sizeof(fd);
 	int rc;
 
 	if (zmq_getsockopt(zsock->socket, ZMQ_FD, &fd, &size) != 0)
 		return lk_fail(err, LK_ENET, "ZMQ_FD: %s", zmq_strerror(zmq_errno()));
-	rc = loop_timer_create(zsock->options.loop, LOOP_PROMPT, came_back, zsock, &zsock->again,
-			       err);
+	rc = loop_timer_create(loop, LOOP_PROMPT, came_back, zsock, &zsock->again, err);
 	if (rc == 0)
-		rc = loop_watch_create(zsock->options.loop, fd, looked_at, zsock, &zsock->watch,
-				       err);
+		rc = loop_watch_create(loop, fd, looked_at, zsock, &zsock->watch, err);
 	if (rc == 0)
 		look_again(zsock);
 	return rc;
@@ -475,7 +473,7 @@ int zsock_create(const struct zsock_options *options, struct zsock **out, struct
 	if (zsock == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for a socket");
 	zsock->options = *options;
-	zsock->socket = open_deaf(options->context, options->kind);
+	zsock->socket = open_deaf(options->place.context, options->kind);
 	if (zsock->socket == NULL)
 		rc = lk_fail(err, LK_ENET, "no socket for %s: %s", options->name,
 			     zmq_strerror(zmq_errno()));

@@ -58,18 +58,23 @@ bool zsock_hang_up(const struct zsock_line *line);
 /* A second address, under another key: for as long as clients move from one key of ours to the other. They are peers of one
  * socket, whichever way they came. */
 struct zsock_second {
-	const char *endpoint; /* empty: none */
+	const char *endpoint; /* NULL or empty: none */
 	const struct key_pair *keys;
 };
 
-struct zsock_options {
+/* Where a socket is bound, and in whose loop it is looked at. All is borrowed for as long as the socket is there. */
+struct zsock_place {
 	struct loop *loop;
 	struct zsock_context *context;
-	const char *name; /* for the log */
 	const char *endpoint;
+	const struct key_pair *keys; /* NULL: in-process, no CURVE */
+	struct zsock_second second;
+};
+
+struct zsock_options {
+	struct zsock_place place;
+	const char *name; /* for the log */
 	enum zsock_kind kind;
-	const struct key_pair *keys;       /* NULL: in-process, no CURVE */
-	const struct zsock_second *second; /* NULL: none; borrowed until zsock_create() returns */
 	size_t parts; /* a message of another number is dropped whole and counted */
 	size_t bite;  /* messages at most before others have their turn */
 	int queue;    /* messages that may wait to leave by one connection; 0: as many as usual */

@@ -1,7 +1,7 @@
 /* trace.h - what fold and derive decide on their way, for whoever asks why a worker was told, or was not.
  *
  * A bar is named where the decision is made, and is the decision: the same code runs when nobody asks (trace NULL), so
- * that an explanation can not say what did not happen. A sink may look, and change nothing.
+ * that an explanation cannot say what did not happen. A sink may look, and change nothing.
  */
 #ifndef LINKAGES_ENGINE_TRACE_H
 #define LINKAGES_ENGINE_TRACE_H

@@ -346,7 +346,7 @@ static int note_lost(struct store *s, const struct store_mark *mark, struct lk_e
 	return store_end(s, rc, err);
 }
 
-/* What can be read of the changes; what can not is found again by look_at_all(). */
+/* What can be read of the changes; what cannot is found again by look_at_all(). */
 static int load_all(struct store *s, struct lk_error *err)
 {
 	int rc;

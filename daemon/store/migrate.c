@@ -245,7 +245,7 @@ static int file_create(struct store *s, const struct file_kind *kind, const stru
 	return entries_sync(s->directory, err);
 }
 
-/* Whoever starts the daemon as somebody else by mistake would leave files that it can not open
+/* Whoever starts the daemon as somebody else by mistake would leave files that it cannot open
  * afterwards. */
 static int file_suits(const struct store *s, const struct file_kind *kind,
 		      const struct disk_file *found, struct lk_error *err)

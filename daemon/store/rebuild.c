@@ -1,4 +1,4 @@
-/* rebuild.c - a store that can not be trusted as it is: remembered as such, made anew at the next
+/* rebuild.c - a store that cannot be trusted as it is: remembered as such, made anew at the next
  * start, and the old one never served again.
  *
  * In: a sync that failed, a row or page that is not what was written, a database behind its mark.

@@ -76,7 +76,7 @@ void lk_time_print(struct lk_time time, char out[LK_TIME_TEXT]);
 enum lk_fault {
 	LK_OK = 0,
 	LK_EWIRE = -1,    /* bytes that are not one bounded value */
-	LK_EREFUSED = -2, /* an input that makes no sense; see the struct lk_refusal */
+	LK_EREFUSED = -2, /* an input that makes no sense; struct lk_refused says why */
 	LK_EMEMORY = -3,
 	LK_ESTORE = -4,   /* SQLite said no; nothing was kept */
 	LK_EFULL = -5,    /* no room on the disk */

@@ -265,27 +265,24 @@ static size_t verbs_played(struct control_verb *out)
 static void build_lanes(struct daemon *d)
 {
 	static struct control_verb verbs[64];
-	const struct feed_options feed = { d->loop, d->sockets, d->access, &d->keys,
-					   d->turn, &d->clock,  d->wake,   &d->config };
-	const struct inbox_options inbox = { d->loop, d->sockets, d->access, &d->keys,
-					     d->turn, &d->clock,  "inbox" };
-	const struct intake_options intake = { .loop = d->loop,
-					       .context = d->sockets,
+	const struct zsock_place place = { .loop = d->loop,
+					   .context = d->sockets,
+					   .keys = &d->keys };
+	const struct feed_options feed = {
+		place, d->access, d->turn, &d->clock, d->wake, &d->config
+	};
+	const struct inbox_options inbox = { place, d->access, d->turn, &d->clock };
+	const struct intake_options intake = { .place = place,
 					       .access = d->access,
-					       .keys = &d->keys,
 					       .turn = d->turn,
 					       .clock = &d->clock,
 					       .wake = d->wake,
 					       .hand_out = hand_out,
 					       .hand_out_context = d,
-					       .endpoint = "intake",
 					       .disk = "/",
 					       .credit_most = 8 };
-	const struct control_options control = { .loop = d->loop,
-						 .context = d->sockets,
+	const struct control_options control = { .place = place,
 						 .access = d->access,
-						 .keys = &d->keys,
-						 .endpoint = "control",
 						 .verbs = verbs,
 						 .verbs_n = verbs_played(verbs),
 						 .verbs_context = d };

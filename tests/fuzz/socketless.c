@@ -157,7 +157,7 @@ bool zsock_hang_up(const struct zsock_line *line)
 
 const char *zsock_endpoint(const struct zsock *zsock)
 {
-	return zsock->options.endpoint;
+	return zsock->options.place.endpoint;
 }
 
 enum zsock_kind zsock_kind(const struct zsock *zsock)

@@ -385,7 +385,7 @@ def main():
                 elif a.v:
                     print(f"{how:<9} {m.name}", flush=True)
     print(f"{count['killed']} killed, {count['survives']} survive ({len(bad)} not explained), "
-          f"{count['refused']} can not be made")
+          f"{count['refused']} cannot be made")
     return 1 if bad else 0
 
 

@@ -34,7 +34,7 @@ static void hear(void *context, const void *body, size_t len)
 	if (n->body.failed)
 		out_of_memory();
 	if (lk_notice_decode(n->body.at, n->body.len, &n->notice, &w->err) < 0) {
-		fprintf(stderr, "a notice that can not be read: %s\n", w->err.text);
+		fprintf(stderr, "a notice that cannot be read: %s\n", w->err.text);
 		abort();
 	}
 }

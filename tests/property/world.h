@@ -31,7 +31,7 @@ struct world {
 	struct lk_error err;
 };
 
-/* Aborts where the turn can not be made. world_close() gives everything back. */
+/* Aborts where the turn cannot be made. world_close() gives everything back. */
 void world_open(struct world *w, const struct history *h, const struct order *o,
 		const struct policy *policy);
 void world_close(struct world *w);

@@ -80,7 +80,7 @@
 	"A CWS case closed and there is no CalWORKs case: screen for eligibility."
 #define EFFECT_LK_MEETING_NEEDED "A meeting that is owed to the family is not on the calendar."
 #define EFFECT_LK_MEETING_OVERDUE "The day for it has passed and it was not held."
-#define EFFECT_LK_MEETING_RESCHEDULE "A meeting can not stay where it is; free times are proposed."
+#define EFFECT_LK_MEETING_RESCHEDULE "A meeting cannot stay where it is; free times are proposed."
 #define EFFECT_LK_MEETING_CHANGED "A meeting was scheduled, moved or cancelled."
 #define EFFECT_LK_MEETING_REMINDER "A meeting is near."
 #define EFFECT_LK_VISIT_DUE "No face-to-face visit yet this month, and its end is near."

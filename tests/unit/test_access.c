@@ -64,12 +64,12 @@ static bool receive(void *owner, const struct zsock_message *m)
 static void make_lane(struct fixture *f, const struct key_pair *keys, size_t bite)
 {
 	const struct zsock_options options = {
-		.loop = f->loop,
-		.context = f->context,
+		.place = { .loop = f->loop,
+			   .context = f->context,
+			   .endpoint = "tcp://127.0.0.1:*",
+			   .keys = keys },
 		.name = "test",
-		.endpoint = "tcp://127.0.0.1:*",
 		.kind = ZSOCK_ROUTER,
-		.keys = keys,
 		.parts = 2,
 		.bite = bite,
 		.receive = receive,

@@ -1,4 +1,4 @@
-/* reschedule.c - meetings that can not stay as they are: domain.md, section 5.2.
+/* reschedule.c - meetings that cannot stay as they are: domain.md, section 5.2.
  *
  * In: the calendar of the family, and other families' meetings of the same workers. Out:
  * meeting.reschedule with free times. Promise: of two things at once the one of lower rank moves
@@ -337,7 +337,7 @@ static void propose(struct derivation *d, const struct moving *mv, const struct 
 		out->n = 0;
 		search_times(d, &search, out);
 	}
-	/* At 08:00 of its own day a proposal can not be had any more. */
+	/* At 08:00 of its own day a proposal cannot be had any more. */
 	if (out->n > 0)
 		(void)has_come(d, morning(d, day_of(d, out->at[0].at)));
 	else
