@@ -61,7 +61,7 @@ struct disk {
 static struct disk disk;
 static uint64_t dice;
 static bool is_dead, is_frozen, lies, has_struck;
-static int64_t room = -1;
+static int64_t room = -1, lacking;
 static enum crash_fault armed;
 static long nth, counted[CRASH_FAULTS];
 
@@ -318,6 +318,19 @@ static enum step step(void)
 	return cuts ? STEP_CUT : fails ? STEP_FAILS : STEP_OK;
 }
 
+/* Whether a write up to `end` finds room. */
+static bool fits(const struct inode *i, int64_t end)
+{
+	int64_t grown = end > i->cached.len ? end - i->cached.len : 0;
+	int64_t more = crash_used() + grown - room;
+
+	if (room < 0 || more <= 0)
+		return true;
+	if (lacking == 0 || more < lacking)
+		lacking = more;
+	return false;
+}
+
 static int file_write(struct inode *i, int64_t offset, const void *at, int64_t len)
 {
 	AT_THE_DOOR;
@@ -325,8 +338,7 @@ static int file_write(struct inode *i, int64_t offset, const void *at, int64_t l
 
 	if (s == STEP_FAILS)
 		return -EIO;
-	if (room >= 0 &&
-	    crash_used() + (offset + len > i->cached.len ? offset + len - i->cached.len : 0) > room)
+	if (!fits(i, offset + len))
 		return -ENOSPC;
 	bytes_write(&i->cached, offset, at, len);
 	pending_add(i, offset, at, len);
@@ -886,7 +898,16 @@ void crash_power(void)
 
 void crash_room(int64_t bytes)
 {
+	AT_THE_DOOR;
 	room = bytes;
+	if (bytes >= 0)
+		lacking = 0;
+}
+
+int64_t crash_lacking(void)
+{
+	AT_THE_DOOR;
+	return lacking;
 }
 
 int64_t crash_used(void)

@@ -45,6 +45,9 @@ void crash_next_process(bool evicts);
 void crash_power(void);
 
 void crash_room(int64_t bytes); /* as large is the disk; -1: without end */
+/* How many bytes more would have let in some write that was refused since crash_room() last said how large the disk is: with
+ * fewer the same writes fail. 0: none was refused. */
+int64_t crash_lacking(void);
 int64_t crash_used(void);
 void crash_thaw(void); /* it can be written again */
 void crash_lie(bool lies); /* syncs succeed and do nothing */

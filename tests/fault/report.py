@@ -17,7 +17,7 @@ HEAD = """# What the fault programs found
 
 Written by `./dev faults --seed {seed} --cuts {cuts}`, which runs what is listed in [programs](programs). Each row is what
 a program counted; a program that finds a promise broken fails, and then this page is not written. The commit that was
-tried is of {date}.
+tried is {commit}.
 """
 
 
@@ -43,12 +43,12 @@ def run(command, words):
     return [found.groups() for found in map(FIGURES.match, done.stdout.splitlines()) if found]
 
 
-def commit_date():
-    return subprocess.run(['git', 'log', '-1', '--format=%cs'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+def commit():
+    return subprocess.run(['git', 'log', '-1', '--format=%h of %cs'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def page(options, sections):
-    text = HEAD.format(seed=options.seed, cuts=options.cuts, date=commit_date())
+    text = HEAD.format(seed=options.seed, cuts=options.cuts, commit=commit())
     for section, runs in sections.items():
         text += f'\n## {section}\n'
         for command, rows in runs:
