@@ -59,7 +59,8 @@ static const struct tool tool = {
 	"  STATE/keys/NAME.key      our key, or STATE/keys/workers.key, where --key names none\n"
 	"  STATE-clients/NAME.inbox the store, where --store names none\n\n"
 	"Colours are used on a terminal only, and not where NO_COLOR is set.\n\n"
-	"Exit status: 0 done; 1 the answer was refused; 2 could not.\n\n"
+	"Exit status: 0 done, also where nothing was ever told to a worker (said on standard error);\n"
+	"1 the answer was refused; 2 could not.\n\n"
 	"Examples:\n"
 	"  linkages-sub garcia\n"
 	"  linkages-sub --once --json garcia m.okafor\n"
@@ -248,6 +249,15 @@ static void event_json(struct run *r, const char *name, struct lk_text worker, c
 	lk_bytes_free(&line);
 }
 
+/* A mailbox is there for whoever asks: a name that was mistyped has an empty one. */
+static void empty_say(struct lk_text worker)
+{
+	if (settings.once || isatty(STDERR_FILENO))
+		(void)options_complain(&tool,
+				       "nothing was ever told to '%.*s': is that the worker's id?",
+				       LK_PRINT(worker));
+}
+
 static void on_caught_up(void *context, struct lk_text worker, int64_t seq)
 {
 	struct run *r = context;
@@ -259,6 +269,8 @@ static void on_caught_up(void *context, struct lk_text worker, int64_t seq)
 	if (settings.json)
 		event_json(r, "caughtup", worker, "seq", LK_NO_TEXT, seq);
 	(void)output_close(&r->out);
+	if (seq == 0)
+		empty_say(worker);
 }
 
 static void on_answered(void *context, struct lk_text worker, struct lk_text notice,

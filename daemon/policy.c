@@ -164,7 +164,9 @@ static int complain_unit(const struct yaml_value *value, unsigned allowed, struc
 static int read_duration(const struct yaml_value *value, const struct yaml_key *key, void *target,
 			 struct lk_error *err)
 {
-	/* A hundred years in each unit: sums of instants stay far from their limits. */
+	/* Nothing need lie between two meetings; what is counted in hours, days or months is some. A hundred years in
+	 * each unit: sums of instants stay far from their limits. */
+	static const int32_t least[] = { 0, 1, 1, 1 };
 	static const int32_t most[] = { 52596000, 876600, 36525, 1200 };
 	struct duration *duration = target;
 	const unsigned *allowed = key->kind;
@@ -174,9 +176,9 @@ static int read_duration(const struct yaml_value *value, const struct yaml_key *
 		return LK_ECONFIG;
 	if ((UNIT_BIT(unit) & *allowed) == 0)
 		return complain_unit(value, *allowed, err);
-	if (duration->n < 1 || duration->n > most[unit])
-		return yaml_complain(value, err, "must be from 1 to %d %s", most[unit],
-				     unit_words[unit]);
+	if (duration->n < least[unit] || duration->n > most[unit])
+		return yaml_complain(value, err, "must be from %d to %d %s", least[unit],
+				     most[unit], unit_words[unit]);
 	duration->unit = (enum unit)unit;
 	return 0;
 }

@@ -142,6 +142,14 @@ class Terminal(unittest.TestCase):
             self.assertEqual(sub.wait(WAIT_S), 0)
             os.close(ours)
 
+    def test_a_name_that_nobody_ever_told_anything_is_asked_about(self):
+        with harness.Daemon([("workers", "worker", {"workers": ["'*'"]})]) as daemon:
+            run = subprocess.run([harness.program("linkages-sub"), "--server", daemon.lanes["inbox"], "--server-key",
+                                  daemon.path("state/server.pub"), "--key", daemon.path("workers.key"), "--no-store", "--once",
+                                  "garsia"], capture_output=True, text=True, timeout=WAIT_S, check=False)
+            self.assertEqual((run.returncode, run.stdout), (0, ""))
+            self.assertIn("nothing was ever told to 'garsia': is that the worker's id?", run.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -228,6 +228,7 @@ static void everything_set_changes_the_revision(void **state)
 		"meetings: {disposition: {every: 4 months}}",
 		"meetings: {disposition: {told_before: 20 days}}",
 		"meetings: {buffer: 45 minutes}",
+		"meetings: {buffer: 0 minutes}",
 		"meetings: {reminder_before: 2 days}",
 		"meetings: {proposals: {from: 09:00}}",
 		"meetings: {proposals: {until: 16:30}}",
@@ -358,6 +359,8 @@ static void durations_are_positive_and_keep_their_unit(void **state)
 {
 	(void)state;
 	assert_refused("feeds: {silence: 0 hours}", "must be from 1 to");
+	assert_refused("visits: {told_before: 0 days}", "must be from 1 to");
+	assert_refused("meetings: {buffer: -1 minutes}", "must begin with a whole number");
 	assert_refused("feeds: {silence: -1 hours}", "whole number");
 	assert_refused("feeds: {silence: 1.5 hours}", "whole number");
 	assert_refused("feeds: {silence: 99999999999 hours}", "whole number");
