@@ -15,7 +15,7 @@ static void policy_line(struct output *out, struct lk_span body)
 	output_word(out, "sound; ");
 	output_word(out, in_force ? "the policy in force" : "another policy than the one in force");
 	output_word(out, " (");
-	output_text(out, lk_as_text(lk_get(body, "revision")));
+	output_text(out, lk_as_text(lk_get(body, "policy")));
 	output_word(out, ")\n");
 }
 

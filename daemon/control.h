@@ -16,6 +16,16 @@ struct access;
 struct control;
 struct lane;
 
+/* Why a verb is refused. C(code, what it means) */
+#define CONTROL_REFUSALS(C) \
+	C("unknown_verb", "this daemon knows no such verb") \
+	C("forbidden", "this key has not the role that the verb asks for") \
+	C("bad_value", "an argument is missing or makes no sense") \
+	C("not_found", "no such case, notice, event") \
+	C("not_now", "what is asked cannot be done at present") \
+	C("refused", "a file does not say what it should") \
+	C("busy", "the store cannot answer now")
+
 /* Whom an answer goes to; may be kept until later. */
 struct control_asker {
 	uint32_t route;
@@ -47,6 +57,7 @@ struct lane *control_lane(struct control *control);
 /* One part of an answer; `body` is one encoded value, or NULL. */
 void control_reply(struct control *control, const struct control_asker *asker, bool more,
 		   const struct lk_bytes *body);
+/* `code` is one of CONTROL_REFUSALS. */
 void control_refuse(struct control *control, const struct control_asker *asker, const char *code,
 		    const char *detail);
 

@@ -119,13 +119,14 @@ void metric_observe(enum metric metric, int64_t value)
 
 /* ---- Telling ---- */
 
-static void put_short_name(struct lk_bytes *out, const char *name)
+struct lk_text metric_short_name(enum metric counter)
 {
+	const char *name = rows[counter].name;
 	size_t len = strlen(name) - strlen(TOTAL);
 	bool ours = strncmp(name, PREFIX, strlen(PREFIX)) == 0;
 	size_t skip = ours ? strlen(PREFIX) : 0;
 
-	lk_put_text(out, (struct lk_text){ name + skip, (uint32_t)(len - skip) });
+	return (struct lk_text){ name + skip, (uint32_t)(len - skip) };
 }
 
 void metrics_put(struct lk_bytes *out)
@@ -138,7 +139,7 @@ void metrics_put(struct lk_bytes *out)
 	for (int i = 0; i < metric_count; i++) {
 		if (rows[i].kind != METRIC_COUNTER)
 			continue;
-		put_short_name(out, rows[i].name);
+		lk_put_text(out, metric_short_name((enum metric)i));
 		lk_put_int(out, metric_get((enum metric)i));
 	}
 }

@@ -173,6 +173,8 @@ void metric_set(enum metric metric, const char *labels, int64_t value);
 /* A histogram. */
 void metric_observe(enum metric metric, int64_t value);
 
+/* A counter's name as `status` has it, without `linkages_` and `_total`. */
+struct lk_text metric_short_name(enum metric counter);
 /* Appends one map of the counters' short names to numbers. */
 void metrics_put(struct lk_bytes *out);
 /* Appends all of it in Prometheus' text exposition format, version 0.0.4. */

@@ -132,6 +132,14 @@ static void put_concerns(const struct print *p)
 	}
 }
 
+/* NULL: it was named before it was made. */
+static const char *referral_word(const struct referral *r)
+{
+	if (r->cause == NONE)
+		return NULL;
+	return r->status < 0 ? "made" : lk_referral_status_word(r->status);
+}
+
 static void put_referrals(const struct print *p)
 {
 	put_key(p, "referrals");
@@ -143,7 +151,7 @@ static void put_referrals(const struct print *p)
 		put_case(p, "case", r->kase);
 		put_code(p, "category", lk_category_word(r->category));
 		put_word(p, "to", r->to);
-		put_code(p, "status", r->status < 0 ? "made" : lk_referral_status_word(r->status));
+		put_code(p, "status", referral_word(r));
 		put_date(p, "follow_up", r->follow_up);
 	}
 }

@@ -9,21 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What holds back besides the engine's bars: H(enumerator, word, sentence) */
-#define HELDS(H) \
-	H(HELD_TOLD, "told", "the worker has been told") \
-	H(HELD_TOLD_BEFORE, "told_before", "the worker was told, and it was withdrawn since") \
-	H(HELD_ELSEWHERE, "elsewhere", "the worker has it by another place already") \
-	H(HELD_HOLDER_THEN, "holder_then", \
-	  "it was told to who held the place then, and is not told twice") \
-	H(HELD_OTHERS, "others", "the places that it goes to are held by others") \
-	H(HELD_NO_PLACE, "no_place", "the worker holds no place in this family") \
-	H(HELD_NOT_YET, "not_yet", "it will be told at its time, if nothing else happens") \
-	H(HELD_NOT_SO, "not_so", "its condition does not hold, or what happened changed nothing") \
-	H(HELD_SUPERSEDED, "superseded", "a later event has taken it back") \
-	H(HELD_UNDONE, "undone", "a later word on the pair has undone the link") \
-	H(HELD_AHEAD, "ahead", "its time has not come: it is kept until then") \
-	H(HELD_NOT_OPEN, "not_open", "its case has not been opened yet: it is kept until then")
 #define HELD_ENUMERATOR(name, word, sentence) name,
 enum held { HELDS(HELD_ENUMERATOR) HELD_COUNT };
 

@@ -55,6 +55,45 @@ void verb_fail(struct control *control, const struct control_asker *asker,
 	control_refuse(control, asker, code, err->text);
 }
 
+/* ---- Rows in parts ---- */
+
+#define ROWS_A_PART 200 /* of ten values each: a message has room for four times as many */
+
+static void part_send(struct verb_rows *t, bool more)
+{
+	struct lk_bytes body = { 0 };
+
+	lk_put_map(&body, 1);
+	lk_put_word(&body, t->name);
+	lk_put_array(&body, t->n);
+	lk_put_raw(&body, t->rows.at, t->rows.len);
+	body.failed |= t->rows.failed;
+	control_reply(t->control, t->asker, more, &body);
+	lk_bytes_free(&body);
+	lk_bytes_clear(&t->rows);
+	t->n = 0;
+}
+
+void verb_row_begin(struct verb_rows *t, uint32_t members)
+{
+	if (t->n == ROWS_A_PART)
+		part_send(t, true);
+	lk_put_map(&t->rows, members);
+	t->n++;
+}
+
+void verb_rows_end(struct verb_rows *t)
+{
+	part_send(t, false);
+	lk_bytes_free(&t->rows);
+}
+
+void verb_rows_fail(struct verb_rows *t, const struct lk_error *err)
+{
+	verb_fail(t->control, t->asker, err);
+	lk_bytes_free(&t->rows);
+}
+
 /* ---- status ---- */
 
 static void put_known(struct lk_bytes *out, const char *key, bool known, int64_t value)
@@ -158,7 +197,7 @@ static void put_policy(const struct daemon *d, const struct policy *policy, stru
 
 	lk_digest_hex(policy->revision, revision);
 	lk_put_map(body, 2);
-	lk_put_word(body, "revision");
+	lk_put_word(body, "policy");
 	lk_put_word(body, revision);
 	lk_put_word(body, "in_force");
 	lk_put_bool(body, memcmp(policy->revision, d->policy->revision, LK_DIGEST) == 0);
@@ -312,36 +351,6 @@ static void verb_stop(void *context, struct control *control, const struct contr
 	daemon_drain(context);
 }
 
-const struct control_verb daemon_verbs[] = {
-	{ "status", ROLE_OPERATOR, verb_status },
-	{ "sources", ROLE_OPERATOR, verb_sources },
-	{ "sessions", ROLE_OPERATOR, verb_sessions },
-	{ "workers", ROLE_OPERATOR, verb_workers },
-	{ "family", ROLE_AUDITOR, verb_family },
-	{ "why", ROLE_AUDITOR, verb_why },
-	{ "why-not", ROLE_AUDITOR, verb_why_not },
-	{ "plan", ROLE_AUDITOR, verb_plan },
-	{ "policy-check", ROLE_OPERATOR, verb_policy_check },
-	{ "dead-letters", ROLE_OPERATOR, verb_dead_letters },
-	{ "dead-letters-read", ROLE_AUDITOR, verb_dead_letters_read },
-	{ "dead-letter-resubmit", ROLE_AUDITOR, verb_dead_letter_resubmit },
-	{ "ledger-verify", ROLE_OPERATOR, verb_ledger_verify },
-	{ "scrub", ROLE_OPERATOR, verb_scrub },
-	{ "expunge", ROLE_AUDITOR, verb_expunge },
-	{ "vacuum", ROLE_AUDITOR, verb_vacuum },
-	{ "hold", ROLE_AUDITOR, verb_hold },
-	{ "release", ROLE_AUDITOR, verb_release },
-	{ "holds", ROLE_AUDITOR, verb_holds },
-	{ "rebuild", ROLE_OPERATOR, verb_rebuild },
-	{ "prune", ROLE_OPERATOR, verb_prune },
-	{ "export", ROLE_AUDITOR, verb_export },
-	{ "backup", ROLE_OPERATOR, verb_backup },
-	{ "backup-verified", ROLE_OPERATOR, verb_backup_verified },
-	{ "backup-forget", ROLE_OPERATOR, verb_backup_forget },
-	{ "backups", ROLE_OPERATOR, verb_backups },
-	{ "clock", ROLE_OPERATOR, verb_clock },
-	{ "clock-accept", ROLE_OPERATOR, verb_clock_accept },
-	{ "reload", ROLE_OPERATOR, verb_reload },
-	{ "stop", ROLE_OPERATOR, verb_stop },
-};
+#define VERB_ROW(name, role, answer) { name, ROLE_##role, answer },
+const struct control_verb daemon_verbs[] = { DAEMON_VERBS(VERB_ROW) };
 const size_t daemon_verbs_n = sizeof(daemon_verbs) / sizeof(*daemon_verbs);

@@ -76,14 +76,6 @@ static int put_holder(void *context, const struct stored_backup *b)
 	return 0;
 }
 
-static void put_list(struct lk_bytes *body, const char *key, const struct holding *list)
-{
-	lk_put_word(body, key);
-	lk_put_array(body, list->n);
-	if (list->n > 0)
-		lk_bytes_add(body, list->items.at, list->items.len);
-}
-
 static void put_struck(struct lk_bytes *body, const struct stored_struck *s, size_t cases)
 {
 	const struct {
@@ -120,8 +112,10 @@ static void expunge_report(void *work, struct lk_bytes *body)
 	lk_put_word(body, x->order + strlen("expunged: "));
 	verb_put_instant(body, "at", clock_now(&x->daemon->clock));
 	put_struck(body, &struck, cases);
-	verb_put_number(body, "ledger_head", head.number);
-	put_list(body, "backups", &holders);
+	verb_put_head(body, &head);
+	lk_put_word(body, "backups");
+	lk_put_array(body, holders.n);
+	lk_put_raw(body, holders.items.at, holders.items.len);
 	lk_bytes_free(&holders.items);
 }
 
@@ -265,17 +259,16 @@ void verb_release(void *context, struct control *control, const struct control_a
 
 static int put_hold(void *context, struct case_key key, struct lk_text reason, lk_instant at)
 {
-	struct holding *h = context;
+	struct verb_rows *t = context;
 
-	h->n++;
-	lk_put_map(&h->items, 4);
-	lk_put_word(&h->items, "agency");
-	lk_put_word(&h->items, lk_agency_word(key.agency));
-	lk_put_word(&h->items, "case");
-	lk_put_text(&h->items, key.number);
-	lk_put_word(&h->items, "reason");
-	lk_put_text(&h->items, reason);
-	verb_put_instant(&h->items, "since", at);
+	verb_row_begin(t, 4);
+	lk_put_word(&t->rows, "agency");
+	lk_put_word(&t->rows, lk_agency_word(key.agency));
+	lk_put_word(&t->rows, "case");
+	lk_put_text(&t->rows, key.number);
+	lk_put_word(&t->rows, "reason");
+	lk_put_text(&t->rows, reason);
+	verb_put_instant(&t->rows, "since", at);
 	return 0;
 }
 
@@ -283,19 +276,14 @@ void verb_holds(void *context, struct control *control, const struct control_ask
 		struct lk_span args)
 {
 	struct daemon *d = context;
-	struct holding list = { .n = 0 };
-	struct lk_bytes body = { 0 };
+	struct verb_rows t = { .control = control, .asker = asker, .name = "holds" };
 	struct lk_error err = { 0 };
 	int rc = verb_purpose(d, asker, args, "the list of legal holds", &err);
 
 	if (rc == 0)
-		rc = store_holds(d->store, put_hold, &list, &err);
-	lk_put_map(&body, 1);
-	put_list(&body, "holds", &list);
+		rc = store_holds(d->store, put_hold, &t, &err);
 	if (rc < 0)
-		verb_fail(control, asker, &err);
+		verb_rows_fail(&t, &err);
 	else
-		control_reply(control, asker, false, &body);
-	lk_bytes_free(&list.items);
-	lk_bytes_free(&body);
+		verb_rows_end(&t);
 }

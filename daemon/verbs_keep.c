@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_head(struct lk_bytes *out, const char *key, const struct ledger_head *head)
+void verb_put_head(struct lk_bytes *out, const struct ledger_head *head)
 {
 	char text[LK_DIGEST_HEX + 24], chain[LK_DIGEST_HEX];
 
 	lk_digest_hex(head->chain, chain);
 	(void)snprintf(text, sizeof(text), "%lld:%s", (long long)head->number, chain);
-	lk_put_word(out, key);
+	lk_put_word(out, "head");
 	lk_put_word(out, text);
 }
 
@@ -66,21 +66,23 @@ static void verify_report(void *work, struct lk_bytes *body)
 	const struct verifying *v = work;
 	bool sound = v->check.broken == 0;
 
-	lk_put_map(body, sound ? 5 : 7);
+	lk_put_map(body, 7);
 	lk_put_word(body, "sound");
 	lk_put_bool(body, sound);
 	verb_put_number(body, "rows", v->check.upto);
 	verb_put_number(body, "expunged", v->check.expunged);
 	verb_put_number(body, "heads", (int64_t)v->check.known_n);
-	put_head(body, "head", &v->check.at);
+	verb_put_head(body, &v->check.at);
+	lk_put_word(body, "broken");
 	if (sound)
-		return;
-	verb_put_number(body, "broken", v->check.broken);
+		lk_put_nil(body);
+	else
+		lk_put_int(body, v->check.broken);
 	lk_put_word(body, "why");
-	lk_put_word(body, v->check.why);
+	lk_put_text(body, sound ? LK_NO_TEXT : lk_text_of(v->check.why));
 }
 
-static const struct job_kind ledger_verify = { "ledger verify", verify_step, verify_count,
+static const struct job_kind ledger_verify = { "ledger-verify", verify_step, verify_count,
 					       verify_report, free };
 
 /* 'NUMBER:CHAIN', as the journal and a backup tell it. */
@@ -247,7 +249,7 @@ static void backup_report(void *work, struct lk_bytes *body)
 	verb_put_number(body, "backup", b->made.number);
 	verb_put_instant(body, "made", b->made.made_at);
 	verb_put_number(body, "position", b->made.position);
-	put_head(body, "head", &b->made.head);
+	verb_put_head(body, &b->made.head);
 	lk_put_word(body, "file");
 	lk_put_word(body, file);
 }
@@ -324,24 +326,18 @@ void verb_backup_forget(void *context, struct control *control, const struct con
 		control_reply(control, asker, false, NULL);
 }
 
-struct listing {
-	struct lk_bytes items;
-	uint32_t n;
-};
-
 static int put_backup(void *context, const struct stored_backup *b)
 {
-	struct listing *l = context;
+	struct verb_rows *t = context;
 
-	l->n++;
-	lk_put_map(&l->items, 6);
-	verb_put_number(&l->items, "backup", b->number);
-	verb_put_instant(&l->items, "made", b->made_at);
-	verb_put_number(&l->items, "position", b->position);
-	verb_put_number(&l->items, "ledger", b->head.number);
-	lk_put_word(&l->items, "place");
-	lk_put_text(&l->items, b->place);
-	verb_put_instant(&l->items, "verified", b->verified_at);
+	verb_row_begin(t, 6);
+	verb_put_number(&t->rows, "backup", b->number);
+	verb_put_instant(&t->rows, "made", b->made_at);
+	verb_put_number(&t->rows, "position", b->position);
+	verb_put_number(&t->rows, "ledger", b->head.number);
+	lk_put_word(&t->rows, "place");
+	lk_put_text(&t->rows, b->place);
+	verb_put_instant(&t->rows, "verified", b->verified_at);
 	return 0;
 }
 
@@ -349,23 +345,14 @@ void verb_backups(void *context, struct control *control, const struct control_a
 		  struct lk_span args)
 {
 	struct daemon *d = context;
-	struct listing l = { .n = 0 };
-	struct lk_bytes body = { 0 };
+	struct verb_rows t = { .control = control, .asker = asker, .name = "backups" };
 	struct lk_error err = { 0 };
 
 	(void)args;
-	if (store_backups(d->store, put_backup, &l, &err) < 0) {
-		verb_fail(control, asker, &err);
-	} else {
-		lk_put_map(&body, 1);
-		lk_put_word(&body, "backups");
-		lk_put_array(&body, l.n);
-		if (l.n > 0)
-			lk_bytes_add(&body, l.items.at, l.items.len);
-		control_reply(control, asker, false, &body);
-	}
-	lk_bytes_free(&l.items);
-	lk_bytes_free(&body);
+	if (store_backups(d->store, put_backup, &t, &err) < 0)
+		verb_rows_fail(&t, &err);
+	else
+		verb_rows_end(&t);
 }
 
 /* ---- rebuild --------------------------------------------------------------------------------- */

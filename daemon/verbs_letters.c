@@ -23,27 +23,37 @@ struct letters {
 	bool with_body;
 };
 
-/* An event as JSON; bytes that are none as hex digits. */
+static void put_hex(struct lk_bytes *out, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct lk_bytes text = { 0 };
+
+	for (size_t i = 0; i < len; i++)
+		lk_bytes_add(&text, &(char[2]){ digits[bytes[i] >> 4], digits[bytes[i] & 15] }, 2);
+	out->failed |= text.failed;
+	lk_put_text(out,
+		    (struct lk_text){ len > 0 ? (const char *)text.at : "", (uint32_t)text.len });
+	lk_bytes_free(&text);
+}
+
+/* An event as `json`; bytes that are none as `hex`; the other one nil. */
 static void put_body(struct lk_bytes *out, const struct dead_letter *letter)
 {
 	struct lk_bytes text = { 0 };
+	bool is_event = lk_wire_scan(letter->body, letter->body_len, &lk_event_limits, NULL) == 0 &&
+			lk_wire_to_json(letter->body, letter->body_len, &text) == 0;
 
-	if (lk_wire_scan(letter->body, letter->body_len, &lk_event_limits, NULL) == 0 &&
-	    lk_wire_to_json(letter->body, letter->body_len, &text) == 0) {
-		lk_put_word(out, "json");
-	} else {
-		const uint8_t *byte = letter->body;
-
-		lk_put_word(out, "hex");
-		lk_bytes_clear(&text);
-		for (size_t i = 0; i < letter->body_len; i++)
-			lk_bytes_add(&text,
-				     &(char[3]){ "0123456789abcdef"[byte[i] >> 4],
-						 "0123456789abcdef"[byte[i] & 15] },
-				     2);
-	}
+	lk_put_word(out, "json");
+	if (is_event)
+		lk_put_text(out, (struct lk_text){ (const char *)text.at, (uint32_t)text.len });
+	else
+		lk_put_nil(out);
+	lk_put_word(out, "hex");
+	if (is_event)
+		lk_put_nil(out);
+	else
+		put_hex(out, letter->body, letter->body_len);
 	out->failed |= text.failed;
-	lk_put_text(out, (struct lk_text){ (const char *)text.at, (uint32_t)text.len });
 	lk_bytes_free(&text);
 }
 
@@ -51,7 +61,7 @@ static int put_letter(void *context, const struct dead_letter *letter)
 {
 	struct letters *l = context;
 
-	lk_put_map(&l->items, l->with_body ? 9 : 8);
+	lk_put_map(&l->items, l->with_body ? 10 : 8);
 	verb_put_number(&l->items, "number", letter->number);
 	lk_put_word(&l->items, "source");
 	lk_put_text(&l->items, letter->source);

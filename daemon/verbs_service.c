@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#define ROWS_A_PART 200
+#define MAILBOXES_A_LOOK 200
 
 static void put_word(struct lk_bytes *out, const char *key, const char *word)
 {
@@ -27,51 +27,9 @@ static void put_flag(struct lk_bytes *out, const char *key, bool flag)
 	lk_put_bool(out, flag);
 }
 
-/* ---- Rows in parts ---- */
-
-struct table {
-	struct daemon *d;
-	struct control *control;
-	const struct control_asker *asker;
-	const char *name;
-	struct lk_bytes rows;
-	uint32_t n;
-	bool only_unreachable;
-};
-
-static void part_send(struct table *t, bool more)
-{
-	struct lk_bytes body = { 0 };
-
-	lk_put_map(&body, 1);
-	lk_put_word(&body, t->name);
-	lk_put_array(&body, t->n);
-	lk_bytes_add(&body, t->rows.at, t->rows.len);
-	body.failed |= t->rows.failed;
-	control_reply(t->control, t->asker, more, &body);
-	lk_bytes_free(&body);
-	lk_bytes_clear(&t->rows);
-	t->n = 0;
-}
-
-/* Before a row. */
-static void row_begin(struct table *t, uint32_t members)
-{
-	if (t->n == ROWS_A_PART)
-		part_send(t, true);
-	lk_put_map(&t->rows, members);
-	t->n++;
-}
-
-static void table_end(struct table *t)
-{
-	part_send(t, false);
-	lk_bytes_free(&t->rows);
-}
-
 /* ---- sources ---- */
 
-static void put_counts(struct table *t, const char *source)
+static void put_counts(struct verb_rows *t, const char *source)
 {
 	char labels[128];
 
@@ -87,12 +45,12 @@ void verb_sources(void *context, struct control *control, const struct control_a
 		  struct lk_span args)
 {
 	struct daemon *d = context;
-	struct table t = { .d = d, .control = control, .asker = asker, .name = "sources" };
+	struct verb_rows t = { .control = control, .asker = asker, .name = "sources" };
 	struct turn_hearing h;
 
 	(void)args;
 	for (size_t i = 0; turn_hearing(d->turn, i, &h); i++) {
-		row_begin(&t, 8);
+		verb_row_begin(&t, 8);
 		put_word(&t.rows, "source", h.name);
 		put_word(&t.rows, "agency",
 			 lk_agency_word(turn_agency_of(d->turn, lk_text_of(h.name))));
@@ -101,14 +59,14 @@ void verb_sources(void *context, struct control *control, const struct control_a
 		put_flag(&t.rows, "silent", h.silent);
 		put_counts(&t, h.name);
 	}
-	table_end(&t);
+	verb_rows_end(&t);
 }
 
 /* ---- sessions ---- */
 
-static void put_session(struct table *t, const char *lane, const char *client, int64_t quiet_us)
+static void put_session(struct verb_rows *t, const char *lane, const char *client, int64_t quiet_us)
 {
-	row_begin(t, 6);
+	verb_row_begin(t, 6);
 	put_word(&t->rows, "lane", lane);
 	put_word(&t->rows, "client", client);
 	verb_put_number(&t->rows, "quiet_s", quiet_us / LK_SECOND);
@@ -116,7 +74,7 @@ static void put_session(struct table *t, const char *lane, const char *client, i
 
 static void put_intake(void *context, const struct intake_look *look)
 {
-	struct table *t = context;
+	struct verb_rows *t = context;
 
 	put_session(t, "intake", look->client, look->quiet_us);
 	verb_put_number(&t->rows, "for", (int64_t)look->streams);
@@ -127,7 +85,7 @@ static void put_intake(void *context, const struct intake_look *look)
 
 static void put_inbox(void *context, const struct inbox_look *look)
 {
-	struct table *t = context;
+	struct verb_rows *t = context;
 
 	put_session(t, "inbox", look->client, look->quiet_us);
 	verb_put_number(&t->rows, "for", (int64_t)look->workers);
@@ -139,51 +97,57 @@ void verb_sessions(void *context, struct control *control, const struct control_
 		   struct lk_span args)
 {
 	struct daemon *d = context;
-	struct table t = { .d = d, .control = control, .asker = asker, .name = "sessions" };
+	struct verb_rows t = { .control = control, .asker = asker, .name = "sessions" };
 
 	(void)args;
 	intake_each(d->intake, put_intake, &t);
 	inbox_each(d->inbox, put_inbox, &t);
-	table_end(&t);
+	verb_rows_end(&t);
 }
 
 /* ---- workers ---- */
 
+struct reading {
+	struct verb_rows t;
+	struct daemon *d;
+	bool only_unreachable;
+};
+
 static int put_worker(void *context, const struct mailbox_depth *depth)
 {
-	struct table *t = context;
+	struct reading *r = context;
+	struct lk_bytes *rows = &r->t.rows;
 	const struct roster_client *reader =
-		roster_reader(access_roster(t->d->access), depth->worker);
+		roster_reader(access_roster(r->d->access), depth->worker);
 
-	if (t->only_unreachable && reader != NULL)
+	if (r->only_unreachable && reader != NULL)
 		return 0;
-	row_begin(t, 4);
-	lk_put_word(&t->rows, "worker");
-	lk_put_text(&t->rows, depth->worker);
-	lk_put_word(&t->rows, "client");
-	lk_put_text(&t->rows, reader != NULL ? lk_text_of(reader->name) : LK_NO_TEXT);
-	verb_put_number(&t->rows, "waiting", depth->waiting);
-	verb_put_instant(&t->rows, "oldest", depth->oldest_at);
+	verb_row_begin(&r->t, 4);
+	lk_put_word(rows, "worker");
+	lk_put_text(rows, depth->worker);
+	lk_put_word(rows, "client");
+	lk_put_text(rows, reader != NULL ? lk_text_of(reader->name) : LK_NO_TEXT);
+	verb_put_number(rows, "waiting", depth->waiting);
+	verb_put_instant(rows, "oldest", depth->oldest_at);
 	return 0;
 }
 
 void verb_workers(void *context, struct control *control, const struct control_asker *asker,
 		  struct lk_span args)
 {
-	struct daemon *d = context;
-	struct table t = { .d = d, .control = control, .asker = asker, .name = "workers" };
+	struct reading r = { .t = { .control = control, .asker = asker, .name = "workers" },
+			     .d = context };
 	struct lk_error err = { 0 };
 	int64_t after = 0;
 	int rc;
 
-	(void)lk_as_bool(lk_get(args, "unreachable"), &t.only_unreachable);
+	(void)lk_as_bool(lk_get(args, "unreachable"), &r.only_unreachable);
 	do
-		rc = store_mailbox_depths(d->store, &after, ROWS_A_PART, put_worker, &t, &err);
-	while (rc == ROWS_A_PART);
-	if (rc < 0) {
-		verb_fail(control, asker, &err);
-		lk_bytes_free(&t.rows);
-		return;
-	}
-	table_end(&t);
+		rc = store_mailbox_depths(r.d->store, &after, MAILBOXES_A_LOOK, put_worker, &r,
+					  &err);
+	while (rc == MAILBOXES_A_LOOK);
+	if (rc < 0)
+		verb_rows_fail(&r.t, &err);
+	else
+		verb_rows_end(&r.t);
 }

@@ -29,10 +29,13 @@ def schemas(folder):
     return {path.stem: validator(json.loads(path.read_text(encoding="utf-8"))) for path in (SCHEMAS / folder).glob("*.json")}
 
 
+def one(name):
+    return validator(json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8")))
+
+
 def notices():
     """Of a notice: what all say, and what its kind adds."""
-    base = validator(json.loads((SCHEMAS / "notice.json").read_text(encoding="utf-8")))
-    return base, schemas("notices")
+    return one("notice"), schemas("notices")
 
 
 FORMATS = jsonschema.FormatChecker(formats=())
@@ -60,13 +63,15 @@ def _pattern(_, pattern, instance, __):
 
 Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 CHECKED = {"$schema", "$id", "title", "description", "type", "const", "enum", "minLength", "maxLength", "pattern", "format",
-           "minimum", "maximum", "minItems", "maxItems", "items", "required", "properties", "anyOf"}
+           "minimum", "maximum", "minItems", "maxItems", "items", "required", "properties", "anyOf", "additionalProperties",
+           "$defs"}
 
 
 def _unknown(schema):
     yield from set(schema) - CHECKED
     yield from {schema.get("format", "date")} - {"date", "date-time"}
-    for child in [*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *filter(None, [schema.get("items")])]:
+    for child in [*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *schema.get("$defs", {}).values(),
+                  *filter(None, [schema.get("items"), schema.get("additionalProperties")])]:
         yield from _unknown(child)
 
 

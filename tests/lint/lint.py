@@ -185,17 +185,20 @@ def check_columns(root):
                 yield f"{path}:{number}: column {column[1]}: -- says what it holds"
 
 
-# ---- verbs: what the control lane takes is what its page explains -------------------------------------------------------
+# ---- verbs: what the control lane takes is what its page explains, and what has a schema ---------------------------------
 
 def check_verbs(root):
     page = "schemas/lanes/control.md"
-    in_daemon = {(verb, role.lower()) for path in files(root, ".c", under=("daemon",))
-                 for verb, role in re.findall(r'^\t\{ "([a-z-]+)", ROLE_([A-Z]+), verb_\w+ \},', text(root, path), re.M)}
+    in_daemon = {(verb, role.lower()) for path in files(root, ".h", under=("daemon",))
+                 for verb, role in re.findall(r'\bV\("([a-z-]+)", ([A-Z]+), verb_\w+\)', text(root, path))}
     on_page = set(re.findall(r"^\| `([a-z-]+)` \| ([a-z]+) \|", text(root, page), re.M))
     for verb, role in sorted(in_daemon - on_page):
         yield f"{page}: does not explain the verb {verb} of role {role}"
     for verb, role in sorted(on_page - in_daemon):
         yield f"{page}: the daemon has no verb {verb} of role {role}"
+    described = {os.path.basename(path)[:-5] for path in files(root, ".json", under=(os.path.join("schemas", "verbs"),))}
+    for verb in sorted({verb for verb, _ in in_daemon} ^ described):
+        yield f"schemas/verbs/{verb}.json: " + ("the daemon has no such verb" if verb in described else "is not there")
 
 
 RULES = {name[6:]: rule for name, rule in list(globals().items()) if name.startswith("check_")}

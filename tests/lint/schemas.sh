@@ -23,13 +23,14 @@ trap 'rm -rf "$made"' EXIT
 
 stale() {
 	! diff -r "$1/events" "$made/events" || ! diff -r "$1/messages" "$made/messages" ||
-		! diff -r "$1/notices" "$made/notices" || ! diff "$1/notice.json" "$made/notice.json"
+		! diff -r "$1/notices" "$made/notices" || ! diff "$1/notice.json" "$made/notice.json" ||
+		! diff -r "$1/verbs" "$made/verbs" || ! diff "$1/refusal.json" "$made/refusal.json"
 }
 
 # The test of the test: a planted change, and a file too many, are found.
 planted=$made/planted
 mkdir "$planted"
-cp -r "$made/events" "$made/messages" "$made/notices" "$made/notice.json" "$planted"
+cp -r "$made/events" "$made/messages" "$made/notices" "$made/notice.json" "$made/verbs" "$made/refusal.json" "$planted"
 sed 's/"maxLength":32/"maxLength":33/' "$made/events/worker.assigned.json" >"$planted/events/worker.assigned.json"
 if ! stale "$planted" >/dev/null; then
 	echo "schemas.sh: does not see a planted change" >&2

@@ -16,6 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import harness
 import peer
+import verbs
 from saying import calsaws, cws
 
 EPOCH = "0123456789abcdef0123456789abcdef"
@@ -50,6 +51,7 @@ class Asker(peer.Lane):
             assert reply["id"] == self.asked
             more = reply["more"]
             parts.append(reply)
+        verbs.check(verb, args, parts)
         return parts
 
     def ok(self, verb, **args):

@@ -1,15 +1,15 @@
-/* schemas.c - prints the JSON Schemas (draft 2020-12) of every event, every lane message, the notice
- * and what each kind of notice adds to it.
+/* schemas.c - prints the JSON Schemas (draft 2020-12) of every event, every lane message, the notice,
+ * what each kind of notice adds to it, and the arguments and the answer of each verb.
  *
- * In: a folder. Out: its files events/TYPE.json, messages/MESSAGE.json, notice.json and
- * notices/KIND.json; the committed ones are in schemas/. Promise: they come from the same lists as the decoder, so that
- * what is published is what is checked; a kind of member without a line in the table below stops
- * the program.
+ * In: a folder. Out: its files events/TYPE.json, messages/MESSAGE.json, notice.json,
+ * notices/KIND.json and verbs/VERB.json; the committed ones are in schemas/. Promise: they come from the same lists as
+ * the decoder, so that what is published is what is checked; a kind of member without a line in the table below stops
+ * the program. Verbs are in schemas_verbs.c.
  *
  * Built as linkages-schemas, not installed. tests/lint/schemas.sh holds its output against the
  * committed files.
  */
-#include "fields.h"
+#include "schemas.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,29 +37,24 @@ LK_MESSAGE_ITEMS(MESSAGE_TABLE)
 
 /* ---- A schema grows member by member and is counted at its end ------------------------------- */
 
-struct schema {
-	struct lk_bytes pairs;
-	uint32_t n;
-};
-
-static struct lk_bytes *schema_key(struct schema *s, const char *key)
+struct lk_bytes *schema_key(struct schema *s, const char *key)
 {
 	s->n++;
 	lk_put_word(&s->pairs, key);
 	return &s->pairs;
 }
 
-static void schema_word(struct schema *s, const char *key, const char *word)
+void schema_word(struct schema *s, const char *key, const char *word)
 {
 	lk_put_word(schema_key(s, key), word);
 }
 
-static void schema_int(struct schema *s, const char *key, int64_t value)
+void schema_int(struct schema *s, const char *key, int64_t value)
 {
 	lk_put_int(schema_key(s, key), value);
 }
 
-static void schema_end(struct schema *s, struct lk_bytes *out)
+void schema_end(struct schema *s, struct lk_bytes *out)
 {
 	lk_put_map(out, s->n);
 	lk_put_raw(out, s->pairs.at, s->pairs.len);
@@ -255,13 +250,13 @@ static void arguments_say(struct schema *s)
 	static const struct field map = { .presence = FIELD_OPTIONAL };
 
 	type_say(s, &map, "object");
-	schema_word(s, "description", "What the verb asks for: ../lanes/control.md.");
+	schema_word(s, "description", "What the verb asks for: $defs.args of ../verbs/VERB.json.");
 }
 
 static void answer_say(struct schema *s)
 {
 	schema_word(s, "description",
-		    "Where ok, what the verb answers: ../lanes/control.md; else {code, detail}.");
+		    "Where ok, what the verb answers: ../verbs/VERB.json; else ../refusal.json.");
 }
 
 static void raw_say(struct schema *s, const struct field *f)
@@ -362,8 +357,6 @@ static void keys_say(struct schema *s, const struct field *f)
 
 /* ---- Maps ------------------------------------------------------------------------------------ */
 
-static void field_say(struct schema *s, const struct field *f);
-
 static void required_say(struct lk_bytes *out, const struct field *fields, uint32_t *n)
 {
 	for (const struct field *f = fields; f->word != NULL; f++) {
@@ -430,7 +423,7 @@ static void required_end(struct schema *s, struct lk_bytes *words, uint32_t n)
 	lk_bytes_free(words);
 }
 
-static void members_of_map_say(struct schema *s, const struct field *fields)
+void members_of_map_say(struct schema *s, const struct field *fields)
 {
 	struct lk_bytes words = { 0 };
 	struct schema properties = { 0 };
@@ -516,7 +509,7 @@ static void (*const says[field_kind_count])(struct schema *s, const struct field
 	[FIELD_LIST] = list_say,
 };
 
-static void field_say(struct schema *s, const struct field *f)
+void field_say(struct schema *s, const struct field *f)
 {
 	if (says[f->kind] == NULL) {
 		fprintf(stderr, "linkages-schemas: nothing is said of the kind of member '%s'\n",
@@ -561,7 +554,7 @@ static void value_print(FILE *file, struct lk_span value, int depth)
 	fputs(is_map ? "}" : "]", file);
 }
 
-static void schema_write(const char *folder, const char *name, struct schema *s)
+void schema_write(const char *folder, const char *name, struct schema *s)
 {
 	struct lk_bytes bytes = { 0 };
 	char path[4096];
@@ -820,5 +813,7 @@ int main(int argc, char **argv)
 	LK_MESSAGES(WRITE_MESSAGE)
 	folder_make(folder, sizeof(folder), argv[1], "notices");
 	notices_write(argv[1], folder);
+	folder_make(folder, sizeof(folder), argv[1], "verbs");
+	verbs_write(argv[1], folder);
 	return 0;
 }
