@@ -154,9 +154,11 @@ void turn_rebuild_end(struct turn_rebuilding *rebuilding); /* NULL-safe */
 /* ---- Expunging a family, on order --------------------------------------------------------------------------------- */
 
 /* From here on nothing that names a case of the family is taken in, whatever becomes of the rest. A case that was expunged
- * before is expunged again: what a crash may have left of it is overwritten. LK_ENOTFOUND: no such case; LK_ESTATE: a case of it is under a legal hold. */
+ * before is expunged again: what a crash may have left of it is overwritten. LK_ENOTFOUND: no such case; LK_ESTATE: a case of it
+ * is under a legal hold; LK_EREFUSED: the words of the order name a case, and would stay. One at a time. */
 struct turn_expunging;
-int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **out, struct lk_error *err) LK_MUST_CHECK;
+int turn_expunge(struct turn *t, struct case_key key, struct lk_text order, struct turn_expunging **out,
+		 struct lk_error *err) LK_MUST_CHECK;
 /* 1: there is more to do; 0: done, on disk, and overwritten where it stood. The same order at each step: what its row in
  * the ledger begins with. Not within a transaction. */
 int turn_expunge_step(struct turn_expunging *expunging, const struct ledger_row *order, struct lk_error *err) LK_MUST_CHECK;

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define ROWS_A_STEP 1000
+#define FAMILIES_A_STEP 200
 #define CASES_MAX 256 /* of one family */
 #define BITES_MAX 100 /* of rows that follow; what is left then follows at once */
 
@@ -22,7 +24,9 @@ struct turn_expunging {
 	char (*numbers)[33];
 	size_t n, neighbours_n;
 	bool again; /* it was struck out, and perhaps the process died before all was overwritten */
-	enum { SEARCHING, FOLLOWING, PROJECTING, FLUSHING } stage;
+	enum { SEARCHING, ASKING, FOLLOWING, PROJECTING, FLUSHING } stage;
+	uint8_t asked[LK_DIGEST]; /* the family that was asked last */
+	struct lk_bytes told_of;  /* ids of families that were told of the cases */
 	int bites;
 	struct stored_struck struck;
 	struct lk_error *err;
@@ -64,6 +68,63 @@ static int find_family(struct turn_expunging *x, struct case_key key)
 	return rc;
 }
 
+/* ---- The words of the order ------------------------------------------------------------------ */
+
+static bool is_letter(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* However it is spelled, and whatever is written onto it. */
+static bool says_number(struct lk_text words, const char *number)
+{
+	size_t n = strlen(number);
+	for (size_t i = 0; i + n <= words.len; i++)
+		if (strncasecmp(words.at + i, number, n) == 0 &&
+		    (i == 0 || !is_letter(words.at[i - 1])) &&
+		    (i + n == words.len || !is_letter(words.at[i + n])))
+			return true;
+	return false;
+}
+
+/* 1: the word is the number of a case, at either agency; 0; negative. */
+static int is_case(struct turn *t, struct lk_text word, struct lk_error *err)
+{
+	uint8_t family[LK_DIGEST];
+	int rc = 0;
+	for (int agency = 0; rc == 0 && agency < lk_agency_count; agency++) {
+		const struct case_key key = { agency, word };
+		rc = store_is_expunged(t->store, key)
+			     ? 1
+			     : store_case_family(t->store, key, family, err);
+	}
+	return rc;
+}
+
+static uint32_t word_end(struct lk_text words, uint32_t from)
+{
+	while (from < words.len && (is_letter(words.at[from]) || words.at[from] == '-'))
+		from++;
+	return from;
+}
+
+/* They stay in the ledger for good, which tells of the order, also when it is another case's turn to go. */
+static int look_at_words(struct turn_expunging *x, struct lk_text order)
+{
+	int found = 0;
+	for (size_t i = 0; i < x->n; i++)
+		found |= says_number(order, x->numbers[i]);
+	for (uint32_t at = 0, end; found == 0 && at < order.len; at = end + 1) {
+		end = word_end(order, at);
+		if (end > at)
+			found = is_case(x->t, (struct lk_text){ order.at + at, end - at }, x->err);
+	}
+	if (found <= 0)
+		return found;
+	return lk_fail(x->err, LK_EREFUSED,
+		       "purpose: these words stay for good: name the order, and no case");
+}
+
 /* From now on nobody's case looks like one of these: no family is told of them any more. */
 static int forget_tokens(struct turn_expunging *x)
 {
@@ -78,8 +139,8 @@ static int forget_tokens(struct turn_expunging *x)
 	return rc;
 }
 
-int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **out,
-		 struct lk_error *err)
+int turn_expunge(struct turn *t, struct case_key key, struct lk_text order,
+		 struct turn_expunging **out, struct lk_error *err)
 {
 	struct turn_expunging *x = calloc(1, sizeof(*x));
 	*out = NULL;
@@ -88,6 +149,8 @@ int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **ou
 	x->t = t;
 	x->err = err;
 	int rc = find_family(x, key);
+	if (rc >= 0)
+		rc = look_at_words(x, order);
 	if (rc >= 0)
 		rc = store_expunged_add(t->store, x->cases, x->n, err);
 	if (rc >= 0)
@@ -98,6 +161,7 @@ int turn_expunge(struct turn *t, struct case_key key, struct turn_expunging **ou
 		turn_expunge_end(x);
 		return rc;
 	}
+	t->expunging = x;
 	*out = x;
 	return 0;
 }
@@ -106,9 +170,11 @@ void turn_expunge_end(struct turn_expunging *x)
 {
 	if (x == NULL)
 		return;
-	int rc = x->stage != SEARCHING ? store_overwrite(x->t->store, false, NULL) : 0;
+	int rc = x->stage > ASKING ? store_overwrite(x->t->store, false, NULL) : 0;
 	(void)rc; /* it stays on then: slower, and no harm */
+	x->t->expunging = NULL;
 	store_traces_close(x->traces);
+	lk_bytes_free(&x->told_of);
 	free(x->numbers);
 	free(x->neighbours);
 	free(x);
@@ -124,6 +190,12 @@ static bool is_of(const struct turn_expunging *x, int agency, struct lk_text num
 	return false;
 }
 
+static bool tells_of(const struct turn_expunging *x, const struct tolds *told, const struct told *t)
+{
+	return is_of(x, 1 - t->side, words_text(&told->words, t->other)) ||
+	       is_of(x, t->side, words_text(&told->words, t->own));
+}
+
 /* The words go with the records: what is kept is copied, what is not leaves nothing. */
 static int forget_told(struct turn_expunging *x, struct home *h)
 {
@@ -131,8 +203,7 @@ static int forget_told(struct turn_expunging *x, struct home *h)
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
 		const struct told *t = &h->told.at[i];
-		if (is_of(x, 1 - t->side, words_text(&h->told.words, t->other)) ||
-		    is_of(x, t->side, words_text(&h->told.words, t->own))) {
+		if (tells_of(x, &h->told, t)) {
 			tally_forget(x->t, t);
 			rc = store_traces_note(x->traces, t->id, x->err);
 		} else {
@@ -169,6 +240,87 @@ static int note_neighbour(void *context, struct case_key key)
 	return h == NULL ? LK_ESTORE : forget_told(x, h);
 }
 
+/* ---- Families that links and mailboxes do not lead to ---------------------------------------- */
+
+/* A record is kept as long as its family, whatever became of the notice. */
+static bool any_tells_of(const struct turn_expunging *x, const struct tolds *told)
+{
+	for (uint32_t i = 0; i < told->n; i++)
+		if (tells_of(x, told, &told->at[i]))
+			return true;
+	return false;
+}
+
+static bool may_tell_of(const struct turn_expunging *x, const struct stored_family *row)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (memmem(row->told, row->told_len, x->numbers[i], strlen(x->numbers[i])) != NULL)
+			return true;
+	return false;
+}
+
+int expunge_look(struct turn_expunging *x, const struct stored_family *row, struct lk_error *err)
+{
+	struct tolds told;
+	if (!may_tell_of(x, row))
+		return 0;
+	int rc = tolds_unpack(row->told, row->told_len, &told, err);
+	if (rc < 0)
+		return rc == LK_EWIRE && row->state_len == 0 ? 0 : rc; /* as home_get() reads it */
+	if (any_tells_of(x, &told))
+		lk_bytes_add(&x->told_of, row->id, LK_DIGEST);
+	tolds_free(&told);
+	return x->told_of.failed ? lk_fail(err, LK_EMEMORY, "no memory for families") : 0;
+}
+
+static int look_at_row(void *context, const struct stored_family *row)
+{
+	struct turn_expunging *x = context;
+	return expunge_look(x, row, x->err);
+}
+
+struct ids {
+	uint8_t at[FAMILIES_A_STEP][LK_DIGEST];
+	int n;
+};
+
+static int note_id(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at)
+{
+	struct ids *ids = context;
+	(void)wake_at;
+	memcpy(ids->at[ids->n++], id, LK_DIGEST);
+	return 0;
+}
+
+/* Each family once; whatever is written meanwhile is looked at as it is written. 1: there are more; 0; negative. */
+static int ask_step(struct turn_expunging *x)
+{
+	struct store *store = x->t->store;
+	struct ids ids = { .n = 0 };
+	int rc = store_families_after(store, x->asked, FAMILIES_A_STEP, note_id, &ids, x->err);
+	for (int i = 0; rc >= 0 && i < ids.n; i++)
+		rc = store_family_get(store, ids.at[i], look_at_row, x, x->err);
+	if (ids.n > 0)
+		memcpy(x->asked, ids.at[ids.n - 1], LK_DIGEST);
+	return rc < 0 ? rc : ids.n == FAMILIES_A_STEP;
+}
+
+static int one_case(void *context, struct case_key key)
+{
+	struct turn_expunging *x = context;
+	int rc = store_traces_neighbour(x->traces, key, x->err);
+	return rc < 0 ? rc : 1;
+}
+
+/* Some of them are gone by now, or were found by another way, too. */
+static int note_told_of(struct turn_expunging *x)
+{
+	int rc = 0;
+	for (size_t i = 0; rc >= 0 && i < x->told_of.len; i += LK_DIGEST)
+		rc = store_family_cases(x->t->store, x->told_of.at + i, one_case, x, x->err);
+	return rc;
+}
+
 /* ---- Striking -------------------------------------------------------------------------------- */
 
 static int note_own(struct turn_expunging *x)
@@ -187,6 +339,8 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 	struct turn *t = x->t;
 	x->neighbours_n = 0;
 	int rc = x->again ? 0 : note_own(x);
+	if (rc >= 0)
+		rc = note_told_of(x);
 	if (rc >= 0)
 		rc = store_traces_neighbours(x->traces, note_neighbour, x);
 	if (rc >= 0)
@@ -242,6 +396,14 @@ static int flush_step(struct turn_expunging *x)
 	return rc < 0 ? rc : store_overwrite(x->t->store, false, x->err);
 }
 
+static int search_step(struct turn_expunging *x)
+{
+	int rc = store_traces_find(x->traces, ROWS_A_STEP, x->err);
+	if (rc == 0)
+		x->stage = ASKING;
+	return rc < 0 ? rc : 1;
+}
+
 int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
 		      struct lk_error *err)
 {
@@ -250,7 +412,9 @@ int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
 		return project_step(x);
 	if (x->stage == FLUSHING)
 		return flush_step(x);
-	int rc = x->stage == SEARCHING ? store_traces_find(x->traces, ROWS_A_STEP, err) : 0;
+	if (x->stage == SEARCHING)
+		return search_step(x);
+	int rc = x->stage == ASKING ? ask_step(x) : 0;
 	if (rc == 0 && x->bites++ < BITES_MAX) {
 		x->stage = FOLLOWING;
 		rc = follow_step(x);
@@ -259,6 +423,7 @@ int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
 		return rc;
 	rc = strike_in_one(x, order);
 	x->stage = PROJECTING;
+	x->t->expunging = NULL;
 	return rc < 0 ? rc : 1;
 }
 

@@ -203,7 +203,7 @@ static int home_write(struct turn *t, struct home *h, struct lk_error *err)
 	memcpy(row.policy, h->policy, LK_DIGEST);
 	rc = store_family_put(t->store, &row, err);
 	h->is_dirty = rc < 0;
-	return rc;
+	return rc >= 0 && t->expunging != NULL ? expunge_look(t->expunging, &row, err) : rc;
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */

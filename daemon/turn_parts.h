@@ -95,6 +95,7 @@ struct turn {
 	uint32_t answered_n, answered_room;
 	struct tally tally;
 	int64_t touched; /* how often turn_touch() was asked; begins where the store left it */
+	struct turn_expunging *expunging; /* is to look at each family that is written; NULL: none is under way */
 	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */
 	char stream_source[65];
 };
@@ -266,6 +267,11 @@ void tally_forget(struct turn *t, const struct told *record); /* it is as if it 
 int tally_flush(struct turn *t, struct lk_error *err); /* within the transaction */
 void tally_tell(struct turn *t);                       /* after COMMIT */
 void tally_undo(struct turn *t);
+
+/* ---- turn_expunge.c -------------------------------------------------------------------------- */
+
+/* A family as it is, or as it will be: was it told of the cases that are to go? */
+int expunge_look(struct turn_expunging *x, const struct stored_family *row, struct lk_error *err);
 
 /* ---- turn_idle.c ----------------------------------------------------------------------------- */
 

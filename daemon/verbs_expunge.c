@@ -145,7 +145,7 @@ static int expunge_begin(struct expunging *x, struct lk_span args, struct lk_err
 		return lk_fail(err, LK_ESTATE, "a %s is under way: ask again when it is done",
 			       busy);
 	(void)snprintf(x->order, sizeof(x->order), "expunged: %.*s", LK_PRINT(order));
-	return turn_expunge(x->daemon->turn, key, &x->turn, err);
+	return turn_expunge(x->daemon->turn, key, order, &x->turn, err);
 }
 
 void verb_expunge(void *context, struct control *control, const struct control_asker *asker,

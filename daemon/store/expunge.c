@@ -16,7 +16,7 @@ struct numbers {
 	size_t n, room;
 };
 
-#define PARTS 4 /* of the search: events, notices, dead letters, what auditors asked */
+#define PARTS 4 /* of the search: events, notices, dead letters, the ledger */
 
 struct named_case {
 	int agency;
@@ -84,6 +84,12 @@ static int neighbour_add(struct store_traces *t, int agency, struct lk_text numb
 	*n = (struct named_case){ .agency = agency };
 	(void)snprintf(n->number, sizeof(n->number), "%.*s", LK_PRINT(number));
 	return 0;
+}
+
+int store_traces_neighbour(struct store_traces *t, struct case_key key, struct lk_error *err)
+{
+	t->err = err;
+	return neighbour_add(t, key.agency, key.number);
 }
 
 int store_traces_open(struct store *s, const struct case_key *cases, size_t n,
@@ -247,11 +253,14 @@ static int find_letter(struct store_traces *t, struct query *q, int64_t number)
 	return 0;
 }
 
-/* What auditors looked at: a case, an event or a notice of it. The row of an order stays: it accounts for what it took away. */
+/* What auditors looked at: a case, an event or a notice of it; and what a notice rested on that has left its mailbox by its
+ * age. The row of an order stays: it accounts for what it took away. */
 static int find_asked(struct store_traces *t, struct query *q, int64_t number)
 {
 	struct lk_text basis = column_text(q);
 
+	if (column_int(q) == 0)
+		return 0;
 	if (says_case(t, basis.at, basis.len))
 		return number_add(t, &t->asked, number);
 	for (const char *name = (const char *)t->names.at, *end = name + t->names.len; name < end;

@@ -454,8 +454,10 @@ FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked
-SELECT number, basis FROM ledger WHERE first_seq = 0 AND number > ?1
-	AND NOT EXISTS (SELECT 1 FROM ledger_expunged WHERE by_row = ledger.number) ORDER BY number LIMIT ?2
+SELECT number, basis, CASE first_seq WHEN 0 THEN NOT EXISTS (SELECT 1 FROM ledger_expunged WHERE by_row = ledger_row.number)
+	ELSE session IS NULL AND NOT EXISTS (SELECT 1 FROM notice
+		WHERE notice.number = (reader << 32) + first_seq AND notice.ledger = ledger_row.number) END
+FROM ledger_row WHERE number > ?1 AND reader IS NOT NULL ORDER BY number LIMIT ?2
 -- name: strike_event
 DELETE FROM event WHERE position = ?1
 -- name: strike_case

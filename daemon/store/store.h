@@ -534,6 +534,8 @@ void store_traces_close(struct store_traces *traces); /* NULL-safe */
 /* 1: there is more to look at; 0: all of it was. */
 int store_traces_find(struct store_traces *traces, int limit, struct lk_error *err) LK_MUST_CHECK;
 void store_traces_count(const struct store_traces *traces, int64_t *done, int64_t *of);
+/* Adds a case of others that the caller has found. */
+int store_traces_neighbour(struct store_traces *traces, struct case_key key, struct lk_error *err) LK_MUST_CHECK;
 /* Cases of others that something found belongs to: their families are to forget what they were told of these. */
 int store_traces_neighbours(struct store_traces *traces, case_visitor *visit, void *context) LK_MUST_CHECK;
 /* Every telling of this notice is struck out, too: what was told since the search passed its mailbox. Within the

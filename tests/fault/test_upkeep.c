@@ -436,7 +436,7 @@ static int expunge_all(struct rig *r)
 					  .level = LK_OWN,
 					  .basis = LK_TEXT("expunged: order 7") };
 	struct turn_expunging *x;
-	int rc = turn_expunge(r->turn, key_of(&family[0]), &x, &r->err);
+	int rc = turn_expunge(r->turn, key_of(&family[0]), LK_TEXT("order"), &x, &r->err);
 
 	if (rc < 0)
 		return rc;

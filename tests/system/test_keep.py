@@ -385,6 +385,8 @@ class Keep(unittest.TestCase):
         self.ctl(*case, "hold", "add", cws, key="auditor")
         self.assertIn("legal hold", self.ctl(*case, "--yes", "expunge", cws, key="auditor", status=1))
         self.ctl(*case, "hold", "release", cws, key="auditor")
+        named = ("--agency", "cws", "--purpose", f"case {aid}", "--state", self.daemon.path("state"))
+        self.assertIn("name the order", self.ctl(*named, "--yes", "expunge", cws, key="auditor", status=1))
         self.assertIn("nobody to ask", self.ctl(*case, "expunge", cws, key="auditor", status=2))
         self.ctl(*case, "--yes", "expunge", cws, status=1)  # an operator may not
         done = json.loads(self.ctl(*case, "--yes", "--json", "expunge", cws, key="auditor"))

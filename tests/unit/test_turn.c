@@ -1282,7 +1282,7 @@ static void expunge(struct office *o, int agency, const char *number)
 	struct turn_expunging *x;
 	int more = 1;
 
-	assert_int_equal(turn_expunge(o->turn, key, &x, &o->err), 0);
+	assert_int_equal(turn_expunge(o->turn, key, LK_TEXT("order"), &x, &o->err), 0);
 	while (more > 0)
 		more = turn_expunge_step(x, &order, &o->err);
 	assert_int_equal(more, 0);
@@ -1337,8 +1337,21 @@ static void is_refused_as(const struct office *o, enum lk_refusal reason, const 
 	assert_string_equal(o->verdict.refused.field, field);
 }
 
+static int64_t number_of(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *statement;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	int64_t n = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return n;
+}
+
 static void what_left_its_mailbox_is_expunged_too(void **state)
 {
+	static const char by_consent[] =
+		"SELECT count(*) FROM ledger_row WHERE basis = 'consent cws-cms/e6'";
 	struct office *o = &((struct archive *)*state)->o;
 	lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
 	uint8_t moment[LK_DIGEST];
@@ -1349,9 +1362,85 @@ static void what_left_its_mailbox_is_expunged_too(void **state)
 	memcpy(moment, o->last, LK_DIGEST);
 	says(o, "2026-03-02T10:50:00-08:00", "C-1", "case.closed", "{}");
 	prune_stored(o, "garcia", "2026-03-02T11:00:00-08:00");
+	assert_true(number_of(o->store->db, by_consent) > 0);
 	expunge(o, LK_CWS, "C-1");
+	assert_int_equal(number_of(o->store->db, by_consent), 0);
 	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), moment, now, &o->err),
 			 LK_ENOTFOUND);
+}
+
+struct search {
+	const char *number;
+	bool is_found;
+	struct lk_error err;
+	struct office *o;
+};
+
+static int search_family(void *context, const struct stored_family *row)
+{
+	struct search *x = context;
+
+	x->is_found |= memmem(row->told, row->told_len, x->number, strlen(x->number)) != NULL ||
+		       memmem(row->state, row->state_len, x->number, strlen(x->number)) != NULL;
+	return 0;
+}
+
+static int search_id(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at)
+{
+	struct search *x = context;
+
+	(void)wake_at;
+	return store_family_get(x->o->store, id, search_family, x, &x->err) < 0 ? -1 : 0;
+}
+
+/* In what any family knows or was told. */
+static bool is_known(struct office *o, const char *number)
+{
+	struct search x = { .number = number, .o = o };
+
+	assert_int_equal(store_families_after(o->store, NULL, 1000, search_id, &x, &x.err), 0);
+	return x.is_found;
+}
+
+/* Tokens had linked the two, so that no event speaks of the link; and mailboxes keep nothing of it any more. */
+static void what_left_another_familys_mailbox_is_expunged_too(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+
+	says(o, "2026-03-02T09:00:00-08:00", "W-7", "case.opened", OF_A_PARENT("active", BY_CIN));
+	says(o, "2026-03-02T09:00:00-08:00", "W-7", "worker.assigned",
+	     "{'role':'employment_specialist','worker':'jones'}");
+	says(o, "2026-03-02T09:02:00-08:00", "C-7", "case.opened", OF_A_PARENT("er", BY_CIN));
+	assert_non_null(strstr(heard(o), "new crossover.found jones\n"));
+	says_more(o, "2026-03-02T10:00:00-08:00", "2026-03-02T09:00:00-08:00", "C-7", "case.opened",
+		  "'supersedes':'e3','data':{'status':'er'}");
+	assert_non_null(strstr(heard(o), "withdrawn crossover.found jones\n"));
+	prune_stored(o, "jones", "2026-03-03T11:00:00-08:00");
+	prune_stored(o, "cws.liaison", "2026-03-03T11:00:00-08:00");
+	assert_true(is_known(o, "C-7"));
+	expunge(o, LK_CWS, "C-7");
+	assert_false(is_known(o, "C-7"));
+	assert_true(is_known(o, "W-7"));
+}
+
+/* What is ordered stands in the ledger for good. */
+static void the_words_of_an_order_name_no_case(void **state)
+{
+	static const char *const refused[] = { "C-1", "order 12, c-1.", "order-C-1",
+					       "case W-1 is to go", "as C-2 was" };
+	struct office *o = &((struct archive *)*state)->o;
+	const struct case_key key = { LK_CWS, LK_TEXT("C-1") };
+	struct turn_expunging *x;
+
+	a_family(o);
+	says(o, "2026-03-02T10:01:00-08:00", "C-2", "case.opened", "{'status':'er'}");
+	expunge(o, LK_CWS, "C-2");
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(turn_expunge(o->turn, key, lk_text_of(refused[i]), &x, &o->err),
+				 LK_EREFUSED);
+	assert_false(store_is_expunged(o->store, key));
+	assert_int_equal(turn_expunge(o->turn, key, LK_TEXT("order C-12 of 1-1"), &x, &o->err), 0);
+	turn_expunge_end(x);
 }
 
 /* Its row is in the mailbox still: whoever answers it is told no, and not left waiting. */
@@ -1407,17 +1496,6 @@ static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 			 0);
 }
 
-static int64_t rows_of_state(struct office *o, const char *sql)
-{
-	sqlite3_stmt *statement;
-
-	assert_int_equal(sqlite3_prepare_v2(o->store->state, sql, -1, &statement, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-	int64_t n = sqlite3_column_int64(statement, 0);
-	(void)sqlite3_finalize(statement);
-	return n;
-}
-
 static void be_idle(struct office *o)
 {
 	int more = 1;
@@ -1460,18 +1538,19 @@ static void what_was_expunged_and_is_there_again_is_shown_nowhere(void **state)
 	memcpy(needed, o->last, LK_DIGEST);
 	says(o, "2026-03-02T10:31:00-08:00", "W-2", "case.opened", "{'status':'active'}");
 	be_idle(o);
-	assert_int_equal(rows_of_state(o, cases), 3);
-	assert_true(rows_of_state(o, named) > 0);
+	assert_int_equal(number_of(o->store->state, cases), 3);
+	assert_true(number_of(o->store->state, named) > 0);
 	assert_int_equal(store_expunged_add(o->store, gone, 2, &o->err), 0);
 	questions_are_refused(o, needed);
 	assert_int_equal(store_expunged_hide(o->store, &o->err), 0);
 	be_idle(o);
-	assert_int_equal(rows_of_state(o, cases), 1);
-	assert_int_equal(rows_of_state(o, named), 0);
+	assert_int_equal(number_of(o->store->state, cases), 1);
+	assert_int_equal(number_of(o->store->state, named), 0);
 	assert_int_equal(store_expunged_hide(o->store, &o->err), 0);
-	assert_int_equal(rows_of_state(o, cases), 1); /* what is hidden is not hidden again */
+	assert_int_equal(number_of(o->store->state, cases),
+			 1); /* what is hidden is not hidden again */
 	expunge(o, LK_CWS, "C-1");
-	assert_int_equal(rows_of_state(o, cases), 1);
+	assert_int_equal(number_of(o->store->state, cases), 1);
 }
 
 /* Two families stand in state.db, become one, and nobody was idle since. */
@@ -1522,6 +1601,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			what_was_expunged_and_is_there_again_is_shown_nowhere, open_archive,
 			close_archive),
+		cmocka_unit_test_setup_teardown(what_left_another_familys_mailbox_is_expunged_too,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(the_words_of_an_order_name_no_case, open_archive,
+						close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
