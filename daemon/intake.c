@@ -1,23 +1,18 @@
-/* intake.c - hello, subscribe, event, ack, nak.
+/* intake.c - what publishers say: hello, event, events, ping, pong.
  *
- * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after
- * its COMMIT. Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the
- * credit is taken; a verdict is never lost with a lost acknowledgement.
+ * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after its COMMIT
+ * (intake_send.c). Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the credit is taken; a
+ * verdict is never lost with a lost acknowledgement.
  */
-#include "intake.h"
+#include "intake_parts.h"
 
 #include "access.h"
 #include "alarm.h"
-#include "batch.h"
 #include "clock.h"
-#include "credit.h"
-#include "lane.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
-#include "outboxes.h"
 #include "wake.h"
-#include "zsock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,51 +21,9 @@
 #include <sys/statvfs.h>
 #include <sysexits.h>
 
-#define STREAMS_MAX 4 /* epochs that one session may speak under */
-#define REFUSED_MAX \
-	256 /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
-#define NO_INPUT (-1)
 /* A batch of so few is for whoever waits: its notices go out before its acknowledgements. Of a larger one publishers hear
  * first, so that they send while it is handed out. */
 #define FEW 16
-
-/* A session's view of a stream. */
-struct subscription {
-	struct stream *stream; /* NULL: free */
-	int64_t next;  /* the seq expected from it; lower than the stream's while it sends again */
-	int64_t limit; /* the highest seq that may have been sent */
-	int64_t told;  /* the highest seq that may be sent, as the publisher was told last */
-	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
-	bool exceeded; /* sent above its credit once, and was told */
-	int first, last; /* its inputs in the batch, chained; NO_INPUT */
-	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
-};
-
-struct intake_session {
-	struct lane_session base;
-	struct subscription subscription[STREAMS_MAX];
-};
-
-struct intake_input {
-	struct stream *stream;
-	int64_t seq;
-	int next; /* of the same subscription, or NO_INPUT */
-};
-
-struct intake {
-	struct intake_options options;
-	struct lane *lane;
-	struct batch *batch;
-	struct outboxes outboxes;
-	struct credit credit;
-	bool paused;
-	struct intake_input input[TURN_BATCH_MAX];
-};
-
-static int64_t offer_for(const struct intake *intake, const struct stream *stream)
-{
-	return stream_offer(stream, credit_offer(&intake->credit));
-}
 
 /* ---- Subscriptions ---- */
 
@@ -104,54 +57,14 @@ static struct subscription *subscription_for(struct intake_session *session,
 	return found;
 }
 
-/* ---- Refusals, as they are told ---- */
-
-static void put_refused(struct lk_bytes *out, int64_t seq, enum lk_refusal reason,
-			struct lk_text field, struct lk_text detail)
-{
-	struct lk_bytes texts = { 0 };
-	size_t split;
-
-	lk_put_text(&texts, field.len > 0 ? field : LK_NO_TEXT);
-	split = texts.len;
-	lk_put_text(&texts, detail);
-	if (texts.failed) {
-		out->failed = true;
-	} else {
-		const struct lk_msg_refused_item item = {
-			.seq = seq,
-			.reason = lk_text_of(lk_refusal_word((int)reason)),
-			.field = lk_span_of(texts.at, split),
-			.detail = lk_span_of(texts.at + split, texts.len - split),
-		};
-		lk_refused_item_encode(&item, out);
-	}
-	lk_bytes_free(&texts);
-}
-
-/* Items, then the array's head in front of them. The result borrows from `array`. */
-static struct lk_span as_array(struct lk_bytes *array, const struct lk_bytes *items, uint32_t n)
-{
-	lk_bytes_clear(array);
-	lk_put_array(array, n);
-	lk_bytes_add(array, items->at, items->len);
-	return array->failed || items->failed ? (struct lk_span){ NULL, 0 }
-					      : lk_span_of(array->at, array->len);
-}
-
 /* ---- Hello ---- */
-
-struct refusals {
-	struct lk_bytes items;
-	uint32_t n;
-};
 
 static int collect_refusal(void *context, const struct dead_letter *letter)
 {
 	struct refusals *r = context;
 
-	put_refused(&r->items, letter->seq, letter->reason, letter->field, letter->detail);
-	return ++r->n == REFUSED_MAX;
+	refusals_add(r, letter->seq, letter->reason, letter->field, letter->detail);
+	return r->n == REFUSALS_MAX;
 }
 
 static struct intake_session *session_for(struct intake *intake, const struct lane_sender *from)
@@ -167,30 +80,6 @@ static struct intake_session *session_for(struct intake *intake, const struct la
 		subscription_free(intake, &session->subscription[i]);
 	lane_open(intake->lane, from, &session->base);
 	return session;
-}
-
-/* What the publisher does not know to be settled is asked for again, and acknowledged with its stored
- * verdict; verdicts are told here of what it has no more. */
-static void send_subscribe(struct intake *intake, const struct lane_sender *from,
-			   struct lk_text epoch, struct subscription *s,
-			   const struct stored_stream *stored, const struct refusals *r)
-{
-	struct lk_bytes array = { 0 };
-	int64_t next = stored->wanted;
-	int64_t offer = offer_for(intake, s->stream);
-	struct lk_message message = { .type = LK_MSG_SUBSCRIBE };
-
-	message.subscribe.epoch = epoch;
-	message.subscribe.next = next;
-	message.subscribe.credit = offer;
-	message.subscribe.safe = stored->safe < next ? stored->safe : next - 1;
-	message.subscribe.refused = as_array(&array, &r->items, r->n);
-	message.subscribe.several = LK_SEVERAL;
-	s->next = next;
-	s->limit = s->told = next - 1 + offer;
-	if (message.subscribe.refused.at != NULL)
-		lane_tell(intake->lane, from->route, &message);
-	lk_bytes_free(&array);
 }
 
 static void store_failed(struct intake *intake, const struct lane_sender *from,
@@ -256,7 +145,7 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
 	if (stored.missing > 0)
 		tell_gap(&stored);
-	send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
+	intake_send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
 	log_line(LOG_INFO,
 		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
 		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.wanted,
@@ -299,19 +188,6 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 
 /* ---- Events ---- */
 
-static void send_nak(struct intake *intake, lane_route route, struct subscription *s)
-{
-	char epoch[LK_DIGEST_HEX];
-	struct lk_message message = { .type = LK_MSG_NAK };
-
-	lk_digest_hex(s->stream->epoch, epoch);
-	message.nak.epoch = lk_text_of(epoch);
-	message.nak.want = s->next;
-	s->naked = s->next;
-	lane_tell(intake->lane, route, &message);
-	metric_add(METRIC_NAKS, 1);
-}
-
 /* Above the credit: told once, then the session is over. */
 static void exceeded(struct intake *intake, const struct lane_sender *from, struct subscription *s)
 {
@@ -321,7 +197,7 @@ static void exceeded(struct intake *intake, const struct lane_sender *from, stru
 		return;
 	}
 	s->exceeded = true;
-	send_nak(intake, from->route, s);
+	intake_send_nak(intake, from->route, s);
 }
 
 static int add_to_batch(struct intake *intake, struct subscription *s, int64_t seq,
@@ -383,7 +259,7 @@ static bool take_one(struct intake *intake, const struct lane_sender *from, stru
 		exceeded(intake, from, s);
 	} else if (seq > s->next) {
 		if (s->naked != s->next)
-			send_nak(intake, from->route, s);
+			intake_send_nak(intake, from->route, s);
 	} else if (add_to_batch(intake, s, seq, event) < 0) {
 		lane_error(intake->lane, from, LANE_BUSY, "no memory");
 	} else {
@@ -454,7 +330,7 @@ static bool take_heartbeat(struct intake *intake, const struct lane_sender *from
 		turn_heard(intake->options.turn, lk_text_of(s->stream->source),
 			   clock_now(intake->options.clock));
 		if (s->naked == s->next && last >= s->next)
-			send_nak(intake, from->route, s);
+			intake_send_nak(intake, from->route, s);
 	}
 	return true;
 }
@@ -476,79 +352,7 @@ static bool handle(void *owner, const struct lane_sender *from, const struct lk_
 	return takes[message->type](intake, from, message);
 }
 
-/* ---- Acknowledging ---- */
-
-struct ack {
-	struct intake *intake;
-	lane_route route;
-	struct subscription *subscription;
-	struct lk_bytes items, array;
-	uint32_t n;
-};
-
-/* False: it could not be sent; then the session ends, and the next hello repeats the verdicts. */
-static bool send_ack(struct ack *ack, int64_t upto)
-{
-	struct subscription *s = ack->subscription;
-	int64_t offer = offer_for(ack->intake, s->stream);
-	char epoch[LK_DIGEST_HEX];
-	struct lk_message message = { .type = LK_MSG_ACK };
-
-	lk_digest_hex(s->stream->epoch, epoch);
-	message.ack.epoch = lk_text_of(epoch);
-	message.ack.upto = upto;
-	message.ack.safe = s->stream->safe < upto ? s->stream->safe : upto;
-	message.ack.credit = offer;
-	message.ack.refused = as_array(&ack->array, &ack->items, ack->n);
-	s->limit = credit_limit(s->limit, upto, offer);
-	s->told = upto + offer;
-	if (message.ack.refused.at == NULL ||
-	    lane_send(ack->intake->lane, ack->route, &message) < 0)
-		return false;
-	lk_bytes_clear(&ack->items);
-	ack->n = 0;
-	return true;
-}
-
-/* An acknowledgement names every refusal up to its `upto`: when a message is full, it ends at
- * the last one in it. */
-static bool ack_subscription(struct ack *ack)
-{
-	struct subscription *s = ack->subscription;
-	bool sent = true;
-
-	for (int i = s->first; sent && i != NO_INPUT; i = ack->intake->input[i].next) {
-		const struct turn_verdict *v = batch_verdict(ack->intake->batch, (size_t)i);
-		int64_t seq = ack->intake->input[i].seq;
-		if (v->outcome != TURN_REFUSED)
-			continue;
-		put_refused(&ack->items, seq, v->refused.reason, lk_text_of(v->refused.field),
-			    lk_text_of(v->refused.detail));
-		if (++ack->n == REFUSED_MAX)
-			sent = send_ack(ack, seq);
-	}
-	s->first = s->last = NO_INPUT;
-	s->naked = 0;
-	return sent && send_ack(ack, s->next - 1);
-}
-
-static void ack_session(void *context, struct lane_session *base)
-{
-	struct intake *intake = context;
-	struct intake_session *session = (struct intake_session *)base;
-	struct ack ack = { .intake = intake, .route = base->route };
-	bool sent = true;
-
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		ack.subscription = &session->subscription[i];
-		if (ack.subscription->first != NO_INPUT)
-			sent = ack_subscription(&ack) && sent;
-	}
-	lk_bytes_free(&ack.items);
-	lk_bytes_free(&ack.array);
-	if (!sent)
-		lane_end(intake->lane, base);
-}
+/* ---- Commits ---- */
 
 static void committed(void *owner, int64_t us)
 {
@@ -561,7 +365,7 @@ static void committed(void *owner, int64_t us)
 	for (size_t i = 0; i < n; i++)
 		stream_judged(intake->input[i].stream, batch_verdict(intake->batch, i)->outcome);
 	outboxes_learn(&intake->outboxes, credit_offer(&intake->credit));
-	lane_each(intake->lane, ack_session, intake);
+	intake_send_acks(intake);
 	for (size_t i = 0; i < n; i++)
 		stream_release(&intake->outboxes, intake->input[i].stream);
 }
@@ -576,31 +380,7 @@ static void held(void *owner, bool held)
 		lane_resume(intake->lane);
 }
 
-/* ---- The second's turn: credit that has gone or come back is told ---- */
-
-/* Who has credit, but there is none any more; who has none, but there is. */
-static bool must_be_told(const struct subscription *s, int64_t offer)
-{
-	return (s->told < s->next) != (offer == 0);
-}
-
-static void tell_credit(void *context, struct lane_session *base)
-{
-	struct intake *intake = context;
-	struct intake_session *session = (struct intake_session *)base;
-	struct ack ack = { .intake = intake, .route = base->route };
-	bool sent = true;
-
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		struct subscription *s = ack.subscription = &session->subscription[i];
-		if (s->stream != NULL && must_be_told(s, offer_for(intake, s->stream)))
-			sent = send_ack(&ack, s->next - 1) && sent;
-	}
-	lk_bytes_free(&ack.items);
-	lk_bytes_free(&ack.array);
-	if (!sent)
-		lane_end(intake->lane, base);
-}
+/* ---- The second's turn ---- */
 
 static void look_at_disk(struct intake *intake)
 {
@@ -625,7 +405,7 @@ static void ticked(void *owner)
 	look_at_disk(intake);
 	outboxes_tell(&intake->outboxes, credit_offer(&intake->credit));
 	if (batch_count(intake->batch) == 0)
-		lane_each(intake->lane, tell_credit, intake);
+		intake_send_credit(intake);
 }
 
 /* ---- For whoever looks after it ---- */
