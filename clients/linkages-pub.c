@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #define CHUNK (256u * 1024)
-#define LINE_LENGTH_MAX \
-	(1024u * 1024)      /* JSON is wordier than the 64 KiB that an event may have on the wire */
+/* JSON is wordier than the 64 KiB that an event may have on the wire. */
+#define LINE_LENGTH_MAX (1024u * 1024)
 #define GROWTH_CHECK_MS 500 /* how often a file is asked whether it has grown */
 #define DEFAULT_ADDRESS "tcp://127.0.0.1:5562"
 

@@ -57,7 +57,7 @@ struct zap_verdict {
 static const struct zap_verdict verdict_admitted = { "200", "", METRIC_ZAP_ADMITTED };
 static const struct zap_verdict verdict_unknown = { "300", "not enrolled", METRIC_ZAP_UNKNOWN };
 static const struct zap_verdict verdict_revoked = { "400", "revoked", METRIC_ZAP_REVOKED };
-/* To 300 libzmq says nothing and lets the handshake run out; to 400 it says no at once, and a
+/* After 300 libzmq is silent and lets the handshake run out; after 400 it says no at once, so that a
  * start is quick. */
 static const struct zap_verdict verdict_probe = { "400", "made to knock", METRIC_ZAP_PROOFS };
 
@@ -196,8 +196,8 @@ static void reachable(const char *bound, char *out, size_t room)
 	snprintf(out, room, "%s", bound);
 }
 
-/* As a peer that would otherwise be welcome: of a wrong type it would be turned away without our
- * being asked. */
+/* Knocks as a peer that would otherwise be welcome: one of a wrong socket type would be turned away
+ * without our being asked. */
 static int knock(void *raw, const struct zsock *lane, const char *endpoint, const char *server_key,
 		 const struct key_pair *pair, void **socket, void **monitor, struct lk_error *err)
 {

@@ -14,8 +14,8 @@ struct clock;
 struct loop;
 struct wake;
 
-#define BATCH_BYTES_MAX \
-	(16u * 1024 * 1024) /* of events in one batch: what a failing store may hold in memory */
+/* Of events in one batch: what a failing store may hold in memory. */
+#define BATCH_BYTES_MAX (16u * 1024 * 1024)
 
 struct batch_options {
 	struct loop *loop;

@@ -1,7 +1,7 @@
 /* control.c - finds the verb, looks at the role, hands over.
  *
- * In: a verb of somebody whose key is known. Out: its answer. Promise: the role stands in the
- * verb's row, so that no verb can be without one; who has it not gets nothing.
+ * In: a verb of somebody whose key is known. Out: its answer. Promise: each verb's role
+ * is in its row, so that no verb can be without one; whoever does not have it gets nothing.
  */
 #include "control.h"
 

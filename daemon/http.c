@@ -183,7 +183,7 @@ static void respond(struct connection *c, const char *line)
 	lk_bytes_free(&body);
 }
 
-/* After the answer the peer is read on and not heard: to close with bytes unread would take the answer back. */
+/* After the answer the peer is still read, and not listened to: closing with bytes unread would take the answer back. */
 static void readable(struct bufferevent *stream, void *context)
 {
 	struct connection *c = context;

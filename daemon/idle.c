@@ -16,12 +16,13 @@
 #include <sysexits.h>
 
 #define BEAT_US (LK_SECOND / 4)
-/* A bite ends with a sync, and whoever publishes while it lasts waits for it: nobody has for so long. */
+/* A bite ends with a sync, for which whoever publishes meanwhile has to wait: so nobody is to have published for this long. */
 #define QUIET_US (20 * INT64_C(1000))
-/* So long may it all wait for quiet; from then on there is a bite at each beat. */
+/* For how long all of it may wait for quiet; from then on there is a bite at each beat. */
 #define OVERDUE_US (10 * LK_SECOND)
 #define FAILED_US (10 * LK_SECOND)
-/* Of work, that a bite of state.db may take: what a family costs lies between a few rows and the events of years, read anew. */
+/* Of the processor's time, that a bite of state.db may take: one family costs a few rows, another the events of years, read
+ * anew. */
 #define FILL_WORK_US (5 * INT64_C(1000))
 
 struct idle {

@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS \
-	4096 /* a power of two; the numbers follow each other, so that their low bits spread */
+/* A power of two: routes are numbers that follow each other, so their low bits spread. */
+#define BUCKETS 4096
 #define ROUTE_LEN 5
 #define PARTING_MAX 256
 
@@ -307,8 +307,8 @@ static bool answer_ping(struct lane *lane, const struct lane_sender *from)
 	return true;
 }
 
-/* Who speaks another version may have other members, of other kinds; it shall hear the version all the same. `as`: what
- * it is an other version of. */
+/* A greeting of another version may have other members, of other kinds; its sender is to hear of the version all the same.
+ * `as`: which greeting it is. */
 static bool is_other_version(const struct zsock_part *body, struct lk_message *as)
 {
 	static const enum lk_message_type greetings[] = { LK_MSG_PUB_HELLO, LK_MSG_VERB };
@@ -403,7 +403,7 @@ static void check_one(void *context, struct lane_session *session)
 	}
 }
 
-/* Whoever has not listened cannot say who was silent: a long turn of our own counts for nobody. They are told all the same
+/* While we did not listen nobody can be called silent: a long turn of our own is held against no session. They are still told
  * that we live. */
 static bool has_listened(struct lane *lane)
 {

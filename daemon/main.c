@@ -40,8 +40,8 @@ static const char usage[] =
 	"and the next start rebuilds; 77 strangers would be let in; 78 a file does not say\n"
 	"what it should.\n";
 
-#define STATUS_US \
-	(10 * LK_SECOND) /* between two status lines, where no watchdog wants them sooner */
+/* Between two status lines, where no watchdog wants them sooner. */
+#define STATUS_US (10 * LK_SECOND)
 
 /* ---- Signals ---- */
 

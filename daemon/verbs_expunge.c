@@ -191,7 +191,7 @@ void verb_vacuum(void *context, struct control *control, const struct control_as
 
 /* ---- holds ----------------------------------------------------------------------------------- */
 
-/* A hold that is granted is kept: not of what is being struck out. */
+/* A hold that was granted has to be kept: none is granted while an order is being carried out. */
 static bool is_too_late(const struct daemon *d)
 {
 	const char *busy = jobs_under_way(d->jobs);

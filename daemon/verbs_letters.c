@@ -133,8 +133,8 @@ void verb_dead_letters(void *context, struct control *control, const struct cont
 
 /* ---- dead-letters-read ------------------------------------------------------------------------ */
 
-#define READ_BYTES \
-	(96u * 1024) /* a part may be one letter longer, and stays below what a message takes */
+/* A part may be one letter longer, and stays below what a message takes. */
+#define READ_BYTES (96u * 1024)
 
 /* Stops where the part is full. */
 static int put_whole_letter(void *context, const struct dead_letter *letter)

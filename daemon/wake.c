@@ -17,17 +17,17 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-/* The machine's clock may be set, and timers run on another one: look again at least this often,
- * which also keeps the last instant that is known on disk from falling behind. */
+/* Somebody may set the machine's clock, while timers run by another one: look again at least this
+ * often. That also keeps the last instant that is known on disk from falling behind. */
 #define LOOK_AGAIN_US (60 * LK_SECOND)
 #define SUSPECT_US LK_SECOND /* until a suspect clock is looked at again */
 #define RETRY_FIRST_US LK_SECOND
 #define RETRY_MOST_US (60 * LK_SECOND)
-/* Of work, after which the sockets are looked at. A pass takes on as many families as that will do: what one of them costs
- * lies between a look and a fold of years. */
+/* Of the processor's time, after which the sockets are looked at. A pass takes on as many families as that will do: one costs
+ * a look, another a fold of years. */
 #define PASS_WORK_US (5 * INT64_C(1000))
 #define FAMILIES_FIRST 16
-/* After a pass that left its own cause standing; ours to mend, but no reason to spin. */
+/* After a pass whose cause is still there: a fault of ours, but no reason to spin. */
 #define BREATH_US (LK_SECOND / 10)
 
 struct wake {
@@ -73,7 +73,7 @@ static bool is_due(struct wake *wake, lk_instant now)
 	return next != LK_NO_INSTANT && next <= now;
 }
 
-/* Only a pass that left something over says what one costs that has all it can take. */
+/* Only a pass that left some families over shows what a full one costs. */
 static void learn(struct wake *wake, int64_t work_us)
 {
 	wake->families = credit_turn(wake->families, wake->families, work_us, PASS_WORK_US,

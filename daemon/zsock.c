@@ -126,9 +126,9 @@ static const struct int_option every_option[] = {
 /* Only where asked for: it makes a mapped address of every IPv4 one. */
 static const struct int_option ipv6_option[] = { { ZMQ_IPV6, 1, "ZMQ_IPV6" } };
 
-/* Who is not there any more is found by three: TCP, which gives up a connection whose bytes are not taken; the lane, which
- * hangs up on a session that is silent; and the peer itself, who is told how long to be patient. libzmq's own timeout is left
- * out: it walks the timers of all connections to put back that of one (measured: half of the I/O thread's work at 4,000). */
+/* That somebody is gone is found out by TCP, which gives up a connection whose bytes are not taken; by the lane, which hangs up
+ * on a session that is silent; and on the other side by the peer, who is told how long to be patient. libzmq's own timeout is
+ * left out: to reset one timer it walks those of all connections (measured: half of the I/O thread's work at 4,000). */
 static const struct int_option lane_option[] = {
 	{ ZMQ_CURVE_SERVER, 1, "ZMQ_CURVE_SERVER" },
 	{ ZAP_ENFORCE_DOMAIN, 1, "ZMQ_ZAP_ENFORCE_DOMAIN" },
@@ -222,7 +222,7 @@ static bool take(void *socket, zmq_msg_t *parts, size_t *n)
 	return true;
 }
 
-/* Must come back without waiting for an edge. */
+/* Comes back in the loop's next turn, without waiting for an edge. */
 static void look_again(struct zsock *zsock)
 {
 	if (!zsock->due)

@@ -5,8 +5,8 @@
  */
 #include "internal.h"
 
-#define SEEKS_A_BITE \
-	20 /* through the rest of a mailbox: half a millisecond each where it is a long one */
+/* Through the rest of a mailbox: half a millisecond each where that is long. */
+#define SEEKS_A_BITE 20
 
 static int run_on(struct store *s, enum statement which, int64_t from, int64_t until,
 		  struct lk_error *err)

@@ -240,8 +240,8 @@ static void find_reasons(struct derivation *d, struct moving *mv, const struct s
 
 /* ---- Proposals ------------------------------------------------------------------------------- */
 
-#define SEARCH_DAYS \
-	92 /* a quarter: beyond it no worker plans a meeting for a family in need of one */
+/* A quarter of a year: beyond it no worker plans a meeting for a family in need of one. */
+#define SEARCH_DAYS 92
 #define HALF_HOUR 30
 
 struct search {
