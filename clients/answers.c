@@ -19,13 +19,30 @@ static void phrase_print(struct output *out, struct lk_span notice)
 
 /* ---- family ------------------------------------------------------------------------------------------------------------ */
 
-static void case_print(struct output *out, struct lk_span kase)
+#define CASES_AT (GRID_INDENT + 10)
+
+static unsigned numbers_width(struct lk_span cases)
+{
+	struct lk_span key, kase;
+	size_t cursor = 0;
+	unsigned widest = 0;
+
+	while (lk_next(cases, &cursor, &key, &kase)) {
+		unsigned width = output_width(member_text(kase, "case"));
+
+		widest = width > widest ? width : widest;
+	}
+	return widest;
+}
+
+static void case_print(struct output *out, struct lk_span kase, unsigned numbers)
 {
 	output_pad(out, GRID_INDENT);
 	output_text(out, member_text(kase, "agency"));
-	output_pad(out, GRID_INDENT + 10);
+	output_pad(out, CASES_AT);
 	output_text(out, member_text(kase, "case"));
-	output_word(out, member_is_true(kase, "open") ? "  open" : "  closed");
+	output_pad(out, CASES_AT + numbers + 2);
+	output_word(out, member_is_true(kase, "open") ? "open" : "closed");
 	piece_print(out, " ", kase, "closed", CELL_TIME);
 	piece_print(out, ", ", kase, "status", CELL_TEXT);
 	piece_print(out, " since ", kase, "since", CELL_TIME);
@@ -38,7 +55,7 @@ static void case_print(struct output *out, struct lk_span kase)
 
 static void worker_print(struct output *out, struct lk_span worker)
 {
-	output_pad(out, GRID_INDENT + 10);
+	output_pad(out, CASES_AT);
 	output_text(out, member_text(worker, "role"));
 	output_pad(out, GRID_INDENT + 34);
 	output_text(out, member_text(worker, "worker"));
@@ -51,16 +68,17 @@ static void cases_print(struct output *out, struct lk_span cases)
 {
 	struct lk_span key, kase, worker;
 	size_t cursor = 0;
+	unsigned numbers = numbers_width(cases);
 
 	heading_print(out, "Cases");
 	while (lk_next(cases, &cursor, &key, &kase)) {
 		size_t at = 0;
 
-		case_print(out, kase);
+		case_print(out, kase, numbers);
 		while (lk_next(lk_get(kase, "workers"), &at, &key, &worker))
 			worker_print(out, worker);
 		if (lk_count(lk_get(kase, "shared")) > 0) {
-			output_pad(out, GRID_INDENT + 10);
+			output_pad(out, CASES_AT);
 			piece_print(out, "the other side may know: ", kase, "shared", CELL_LIST);
 			output_word(out, "\n");
 		}

@@ -75,13 +75,15 @@ static int prove_ledger(struct store *s, struct proof *p, struct lk_error *err)
 /* The store says of a file what it would say of its own. */
 static int file_named(const char *file, struct lk_error *err)
 {
+	static const char own[] = "linkages.db ";
 	char why[sizeof(err->text)];
+	bool is_it = strncmp(err->text, own, strlen(own)) == 0;
 
 	(void)snprintf(why, sizeof(why), "%s", err->text);
 	return strncmp(why, file, strlen(file)) == 0
 		       ? err->code
-		       : lk_fail(err, err->code, "%s is no copy of a store that can be read: %s",
-				 file, why);
+		       : lk_fail(err, err->code, "%s is no copy of a store that can be read: %s%s",
+				 file, is_it ? "it " : "", is_it ? why + strlen(own) : why);
 }
 
 /* 0: looked at whole, whatever was found; negative: could not be. */

@@ -165,7 +165,7 @@ static void row_wrapped(struct output *out, struct lk_span row, const struct col
 	lk_bytes_free(&line);
 }
 
-/* How many columns stand beside each other: all, or all but the last, which may be long; 0: they do not fit. */
+/* How many columns stand beside each other: at least half of them, or none. */
 static size_t grid_fit(const struct output *out, const struct column *columns, size_t n)
 {
 	unsigned width = GRID_INDENT;
@@ -175,7 +175,7 @@ static size_t grid_fit(const struct output *out, const struct column *columns, s
 		return n;
 	while (fit < n && width + columns[fit].width <= out->width)
 		width += columns[fit++].width + 2;
-	return fit + 1 >= n ? fit : 0;
+	return 2 * fit >= n ? fit : 0;
 }
 
 void grid_print(struct output *out, const char *heading, struct lk_span rows,

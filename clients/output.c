@@ -135,9 +135,10 @@ void output_wrapped(struct output *out, struct lk_text theirs, unsigned indent)
 		uint32_t len = blank != NULL ? (uint32_t)(blank - theirs.at) : theirs.len;
 		uint32_t taken = blank != NULL ? len + 1 : len;
 		struct lk_text word = { theirs.at, len };
+		unsigned kept = len > 1 && blank == NULL; /* for what may come right behind: ';' */
 
 		if (breaks && len > 0 && out->column > indent &&
-		    out->column + gap + output_width(word) > out->width) {
+		    out->column + gap + output_width(word) + kept > out->width) {
 			output_word(out, "\n");
 			gap = indent;
 		}

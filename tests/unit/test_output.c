@@ -229,7 +229,7 @@ static void lines_break_at_blanks_where_the_terminal_ends(void **state)
 	wrapped_is(0, text, "12one two  three fourfive six seven");
 	wrapped_is(24, text, "12one two  three\n    fourfive six seven");
 	wrapped_is(25, text, "12one two  three fourfive\n    six seven");
-	wrapped_is(35, text, "12one two  three fourfive six seven");
+	wrapped_is(36, text, "12one two  three fourfive six seven");
 	wrapped_is(23, text, "12one two  three fourfive six seven");
 	wrapped_is(24, "a-word-that-is-longer-than-the-line it",
 		   "12a-word-that-is-longer-than-the-line\n    it");
@@ -237,10 +237,24 @@ static void lines_break_at_blanks_where_the_terminal_ends(void **state)
 	wrapped_is(24, "\033[31m and then some more", "12\\x1b[31m and then some\n    more");
 }
 
+static void what_ends_a_piece_stays_on_its_line(void **state)
+{
+	(void)state;
+	for (unsigned width = 24; width <= 26; width++) {
+		start(false);
+		out.width = width;
+		output_wrapped(&out, LK_TEXT("it goes to a, and to b"), 4);
+		output_wrapped(&out, LK_TEXT("; or not"), 4);
+		finish(width < 26 ? "it goes to a, and to b;\n    or not"
+				  : "it goes to a, and to b; or\n    not");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_characters_are_escaped),
+		cmocka_unit_test(what_ends_a_piece_stays_on_its_line),
 		cmocka_unit_test(what_turns_or_hides_a_line_is_escaped),
 		cmocka_unit_test(letters_of_every_script_stay),
 		cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
