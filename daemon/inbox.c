@@ -92,15 +92,16 @@ static void reader_leave(struct inbox *inbox, struct reader *reader)
 void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq)
 {
 	struct mailbox *m = mailbox_find(inbox, worker);
+	int64_t now = clock_ticks();
 
 	if (m == NULL || seq <= m->told)
 		return;
-	m->told = seq;
 	for (struct reader *r = m->readers; r != NULL; r = r->next_reader) {
-		if (r->session->credit == 0 || r->session->blocked)
-			r->late = true;
+		if (r->sent >= m->told)
+			r->since_us = now;
 		inbox_queue(inbox, r->session);
 	}
+	m->told = seq;
 }
 
 void inbox_store_failed(struct inbox *inbox, const struct lk_error *err)

@@ -27,8 +27,8 @@ struct reader {
 	struct mailbox *mailbox;
 	struct reader *next_reader; /* of the mailbox */
 	int64_t sent;               /* the highest seq sent in this session */
+	int64_t since_us;           /* ticks: when the first of what waits was told; where it has caught up */
 	bool caught_up;
-	bool late; /* what waits was told while it could not be sent: the ledger wants a row */
 };
 
 /* An answer that a full connection did not take: nothing else tells it of a notice that was sent before. */

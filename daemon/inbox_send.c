@@ -21,6 +21,7 @@
 #define SESSION_BITE 256
 #define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */
 #define FAILED_US LK_SECOND             /* until a store that failed is asked again */
+#define LATE_US LK_SECOND /* what is handed out later than so after its telling is catch-up */
 /* Of notices in one message. A value has a byte at least: so there are never more than the 8,192 values of a message. */
 #define NOTICES_BYTES 8000
 
@@ -232,12 +233,20 @@ static void tell_caught_up(struct inbox *inbox, struct reader *r)
 		metric_add(METRIC_CAUGHTUP, 1);
 }
 
+/* A batch of events tells about as much as a connection takes at once, so in a flood it is full again and again, for an
+ * instant: a row of the ledger for that would be a commit for each mailbox, and tell nothing that the row of the telling
+ * does not. */
+static bool is_live(const struct reader *r)
+{
+	return r->caught_up && clock_ticks() - r->since_us <= LATE_US;
+}
+
 /* Some notices to one reader. The number sent, or negative where the store failed. */
 static int serve_notices(struct inbox *inbox, struct reader *r, int most)
 {
 	struct handing h = { .inbox = inbox, .reader = r };
 	struct lk_error err = { 0 };
-	bool live = r->caught_up && !r->late;
+	bool live = is_live(r);
 	int limit = r->session->credit < most ? (int)r->session->credit : most;
 	int rc = turn_mailbox(inbox->options.turn, lk_text_of(r->mailbox->worker), r->sent, limit,
 			      live ? LK_NO_TEXT : lk_text_of(r->session->id),
@@ -254,8 +263,6 @@ static int serve_notices(struct inbox *inbox, struct reader *r, int most)
 		r->session->blocked = true;
 	else if (h.sent == 0)
 		r->sent = r->mailbox->told; /* what was told is not kept any more */
-	if (r->sent >= r->mailbox->told)
-		r->late = false;
 	return h.sent;
 }
 

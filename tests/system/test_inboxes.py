@@ -19,6 +19,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 import zmq
@@ -141,6 +142,27 @@ class Places(InboxTest):
         self.assertEqual(worker.expect("caughtup")["seq"], 9)
         self.tell(1)
         self.assertEqual(self.notices(worker, 3), [10, 11, 12])
+
+    def test_only_what_waited_is_a_hand_out_of_its_own(self):
+        """No credit for an instant, then for longer than a second: the ledger's row of the telling does, or it does not."""
+        worker = self.welcomed()
+        worker.expect("caughtup")
+        soon, tries = False, 0
+        while not soon and tries < 10:  # on a machine that has no time all of them may have waited
+            begun, tries = time.monotonic(), tries + 1
+            self.tell(1)
+            worker.credit(3)
+            self.notices(worker, 3)
+            soon = time.monotonic() - begun < 0.9
+        self.tell(1)
+        told = time.monotonic()
+        while time.monotonic() < told + 1.1:
+            self.say_nothing_more(worker)
+        worker.credit(3)
+        self.notices(worker, 3)
+        self.daemon.stop()
+        ((rows,),) = answer(self.daemon, "SELECT count(*) FROM ledger WHERE session IS NOT NULL")
+        self.assertIn(rows, range(1, tries + (not soon) + 1))
 
     def test_a_receipt_of_an_old_session_and_one_that_goes_back(self):
         self.tell(2)
