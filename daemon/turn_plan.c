@@ -21,13 +21,14 @@ struct page {
 	struct listing column[COLUMN_COUNT];
 };
 
-/* What is to be done or holds; the rest may be absent. */
+/* What is to be done or holds; the rest may be absent. There is room for the longest place, and for 64 workers, in
+ * letters of up to four bytes. */
 struct item {
-	char what[200];
+	char what[900];
 	const char *how; /* since, by, on, until, last: how `at` or `date` is meant */
 	lk_instant at;
 	lk_date date;
-	char who[200], why[200];
+	char who[64 * (64 + 2)], why[200];
 };
 
 #define ITEM ((struct item){ .at = LK_NO_INSTANT, .date = LK_NO_DATE })
@@ -88,7 +89,7 @@ static void add_words(char *out, size_t room, const char *word)
 
 static void add_text(char *out, size_t room, struct lk_text text)
 {
-	char word[100];
+	char word[80 * 4 + 1];
 	snprintf(word, sizeof(word), "%.*s", LK_PRINT(text));
 	add_words(out, room, word);
 }

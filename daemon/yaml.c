@@ -196,6 +196,7 @@ int yaml_complain(const struct yaml_value *value, struct lk_error *err, const ch
 	va_start(arguments, format);
 	(void)vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
+	lk_text_trim(reason);
 	return lk_fail(err, LK_ECONFIG, "%s:%u:%u: %s%s%s", value->file->name, yaml_line(value),
 		       column(value), value->path, value->path[0] != '\0' ? ": " : "", reason);
 }
@@ -244,6 +245,7 @@ static bool extend_path(struct yaml_value *value, const char *path, struct lk_te
 	int len = snprintf(value->path, sizeof(value->path), "%s%s%.*s", path,
 			   path[0] != '\0' ? "." : "", LK_PRINT(key));
 
+	lk_text_trim(value->path);
 	return len >= 0 && (size_t)len < sizeof(value->path);
 }
 

@@ -36,6 +36,21 @@ bool lk_text_says(struct lk_text a, const char *string)
 	return lk_text_is(a, lk_text_of(string));
 }
 
+void lk_text_trim(char *string)
+{
+	size_t len = strlen(string), first = len;
+
+	while (first > 0 && ((uint8_t)string[first - 1] & 0xc0) == 0x80)
+		first--;
+	if (first == 0 || (uint8_t)string[first - 1] < 0xc0)
+		return;
+	uint8_t lead = (uint8_t)string[first - 1];
+	size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+
+	if (len - (first - 1) < whole)
+		string[first - 1] = '\0';
+}
+
 int lk_text_order(struct lk_text a, struct lk_text b)
 {
 	uint32_t common = a.len < b.len ? a.len : b.len;
@@ -266,6 +281,7 @@ int(lk_fail)(struct lk_error *err, int code, const char *format, ...)
 	if (vsnprintf(err->text, sizeof(err->text), format, args) < 0)
 		err->text[0] = '\0';
 	va_end(args);
+	lk_text_trim(err->text);
 	return code;
 }
 

@@ -34,6 +34,8 @@ struct lk_text {
 struct lk_text lk_text_of(const char *string); /* NULL gives LK_NO_TEXT */
 bool lk_text_is(struct lk_text a, struct lk_text b);
 bool lk_text_says(struct lk_text a, const char *string);
+/* Takes away what is left of the last character of a string that was cut where its room ended. */
+void lk_text_trim(char *string);
 /* Bytewise order, shorter first among equals; <0, 0, >0. */
 int lk_text_order(struct lk_text a, struct lk_text b);
 static inline bool lk_text_given(struct lk_text t)

@@ -29,7 +29,7 @@ CWS = [
     cws(7, "service.started", 9, service="s1", category="employment"),
     cws(8, "concern.raised", 10, concern="k1", kind="deviation"),
     cws(9, "referral.made", 11, referral="r1", category="housing", to="calworks", follow_up="2026-03-30"),
-    cws(10, "meeting.scheduled", 12, meeting="m1", kind="visit", place="home", required=["garcia"], **LATER),
+    cws(10, "meeting.scheduled", 12, meeting="m1", kind="visit", place="x" + "ü" * 199, required=["garcia"], **LATER),
     cws(11, "contact.made", 13, kind="face_to_face"), cws(12, "case.closing", 14, date="2026-10-01"),
     # Named before they are there: all but the id is null.
     cws(13, "plan.closing", 15, plan="p9", date="2026-09-01"), cws(14, "service.ended", 15, service="s9", outcome="stopped"),
@@ -135,6 +135,9 @@ class Verbs(LaneTest):
         self.operator.ok("policy-check", text="visits:\n  told_before: 9 days\n", name="other.yaml")
         self.operator.ok("policy-check", text="{}")
         self.assertEqual(self.operator.refused("policy-check", text="visits:\n  told_before: 9 weeks\n"), "refused")
+        self.operator.ask("policy-check", text=f"visits:\n  told_before: 9 {'ü' * 500}\n")  # cut, and still text
+        self.operator.ask("policy-check", text=f"visits:\n  told_before: 9 x{'ü' * 500}\n")
+        self.operator.ask("policy-check", text=f"visits:\n  {'ü' * 500}: 1\n", name="ü" * 120)
         self.operator.ok("reload")
 
     def upkeep(self):

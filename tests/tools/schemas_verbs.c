@@ -619,10 +619,10 @@ static const struct member why_not[] = {
 };
 
 static const struct member item[] = { IS("what", "what is to be done, or holds",
-					 FIELD_IS_TEXT(200)),
+					 FIELD_IS_TEXT(900)),
 				      MAY("how", "how `when` is meant", WORD_OF(how_at)),
 				      A(WHEN, "when", "an instant, or a day"),
-				      MAY("who", NULL, FIELD_IS_TEXT(200)),
+				      MAY("who", NULL, FIELD_IS_TEXT(4224)),
 				      MAY("why", NULL, FIELD_IS_TEXT(200)),
 				      END };
 static const struct member page[] = {

@@ -1,6 +1,33 @@
 /* test_base.c - what base.c promises of texts, days, instants, bytes, errors and digests. */
 #include "values.h"
 
+/* Every way to cut a text of letters of one to four bytes, and texts that need no cutting. */
+static void a_text_that_was_cut_ends_with_a_whole_character(void **state)
+{
+	static const char all[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
+	static const size_t whole[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10 };
+
+	(void)state;
+	for (size_t cut = 0; cut <= 10; cut++) {
+		char text[sizeof(all)] = "";
+
+		memcpy(text, all, cut);
+		lk_text_trim(text);
+		assert_int_equal(strlen(text), whole[cut]);
+	}
+	struct lk_error err;
+	char name[600];
+
+	memset(name, 'x', sizeof(name));
+	for (size_t at = 1; at + 2 < sizeof(name); at += 2)
+		memcpy(name + at, "\xc3\xa9", 2);
+	name[sizeof(name) - 1] = '\0';
+	(void)(lk_fail)(&err, LK_ECONFIG, "%s", name);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+	(void)(lk_fail)(&err, LK_ECONFIG, "-%s", name);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 2);
+}
+
 static void texts_are_compared_by_their_bytes(void **state)
 {
 	(void)state;
@@ -245,6 +272,7 @@ static void roles_and_statuses_belong_to_agencies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_that_was_cut_ends_with_a_whole_character),
 		cmocka_unit_test(texts_are_compared_by_their_bytes),
 		cmocka_unit_test(days_go_out_and_come_back),
 		cmocka_unit_test(days_that_do_not_exist_are_refused),
