@@ -202,7 +202,7 @@ static void print_backups(struct output *out, struct lk_span backups)
 		struct lk_text place = lk_as_text(lk_get(value, "place"));
 
 		output_word(out, "  ");
-		output_text(out, lk_as_text(lk_get(value, "made")));
+		output_cell(out, lk_get(value, "made"));
 		output_word(out, "  ");
 		output_text(out, lk_text_given(place) ? place : LK_TEXT("(never verified)"));
 		output_word(out, "\n");
@@ -224,7 +224,9 @@ static void certificate_page(struct output *out, struct lk_span body)
 	output_word(out, "Order: ");
 	output_text(out, lk_as_text(lk_get(body, "order")));
 	output_word(out, "\nDone:  ");
-	output_text(out, lk_as_text(lk_get(body, "at")));
+	output_cell(out, lk_get(body, "at"));
+	output_word(out, "\nHead of the ledger afterwards: ");
+	output_cell(out, lk_get(body, "head"));
 	output_word(out, "\nGone:\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		print_line(out, body, lines[i][0], lines[i][1]);

@@ -290,7 +290,7 @@ static struct lk_text cell_of(struct lk_span value, struct lk_bytes *room)
 	return room->len > 0 ? kept(room) : LK_TEXT("-");
 }
 
-static void cell_print(struct output *out, struct lk_span value)
+void output_cell(struct output *out, struct lk_span value)
 {
 	struct lk_bytes room = { 0 };
 
@@ -441,7 +441,7 @@ static void member_print(struct output *out, struct lk_span key, struct lk_span 
 		return;
 	}
 	output_pad(out, at);
-	cell_print(out, value);
+	output_cell(out, value);
 	output_word(out, "\n");
 }
 
@@ -464,7 +464,7 @@ void output_value(struct output *out, struct lk_span value)
 	} else if (is_map(value)) {
 		map_print(out, value, 0);
 	} else {
-		cell_print(out, value);
+		output_cell(out, value);
 		output_word(out, "\n");
 	}
 }

@@ -36,6 +36,8 @@ unsigned output_width(struct lk_text theirs);
 void output_line(struct output *out, struct lk_span value);
 /* A value for people: maps as aligned pairs, lists of maps as tables, the rest on one line. In JSON: output_line(). */
 void output_value(struct output *out, struct lk_span value);
+/* A scalar, or a list of them, without the end of the line; instants to the second. */
+void output_cell(struct output *out, struct lk_span value);
 /* 0 where all that was written has left; -1: the disk is full, or the reader gone. */
 int output_close(struct output *out);
 
