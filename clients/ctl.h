@@ -65,7 +65,6 @@ bool ctl_is_name(const char *name);
 int ctl_status(int code, const struct lk_error *err);
 /* `put` of a verb without arguments. */
 int ctl_put_nothing(char *const *arguments, struct lk_bytes *out);
-void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value);
 /* `print` of a part as it is. */
 int ctl_print_value(void *context, struct lk_span body);
 /* A body that has a printer of its own is printed so in text; JSON is the same for all. Returns 0. */

@@ -55,12 +55,6 @@ int ctl_put_nothing(char *const *arguments, struct lk_bytes *out)
 	return TOOL_OK;
 }
 
-void ctl_put_pair(struct lk_bytes *out, const char *key, const char *value)
-{
-	lk_put_word(out, key);
-	lk_put_word(out, value);
-}
-
 bool ctl_has_agency(void)
 {
 	if (ctl_settings.agency == NULL)

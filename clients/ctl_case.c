@@ -43,9 +43,9 @@ static int family_arguments(char *const *arguments, struct lk_bytes *out)
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 3);
-	ctl_put_pair(out, "agency", ctl_settings.agency);
-	ctl_put_pair(out, "case", arguments[0]);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "agency", ctl_settings.agency);
+	lk_member_word(out, "case", arguments[0]);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 
@@ -54,8 +54,8 @@ static int why_arguments(char *const *arguments, struct lk_bytes *out)
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 2);
-	ctl_put_pair(out, "notice", arguments[0]);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "notice", arguments[0]);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 
@@ -64,9 +64,9 @@ static int why_not_arguments(char *const *arguments, struct lk_bytes *out)
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 3);
-	ctl_put_pair(out, "event", arguments[0]);
-	ctl_put_pair(out, "worker", arguments[1]);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "event", arguments[0]);
+	lk_member_word(out, "worker", arguments[1]);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 
@@ -79,10 +79,10 @@ static int plan_arguments(char *const *arguments, struct lk_bytes *out)
 	if (ctl_settings.purpose == NULL)
 		return purpose_missing();
 	lk_put_map(out, 4);
-	ctl_put_pair(out, "agency", ctl_settings.agency);
-	ctl_put_pair(out, "case", arguments[0]);
-	ctl_put_pair(out, "worker", ctl_settings.worker);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "agency", ctl_settings.agency);
+	lk_member_word(out, "case", arguments[0]);
+	lk_member_word(out, "worker", ctl_settings.worker);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 

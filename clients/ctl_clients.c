@@ -96,10 +96,9 @@ static void tell(const char *name, const char *what, const char *made)
 		struct lk_bytes line = { 0 };
 
 		lk_put_map(&line, 3);
-		ctl_put_pair(&line, "client", name);
-		ctl_put_pair(&line, "outcome", what);
-		lk_put_word(&line, "key_file");
-		lk_put_text(&line, made[0] != '\0' ? lk_text_of(made) : LK_NO_TEXT);
+		lk_member_word(&line, "client", name);
+		lk_member_word(&line, "outcome", what);
+		lk_member_text(&line, "key_file", made[0] != '\0' ? lk_text_of(made) : LK_NO_TEXT);
 		output_line(&out, lk_span_of(line.at, line.len));
 		lk_bytes_free(&line);
 		return;
@@ -311,11 +310,10 @@ static void put_client(struct lk_bytes *out, const struct roster_client *client)
 
 	roster_key_print(client->key, key);
 	lk_put_map(out, 5);
-	ctl_put_pair(out, "client", client->name);
-	ctl_put_pair(out, "role", roster_role_word(client->role));
-	lk_put_word(out, "revoked");
-	lk_put_bool(out, client->revoked);
-	ctl_put_pair(out, "key", key);
+	lk_member_word(out, "client", client->name);
+	lk_member_word(out, "role", roster_role_word(client->role));
+	lk_member_bool(out, "revoked", client->revoked);
+	lk_member_word(out, "key", key);
 	lk_put_word(out, "covers");
 	if (client->role == ROLE_PUBLISHER)
 		put_ids(out, client->sources, client->sources_n);

@@ -44,16 +44,15 @@ static int policy_arguments(char *const *arguments, struct lk_bytes *out)
 	}
 	(void)fclose(file);
 	lk_put_map(out, 2);
-	ctl_put_pair(out, "name", arguments[0]);
-	lk_put_word(out, "text");
-	lk_put_text(out, (struct lk_text){ text, (uint32_t)len });
+	lk_member_word(out, "name", arguments[0]);
+	lk_member_text(out, "text", (struct lk_text){ text, (uint32_t)len });
 	return TOOL_OK;
 }
 
 static int clock_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	lk_put_map(out, 1);
-	ctl_put_pair(out, "to", arguments[0]);
+	lk_member_word(out, "to", arguments[0]);
 	return TOOL_OK;
 }
 

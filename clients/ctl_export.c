@@ -37,7 +37,7 @@ static int ask_leave(const char *key, struct lk_error *err)
 	int rc = ctl_asker_open(key, &asker, err);
 
 	lk_put_map(&arguments, 1);
-	ctl_put_pair(&arguments, "purpose", ctl_settings.purpose);
+	lk_member_word(&arguments, "purpose", ctl_settings.purpose);
 	if (rc == 0)
 		rc = ctl_asker_ask(asker, "export", &arguments, heard_nothing, NULL, err);
 	lk_asker_destroy(asker);
@@ -162,11 +162,9 @@ static void print_export(const struct export *x)
 	struct output out;
 
 	lk_put_map(&body, 3);
-	ctl_put_pair(&body, "folder", x->folder);
-	lk_put_word(&body, "tables");
-	lk_put_int(&body, x->tables);
-	lk_put_word(&body, "rows");
-	lk_put_int(&body, x->rows);
+	lk_member_word(&body, "folder", x->folder);
+	lk_member_int(&body, "tables", x->tables);
+	lk_member_int(&body, "rows", x->rows);
 	output_open(&out, stdout, ctl_settings.json);
 	output_value(&out, lk_span_of(body.at, body.len));
 	(void)output_close(&out);

@@ -25,9 +25,9 @@ static int case_arguments(char *const *arguments, struct lk_bytes *out)
 	if (ctl_settings.purpose == NULL)
 		return options_complain(&ctl_tool, "on whose order, or why? Say --purpose TEXT");
 	lk_put_map(out, 3);
-	ctl_put_pair(out, "agency", ctl_settings.agency);
-	ctl_put_pair(out, "case", arguments[0]);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "agency", ctl_settings.agency);
+	lk_member_word(out, "case", arguments[0]);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 
@@ -172,10 +172,8 @@ static void put_certificate(struct lk_bytes *out, struct lk_span body, const str
 		lk_put_text(out, lk_as_text(key));
 		lk_put_raw(out, value.at, value.len);
 	}
-	lk_put_word(out, "bytes_searched");
-	lk_put_int(out, s->bytes);
-	lk_put_word(out, "occurrences");
-	lk_put_int(out, s->found);
+	lk_member_int(out, "bytes_searched", s->bytes);
+	lk_member_int(out, "occurrences", s->found);
 }
 
 static void print_line(struct output *out, struct lk_span body, const char *key, const char *words)
@@ -304,7 +302,7 @@ static int list_arguments(char *const *arguments, struct lk_bytes *out)
 			&ctl_tool,
 			"why is it looked at? Say --purpose TEXT; it goes to the ledger");
 	lk_put_map(out, 1);
-	ctl_put_pair(out, "purpose", ctl_settings.purpose);
+	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;
 }
 

@@ -33,9 +33,8 @@ struct making {
 static void report(struct making *m, const char *path, bool made)
 {
 	lk_put_map(&m->report, 2);
-	ctl_put_pair(&m->report, "file", path);
-	lk_put_word(&m->report, "made");
-	lk_put_bool(&m->report, made);
+	lk_member_word(&m->report, "file", path);
+	lk_member_bool(&m->report, "made", made);
 	m->n++;
 }
 

@@ -119,7 +119,7 @@ static void put_head(struct lk_bytes *out, const struct ledger_head *head)
 
 	lk_digest_hex(head->chain, chain);
 	(void)snprintf(text, sizeof(text), "%lld:%s", (long long)head->number, chain);
-	ctl_put_pair(out, "head", text);
+	lk_member_word(out, "head", text);
 }
 
 /* ---- ledger verify ----------------------------------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ static int verify_arguments(char *const *arguments, struct lk_bytes *out)
 	(void)arguments;
 	lk_put_map(out, ctl_settings.head != NULL ? 1 : 0);
 	if (ctl_settings.head != NULL)
-		ctl_put_pair(out, "head", ctl_settings.head);
+		lk_member_word(out, "head", ctl_settings.head);
 	return TOOL_OK;
 }
 
@@ -196,7 +196,7 @@ static int verify_file(const char *file)
 	put_number(&body, "expunged", p.expunged);
 	put_head(&body, &p.head);
 	if (p.damages != 0)
-		ctl_put_pair(&body, "why", p.first);
+		lk_member_word(&body, "why", p.first);
 	output_open(&out, stdout, ctl_settings.json);
 	rc = verdict_print(&out, lk_span_of(body.at, body.len));
 	lk_bytes_free(&body);
@@ -420,7 +420,7 @@ static int tell_verified(struct lk_asker *asker, const struct made *m, const cha
 
 	lk_put_map(&arguments, 2);
 	put_number(&arguments, "backup", m->number);
-	ctl_put_pair(&arguments, "place", realpath(place, full) != NULL ? full : place);
+	lk_member_word(&arguments, "place", realpath(place, full) != NULL ? full : place);
 	rc = ctl_asker_ask(asker, "backup-verified", &arguments, heard_nothing, NULL, err);
 	lk_bytes_free(&arguments);
 	return rc;
@@ -449,7 +449,7 @@ static void print_backup(const struct made *m, const char *place, const struct p
 
 	lk_put_map(&body, 6);
 	put_number(&body, "backup", m->number);
-	ctl_put_pair(&body, "file", place);
+	lk_member_word(&body, "file", place);
 	put_number(&body, "position", m->position);
 	put_number(&body, "rows", p->rows);
 	put_number(&body, "ledger", p->ledger);

@@ -33,12 +33,9 @@ static void entry_print(const char *name, const char *role, const char *member, 
 		struct output out;
 
 		lk_put_map(&line, 3);
-		lk_put_word(&line, "name");
-		lk_put_word(&line, name);
-		lk_put_word(&line, "key");
-		lk_put_word(&line, key);
-		lk_put_word(&line, "role");
-		lk_put_word(&line, role);
+		lk_member_word(&line, "name", name);
+		lk_member_word(&line, "key", key);
+		lk_member_word(&line, "role", role);
 		output_open(&out, stdout, true);
 		output_line(&out, lk_span_of(line.at, line.len));
 		lk_bytes_free(&line);

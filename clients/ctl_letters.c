@@ -30,10 +30,8 @@ static int letters_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	(void)arguments;
 	lk_put_map(out, 2);
-	lk_put_word(out, "after");
-	lk_put_int(out, ctl_settings.after);
-	lk_put_word(out, "limit");
-	lk_put_int(out, ctl_settings.limit);
+	lk_member_int(out, "after", ctl_settings.after);
+	lk_member_int(out, "limit", ctl_settings.limit);
 	return TOOL_OK;
 }
 
@@ -95,11 +93,9 @@ static int read_part(struct lk_asker *asker, struct reading *r, int64_t limit, s
 	int rc;
 
 	lk_put_map(&arguments, 3);
-	lk_put_word(&arguments, "after");
-	lk_put_int(&arguments, r->after);
-	lk_put_word(&arguments, "limit");
-	lk_put_int(&arguments, limit);
-	ctl_put_pair(&arguments, "purpose", ctl_settings.purpose);
+	lk_member_int(&arguments, "after", r->after);
+	lk_member_int(&arguments, "limit", limit);
+	lk_member_word(&arguments, "purpose", ctl_settings.purpose);
 	rc = ctl_asker_ask(asker, "dead-letters-read", &arguments, letters_read, r, err);
 	lk_bytes_free(&arguments);
 	return rc;
@@ -208,9 +204,8 @@ static int resubmit_arguments(char *const *arguments, struct lk_bytes *out)
 		return TOOL_FAILED;
 	if ((status = event_read(arguments[1], &event)) == TOOL_OK) {
 		lk_put_map(out, 3);
-		lk_put_word(out, "number");
-		lk_put_int(out, number);
-		ctl_put_pair(out, "purpose", ctl_settings.purpose);
+		lk_member_int(out, "number", number);
+		lk_member_word(out, "purpose", ctl_settings.purpose);
 		lk_put_word(out, "event");
 		lk_put_raw(out, event.at, event.len);
 	}

@@ -149,7 +149,7 @@ static void print_json(const struct report *r)
 		(void)snprintf(month, sizeof(month), "%04d-%02d", r->months[m].year,
 			       r->months[m].month);
 		lk_put_map(&line, REPORT_COLUMNS_N + 1);
-		ctl_put_pair(&line, "month", month);
+		lk_member_word(&line, "month", month);
 		for (size_t c = 0; c < REPORT_COLUMNS_N; c++) {
 			lk_put_word(&line, report_headings[c].name);
 			if (r->months[m].value[c] < 0)

@@ -311,8 +311,7 @@ static int workers_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	(void)arguments;
 	lk_put_map(out, 1);
-	lk_put_word(out, "unreachable");
-	lk_put_bool(out, ctl_settings.unreachable);
+	lk_member_bool(out, "unreachable", ctl_settings.unreachable);
 	return TOOL_OK;
 }
 

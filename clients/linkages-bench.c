@@ -134,16 +134,11 @@ static void begin_event(struct bench *b, int agency, const char *type, const cha
 	(void)snprintf(subject, sizeof(subject), "%c%07d", agency == LK_CWS ? 'C' : 'W', family);
 	lk_bytes_clear(w);
 	lk_put_map(w, 7);
-	lk_put_word(w, "specversion");
-	lk_put_word(w, "1.0");
-	lk_put_word(w, "id");
-	lk_put_word(w, id);
-	lk_put_word(w, "source");
-	lk_put_word(w, b->agency[agency].source);
-	lk_put_word(w, "type");
-	lk_put_word(w, type);
-	lk_put_word(w, "subject");
-	lk_put_word(w, subject);
+	lk_member_word(w, "specversion", "1.0");
+	lk_member_word(w, "id", id);
+	lk_member_word(w, "source", b->agency[agency].source);
+	lk_member_word(w, "type", type);
+	lk_member_word(w, "subject", subject);
 	lk_put_word(w, "time");
 	lk_put_time(w, (struct lk_time){ at, 0 });
 	lk_put_word(w, "data");
@@ -230,8 +225,7 @@ static int append_milestone(struct bench *b, int n)
 	(void)snprintf(id, sizeof(id), "%s-%07d", b->run, n);
 	begin_event(b, agency, "milestone.reached", id, family, wall_clock(), 2);
 	put_pair(b, "milestone", "training_completed");
-	lk_put_word(&b->wire, "note");
-	lk_put_text(&b->wire, (struct lk_text){ note, NOTE_BYTES });
+	lk_member_text(&b->wire, "note", (struct lk_text){ note, NOTE_BYTES });
 	return append(b, agency);
 }
 

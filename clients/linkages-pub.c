@@ -119,20 +119,15 @@ static void refusal_json(struct run *r, const struct origin *origin,
 	struct lk_bytes line = { 0 };
 
 	lk_put_map(&line, 4);
-	lk_put_word(&line, "file");
-	lk_put_text(&line, origin->file > 0 ? lk_text_of(r->files[origin->file - 1]) : LK_NO_TEXT);
-	lk_put_word(&line, "line");
-	lk_put_int(&line, origin->line);
-	lk_put_word(&line, "id");
-	lk_put_text(&line, row->id);
+	lk_member_text(&line, "file",
+		       origin->file > 0 ? lk_text_of(r->files[origin->file - 1]) : LK_NO_TEXT);
+	lk_member_int(&line, "line", origin->line);
+	lk_member_text(&line, "id", row->id);
 	lk_put_word(&line, "refused");
 	lk_put_map(&line, 3);
-	lk_put_word(&line, "reason");
-	lk_put_text(&line, row->reason);
-	lk_put_word(&line, "field");
-	lk_put_text(&line, row->field);
-	lk_put_word(&line, "detail");
-	lk_put_text(&line, row->detail);
+	lk_member_text(&line, "reason", row->reason);
+	lk_member_text(&line, "field", row->field);
+	lk_member_text(&line, "detail", row->detail);
 	output_line(&r->out, lk_span_of(line.at, line.len));
 	lk_bytes_free(&line);
 }
@@ -562,10 +557,9 @@ static void result_json(struct run *r)
 	struct lk_bytes line = { 0 };
 
 	lk_put_map(&line, 7);
-	lk_put_word(&line, "source");
-	lk_put_text(&line, r->outbox != NULL ? lk_text_of(r->before.source) : LK_NO_TEXT);
-	lk_put_word(&line, "acked");
-	lk_put_int(&line, r->before.acked);
+	lk_member_text(&line, "source",
+		       r->outbox != NULL ? lk_text_of(r->before.source) : LK_NO_TEXT);
+	lk_member_int(&line, "acked", r->before.acked);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		lk_put_word(&line, numbers[i].name);
 		lk_put_int(&line, numbers[i].value);

@@ -66,16 +66,12 @@ static void say_refused(struct sim *s, const struct lk_refused *why)
 {
 	struct lk_bytes map = { 0 }, json = { 0 };
 	lk_put_map(&map, 2);
-	lk_put_word(&map, "line");
-	lk_put_int(&map, s->line);
+	lk_member_int(&map, "line", s->line);
 	lk_put_word(&map, "refused");
 	lk_put_map(&map, 3);
-	lk_put_word(&map, "reason");
-	lk_put_word(&map, lk_refusal_word((int)why->reason));
-	lk_put_word(&map, "field");
-	lk_put_text(&map, why->field[0] != '\0' ? lk_text_of(why->field) : LK_NO_TEXT);
-	lk_put_word(&map, "detail");
-	lk_put_word(&map, why->detail);
+	lk_member_word(&map, "reason", lk_refusal_word((int)why->reason));
+	lk_member_text(&map, "field", why->field[0] != '\0' ? lk_text_of(why->field) : LK_NO_TEXT);
+	lk_member_word(&map, "detail", why->detail);
 	s->refused = true;
 	if (!map.failed && lk_wire_to_json(map.at, map.len, &json) == 0)
 		say(s, (const char *)json.at, json.len);

@@ -206,10 +206,8 @@ static void notice_json(struct run *r, const struct lk_received *received)
 	struct lk_bytes line = { 0 };
 
 	lk_put_map(&line, 3);
-	lk_put_word(&line, "worker");
-	lk_put_text(&line, received->worker);
-	lk_put_word(&line, "seq");
-	lk_put_int(&line, received->seq);
+	lk_member_text(&line, "worker", received->worker);
+	lk_member_int(&line, "seq", received->seq);
 	lk_put_word(&line, "notice");
 	lk_put_raw(&line, received->body.at, received->body.len);
 	output_line(&r->out, lk_span_of(line.at, line.len));
@@ -238,8 +236,7 @@ static void event_json(struct run *r, const char *name, struct lk_text worker, c
 	lk_put_map(&line, 1);
 	lk_put_word(&line, name);
 	lk_put_map(&line, 2);
-	lk_put_word(&line, "worker");
-	lk_put_text(&line, worker);
+	lk_member_text(&line, "worker", worker);
 	lk_put_word(&line, member);
 	if (lk_text_given(value))
 		lk_put_text(&line, value);

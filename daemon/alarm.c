@@ -63,10 +63,8 @@ void alarms_put(struct lk_bytes *out)
 			continue;
 		lk_put_word(out, alarms[i].word);
 		lk_put_map(out, 2);
-		lk_put_word(out, "stands");
-		lk_put_bool(out, states[i].stands);
-		lk_put_word(out, "raised");
-		lk_put_int(out, states[i].raised);
+		lk_member_bool(out, "stands", states[i].stands);
+		lk_member_int(out, "raised", states[i].raised);
 	}
 }
 

@@ -44,10 +44,8 @@ void control_refuse(struct control *control, const struct control_asker *asker, 
 	struct lk_bytes body = { 0 };
 
 	lk_put_map(&body, 2);
-	lk_put_word(&body, "code");
-	lk_put_word(&body, code);
-	lk_put_word(&body, "detail");
-	lk_put_word(&body, detail);
+	lk_member_word(&body, "code", code);
+	lk_member_word(&body, "detail", detail);
 	message.reply.id = asker->id;
 	message.reply.ok = false;
 	message.reply.more = false;

@@ -527,14 +527,10 @@ int64_t intake_free_bytes(const struct intake *intake)
 void intake_put(const struct intake *intake, struct lk_bytes *out)
 {
 	lk_put_map(out, 4);
-	lk_put_word(out, "sessions");
-	lk_put_int(out, (int64_t)lane_count(intake->lane));
-	lk_put_word(out, "streams");
-	lk_put_int(out, (int64_t)intake->outboxes.n);
-	lk_put_word(out, "credit");
-	lk_put_int(out, credit_offer(&intake->credit));
-	lk_put_word(out, "held");
-	lk_put_bool(out, batch_is_held(intake->batch));
+	lk_member_int(out, "sessions", (int64_t)lane_count(intake->lane));
+	lk_member_int(out, "streams", (int64_t)intake->outboxes.n);
+	lk_member_int(out, "credit", credit_offer(&intake->credit));
+	lk_member_bool(out, "held", batch_is_held(intake->batch));
 }
 
 static int make_batch(struct intake *intake, struct lk_error *err)

@@ -64,12 +64,9 @@ static void tell(struct jobs *jobs)
 
 	jobs->kind->count(jobs->work, &done, &of);
 	lk_put_map(&body, 3);
-	lk_put_word(&body, "working");
-	lk_put_word(&body, jobs->kind->name);
-	lk_put_word(&body, "done");
-	lk_put_int(&body, done);
-	lk_put_word(&body, "of");
-	lk_put_int(&body, of);
+	lk_member_word(&body, "working", jobs->kind->name);
+	lk_member_int(&body, "done", done);
+	lk_member_int(&body, "of", of);
 	control_reply(jobs->control, &jobs->asker, true, &body);
 	lk_bytes_free(&body);
 }

@@ -30,12 +30,6 @@ void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at)
 		lk_put_time(out, (struct lk_time){ at, 0 });
 }
 
-void verb_put_number(struct lk_bytes *out, const char *key, int64_t value)
-{
-	lk_put_word(out, key);
-	lk_put_int(out, value);
-}
-
 /* A store that failed under a question: nothing is told, nothing is lost. */
 void verb_fail(struct control *control, const struct control_asker *asker,
 	       const struct lk_error *err)
@@ -120,7 +114,7 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 
 	lk_put_map(out, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
-		verb_put_number(out, counts[i].name, counts[i].value);
+		lk_member_int(out, counts[i].name, counts[i].value);
 }
 
 /* As the last look in idle bites found it; nil before there was one. */
@@ -130,7 +124,7 @@ static void put_waiting(struct daemon *d, struct lk_bytes *body)
 	bool known = census_count(d->census, &count);
 
 	lk_put_map(body, 5);
-	verb_put_number(body, "unanswered", turn_unanswered(d->turn));
+	lk_member_int(body, "unanswered", turn_unanswered(d->turn));
 	put_known(body, "families", known, count.families);
 	put_known(body, "mailboxes", known, count.mailboxes);
 	put_known(body, "notices", known, count.notices);
@@ -143,15 +137,12 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 
 	lk_digest_hex(d->policy->revision, revision);
 	lk_put_map(body, 13);
-	lk_put_word(body, "version");
-	lk_put_word(body, LINKAGES_VERSION);
-	lk_put_word(body, "clock");
-	lk_put_word(body, clock_word(&d->clock));
+	lk_member_word(body, "version", LINKAGES_VERSION);
+	lk_member_word(body, "clock", clock_word(&d->clock));
 	verb_put_instant(body, "now", clock_now(&d->clock));
 	verb_put_instant(body, "started", d->started_at);
 	verb_put_instant(body, "next_wake", wake_next(d->wake));
-	lk_put_word(body, "policy");
-	lk_put_word(body, revision);
+	lk_member_word(body, "policy", revision);
 	lk_put_word(body, "alarms");
 	alarms_put(body);
 	lk_put_word(body, "store");
@@ -168,8 +159,8 @@ static void put_status(struct daemon *d, const struct store_counts *counts, stru
 	metrics_put(body);
 }
 
-static void verb_status(void *context, struct control *control, const struct control_asker *asker,
-			struct lk_span args)
+void verb_status(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args)
 {
 	struct daemon *d = context;
 	struct store_counts counts;
@@ -197,10 +188,9 @@ static void put_policy(const struct daemon *d, const struct policy *policy, stru
 
 	lk_digest_hex(policy->revision, revision);
 	lk_put_map(body, 2);
-	lk_put_word(body, "policy");
-	lk_put_word(body, revision);
-	lk_put_word(body, "in_force");
-	lk_put_bool(body, memcmp(policy->revision, d->policy->revision, LK_DIGEST) == 0);
+	lk_member_word(body, "policy", revision);
+	lk_member_bool(body, "in_force",
+		       memcmp(policy->revision, d->policy->revision, LK_DIGEST) == 0);
 }
 
 static int check_policy(const struct daemon *d, const char *name, struct lk_text text,
@@ -219,8 +209,8 @@ static int check_policy(const struct daemon *d, const char *name, struct lk_text
 }
 
 /* Asked of the daemon that would read the file: its version, its time zones. Nothing is changed. */
-static void verb_policy_check(void *context, struct control *control,
-			      const struct control_asker *asker, struct lk_span args)
+void verb_policy_check(void *context, struct control *control, const struct control_asker *asker,
+		       struct lk_span args)
 {
 	struct lk_text text = lk_as_text(lk_get(args, "text"));
 	struct lk_text name = lk_as_text(lk_get(args, "name"));
@@ -251,8 +241,7 @@ static void reached(void *context)
 	feed_resume(d->feed);
 	intake_resume(d->intake);
 	lk_put_map(&body, 2);
-	lk_put_word(&body, "clock");
-	lk_put_word(&body, clock_word(&d->clock));
+	lk_member_word(&body, "clock", clock_word(&d->clock));
 	verb_put_instant(&body, "now", clock_now(&d->clock));
 	control_reply(d->control, &d->mover, false, &body);
 	lk_bytes_free(&body);
@@ -286,8 +275,8 @@ static void note_silence(struct daemon *d, struct lk_span names)
 
 /* Events would come at an instant that is neither the old nor the new: they wait until the clock
  * stands. */
-static void verb_clock(void *context, struct control *control, const struct control_asker *asker,
-		       struct lk_span args)
+void verb_clock(void *context, struct control *control, const struct control_asker *asker,
+		struct lk_span args)
 {
 	struct daemon *d = context;
 	struct lk_time to;
@@ -308,8 +297,8 @@ static void verb_clock(void *context, struct control *control, const struct cont
 }
 
 /* Wakes go on, from what the machine's clock says now. */
-static void verb_clock_accept(void *context, struct control *control,
-			      const struct control_asker *asker, struct lk_span args)
+void verb_clock_accept(void *context, struct control *control, const struct control_asker *asker,
+		       struct lk_span args)
 {
 	struct daemon *d = context;
 	struct lk_error err = { 0 };
@@ -331,8 +320,8 @@ static void verb_clock_accept(void *context, struct control *control,
 
 /* ---- reload, stop ---- */
 
-static void verb_reload(void *context, struct control *control, const struct control_asker *asker,
-			struct lk_span args)
+void verb_reload(void *context, struct control *control, const struct control_asker *asker,
+		 struct lk_span args)
 {
 	struct lk_error err = { 0 };
 
@@ -343,8 +332,8 @@ static void verb_reload(void *context, struct control *control, const struct con
 		control_reply(control, asker, false, NULL);
 }
 
-static void verb_stop(void *context, struct control *control, const struct control_asker *asker,
-		      struct lk_span args)
+void verb_stop(void *context, struct control *control, const struct control_asker *asker,
+	       struct lk_span args)
 {
 	(void)args;
 	control_reply(control, asker, false, NULL);

@@ -176,6 +176,7 @@ void verb_plan(void *context, struct control *control, const struct control_aske
 	answer(context, control, asker, args, ask_plan);
 }
 
+/* Only the purpose comes here: the tool reads state.db itself. */
 void verb_export(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args)
 {

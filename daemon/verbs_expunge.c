@@ -69,10 +69,9 @@ static int put_holder(void *context, const struct stored_backup *b)
 		return 1;
 	h->n++;
 	lk_put_map(&h->items, 3);
-	verb_put_number(&h->items, "backup", b->number);
+	lk_member_int(&h->items, "backup", b->number);
 	verb_put_instant(&h->items, "made", b->made_at);
-	lk_put_word(&h->items, "place");
-	lk_put_text(&h->items, b->place);
+	lk_member_text(&h->items, "place", b->place);
 	return 0;
 }
 
@@ -91,7 +90,7 @@ static void put_struck(struct lk_bytes *body, const struct stored_struck *s, siz
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		verb_put_number(body, counts[i].name, counts[i].value);
+		lk_member_int(body, counts[i].name, counts[i].value);
 }
 
 static void expunge_report(void *work, struct lk_bytes *body)
@@ -108,8 +107,7 @@ static void expunge_report(void *work, struct lk_bytes *body)
 	if (store_backups(x->daemon->store, put_holder, &holders, &err) < 0)
 		body->failed = true;
 	lk_put_map(body, 10);
-	lk_put_word(body, "order");
-	lk_put_word(body, x->order + strlen("expunged: "));
+	lk_member_word(body, "order", x->order + strlen("expunged: "));
 	verb_put_instant(body, "at", clock_now(&x->daemon->clock));
 	put_struck(body, &struck, cases);
 	verb_put_head(body, &head);
@@ -262,12 +260,9 @@ static int put_hold(void *context, struct case_key key, struct lk_text reason, l
 	struct verb_rows *t = context;
 
 	verb_row_begin(t, 4);
-	lk_put_word(&t->rows, "agency");
-	lk_put_word(&t->rows, lk_agency_word(key.agency));
-	lk_put_word(&t->rows, "case");
-	lk_put_text(&t->rows, key.number);
-	lk_put_word(&t->rows, "reason");
-	lk_put_text(&t->rows, reason);
+	lk_member_word(&t->rows, "agency", lk_agency_word(key.agency));
+	lk_member_text(&t->rows, "case", key.number);
+	lk_member_text(&t->rows, "reason", reason);
 	verb_put_instant(&t->rows, "since", at);
 	return 0;
 }

@@ -22,8 +22,7 @@ void verb_put_head(struct lk_bytes *out, const struct ledger_head *head)
 
 	lk_digest_hex(head->chain, chain);
 	(void)snprintf(text, sizeof(text), "%lld:%s", (long long)head->number, chain);
-	lk_put_word(out, "head");
-	lk_put_word(out, text);
+	lk_member_word(out, "head", text);
 }
 
 static void begin(struct daemon *d, const struct job_kind *kind, void *work,
@@ -67,19 +66,17 @@ static void verify_report(void *work, struct lk_bytes *body)
 	bool sound = v->check.broken == 0;
 
 	lk_put_map(body, 7);
-	lk_put_word(body, "sound");
-	lk_put_bool(body, sound);
-	verb_put_number(body, "rows", v->check.upto);
-	verb_put_number(body, "expunged", v->check.expunged);
-	verb_put_number(body, "heads", (int64_t)v->check.known_n);
+	lk_member_bool(body, "sound", sound);
+	lk_member_int(body, "rows", v->check.upto);
+	lk_member_int(body, "expunged", v->check.expunged);
+	lk_member_int(body, "heads", (int64_t)v->check.known_n);
 	verb_put_head(body, &v->check.at);
 	lk_put_word(body, "broken");
 	if (sound)
 		lk_put_nil(body);
 	else
 		lk_put_int(body, v->check.broken);
-	lk_put_word(body, "why");
-	lk_put_text(body, sound ? LK_NO_TEXT : lk_text_of(v->check.why));
+	lk_member_text(body, "why", sound ? LK_NO_TEXT : lk_text_of(v->check.why));
 }
 
 static const struct job_kind ledger_verify = { "ledger-verify", verify_step, verify_count,
@@ -175,10 +172,9 @@ static void scrub_report(void *work, struct lk_bytes *body)
 	metric_set(METRIC_SCRUBBED_AT, "", clock_read().machine);
 	metric_set(METRIC_SCRUB_DAMAGES, "", s->check.damages);
 	lk_put_map(body, 4);
-	lk_put_word(body, "sound");
-	lk_put_bool(body, s->check.damages == 0);
-	verb_put_number(body, "rows", s->check.rows);
-	verb_put_number(body, "damages", s->check.damages);
+	lk_member_bool(body, "sound", s->check.damages == 0);
+	lk_member_int(body, "rows", s->check.rows);
+	lk_member_int(body, "damages", s->check.damages);
 	lk_put_word(body, "damaged");
 	lk_put_array(body, s->shown);
 	if (s->shown > 0)
@@ -246,12 +242,11 @@ static void backup_report(void *work, struct lk_bytes *body)
 
 	(void)snprintf(file, sizeof(file), "%s/backup.db", b->daemon->config.state_directory);
 	lk_put_map(body, 5);
-	verb_put_number(body, "backup", b->made.number);
+	lk_member_int(body, "backup", b->made.number);
 	verb_put_instant(body, "made", b->made.made_at);
-	verb_put_number(body, "position", b->made.position);
+	lk_member_int(body, "position", b->made.position);
 	verb_put_head(body, &b->made.head);
-	lk_put_word(body, "file");
-	lk_put_word(body, file);
+	lk_member_word(body, "file", file);
 }
 
 static void backup_end(void *work)
@@ -290,6 +285,7 @@ void verb_backup(void *context, struct control *control, const struct control_as
 
 #define PLACE_MOST 1024
 
+/* Said by the tool, once it has moved the copy and proved it sound. */
 void verb_backup_verified(void *context, struct control *control, const struct control_asker *asker,
 			  struct lk_span args)
 {
@@ -331,12 +327,11 @@ static int put_backup(void *context, const struct stored_backup *b)
 	struct verb_rows *t = context;
 
 	verb_row_begin(t, 6);
-	verb_put_number(&t->rows, "backup", b->number);
+	lk_member_int(&t->rows, "backup", b->number);
 	verb_put_instant(&t->rows, "made", b->made_at);
-	verb_put_number(&t->rows, "position", b->position);
-	verb_put_number(&t->rows, "ledger", b->head.number);
-	lk_put_word(&t->rows, "place");
-	lk_put_text(&t->rows, b->place);
+	lk_member_int(&t->rows, "position", b->position);
+	lk_member_int(&t->rows, "ledger", b->head.number);
+	lk_member_text(&t->rows, "place", b->place);
 	verb_put_instant(&t->rows, "verified", b->verified_at);
 	return 0;
 }
@@ -386,12 +381,11 @@ static void rebuild_report(void *work, struct lk_bytes *body)
 
 	turn_rebuild_told(r->turn, &found);
 	lk_put_map(body, 5);
-	lk_put_word(body, "equal");
-	lk_put_bool(body, found.folds == 0 && found.rows == 0 && found.orphans == 0);
-	verb_put_number(body, "families", found.families);
-	verb_put_number(body, "families_differed", found.folds);
-	verb_put_number(body, "state_differed", found.rows);
-	verb_put_number(body, "state_orphans", found.orphans);
+	lk_member_bool(body, "equal", found.folds == 0 && found.rows == 0 && found.orphans == 0);
+	lk_member_int(body, "families", found.families);
+	lk_member_int(body, "families_differed", found.folds);
+	lk_member_int(body, "state_differed", found.rows);
+	lk_member_int(body, "state_orphans", found.orphans);
 }
 
 static void rebuild_end(void *work)
@@ -449,8 +443,8 @@ static void pruning_report(void *work, struct lk_bytes *body)
 
 	prune_told(work, &count);
 	lk_put_map(body, 2);
-	verb_put_number(body, "notices", count.notices);
-	verb_put_number(body, "dead_letters", count.letters);
+	lk_member_int(body, "notices", count.notices);
+	lk_member_int(body, "dead_letters", count.letters);
 }
 
 /* The work is the daemon's own, which does the same once an hour. */

@@ -62,23 +62,18 @@ static int put_letter(void *context, const struct dead_letter *letter)
 	struct letters *l = context;
 
 	lk_put_map(&l->items, l->with_body ? 10 : 8);
-	verb_put_number(&l->items, "number", letter->number);
-	lk_put_word(&l->items, "source");
-	lk_put_text(&l->items, letter->source);
+	lk_member_int(&l->items, "number", letter->number);
+	lk_member_text(&l->items, "source", letter->source);
 	lk_put_word(&l->items, "seq");
 	if (letter->has_seq)
 		lk_put_int(&l->items, letter->seq);
 	else
 		lk_put_nil(&l->items);
 	verb_put_instant(&l->items, "at", letter->received_at);
-	lk_put_word(&l->items, "reason");
-	lk_put_word(&l->items, lk_refusal_word((int)letter->reason));
-	lk_put_word(&l->items, "field");
-	lk_put_text(&l->items, letter->field.len > 0 ? letter->field : LK_NO_TEXT);
-	lk_put_word(&l->items, "detail");
-	lk_put_text(&l->items, letter->detail);
-	lk_put_word(&l->items, "settled");
-	lk_put_bool(&l->items, letter->position != 0);
+	lk_member_word(&l->items, "reason", lk_refusal_word((int)letter->reason));
+	lk_member_text(&l->items, "field", letter->field.len > 0 ? letter->field : LK_NO_TEXT);
+	lk_member_text(&l->items, "detail", letter->detail);
+	lk_member_bool(&l->items, "settled", letter->position != 0);
 	if (l->with_body)
 		put_body(&l->items, letter);
 	l->last = letter->number;
@@ -96,7 +91,7 @@ static void reply_letters(struct control *control, const struct control_asker *a
 	lk_put_word(&body, "letters");
 	lk_put_array(&body, l->n);
 	lk_bytes_add(&body, l->items.at, l->items.len);
-	verb_put_number(&body, "next", l->last);
+	lk_member_int(&body, "next", l->last);
 	control_reply(control, asker, more, &body);
 	lk_bytes_free(&body);
 }
@@ -289,9 +284,8 @@ void verb_dead_letter_resubmit(void *context, struct control *control,
 		return;
 	}
 	lk_put_map(&body, 2);
-	lk_put_word(&body, "outcome");
-	lk_put_word(&body, verdict.outcome == TURN_APPLIED ? "applied" : "repeated");
-	verb_put_number(&body, "position", c.position);
+	lk_member_word(&body, "outcome", verdict.outcome == TURN_APPLIED ? "applied" : "repeated");
+	lk_member_int(&body, "position", c.position);
 	control_reply(control, asker, false, &body);
 	lk_bytes_free(&body);
 }

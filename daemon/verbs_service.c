@@ -34,11 +34,11 @@ static void put_counts(struct verb_rows *t, const char *source)
 	char labels[128];
 
 	(void)snprintf(labels, sizeof(labels), "source=\"%s\"", source);
-	verb_put_number(&t->rows, "accepted", *metric_cell(METRIC_EVENTS_ACCEPTED, labels));
-	verb_put_number(&t->rows, "repeated", *metric_cell(METRIC_EVENTS_REPEATED, labels));
-	verb_put_number(&t->rows, "missing",
-			*metric_cell(METRIC_SOURCE_GAPS, labels) +
-				*metric_cell(METRIC_FEED_GAPS, labels));
+	lk_member_int(&t->rows, "accepted", *metric_cell(METRIC_EVENTS_ACCEPTED, labels));
+	lk_member_int(&t->rows, "repeated", *metric_cell(METRIC_EVENTS_REPEATED, labels));
+	lk_member_int(&t->rows, "missing",
+		      *metric_cell(METRIC_SOURCE_GAPS, labels) +
+			      *metric_cell(METRIC_FEED_GAPS, labels));
 }
 
 void verb_sources(void *context, struct control *control, const struct control_asker *asker,
@@ -69,7 +69,7 @@ static void put_session(struct verb_rows *t, const char *lane, const char *clien
 	verb_row_begin(t, 6);
 	put_word(&t->rows, "lane", lane);
 	put_word(&t->rows, "client", client);
-	verb_put_number(&t->rows, "quiet_s", quiet_us / LK_SECOND);
+	lk_member_int(&t->rows, "quiet_s", quiet_us / LK_SECOND);
 }
 
 static void put_intake(void *context, const struct intake_look *look)
@@ -77,8 +77,8 @@ static void put_intake(void *context, const struct intake_look *look)
 	struct verb_rows *t = context;
 
 	put_session(t, "intake", look->client, look->quiet_us);
-	verb_put_number(&t->rows, "for", (int64_t)look->streams);
-	verb_put_number(&t->rows, "credit", look->open);
+	lk_member_int(&t->rows, "for", (int64_t)look->streams);
+	lk_member_int(&t->rows, "credit", look->open);
 	lk_put_word(&t->rows, "waiting");
 	lk_put_nil(&t->rows);
 }
@@ -88,9 +88,9 @@ static void put_inbox(void *context, const struct inbox_look *look)
 	struct verb_rows *t = context;
 
 	put_session(t, "inbox", look->client, look->quiet_us);
-	verb_put_number(&t->rows, "for", (int64_t)look->workers);
-	verb_put_number(&t->rows, "credit", look->credit);
-	verb_put_number(&t->rows, "waiting", look->waiting);
+	lk_member_int(&t->rows, "for", (int64_t)look->workers);
+	lk_member_int(&t->rows, "credit", look->credit);
+	lk_member_int(&t->rows, "waiting", look->waiting);
 }
 
 void verb_sessions(void *context, struct control *control, const struct control_asker *asker,
@@ -123,11 +123,9 @@ static int put_worker(void *context, const struct mailbox_depth *depth)
 	if (r->only_unreachable && reader != NULL)
 		return 0;
 	verb_row_begin(&r->t, 4);
-	lk_put_word(rows, "worker");
-	lk_put_text(rows, depth->worker);
-	lk_put_word(rows, "client");
-	lk_put_text(rows, reader != NULL ? lk_text_of(reader->name) : LK_NO_TEXT);
-	verb_put_number(rows, "waiting", depth->waiting);
+	lk_member_text(rows, "worker", depth->worker);
+	lk_member_text(rows, "client", reader != NULL ? lk_text_of(reader->name) : LK_NO_TEXT);
+	lk_member_int(rows, "waiting", depth->waiting);
 	verb_put_instant(rows, "oldest", depth->oldest_at);
 	return 0;
 }

@@ -119,8 +119,7 @@ void lk_message_encode(const struct lk_message *message, struct lk_bytes *out)
 	const void *object = (const char *)message + messages[message->type].offset;
 
 	lk_put_map(out, 1 + fields_given(fields, object));
-	lk_put_word(out, "m");
-	lk_put_word(out, messages[message->type].word);
+	lk_member_word(out, "m", messages[message->type].word);
 	fields_write(fields, object, out);
 }
 

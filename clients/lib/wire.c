@@ -142,6 +142,30 @@ void lk_put_raw(struct lk_bytes *b, const void *value, size_t len)
 	lk_bytes_add(b, value, len);
 }
 
+void lk_member_text(struct lk_bytes *b, const char *key, struct lk_text text)
+{
+	lk_put_word(b, key);
+	lk_put_text(b, text);
+}
+
+void lk_member_word(struct lk_bytes *b, const char *key, const char *string)
+{
+	lk_put_word(b, key);
+	lk_put_word(b, string);
+}
+
+void lk_member_int(struct lk_bytes *b, const char *key, int64_t value)
+{
+	lk_put_word(b, key);
+	lk_put_int(b, value);
+}
+
+void lk_member_bool(struct lk_bytes *b, const char *key, bool value)
+{
+	lk_put_word(b, key);
+	lk_put_bool(b, value);
+}
+
 /* ---- The canonical form ---------------------------------------------------------------------- */
 
 struct pair {

@@ -64,6 +64,11 @@ void lk_put_nil(struct lk_bytes *b);
 void lk_put_time(struct lk_bytes *b, struct lk_time time); /* as RFC 3339 text */
 void lk_put_date(struct lk_bytes *b, lk_date date);
 void lk_put_raw(struct lk_bytes *b, const void *value, size_t len); /* one value that is encoded already */
+/* A member of a map: its key, and the value. */
+void lk_member_text(struct lk_bytes *b, const char *key, struct lk_text text);
+void lk_member_word(struct lk_bytes *b, const char *key, const char *string);
+void lk_member_int(struct lk_bytes *b, const char *key, int64_t value);
+void lk_member_bool(struct lk_bytes *b, const char *key, bool value);
 
 /* ---- Reading values ----------------------------------------------------------------------------------------------- *
  * A span is one encoded value inside scanned bytes. Reading never allocates. */

@@ -44,8 +44,7 @@ static void put_body(struct lk_bytes *w, const struct stored_event *row, const c
 	put_pair(w, "milestone", "training_completed");
 	put_pair(w, "note", "The second course was completed, and the certificate was handed in.");
 	put_pair(w, "id", id);
-	lk_put_word(w, "source");
-	lk_put_text(w, row->source);
+	lk_member_text(w, "source", row->source);
 	put_pair(w, "specversion", "1.0");
 	put_pair(w, "subject", subject);
 	lk_put_word(w, "time");

@@ -38,8 +38,7 @@ static void can_be_told(const struct lk_refused *why)
 
 	must(lk_refusal_word((int)why->reason) != NULL && why->detail[0] != '\0');
 	lk_put_map(&told, 1);
-	lk_put_word(&told, "field");
-	lk_put_word(&told, why->field);
+	lk_member_word(&told, "field", why->field);
 	must(lk_wire_scan(told.at, told.len, &lk_event_limits, NULL) == 0);
 	lk_bytes_free(&told);
 }

@@ -592,8 +592,7 @@ static void constant_property(struct schema *properties, const char *key, const 
 	struct lk_bytes *out = schema_key(properties, key);
 
 	lk_put_map(out, 1);
-	lk_put_word(out, "const");
-	lk_put_word(out, value);
+	lk_member_word(out, "const", value);
 }
 
 static void event_required(struct schema *s, enum lk_event_type type)

@@ -301,8 +301,7 @@ static void an_event_has_at_most_64_kib(void **state)
 	(void)state;
 	memset(filler, 'x', sizeof(filler));
 	lk_put_map(&bytes, 1);
-	lk_put_word(&bytes, "x");
-	lk_put_text(&bytes, (struct lk_text){ filler, LK_EVENT_MAX - 1 - 2 - 5 });
+	lk_member_text(&bytes, "x", (struct lk_text){ filler, LK_EVENT_MAX - 1 - 2 - 5 });
 	assert_int_equal(bytes.len, LK_EVENT_MAX - 2);
 	assert_int_equal(lk_event_decode(bytes.at, bytes.len, agency_known, NULL, &event, &why),
 			 LK_EREFUSED);

@@ -55,14 +55,10 @@ static int put(struct lk_text worker, int64_t seq, char digit, int64_t rev, cons
 	memset(id, digit, sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
 	lk_put_map(&notice, 4);
-	lk_put_word(&notice, "id");
-	lk_put_word(&notice, id);
-	lk_put_word(&notice, "rev");
-	lk_put_int(&notice, rev);
-	lk_put_word(&notice, "state");
-	lk_put_word(&notice, state);
-	lk_put_word(&notice, "reason");
-	lk_put_text(&notice, lk_text_of(reason));
+	lk_member_word(&notice, "id", id);
+	lk_member_int(&notice, "rev", rev);
+	lk_member_word(&notice, "state", state);
+	lk_member_text(&notice, "reason", lk_text_of(reason));
 	code = lk_inbox_store_put(store, worker, seq, lk_span_of(notice.at, notice.len), &err);
 	lk_bytes_free(&notice);
 	return code;
@@ -249,8 +245,7 @@ static void a_notice_without_a_name_is_refused(void **state)
 
 	(void)state;
 	lk_put_map(&notice, 1);
-	lk_put_word(&notice, "rev");
-	lk_put_int(&notice, 1);
+	lk_member_int(&notice, "rev", 1);
 	begin();
 	assert_int_equal(lk_inbox_store_put(store, GARCIA, 1, lk_span_of(notice.at, notice.len),
 					    &err),

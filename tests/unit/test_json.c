@@ -134,8 +134,7 @@ static void a_path_of_any_names_is_short_and_harmless(void **state)
 	assert_true(strlen(why.field) < sizeof(why.field));
 	/* Whole characters only, or the refusal itself could not be told. */
 	lk_put_map(&out, 1);
-	lk_put_word(&out, "field");
-	lk_put_word(&out, why.field);
+	lk_member_word(&out, "field", why.field);
 	assert_int_equal(lk_wire_scan(out.at, out.len, &lk_event_limits, NULL), 0);
 	lk_bytes_free(&out);
 }

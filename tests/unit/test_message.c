@@ -117,14 +117,11 @@ static int decode_sealed(const char *hex, struct lk_bytes *bytes, struct lk_mess
 
 	lk_bytes_clear(bytes);
 	lk_put_map(bytes, 4);
-	lk_put_word(bytes, "m");
-	lk_put_word(bytes, "event");
+	lk_member_word(bytes, "m", "event");
 	lk_put_word(bytes, "event");
 	lk_put_raw(bytes, value, bytes_of_hex(lk_text_of(hex), value, sizeof(value)));
-	lk_put_word(bytes, "epoch");
-	lk_put_word(bytes, KEY);
-	lk_put_word(bytes, "seq");
-	lk_put_int(bytes, 7);
+	lk_member_word(bytes, "epoch", KEY);
+	lk_member_int(bytes, "seq", 7);
 	return lk_message_decode(bytes->at, bytes->len, LK_INTAKE_TAKES, message, NULL);
 }
 

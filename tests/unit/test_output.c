@@ -202,8 +202,7 @@ static void every_kind_has_a_phrase(void **state)
 		struct lk_bytes notice = { 0 }, phrase = { 0 };
 
 		lk_put_map(&notice, 1);
-		lk_put_word(&notice, "kind");
-		lk_put_word(&notice, lk_notice_kind_word(kind));
+		lk_member_word(&notice, "kind", lk_notice_kind_word(kind));
 		phrase_notice(lk_span_of(notice.at, notice.len), &phrase);
 		if (phrase.len == strlen(lk_notice_kind_word(kind)))
 			assert_memory_not_equal(phrase.at, lk_notice_kind_word(kind), phrase.len);

@@ -132,8 +132,7 @@ static void append(struct lk_outbox *o, int n)
 	struct lk_bytes event = { 0 };
 
 	lk_put_map(&event, 1);
-	lk_put_word(&event, "n");
-	lk_put_int(&event, n);
+	lk_member_int(&event, "n", n);
 	assert_int_equal(lk_outbox_append(o, event.at, event.len, NULL, NULL, &err), 0);
 	lk_bytes_free(&event);
 }

@@ -225,8 +225,7 @@ static void a_fault_of_a_text_is_found_wherever_it_is(void **state)
 				memcpy(text + at, marks[m].at, marks[m].len);
 				lk_bytes_clear(&b);
 				lk_put_map(&b, 1);
-				lk_put_word(&b, "a");
-				lk_put_text(&b, (struct lk_text){ text, len });
+				lk_member_text(&b, "a", (struct lk_text){ text, len });
 				assert_int_equal(lk_wire_scan(b.at, b.len, &lk_event_limits, NULL),
 						 marks[m].result);
 			}
