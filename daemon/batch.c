@@ -67,7 +67,8 @@ int batch_add(struct batch *batch, const struct batch_input *input)
 	struct turn_event *event = &batch->event[batch->n];
 	*event = (struct turn_event){ .len = input->len,
 				      .has_outbox_seq = input->has_outbox_seq,
-				      .seq = input->seq };
+				      .seq = input->seq,
+				      .number = input->number };
 	event->source.len = input->source.len;
 	memcpy(event->epoch, input->epoch, LK_DIGEST);
 	batch->place[batch->n] = place;

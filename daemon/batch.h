@@ -44,6 +44,7 @@ struct batch_input {
 	bool has_outbox_seq;
 	uint8_t epoch[LK_DIGEST];
 	int64_t seq;
+	int64_t number; /* as in struct turn_event */
 };
 int batch_add(struct batch *batch, const struct batch_input *input) LK_MUST_CHECK;
 size_t batch_count(const struct batch *batch);

@@ -119,23 +119,26 @@ static bool is_ping(struct lk_span body, struct lk_message *message)
 	       lk_message_decode(body.at, body.len, LK_TAKES(LK_MSG_PING), message, NULL) == 0;
 }
 
-/* What can be read of it: a heartbeat is used up here, of an event only its number is looked at. */
-static bool take_ping(struct feed *feed, struct lk_text source, struct lk_span body)
+/* What can be read of it: a heartbeat is used up here, of an event only its number is looked at. It counts as come when
+ * the event is on disk, whatever becomes of it; a heartbeat's at once. */
+static bool take_ping(struct feed *feed, struct lk_text source, struct lk_span body,
+		      int64_t *number)
 {
 	struct feed_sequence *sequence = sequence_of(feed, source);
 	struct lk_message message;
-	int64_t number;
 
 	if (lk_wire_scan(body.at, body.len, &lk_event_limits, NULL) < 0)
 		return false;
 	if (is_ping(body, &message)) {
 		turn_heard(feed->options.turn, source, clock_now(feed->options.clock));
-		if (sequence != NULL && message.ping.last >= 0)
+		if (sequence != NULL && message.ping.last >= 0) {
 			tell_gap(source, feed_sequence_ping(sequence, message.ping.last));
+			turn_numbered(feed->options.turn, source, message.ping.last);
+		}
 		return true;
 	}
-	if (sequence != NULL && sequence_in(body, &number))
-		tell_gap(source, feed_sequence_event(sequence, number));
+	if (sequence != NULL && sequence_in(body, number))
+		tell_gap(source, feed_sequence_event(sequence, *number));
 	return false;
 }
 
@@ -161,7 +164,7 @@ static bool receive(void *owner, const struct zsock_message *m)
 			 client->name);
 		return true;
 	}
-	if (take_ping(feed, source, body))
+	if (take_ping(feed, source, body, &input.number))
 		return true;
 	if (batch_add(feed->batch, &input) < 0) {
 		metric_add(METRIC_FEED_DROPPED, 1);

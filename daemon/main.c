@@ -45,6 +45,25 @@ static const char usage[] =
 
 /* ---- Signals ---- */
 
+/* A commit and a read. A store that refuses, a full disk for one, answers too: the sockets are served, and nothing is
+ * acknowledged that is not on disk. */
+static void touch_store(struct daemon *d)
+{
+	struct lk_error err = { 0 };
+	bool answers = turn_touch(d->turn, clock_now(&d->clock), &err) == 0;
+
+	if (answers) {
+		clock_mark(&d->clock);
+		metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
+	}
+	if (answers != d->store_answers)
+		log_line(answers ? LOG_NOTE : LOG_ERROR, "store outcome=%s fault=%d detail=\"%s\"",
+			 answers ? "answers" : "refuses", err.code, err.text);
+	if (err.code == LK_ESYNC)
+		loop_stop(d->loop, EX_TEMPFAIL);
+	d->store_answers = answers;
+}
+
 void daemon_drain(struct daemon *d)
 {
 	d->draining = true;
@@ -52,6 +71,7 @@ void daemon_drain(struct daemon *d)
 	feed_drain(d->feed);
 	intake_drain(d->intake);
 	inbox_drain(d->inbox);
+	touch_store(d); /* what was heard since the last commit */
 	loop_stop(d->loop, EX_OK);
 }
 
@@ -71,25 +91,6 @@ static void terminated(void *context)
 }
 
 /* ---- Alive ---- */
-
-/* A commit and a read. A store that refuses, a full disk for one, answers too: the sockets are served, and nothing is
- * acknowledged that is not on disk. */
-static void touch_store(struct daemon *d)
-{
-	struct lk_error err = { 0 };
-	bool answers = turn_touch(d->turn, clock_now(&d->clock), &err) == 0;
-
-	if (answers) {
-		clock_mark(&d->clock);
-		metric_set(METRIC_COMMITTED_AT, "", clock_read().machine);
-	}
-	if (answers != d->store_answers)
-		log_line(answers ? LOG_NOTE : LOG_ERROR, "store outcome=%s fault=%d detail=\"%s\"",
-			 answers ? "answers" : "refuses", err.code, err.text);
-	if (err.code == LK_ESYNC)
-		loop_stop(d->loop, EX_TEMPFAIL);
-	d->store_answers = answers;
-}
 
 /* systemd is told that we live when the loop has turned and the store has answered, with success or with a refusal. A
  * call that does not come back, for a disk that hangs, is what the watchdog is for. */

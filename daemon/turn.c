@@ -83,8 +83,10 @@ static void keep_silence(struct turn *t)
 /* A silence whose beginning or end was rolled back is yet to begin or end. */
 static void undo_silence(struct turn *t)
 {
-	for (size_t i = 0; i < t->sources_n; i++)
+	for (size_t i = 0; i < t->sources_n; i++) {
 		t->sources[i].is_silent = t->sources[i].was_silent;
+		t->sources[i].number = t->sources[i].kept_number;
+	}
 	memcpy(t->revision, t->committed, LK_DIGEST);
 	t->feeds_due = true;
 }
@@ -240,17 +242,31 @@ static void tell_sink(struct turn *t)
 	t->wake_at = wake_at;
 }
 
-/* Time, and when each source was heard: within the transaction. */
+static int keep_source(struct turn *t, const struct source_state *s, struct lk_error *err)
+{
+	struct lk_text name = lk_text_of(s->source.name);
+	int rc = 0;
+	if (s->heard_at != LK_NO_INSTANT)
+		rc = store_heard_put(t->store, name, s->heard_at, err);
+	if (rc >= 0 && s->number != s->kept_number)
+		rc = store_sequence_put(t->store, name, s->number, err);
+	return rc;
+}
+
+/* Time, when each source was heard, and to what number: within the transaction. */
 static int keep_time(struct turn *t, struct lk_error *err)
 {
 	int rc = store_now_put(t->store, t->now, err);
-	for (size_t i = 0; rc >= 0 && i < t->sources_n; i++) {
-		const struct source_state *s = &t->sources[i];
-		if (s->heard_at != LK_NO_INSTANT)
-			rc = store_heard_put(t->store, lk_text_of(s->source.name), s->heard_at,
-					     err);
-	}
+	for (size_t i = 0; rc >= 0 && i < t->sources_n; i++)
+		rc = keep_source(t, &t->sources[i], err);
 	return rc;
+}
+
+static void time_is_kept(struct turn *t)
+{
+	t->kept_at = t->now;
+	for (size_t i = 0; i < t->sources_n; i++)
+		t->sources[i].kept_number = t->sources[i].number;
 }
 
 /* Events that were applied say in their rows when they came: beside them a page with the time is written once a second
@@ -278,7 +294,7 @@ int turn_commit(struct turn *t, struct lk_error *err)
 		return rc;
 	}
 	if (!is_kept)
-		t->kept_at = t->now;
+		time_is_kept(t);
 	t->is_told_by_events = false;
 	t->commits++;
 	keep_silence(t);
@@ -314,6 +330,13 @@ int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *
 		  struct lk_error *err)
 {
 	return store_sequence_last(t->store, source, most, out, err);
+}
+
+void turn_numbered(struct turn *t, struct lk_text source, int64_t number)
+{
+	struct source_state *s = source_named(t, source);
+	if (s != NULL && number > s->number)
+		s->number = number;
 }
 
 void turn_watch(struct turn *t, struct lk_text source, bool watched)

@@ -64,6 +64,7 @@ struct turn_event {
 	bool has_outbox_seq;     /* false on the feed lane */
 	uint8_t epoch[LK_DIGEST];
 	int64_t seq;
+	int64_t number; /* the `sequence` that it came with, where its source numbers densely: turn_numbered(); 0: none */
 };
 
 enum turn_outcome { TURN_APPLIED, TURN_REPEATED, TURN_REFUSED };
@@ -88,9 +89,13 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 /* How far an outbox may forget, by now: 1 and *safe, or 0: never seen. */
 int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
 	      struct lk_error *err) LK_MUST_CHECK;
-/* The highest `sequence` up to `most` among a source's latest events: 1 and *out, or 0. */
+/* The highest `sequence` that a source has come to: among its latest events up to `most`, or as turn_numbered() was told.
+ * 1 and *out, or 0: none is known. */
 int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *out,
 		  struct lk_error *err) LK_MUST_CHECK;
+/* A source that numbers densely has come to this number, whatever became of the event. Written with a commit that is made
+ * anyway; an event's own number with the event. */
+void turn_numbered(struct turn *t, struct lk_text source, int64_t number);
 /* A heartbeat or an event of a source was heard. Cheap; written with a commit, at most once a second. */
 void turn_heard(struct turn *t, struct lk_text source, lk_instant now);
 

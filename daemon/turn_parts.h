@@ -49,6 +49,7 @@ struct source_state {
 	struct turn_source source;
 	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
 	bool is_silent, was_silent; /* in this transaction; as committed */
+	int64_t number, kept_number; /* that it has come to, of a dense sequence; as the store was told. 0: none */
 };
 
 struct tally {

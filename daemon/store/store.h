@@ -154,7 +154,9 @@ int store_stream_refusals(struct store *s, struct lk_text source, const uint8_t 
 /* When a source was last heard of, for silence: kept across restarts. */
 int store_heard_put(struct store *s, struct lk_text source, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
 int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;
-/* The highest `sequence` up to `most` among a source's events at the end of the log: 1 and *out, 0: it has none there. */
+/* The number that a source has come to, of an event that may not be in the log. */
+int store_sequence_put(struct store *s, struct lk_text source, int64_t number, struct lk_error *err) LK_MUST_CHECK;
+/* The highest `sequence` up to `most` among a source's events at the end of the log, or what was put: 1 and *out, 0: neither. */
 int store_sequence_last(struct store *s, struct lk_text source, int64_t most, int64_t *out,
 			struct lk_error *err) LK_MUST_CHECK;
 /* What time it is, within a transaction; and what it was at the last put: 1 and *now, 0: never put. Events that came after

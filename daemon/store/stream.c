@@ -342,8 +342,26 @@ int store_heard_get(struct store *s, struct lk_text source, lk_instant *at, stru
 /* Events at the end of the log that are looked at: reading them takes no time that a start would miss. */
 #define SEQUENCES_AMONG 50000
 
-int store_sequence_last(struct store *s, struct lk_text source, int64_t most, int64_t *out,
-			struct lk_error *err)
+/* The value that keeps a source's number: names of sources are at most 64 characters long. */
+struct sequence_name {
+	char at[80];
+};
+
+static struct sequence_name sequence_name(struct lk_text source)
+{
+	struct sequence_name name;
+
+	(void)snprintf(name.at, sizeof(name.at), "sequence.%.*s", LK_PRINT(source));
+	return name;
+}
+
+int store_sequence_put(struct store *s, struct lk_text source, int64_t number, struct lk_error *err)
+{
+	return store_value_put(s, sequence_name(source).at, number, err);
+}
+
+static int sequence_in_log(struct store *s, struct lk_text source, int64_t most, int64_t *out,
+			   struct lk_error *err)
 {
 	struct query q;
 	int64_t ref;
@@ -356,6 +374,20 @@ int store_sequence_last(struct store *s, struct lk_text source, int64_t most, in
 	bind_int(&q, s->tips.position - SEQUENCES_AMONG);
 	bind_int(&q, most);
 	return query_number(&q, out, err);
+}
+
+int store_sequence_last(struct store *s, struct lk_text source, int64_t most, int64_t *out,
+			struct lk_error *err)
+{
+	int64_t logged = 0, kept = 0;
+	int in_log = sequence_in_log(s, source, most, &logged, err);
+	int is_kept =
+		in_log < 0 ? in_log : store_value_get(s, sequence_name(source).at, &kept, err);
+
+	if (is_kept < 0)
+		return is_kept;
+	*out = kept > logged ? kept : logged;
+	return in_log > 0 || is_kept > 0;
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

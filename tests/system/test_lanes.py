@@ -366,6 +366,27 @@ class Feed(LaneTest):
             self.until(self.asker(), ["counters", "events_accepted"], 1)
             self.assertIn("feed_gap", self.asker().ok("status")["alarms"])
 
+    def test_what_came_and_is_not_in_the_log_is_not_missing_after_a_restart(self):
+        """The last one was refused, or is known by a heartbeat alone; what was sent while nobody listened is missing."""
+        feed = self.open(peer.Feed, "feed", "cws", "cws-cms")
+        feed.publish({**cws(1, "contact.made", 1, kind="phone"), "sequence": "1"})
+        refused, heartbeat = {**cws(2, "contact.made", 2, kind="pigeon"), "sequence": "2"}, {"m": "ping", "last": 7}
+        for seen, said, gone in ((2, refused, self.daemon.stop), (2, refused, self.daemon.kill), (7, heartbeat, self.daemon.stop),
+                                 (7, heartbeat, self.daemon.kill)):
+            feed.publish(said)
+            self.until(self.asker(), ["feed", "cws-cms", "seen"], seen)
+            other = self.open(peer.Feed, "feed", "calworks", "calsaws")
+            other.publish({"specversion": "1.0"})  # whose commit takes with it what is known of all
+            while self.counter("events_refused") < (2 if said is refused else 1):
+                pass
+            gone()
+            self.daemon.start()
+            self.assertEqual(self.asker().ok("status")["feed"]["cws-cms"], {"seen": seen, "missing": 0})
+            feed = self.open(peer.Feed, "feed", "cws", "cws-cms")
+        for n, missing in ((8, 0), (10, 1)):
+            feed.publish({**cws(n, "contact.made", n, kind="phone"), "sequence": str(n)})
+            self.until(self.asker(), ["feed", "cws-cms"], {"seen": n, "missing": missing})
+
     def test_only_for_its_own_source(self):
         asker, feed = self.asker(), self.open(peer.Feed, "feed", "cws", "cws-cms")
         feed.socket.send_multipart([b"calsaws", peer.pack(CROSSOVER[0])])

@@ -198,7 +198,7 @@ static void the_same_event_again_changes_nothing(void **state)
 	struct office *o = *state;
 	struct lk_bytes wire = event("e2", "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
 				     "'data':{'role':'social_worker','worker':'garcia'}");
-	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2 };
+	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2, 0 };
 	struct turn_event by_feed = { .bytes = wire.at, .len = wire.len };
 
 	a_family(o);
@@ -218,7 +218,7 @@ static void a_known_id_with_other_content_is_a_conflict(void **state)
 	struct office *o = *state;
 	struct lk_bytes wire = event("e2", "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
 				     "'data':{'role':'social_worker','worker':'ito'}");
-	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2 };
+	struct turn_event by_seq = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, 2, 0 };
 	struct turn_event by_feed = { .bytes = wire.at, .len = wire.len };
 
 	a_family(o);
@@ -252,7 +252,7 @@ static void nobody_speaks_for_another_source(void **state)
 	struct office *o = *state;
 	struct lk_bytes wire = event("e1", "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
 				     "'data':{'status':'ifs'}");
-	struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), true, { 0 }, 1 };
+	struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), true, { 0 }, 1, 0 };
 
 	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T09:00:00-08:00"), &in, 1,
 				     &o->verdict, &o->err),
@@ -281,8 +281,8 @@ static void a_gap_in_an_outbox_undoes_the_batch(void **state)
 	struct lk_bytes two =
 		event("e2", "2026-03-02T09:00:00-08:00", "C-1", "case.closed", "'data':{}");
 	struct turn_event in[] = {
-		{ one.at, one.len, LK_TEXT("cws-cms"), true, { 0 }, 1 },
-		{ two.at, two.len, LK_TEXT("cws-cms"), true, { 0 }, 3 },
+		{ one.at, one.len, LK_TEXT("cws-cms"), true, { 0 }, 1, 0 },
+		{ two.at, two.len, LK_TEXT("cws-cms"), true, { 0 }, 3, 0 },
 	};
 	struct turn_verdict verdicts[2];
 
@@ -1108,7 +1108,7 @@ static void nothing_new_passes_for_what_was_settled(void **state)
 	lk_instant now = story_instant("2026-03-02T12:00:00-08:00");
 	struct lk_bytes bytes = event("z-1", "2026-03-02T12:00:00-08:00", "C-1", "contact.made",
 				      "'data':{'kind':'phone'}");
-	struct turn_event sent = { bytes.at, bytes.len, LK_TEXT("cws-cms"), true, { 7 }, 2 };
+	struct turn_event sent = { bytes.at, bytes.len, LK_TEXT("cws-cms"), true, { 7 }, 2, 0 };
 	int letters = 0;
 
 	assert_int_equal(turn_subscribe(o->turn, LK_TEXT("cws-cms"), epoch, 5, 9, 0, &stream,
@@ -1146,7 +1146,7 @@ static void comes(struct office *o, const char *id, int64_t seq, const char *typ
 
 	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
 	struct lk_bytes wire = event(id, "2026-03-02T10:40:00-08:00", "W-1", type, extra);
-	const struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq };
+	const struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq, 0 };
 
 	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T10:40:00-08:00"), &in, 1,
 				     &o->verdict, &o->err),
@@ -1322,7 +1322,7 @@ static void sends(struct office *o, int64_t seq, const char *id, const char *num
 
 	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
 	struct lk_bytes wire = event(id, "2026-03-02T09:00:00-08:00", number, type, extra);
-	const struct turn_event in = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, seq };
+	const struct turn_event in = { wire.at, wire.len, LK_TEXT("cws-cms"), true, { 0 }, seq, 0 };
 
 	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T11:00:00-08:00"), &in, 1,
 				     &o->verdict, &o->err),
