@@ -126,6 +126,8 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 		rc = set_revision(t, err);
 	if (rc >= 0)
 		rc = recall_now(t, err);
+	if (rc >= 0)
+		rc = waiting_recall(t, err);
 	if (rc < 0) {
 		turn_destroy(t);
 		return rc;
@@ -414,6 +416,7 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 	if (rc < 0)
 		return rc;
 	advance(t, now);
+	rc = waiting_look(t, t->now, err); /* passes rest where the clock is suspect */
 	t->is_taking = true;
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = admit(t, &events[i], t->now, &verdicts[i], err);
@@ -587,12 +590,16 @@ static int links_note(struct turn *t, bool is_done, struct lk_error *err)
 	return store_value_put(t->store, STORE_LINKS_BY, by, err);
 }
 
+/* Of families that a mended row, or an event that is back, puts behind. */
+static const uint8_t no_policy[LK_DIGEST];
+
 /* Another policy may fold otherwise: the family is made anew from the log. */
 static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now,
 		     struct lk_error *err)
 {
 	struct arrived a = { .t = t, .err = err };
 	struct home *h = home_get(t, id, err);
+	bool is_of_no_policy = h != NULL && memcmp(h->policy, no_policy, LK_DIGEST) == 0;
 	int rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, now, err);
 	if (rc >= 0)
 		rc = store_family_cases(t->store, id, first_case, &a, err);
@@ -601,7 +608,10 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 	if (!a.found) /* the county's own; or one that has joined another meanwhile */
 		return memcmp(id, feeds_id, LK_DIGEST) == 0 ? feeds_settle(t, now, err) : 0;
 	struct case_key key = { a.row.agency, a.row.number };
-	return gather(t, &key, 1, now, err);
+	t->retells = is_of_no_policy;
+	rc = gather(t, &key, 1, now, err);
+	t->retells = false;
+	return rc;
 }
 
 /* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since
@@ -650,7 +660,11 @@ static int next_instant(struct turn *t, lk_instant *at, struct lk_error *err)
 static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	lk_instant at;
-	int rc = t->is_behind ? pass_behind(t, now, err) : 0;
+	int rc = waiting_look(t, now, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (t->is_behind)
+		rc = pass_behind(t, now, err);
 	for (int done = rc; rc >= 0 && done < t->families_most && !t->is_behind; done += 1 + rc) {
 		rc = next_instant(t, &at, err);
 		if (rc < 0)
@@ -693,6 +707,8 @@ lk_instant turn_now(const struct turn *t)
 lk_instant turn_next_wake(const struct turn *t)
 {
 	lk_instant at = LK_NO_INSTANT;
+	if (t->is_waiting)
+		return waiting_until(t);
 	if (t->is_behind)
 		return t->now;
 	/* A question that fails here is asked again, and answered with an error, by the next

@@ -113,7 +113,8 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
 /* ---- Time and policy --------------------------------------------------------------------------------------------- */
 
 /* Everything that falls due by `now`, at most TURN_FAMILIES_MAX families a call, each at its own instant, one transaction.
- * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. */
+ * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. After a damage nothing is due until
+ * outboxes have sent again what they were asked for, or a minute nothing of it. */
 #define TURN_FAMILIES_MAX 256
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
 /* From now on a call takes on so many families, 1 to TURN_FAMILIES_MAX: whoever calls knows how long others may wait. */
@@ -151,6 +152,7 @@ struct turn_rebuilt {
 	int64_t rows;    /* whose rows in state.db were not, though they were not waiting to be filled */
 	int64_t orphans; /* in state.db, of no family, likewise */
 };
+/* LK_ESTATE: the log is not whole, outboxes are still asked for the rest. */
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err) LK_MUST_CHECK;
 int turn_rebuild_step(struct turn_rebuilding *rebuilding, struct lk_error *err) LK_MUST_CHECK;
 void turn_rebuild_told(const struct turn_rebuilding *rebuilding, struct turn_rebuilt *out);

@@ -324,7 +324,18 @@ static int keep_event(struct admission *a)
 	if (rc <= 0)
 		return rc < 0 ? rc : look_up(a);
 	a->verdict->outcome = TURN_APPLIED;
-	return effect_settle(a->t, &a->event, &row, known > 0, a->now, a->err);
+	bool is_back = row.has_outbox_seq && row.outbox_seq <= a->t->stream.asked;
+	return (is_back ? effect_of_return : effect_settle)(a->t, &a->event, &row, known > 0,
+							    a->now, a->err);
+}
+
+/* Its place is settled. An outbox that was asked again may have said all of it with this one. */
+static void go_on(struct admission *a)
+{
+	struct stored_stream *stream = &a->t->stream;
+	stream->next = a->in->seq + 1;
+	if (a->in->seq <= stream->asked)
+		waiting_sent_again(a->t, a->in->seq == stream->asked);
 }
 
 static int admit_new(struct admission *a, bool is_read)
@@ -333,7 +344,7 @@ static int admit_new(struct admission *a, bool is_read)
 	if (rc == LK_EREFUSED)
 		rc = keep_letter(a, a->in->has_outbox_seq);
 	if (rc >= 0 && a->in->has_outbox_seq)
-		a->t->stream.next = a->in->seq + 1;
+		go_on(a);
 	return rc;
 }
 
@@ -346,7 +357,7 @@ static int admit_next(struct admission *a, bool is_read)
 	if (rc == LK_EREFUSED)
 		rc = keep_letter(a, false);
 	if (rc >= 0)
-		a->t->stream.next = a->in->seq + 1;
+		go_on(a);
 	return rc;
 }
 

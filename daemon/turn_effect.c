@@ -177,7 +177,7 @@ static int effect_of_link(struct turn *t, const struct lk_event *e, struct touch
 	touch(touched, (int)e->agency, e->subject);
 	/* The other case comes along where it belongs to the family now, or did before. */
 	touch(touched, e->link_confirmed.other.agency, e->link_confirmed.other.number);
-	return gather(t, touched->at, touched->n, at, err);
+	return gather_whole(t, touched->at, touched->n, at, err);
 }
 
 /* ---- What it changes --------------------------------------------------------------------------- */
@@ -241,7 +241,7 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 		return home_settle(x->t, h, x->at, x->err);
 	if (x->counts)
 		touch(touched, key.agency, key.number);
-	return touched->n > 0 ? gather(x->t, touched->at, touched->n, x->at, x->err) : 0;
+	return touched->n > 0 ? gather_whole(x->t, touched->at, touched->n, x->at, x->err) : 0;
 }
 
 static int effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
@@ -272,6 +272,53 @@ int effect_settle(struct turn *t, const struct lk_event *e, const struct stored_
 	int rc = effect(t, e, row, is_known_case, at, err);
 	t->said_at = LK_NO_INSTANT;
 	return rc;
+}
+
+/* ---- Events that come back -------------------------------------------------------------------- */
+
+struct pair_look {
+	struct case_key other;
+	bool is_there;
+};
+
+static int look_for_pair(void *context, struct case_key other, lk_instant since)
+{
+	struct pair_look *look = context;
+	(void)since;
+	look->is_there |=
+		other.agency == look->other.agency && lk_text_is(other.number, look->other.number);
+	return 0;
+}
+
+/* 1: what it says beyond its family, of a pair or in tokens, is in the tables still; 0; negative. */
+static int is_kept_abroad(struct turn *t, const struct lk_event *e, struct lk_error *err)
+{
+	struct case_key own = { (int)e->agency, e->subject };
+	struct pair_look look = { .is_there = false };
+	int rc = 1;
+	if (is_link((int)e->type)) {
+		const struct lk_other *other = &e->link_confirmed.other;
+		look.other = (struct case_key){ other->agency, other->number };
+		rc = store_links_of(t->store, own, look_for_pair, &look, err);
+		rc = rc < 0 ? rc : look.is_there;
+	} else if (has_tokens(e)) {
+		rc = store_has_tokens(t->store, own, err);
+	}
+	return rc;
+}
+
+int effect_of_return(struct turn *t, const struct lk_event *e, const struct stored_event *row,
+		     bool is_known_case, lk_instant at, struct lk_error *err)
+{
+	const struct case_key key = { (int)e->agency, e->subject };
+	struct home *h;
+	int rc = home_of_case(t, key, &h, err);
+	if (rc > 0)
+		rc = is_kept_abroad(t, e, err);
+	waiting_came_back(t);
+	if (rc <= 0)
+		return rc < 0 ? rc : effect_settle(t, e, row, is_known_case, at, err);
+	return gather_whole(t, &key, 1, at, err);
 }
 
 /* ---- Places learnt later ---------------------------------------------------------------------- */
@@ -309,7 +356,7 @@ static int order_anew(struct turn *t, const struct lk_event *e, struct home *h, 
 	}
 	rc = home_catch_up(t, h, now, err);
 	touch(&touched, (int)e->agency, e->subject);
-	return rc < 0 ? rc : gather(t, touched.at, touched.n, now, err);
+	return rc < 0 ? rc : gather_whole(t, touched.at, touched.n, now, err);
 }
 
 static void note_place(struct home *h, const struct lk_event *e, int64_t place)

@@ -168,7 +168,7 @@ static int gather_alike(struct gathering *g, lk_instant at)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for lookalikes");
 	for (uint32_t i = 0; i < g->cases_n; i++)
 		keys[i] = g->cases[i].key;
-	int rc = gather(g->t, keys, g->cases_n, at, g->err);
+	int rc = gather_whole(g->t, keys, g->cases_n, at, g->err);
 	free(keys);
 	return rc;
 }

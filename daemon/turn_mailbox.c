@@ -47,6 +47,9 @@ struct hand_out {
 	uint32_t n, room;
 	int level; /* highest shown */
 	int64_t shown[LK_CONTENT + 1], withheld;
+	bool is_unfolded; /* the family of this case waits to be folded from the log: it is to be, first */
+	int agency;
+	char number[33];
 };
 
 /* A likely match has no link to ask of: what was told of it may be seen as long as it stands, and
@@ -193,6 +196,21 @@ static void put_answered(struct hand_out *h, const struct stored_notice *row)
 	lk_notice_encode(&n, &h->bodies);
 }
 
+/* Nothing can be said of a family without a state, and what is blanked once is never shown: 1, it is to be folded first. */
+static int waits_to_fold(struct hand_out *h, const struct stored_notice *row)
+{
+	struct home *home;
+	if (row->level < LK_REGISTRY || !lk_text_given(row->own.number))
+		return 0;
+	int rc = home_of_case(h->t, row->own, &home, h->err);
+	if (rc <= 0 || !home->is_stale)
+		return rc < 0 ? rc : 0;
+	h->is_unfolded = true;
+	h->agency = row->own.agency;
+	snprintf(h->number, sizeof(h->number), "%.*s", LK_PRINT(row->own.number));
+	return 1;
+}
+
 static int put_body(struct hand_out *h, const struct stored_notice *row)
 {
 	int shown = notice_may_show(h->t, row, h->err);
@@ -220,11 +238,50 @@ static int collect(void *context, const struct stored_notice *row)
 		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
 	h->rows = wider;
 	size_t from = h->bodies.len;
-	int rc = put_body(h, row);
-	if (rc < 0)
+	int rc = waits_to_fold(h, row);
+	if (rc == 0)
+		rc = put_body(h, row);
+	if (rc != 0)
 		return rc;
 	h->rows[h->n++] = (struct handed){ row->seq, from, h->bodies.len - from };
 	return 0;
+}
+
+static int fold_first(struct hand_out *h)
+{
+	const struct case_key key = { h->agency, lk_text_of(h->number) };
+	int rc = store_begin(h->t->store, h->err);
+	if (rc < 0)
+		return rc;
+	rc = gather(h->t, &key, 1, h->t->now, h->err);
+	if (rc >= 0)
+		return turn_commit(h->t, h->err);
+	turn_undo(h->t);
+	return rc;
+}
+
+static void begin_anew(struct hand_out *h)
+{
+	lk_bytes_clear(&h->bodies);
+	memset(h->shown, 0, sizeof(h->shown));
+	h->withheld = h->n = 0;
+	h->level = LK_OWN;
+	h->is_unfolded = false;
+}
+
+static int collect_all(struct hand_out *h, struct lk_text worker, int64_t after, int limit)
+{
+	int rc = store_notices_after(h->t->store, worker, after, limit, collect, h, h->err);
+	while (rc >= 0 && h->is_unfolded) {
+		rc = fold_first(h);
+		begin_anew(h);
+		if (rc >= 0)
+			rc = store_notices_after(h->t->store, worker, after, limit, collect, h,
+						 h->err);
+	}
+	if (rc >= 0 && h->bodies.failed)
+		rc = lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
+	return rc;
 }
 
 /* One row a batch of catch-up, on disk before the first byte is shown. */
@@ -278,9 +335,7 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 		 struct lk_error *err)
 {
 	struct hand_out h = { .t = t, .err = err, .now = now, .level = LK_OWN };
-	int rc = store_notices_after(t->store, worker, after, limit, collect, &h, err);
-	if (rc >= 0 && h.bodies.failed)
-		rc = lk_fail(err, LK_EMEMORY, "no memory to hand out notices");
+	int rc = collect_all(&h, worker, after, limit);
 	if (rc >= 0 && h.n > 0 && h.level >= LK_REGISTRY && lk_text_given(session))
 		rc = write_catch_up(&h, worker, session);
 	if (rc >= 0)

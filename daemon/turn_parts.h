@@ -1,6 +1,6 @@
 /* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_effect.c
- * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_hand.c (what was
- * read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches across families), turn_write.c
+ * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_waiting.c
+ * (while it has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches across families), turn_write.c
  * (tellings), turn_homes.c (families at hand), turn_tally.c (what was told, counted), turn_mailbox.c (hand-out),
  * turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of operators), turn_family.c and its like (questions).
  * Nobody else includes it.
@@ -79,6 +79,10 @@ struct turn {
 	int families_most;          /* that one pass takes on */
 	int fill_most;              /* that one bite takes into state.db */
 	bool is_behind;             /* some family was derived under another revision */
+	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
+	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
+	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
+	bool retells;               /* the families at hand may have been folded without events that are back now */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;
@@ -214,6 +218,19 @@ void hand_drop(struct turn *t); /* what was read counts no more */
  * settles them. */
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 
+/* ---- turn_waiting.c -------------------------------------------------------------------------- */
+
+/* As gather(), as soon as the log is whole: until then the families stay as they are, and are behind. */
+int gather_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+/* Whether the store waits for what a damage took. */
+int waiting_recall(struct turn *t, struct lk_error *err);
+/* An outbox sends again what it was asked for; the last of it. */
+void waiting_sent_again(struct turn *t, bool is_last);
+void waiting_came_back(struct turn *t); /* what it sent was gone from the log */
+/* Within a transaction. 1: it waits; 0: not, or not any more; negative. */
+int waiting_look(struct turn *t, lk_instant now, struct lk_error *err);
+lk_instant waiting_until(const struct turn *t); /* when to look */
+
 /* ---- turn_links.c ---------------------------------------------------------------------------- */
 
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
@@ -253,6 +270,10 @@ int stream_flush(struct turn *t, struct lk_error *err);
 /* An event whose time has come, or that has just arrived: folds it and settles what it touches. */
 int effect_settle(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
 		  lk_instant at, struct lk_error *err);
+/* An event that is back in the log, which a damage had taken it from: its family was folded with it, and stays as it is
+ * until the log is whole. */
+int effect_of_return(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
+		     lk_instant at, struct lk_error *err);
 /* An event that the feed had brought has a place in its source's outbox now, which may stand between equals. */
 int effect_of_place(struct turn *t, const struct lk_event *event, int64_t place, lk_instant now,
 		    struct lk_error *err);

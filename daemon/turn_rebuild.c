@@ -188,6 +188,11 @@ int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err)
 {
+	*out = NULL;
+	if (t->is_waiting)
+		return lk_fail(
+			err, LK_ESTATE,
+			"outboxes are still asked for what a damage has taken: ask again in a minute");
 	struct turn_rebuilding *r = calloc(1, sizeof(*r));
 	*out = r;
 	if (r == NULL)

@@ -180,6 +180,7 @@ static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
 		rc = home_write_calendar(g->t, all->at[i].home, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = home_settle(g->t, all->at[i].home, at, g->err);
+	g->t->retells = false; /* of others nothing was missing */
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = settle_neighbours(g->t, all->at[i].home, at, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)

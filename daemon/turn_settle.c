@@ -38,7 +38,8 @@ static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 				.now = at,
 				.said_at = instant_earlier(n->t->said_at, at),
 				.wake = LK_NO_INSTANT,
-				.thrifty = only == NULL };
+				.thrifty = only == NULL,
+				.retells = only == NULL && n->t->retells };
 	struct outcome out = { 0 };
 	look->rules(&d);
 	compare(&h->told, &d, look->scope, &out);

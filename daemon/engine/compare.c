@@ -315,11 +315,19 @@ static void compare_standing(struct tolds *told, const struct told *t, const str
 		tolds_change(told, t)->content = content;
 }
 
+/* What was taken back for want of events that were lost for a while was never wrong: however old it is, whoever was told
+ * so is told. */
+static bool may_tell(const struct derivation *d, const struct told *t, const struct candidate *c)
+{
+	bool is_old = c->bar == BAR_STALE || c->bar == BAR_QUIET;
+	return c->may_tell || (d->retells && is_old && t != NULL && t->rev > 0);
+}
+
 static void compare_candidate(struct tolds *told, const struct derivation *d,
 			      const struct candidate *c, struct outcome *out)
 {
 	const struct told *t = told_as(told, c);
-	if (c->withheld || !c->may_tell)
+	if (c->withheld || !may_tell(d, t, c))
 		return;
 	if (!is_moment(d->p, c->kind))
 		compare_standing(told, t, d, c, out);

@@ -121,7 +121,7 @@ struct superseded {
 
 /* Where an outbox is, known by its stream's ref: asked once, written once a batch. */
 struct stream_end {
-	int64_t next, safe, known;
+	int64_t next, safe, known, asked;
 	int64_t last, position; /* of the event that was added last; 0: none since this is remembered */
 	bool is_known; /* else the row is asked */
 	bool moved;    /* in this transaction: the row is behind */

@@ -300,12 +300,17 @@ static int mend_rows(struct mending *m, struct lk_error *err)
 }
 
 /* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
- * what is missing without a trace. */
+ * what is missing without a trace. How far they had come is remembered: up to there an event is none that is new. */
 static int ask_again(struct store *s, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_mend_streams);
+	struct query q = query_begin(s, SQL_mend_asked);
+	int rc = query_run(&q, err);
 
-	return query_run(&q, err);
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_mend_streams);
+	rc = query_run(&q, err);
+	return rc < 0 ? rc : store_value_put(s, STORE_AWAITED, 1, err);
 }
 
 static int mend_all(struct mending *m, struct lk_error *err)

@@ -100,11 +100,15 @@ SELECT next, safe, max(coalesce((SELECT outbox_seq FROM outbox_run AS run
 	CROSS JOIN event ON event.position >= run.position AND event.position < run.position + 512 - run.seq % 512
 	WHERE run.stream = stream.ref AND event.stream = stream.ref AND outbox_seq - seq = event.position - run.position
 	ORDER BY seq DESC, event.position DESC LIMIT 1), 0),
-	coalesce((SELECT max(seq) FROM dead_letter WHERE dead_letter.stream = ref), 0))
+	coalesce((SELECT max(seq) FROM dead_letter WHERE dead_letter.stream = ref), 0)),
+	coalesce((SELECT value FROM value WHERE name = 'asked.' || ref), 0)
 FROM stream WHERE ref = ?1 AND next IS NOT NULL
 -- name: stream_list
 SELECT name, epoch, next, safe FROM stream JOIN source ON source.ref = stream.source
 WHERE stream.ref > ?1 AND next IS NOT NULL ORDER BY stream.ref
+-- name: stream_asked
+SELECT count(*) FROM value CROSS JOIN stream ON stream.ref = CAST(substr(value.name, 7) AS INTEGER)
+WHERE value.name > 'asked.' AND value.name < 'asked/' AND next <= value.value
 -- name: stream_put
 UPDATE stream SET next = ?2, safe = ?3 WHERE ref = ?1
 -- name: gap_put
@@ -535,6 +539,9 @@ DELETE FROM token
 DELETE FROM dirty WHERE ref = ?1
 -- name: mend_drop_family
 DELETE FROM family WHERE ref = ?1
+-- name: mend_asked
+INSERT INTO value (name, value) SELECT 'asked.' || ref, next - 1 FROM stream WHERE next > safe + 1
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
 -- name: mend_runs_clear

@@ -126,6 +126,7 @@ struct stored_stream {
 	int64_t next; /* lowest seq not yet stored, from 1 */
 	int64_t safe; /* the publisher may forget up to here */
 	int64_t known; /* highest seq that a verdict is kept of: next or more while the outbox is asked again */
+	int64_t asked; /* how far it had come before a rebuild asked it again for what it may still have; 0: never */
 	int64_t missing; /* not stored: how many seqs turn_subscribe() has just found lost */
 	int64_t wanted;  /* not stored: from where it wants the outbox to send, at most `next` */
 };
@@ -135,6 +136,8 @@ int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch
 /* Every outbox that ever came, with `next` and `safe`. A visitor that returns other than 0 ends it. */
 typedef int stream_visitor(void *context, const struct stored_stream *stream);
 int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* 1: some outbox that was asked again has not sent all of it yet, as committed; 0. */
+int store_streams_asked(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err) LK_MUST_CHECK;
 /* The outbox has forgotten first..upto, which we do not have: a gap that nobody can fill. */
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t first, int64_t upto,
@@ -567,6 +570,8 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 
 /* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */
+/* 1: outboxes are waited for that a rebuild asked again. */
+#define STORE_AWAITED "awaited"
 #define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
 /* The kinds of tokens that linked by themselves when all links were found last, as bits; STORE_LINKS_LOST: rows are missing. */
 #define STORE_LINKS_BY "links.by"

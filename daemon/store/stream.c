@@ -68,6 +68,7 @@ static int end_load(struct store *s, int64_t ref, struct lk_error *err)
 		end->next = column_int(&q);
 		end->safe = column_int(&q);
 		end->known = column_int(&q);
+		end->asked = column_int(&q);
 		end->is_known = true;
 	}
 	query_end(&q);
@@ -214,6 +215,7 @@ int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch
 	out->next = s->streams.at[ref].next;
 	out->safe = s->streams.at[ref].safe;
 	out->known = s->streams.at[ref].known;
+	out->asked = s->streams.at[ref].asked;
 	return 1;
 }
 
@@ -250,6 +252,15 @@ int store_streams(struct store *s, stream_visitor *visit, void *context, struct 
 	}
 	query_end(&q);
 	return rc;
+}
+
+int store_streams_asked(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_stream_asked);
+	int64_t n = 0;
+	int rc = query_number(&q, &n, err);
+
+	return rc < 0 ? rc : n > 0;
 }
 
 int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST],

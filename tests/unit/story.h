@@ -20,6 +20,7 @@ struct story {
 	struct surroundings around; /* empty unless the test fills it */
 	lk_instant wake;            /* as the last look found it */
 	int64_t place;
+	bool retells;    /* for the next look: as after events were lost for a while */
 	bool partial;    /* the last look passed over what could not differ */
 	char text[8192]; /* what the last look told */
 };
@@ -170,7 +171,8 @@ static inline void story_look_with(struct story *s, lk_instant now, enum scope s
 				.told = &s->told,
 				.now = now,
 				.wake = LK_NO_INSTANT,
-				.thrifty = true };
+				.thrifty = true,
+				.retells = s->retells };
 	struct outcome out = { 0 };
 	uint32_t whole = story_whole(s, d, scope, rules);
 

@@ -216,6 +216,37 @@ static void a_moment_that_no_longer_follows_is_corrected(void **state)
 	story_end(&s);
 }
 
+static void a_life_with_a_job(struct story *s)
+{
+	a_life(s);
+	said(s, "2026-03-02T10:45:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+}
+
+/* It was taken back for want of an event that a damage took, which is back long after. Whoever was never told is not told. */
+static void what_was_taken_back_for_want_of_its_event_is_told_again_however_old(void **state)
+{
+	struct story s;
+
+	(void)state;
+	a_life_with_a_job(&s);
+	(void)look(&s, MONDAY);
+	lived_otherwise(&s, a_life);
+	(void)look(&s, TUESDAY);
+	lived_otherwise(&s, a_life_with_a_job);
+	(void)look(&s, "2026-07-01T11:00:00-07:00");
+	assert_string_equal(only(&s, "milestone.reached"), "");
+	s.retells = true;
+	said(&s, "2026-03-02T10:50:00-08:00", "W-1", "milestone.reached", "{'milestone':'home'}");
+	s.told.settled = (struct settled){ 0 };
+	(void)look(&s, "2026-07-01T11:00:00-07:00");
+	assert_string_equal(only(&s, "milestone.reached"),
+			    "new milestone.reached jones own\n"
+			    "new milestone.reached garcia content\n");
+	(void)look(&s, "2026-07-01T12:00:00-07:00");
+	assert_string_equal(only(&s, "milestone.reached"), "");
+	story_end(&s);
+}
+
 /* The cases without the link; the CWS case's half of the family is looked at. */
 static void never_linked(struct story *s)
 {
@@ -325,6 +356,8 @@ int main(void)
 		cmocka_unit_test(a_withdrawn_notice_may_come_again_as_new),
 		cmocka_unit_test(a_consent_that_ends_takes_content_back),
 		cmocka_unit_test(a_moment_that_no_longer_follows_is_corrected),
+		cmocka_unit_test(
+			what_was_taken_back_for_want_of_its_event_is_told_again_however_old),
 		cmocka_unit_test(an_undone_link_takes_back_what_crossed_it),
 		cmocka_unit_test(a_withdrawal_repeats_all_that_may_be_seen),
 		cmocka_unit_test(without_consent_it_repeats_no_content),

@@ -1146,7 +1146,9 @@ static void comes(struct office *o, const char *id, int64_t seq, const char *typ
 
 	(void)snprintf(extra, sizeof(extra), "'data':%s", data);
 	struct lk_bytes wire = event(id, "2026-03-02T10:40:00-08:00", "W-1", type, extra);
-	const struct turn_event in = { wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq, 0 };
+	const struct turn_event in = {
+		wire.at, wire.len, LK_TEXT("calsaws"), seq > 0, { 0 }, seq, 0
+	};
 
 	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T10:40:00-08:00"), &in, 1,
 				     &o->verdict, &o->err),
@@ -1243,8 +1245,10 @@ static int open_archive(void **state)
 
 static int close_archive(void **state)
 {
-	static const char *const names[] = { "linkages.db", "linkages.mark", "linkages.expunged",
-					     "state.db",    "state.db-wal",  "state.db-shm" };
+	static const char *const names[] = { "linkages.db",         "linkages.mark",
+					     "linkages.expunged",   "state.db",
+					     "state.db-wal",        "state.db-shm",
+					     "linkages.db.damaged", "linkages.db.damaged-wal" };
 	struct archive *a = *state;
 	char path[128];
 
@@ -1287,6 +1291,115 @@ static void expunge(struct office *o, int agency, const char *number)
 		more = turn_expunge_step(x, &order, &o->err);
 	assert_int_equal(more, 0);
 	turn_expunge_end(x);
+}
+
+/* ---- What a damage took comes back --------------------------------------------------------------- */
+
+#define SUMMER "2026-06-01T12:00:00-07:00"
+
+/* A source's part of a life, said by now; the names are those of the first time. */
+static void says_part(struct office *o, char agency, const char *now)
+{
+	static const char *const life[][4] = {
+		{ "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'er'}" },
+		{ "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+		  "{'role':'social_worker','worker':'garcia'}" },
+		{ "2026-03-02T09:02:00-08:00", "W-1", "case.opened", "{'status':'active'}" },
+		{ "2026-03-02T09:03:00-08:00", "W-1", "worker.assigned",
+		  "{'role':'ais_worker','worker':'jones'}" },
+		{ "2026-03-02T10:00:00-08:00", "W-1", "link.confirmed",
+		  "{'other':{'agency':'cws','case':'C-1'}}" },
+		{ "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}" },
+		{ "2026-03-02T10:40:00-08:00", "W-1", "case.status", "{'status':'exempt'}" },
+	};
+
+	o->seq[agency == 'W'] = 0;
+	for (o->made = 0; o->made < (int)(sizeof(life) / sizeof(*life));) {
+		const char *const *e = life[o->made];
+		char extra[200];
+
+		(void)snprintf(extra, sizeof(extra), "'data':%s", e[3]);
+		if (e[1][0] == agency)
+			assert_int_equal(says_more(o, now, e[0], e[1], e[2], extra), TURN_APPLIED);
+		else
+			o->made++;
+	}
+}
+
+/* The store is made anew without what can not be read any more, and outboxes are asked again. */
+static void loses(struct archive *a, const char *damage)
+{
+	const struct store_options options = { .directory = a->directory };
+
+	turn_destroy(a->o.turn);
+	store_close(a->o.store);
+	assert_int_equal(store_open(&options, &a->o.store, &a->o.err), 0);
+	assert_int_equal(sqlite3_exec(a->o.store->db, damage, NULL, NULL, NULL), SQLITE_OK);
+	store_distrust(a->o.store, "a test");
+	store_close(a->o.store);
+	assert_int_equal(store_open(&options, &a->o.store, &a->o.err), 0);
+	make_turn(&a->o, &story_policy);
+}
+
+static void loses_the_log(struct archive *a)
+{
+	loses(a, "UPDATE event SET body = CAST(body || x'00' AS BLOB)");
+	assert_int_equal(counts(&a->o).events, 0);
+}
+
+static void what_a_damage_took_comes_back_and_nobody_hears_of_it(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
+	assert_int_equal(pass(o, SUMMER), 0);
+	loses_the_log(a);
+	assert_int_equal(pass(o, SUMMER), 0);
+	(void)heard(o);
+	says_part(o, 'W', SUMMER);
+	assert_int_equal(pass(o, SUMMER), 0);
+	assert_string_equal(heard(o), "withdrawn feed.silent cws.liaison\n"
+				      "withdrawn feed.silent calworks.liaison\n");
+	says_part(o, 'C', SUMMER);
+	assert_int_equal(turn_next_wake(o->turn), story_instant(SUMMER));
+	assert_int_equal(pass(o, SUMMER), 0);
+	assert_string_equal(heard(o), "");
+	assert_true(turn_next_wake(o->turn) > story_instant(SUMMER));
+}
+
+/* Its state is to be had from the log alone: it is folded before anything of it is shown, whoever asks first. */
+static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	loses(a, "UPDATE family SET state = x'00'");
+	assert_string_equal(opened(o, "jones", 0, "s-1"),
+			    "1 new crossover.found\n2 new consent.needed\n");
+}
+
+/* A minute later families are made of what there is. What is taken back for want of the rest is told again with it, long after. */
+static void who_does_not_say_the_rest_is_not_waited_for(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	assert_int_equal(pass(o, SUMMER), 0);
+	loses_the_log(a);
+	says_part(o, 'W', SUMMER);
+	(void)heard(o);
+	assert_true(turn_next_wake(o->turn) <= story_instant("2026-06-01T12:01:00-07:00"));
+	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
+	says_part(o, 'C', "2026-06-01T12:02:00-07:00");
+	assert_int_equal(pass(o, "2026-06-01T12:02:00-07:00"), 0);
+	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
 }
 
 /* The number is a case number at both agencies; the two were one family by mistake. */
@@ -1595,6 +1708,14 @@ int main(void)
 		IN_OFFICE(a_restart_remembers_everything),
 		IN_OFFICE(time_is_written_once_a_second_and_read_from_the_log_beside_it),
 		cmocka_unit_test_setup_teardown(a_case_of_the_same_number_at_the_other_agency_stays,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(
+			what_a_damage_took_comes_back_and_nobody_hears_of_it, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_family_without_a_state_is_folded_before_it_is_shown, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(who_does_not_say_the_rest_is_not_waited_for,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_left_its_mailbox_is_expunged_too, open_archive,
 						close_archive),

@@ -1,0 +1,93 @@
+/* turn_waiting.c - after a damage: until the log is whole, no family is folded from it.
+ *
+ * In: a store that was made anew without what could not be read, and outboxes that bring that back, one event after the
+ * other. Out: families that stay as they are, for they were folded with what is gone, and are made anew when all is there.
+ * Promise: nobody is told, or shown, what follows only from a log with holes in it - a consent whose revocation is yet to
+ * come back, a moment taken back for want of what it rests on. Time stands still as long; and that is bounded: an outbox
+ * that does not come is not waited for.
+ */
+#include "turn_parts.h"
+
+#include <string.h>
+
+/* Since the last event that was sent again; and in all. */
+#define QUIET_US (60 * LK_SECOND)
+#define WAITING_US (10 * 60 * LK_SECOND)
+
+static void wait_from(struct turn *t, lk_instant since)
+{
+	t->is_waiting = true;
+	t->waits_since = t->back_at = since;
+}
+
+int waiting_recall(struct turn *t, struct lk_error *err)
+{
+	int64_t awaited = 0;
+	int rc = store_value_get(t->store, STORE_AWAITED, &awaited, err);
+	t->waits_since = LK_NO_INSTANT;
+	if (rc >= 0 && awaited != 0)
+		wait_from(t,
+			  LK_NO_INSTANT); /* the first look begins it, and finds out who is asked */
+	t->has_caught_up = true;
+	return rc;
+}
+
+void waiting_sent_again(struct turn *t, bool is_last)
+{
+	t->back_at = t->now;
+	t->has_caught_up |= is_last;
+}
+
+void waiting_came_back(struct turn *t)
+{
+	if (!t->is_waiting)
+		wait_from(t, t->now);
+}
+
+lk_instant waiting_until(const struct turn *t)
+{
+	return t->has_caught_up || t->waits_since == LK_NO_INSTANT
+		       ? t->now
+		       : instant_earlier(t->back_at + QUIET_US, t->waits_since + WAITING_US);
+}
+
+int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	if (!t->is_waiting)
+		return 0;
+	if (t->waits_since == LK_NO_INSTANT)
+		wait_from(t, now);
+	int rest = t->has_caught_up ? store_streams_asked(t->store, err) : 1;
+	if (rest < 0)
+		return rest;
+	t->has_caught_up = false;
+	if (rest > 0 && now < waiting_until(t))
+		return 1;
+	t->is_waiting = false;
+	t->is_behind = true;
+	return store_value_put(t->store, STORE_AWAITED, 0, err);
+}
+
+/* Of one that waits to be folded from the log already there is no state to keep. */
+static int put_behind(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct home *h;
+	int rc = home_of_case(t, key, &h, err);
+	if (rc <= 0 || h->is_stale)
+		return rc < 0 ? rc : 0;
+	memset(h->policy, 0, LK_DIGEST);
+	h->is_dirty = true;
+	return 0;
+}
+
+int gather_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
+		 struct lk_error *err)
+{
+	int rc = 0;
+	if (!t->is_waiting)
+		return gather(t, cases, n, at, err);
+	hand_drop(t); /* what was read lacks what is to come */
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = put_behind(t, cases[i], err);
+	return rc;
+}
