@@ -80,9 +80,9 @@ struct turn {
 	int fill_most;              /* that one bite takes into state.db */
 	bool is_behind;             /* some family was derived under another revision */
 	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
-	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
 	bool retells;               /* the families at hand may have been folded without events that are back now */
+	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;
