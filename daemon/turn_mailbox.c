@@ -179,23 +179,6 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 	return row->level < LK_CONTENT ? 1 : rests_on_family(t, home, row, err);
 }
 
-/* A number and a kind: that something was told, and not what. */
-static void put_reduced(struct hand_out *h, const struct stored_notice *row)
-{
-	struct lk_notice n = *row->said;
-	lk_notice_reduce(&n);
-	lk_notice_encode(&n, &h->bodies);
-	h->withheld++;
-}
-
-static void put_answered(struct hand_out *h, const struct stored_notice *row)
-{
-	struct lk_notice n = *row->said;
-	n.answered_by = row->answered_by;
-	n.answered_at = zone_time(&h->t->policy->zone, row->answered_at);
-	lk_notice_encode(&n, &h->bodies);
-}
-
 /* Nothing can be said of a family without a state, and what is blanked once is never shown: 1, it is to be folded first. */
 static int waits_to_fold(struct hand_out *h, const struct stored_notice *row)
 {
@@ -211,15 +194,34 @@ static int waits_to_fold(struct hand_out *h, const struct stored_notice *row)
 	return 1;
 }
 
+/* A number and a kind: that something was told, and not what. */
+static int put_reduced(struct hand_out *h, const struct stored_notice *row)
+{
+	int waits = waits_to_fold(h, row);
+	if (waits != 0)
+		return waits;
+	struct lk_notice n = *row->said;
+	lk_notice_reduce(&n);
+	lk_notice_encode(&n, &h->bodies);
+	h->withheld++;
+	return 0;
+}
+
+static void put_answered(struct hand_out *h, const struct stored_notice *row)
+{
+	struct lk_notice n = *row->said;
+	n.answered_by = row->answered_by;
+	n.answered_at = zone_time(&h->t->policy->zone, row->answered_at);
+	lk_notice_encode(&n, &h->bodies);
+}
+
 static int put_body(struct hand_out *h, const struct stored_notice *row)
 {
 	int shown = notice_may_show(h->t, row, h->err);
 	if (shown < 0)
 		return shown;
-	if (!shown) {
-		put_reduced(h, row);
-		return 0;
-	}
+	if (!shown)
+		return put_reduced(h, row);
 	h->shown[row->level]++;
 	if (row->level > h->level)
 		h->level = row->level;
@@ -238,9 +240,7 @@ static int collect(void *context, const struct stored_notice *row)
 		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
 	h->rows = wider;
 	size_t from = h->bodies.len;
-	int rc = waits_to_fold(h, row);
-	if (rc == 0)
-		rc = put_body(h, row);
+	int rc = put_body(h, row);
 	if (rc != 0)
 		return rc;
 	h->rows[h->n++] = (struct handed){ row->seq, from, h->bodies.len - from };

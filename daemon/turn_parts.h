@@ -1,9 +1,9 @@
 /* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_effect.c
- * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_waiting.c
- * (while it has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches across families), turn_write.c
- * (tellings), turn_homes.c (families at hand), turn_tally.c (what was told, counted), turn_mailbox.c (hand-out),
- * turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of operators), turn_family.c and its like (questions).
- * Nobody else includes it.
+ * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_waiting.c (while it
+ * has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches
+ * across families), turn_write.c (tellings), turn_homes.c (families at hand), turn_tally.c (what was told, counted),
+ * turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of operators),
+ * turn_family.c and its like (questions). Nobody else includes it.
  *
  * Functions that return int give 0 or more, or a negative code with err filled; then the transaction is to be rolled back.
  */
