@@ -88,6 +88,9 @@ int ctl_confirm(const char *format, ...)
 	return TOOL_REFUSED;
 }
 
+/* Where the configuration puts the control lane, but no socket is: told where nobody answers elsewhere either. */
+static char without_socket[PLACE_PATH];
+
 /* Where the configuration of the folder that was named puts the control lane, if there is a socket: what systemd has told
  * the daemon is not in the file. */
 static bool is_configured(char out[PLACE_PATH])
@@ -105,8 +108,8 @@ static bool is_configured(char out[PLACE_PATH])
 	if (config_load(path, &config, &err) < 0)
 		return false;
 	found = strncmp(config.lane[LANE_CONTROL], "ipc://", 6) == 0 &&
-		stat(config.lane[LANE_CONTROL] + 6, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		snprintf(out, PLACE_PATH, "%s", config.lane[LANE_CONTROL]) < PLACE_PATH;
+		stat(config.lane[LANE_CONTROL] + 6, &st) == 0 && S_ISSOCK(st.st_mode);
+	(void)snprintf(found ? out : without_socket, PLACE_PATH, "%s", config.lane[LANE_CONTROL]);
 	config_free(&config);
 	return found;
 }
@@ -225,6 +228,11 @@ int ctl_status(int code, const struct lk_error *err)
 {
 	if (code < 0)
 		(void)options_complain(&ctl_tool, "%s", err->text);
+	if ((code == LK_ENET || code == LK_ECONFIG) && without_socket[0] != '\0')
+		(void)options_complain(
+			&ctl_tool,
+			"the configuration says %s, and there is no socket: does linkagesd run with it?",
+			without_socket);
 	if (code == LK_EREFUSED || code == LK_EAUTH || code > 0)
 		return TOOL_REFUSED;
 	return code == 0 ? TOOL_OK : TOOL_FAILED;

@@ -7,6 +7,7 @@ the arguments could have spared.
 import os
 import pty
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -75,6 +76,16 @@ class Mistakes(unittest.TestCase):
         self.said("is the daemon running?", "linkages-sub", *self.keys, "--server", f"ipc://{self.path('nobody')}", "--once",
                   "--timeout", "1", "garcia")
         self.said("is linkagesd running?", "linkages-ctl", "--state", self.folder, "status")
+
+    def test_a_daemon_that_does_not_run_is_named_as_the_configuration_says(self):
+        """Another one has left its socket behind, where there is none of the one that is meant."""
+        self.write("linkages.yaml", "state_directory: s\nruntime_directory: r\n")
+        os.makedirs(self.path("state/linkages"))
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(self.path("state/linkages/control"))
+        left.close()
+        self.said(f"the configuration says ipc://{self.path('r/control')}, and there is no socket", "linkages-ctl", *self.keys,
+                  "--config", self.folder, "--timeout", "1", "status")
 
     def test_a_story_without_checks_holds_nothing(self):
         story = self.write("story.ndjson", '{"note": "nothing is checked here"}\n{"clock": "2026-03-02T08:30:00-08:00"}\n')
