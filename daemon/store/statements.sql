@@ -380,14 +380,18 @@ SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(numb
 	coalesce((SELECT max(ref) FROM family), 0), coalesce((SELECT max(number) FROM family_change), 0), coalesce((SELECT max(ref) FROM worker), 0),
 	coalesce((SELECT sum(next - first) FROM worker), 0), coalesce((SELECT max(ref) FROM agency_case), 0),
 	coalesce((SELECT max(ref) FROM agency_case), 0),
-	coalesce((SELECT max(position) FROM event), 0)
+	coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(ref) FROM stream), 0),
+	coalesce((SELECT max(ref) FROM agency_case), 0)
 -- name: check_mailboxes
 SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
 	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1)),
 	EXISTS (SELECT 1 FROM worker AS found WHERE found.name = worker.name AND +found.ref = worker.ref)
 FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_places
-SELECT n.number, n.number & 4294967295 = worker.first OR EXISTS (SELECT 1 FROM notice WHERE notice.number = n.number - 1)
+SELECT n.number, n.number & 4294967295 = worker.first OR EXISTS (SELECT 1 FROM notice WHERE notice.number = n.number - 1),
+	n.number & 4294967295 > rolled OR EXISTS (SELECT 1 FROM roll WHERE roll.number = ((n.number - 1) & -128) + 1
+		AND substr(starts, (n.number - 1 & 127) * 3 + 1, 3) = substr(id, 1, 3)),
+	NOT EXISTS (SELECT 1 FROM apart WHERE apart.id = n.id AND apart.rev < n.rev)
 FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
 -- name: check_case_rows
 SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family),
@@ -411,6 +415,7 @@ FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_event_places
 SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 'struck_upto'), 0)
 	OR EXISTS (SELECT 1 FROM event AS before WHERE before.position = event.position - 1),
+	stream IS NULL OR EXISTS (SELECT 1 FROM stream AS found WHERE found.ref = event.stream),
 	stream IS NULL OR position = (SELECT run.position + outbox_seq - seq FROM outbox_run AS run
 		WHERE run.stream = event.stream AND seq <= outbox_seq ORDER BY seq DESC LIMIT 1),
 	EXISTS (SELECT 1 FROM event AS found
@@ -420,6 +425,19 @@ SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 
 	ahead = 0 OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_ahead
 		WHERE found.ahead = 1 AND found.time_at = event.time_at AND +found.position = event.position)
 FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
+
+-- name: check_streams
+SELECT ref, next IS NULL OR NOT EXISTS (SELECT 1 FROM event WHERE stream = stream_row.ref AND outbox_seq >= next
+	AND position > coalesce((SELECT value FROM value WHERE name = 'struck_upto'), 0)
+	AND position = (SELECT event.position FROM outbox_run AS run
+		CROSS JOIN event ON event.position >= run.position AND event.position < run.position + 512 - run.seq % 512
+		WHERE run.stream = stream_row.ref AND event.stream = stream_row.ref AND outbox_seq - seq = event.position - run.position
+		ORDER BY seq DESC, event.position DESC LIMIT 1))
+FROM stream AS stream_row WHERE ref > ?1 ORDER BY ref LIMIT ?2
+-- name: check_tokens
+SELECT kind, token, min(EXISTS (SELECT 1 FROM token AS found INDEXED BY token_case
+	WHERE found.case_ref = token.case_ref AND found.kind = token.kind AND found.token = token.token))
+FROM token WHERE (kind, token) > (?1, ?2) GROUP BY kind, token ORDER BY kind, token LIMIT 1000 * ?3
 
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
@@ -544,10 +562,18 @@ INSERT INTO value (name, value) SELECT 'asked.' || ref, next - 1 FROM stream WHE
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
+-- name: mend_place
+UPDATE event SET stream = NULL, outbox_seq = NULL
+WHERE position = ?1 AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
+-- name: mend_apart
+UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE number = ?1)) WHERE id = (SELECT id FROM notice WHERE number = ?1)
 -- name: mend_runs_clear
 DELETE FROM outbox_run
 -- name: mend_runs
 SELECT position, stream, outbox_seq FROM event WHERE stream IS NOT NULL ORDER BY position
+-- name: mend_now
+SELECT max(at) FROM (SELECT value AS at FROM value WHERE name = 'now'
+	UNION ALL SELECT received_at FROM event WHERE position = (SELECT max(position) FROM event))
 -- name: mend_rolls
 DELETE FROM roll
 -- name: mend_rolled

@@ -573,18 +573,18 @@ static void an_event_that_is_gone_is_noticed_by_its_place(void **state)
 }
 
 /* As if its page had never been written: what it says of the tables is not so. */
-static void damage_index(const struct place *place, const char *name)
+static void damage_index(const struct place *place, const char *name, const char *narrower)
 {
 	char sql[600];
 
 	(void)snprintf(sql, sizeof(sql),
 		       "CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = '%s';"
 		       "PRAGMA writable_schema = ON;"
-		       "UPDATE sqlite_schema SET sql = sql || ' AND 0' WHERE name = '%s';"
+		       "UPDATE sqlite_schema SET sql = sql || '%s' WHERE name = '%s';"
 		       "PRAGMA writable_schema = RESET; REINDEX %s; PRAGMA writable_schema = ON;"
 		       "UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = '%s';"
 		       "DROP TABLE kept; PRAGMA writable_schema = RESET",
-		       name, name, name, name);
+		       name, narrower, name, name, name);
 	meddle(place, "linkages.db", sql);
 }
 
@@ -595,7 +595,7 @@ static void a_damaged_index_is_made_anew(void **state)
 
 	put_several(place->store);
 	place_close(place);
-	damage_index(place, "family_wake");
+	damage_index(place, "family_wake", " AND 0");
 	GOOD(place_open(place));
 	GOOD(store_next_wake(place->store, &wake, &err));
 	assert_int_equal(wake, LK_NO_INSTANT);
@@ -606,6 +606,118 @@ static void a_damaged_index_is_made_anew(void **state)
 	assert_int_equal(damages_found(place->store), 0);
 	GOOD(store_next_wake(place->store, &wake, &err));
 	assert_int_equal(wake, 10);
+}
+
+/* Events of an outbox, tokens, a notice that was told in a family which came apart, and a mailbox that has a roll. */
+static void put_small_tables(struct store *s)
+{
+	const struct stored_token token = { LK_CIN, { 7 }, 1 };
+	struct stored_stream stream = { .source = SOURCE, .next = 4 };
+	char id[16];
+	int more;
+
+	put_several(s);
+	memcpy(stream.epoch, epoch, LK_DIGEST);
+	GOOD(store_begin(s, &err));
+	for (int i = 1; i < 4; i++) {
+		(void)snprintf(id, sizeof(id), "o%d", i);
+		struct stored_event e = an_event(id);
+		e.has_outbox_seq = true;
+		e.outbox_seq = i;
+		memcpy(e.epoch, epoch, LK_DIGEST);
+		add_event(s, &e);
+	}
+	GOOD(store_stream_put(s, &stream, &err));
+	GOOD(store_tokens_put(s, CWS_CASE, &token, 1, &err));
+	for (int64_t rev = 1; rev <= 200; rev++) {
+		struct stored_notice n = a_notice("w2", notice_a, rev, "body");
+		add_notice(s, &n);
+	}
+	GOOD(store_apart_put(s, notice_a, 200, &err));
+	GOOD(store_commit(s, &err));
+	do
+		GOOD(more = store_idle(s, &err));
+	while (more > 0);
+}
+
+/* Whatever is there is as it was written, but long ago. */
+static const char *const old_pages[] = {
+	"DELETE FROM roll",
+	"UPDATE roll SET starts = zeroblob(384)",
+	"UPDATE apart SET rev = 199",
+	"UPDATE stream SET next = 3",
+	"UPDATE stream SET next = 1, safe = 0",
+	"DELETE FROM stream",
+};
+
+static void is_found_and_made_good(struct place *place, const char *what)
+{
+	GOOD(place_open(place));
+	if (damages_found(place->store) == 0)
+		fail_msg("not noticed: %s", what);
+	store_distrust(place->store, what);
+	place_close(place);
+	GOOD(place_open(place));
+	assert_int_equal(damages_found(place->store), 0);
+	place_close(place);
+}
+
+static void an_old_page_of_a_small_table_is_noticed(void **state)
+{
+	struct place *place = *state;
+	char copy[200];
+
+	put_small_tables(place->store);
+	assert_int_equal(damages_found(place->store), 0);
+	place_close(place);
+	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(place, "linkages.kept"));
+	meddle(place, "linkages.db", copy);
+	for (size_t i = 0; i < sizeof(old_pages) / sizeof(old_pages[0]); i++) {
+		(void)snprintf(copy, sizeof(copy), "cp '%s/linkages.kept' '%s/linkages.db'",
+			       place->directory, place->directory);
+		assert_int_equal(system(copy), 0);
+		(void)unlink(path_in(place, "linkages.mark"));
+		meddle(place, "linkages.db", old_pages[i]);
+		is_found_and_made_good(place, old_pages[i]);
+	}
+	assert_int_equal(system(copy), 0);
+	(void)unlink(path_in(place, "linkages.mark"));
+	damage_index(place, "token_case", " WHERE 0");
+	is_found_and_made_good(place, "token_case");
+	GOOD(place_open(place));
+}
+
+/* They lie on one page; what it may have said since is derived anew, or does not matter. */
+static void old_values_are_noticed_by_the_mark(void **state)
+{
+	struct place *place = *state;
+	struct store_rebuild found;
+	struct store_mark mark;
+	int64_t value = 0;
+
+	put_small_tables(place->store);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_value_put(place->store, "now", 1500, &err));
+	GOOD(store_value_put(place->store, STORE_FAMILIES_ANEW, 7, &err));
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	meddle(place, "linkages.db",
+	       "UPDATE value SET value = value - 1 WHERE name = 'values';"
+	       "UPDATE value SET value = 6 WHERE name = '" STORE_FAMILIES_ANEW "'");
+	GOOD(place_open(place));
+	store_mark_found(place->store, &mark);
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "damage: the database is behind its mark");
+	GOOD(store_value_get(place->store, STORE_FAMILIES_ANEW, &value, &err));
+	assert_true(value > 7);
+	GOOD(store_value_get(place->store, STORE_LINKS_BY, &value, &err));
+	assert_int_equal(value, STORE_LINKS_LOST);
+	GOOD(store_value_get(place->store, "now", &value, &err));
+	assert_int_equal(value, 2000); /* so late the last event came */
+	place_close(place);
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "");
 }
 
 static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
@@ -659,6 +771,8 @@ int main(void)
 		FILES(what_is_gone_without_a_trace_is_noticed),
 		FILES(an_event_that_is_gone_is_noticed_by_its_place),
 		FILES(a_damaged_index_is_made_anew),
+		FILES(an_old_page_of_a_small_table_is_noticed),
+		FILES(old_values_are_noticed_by_the_mark),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
 	};

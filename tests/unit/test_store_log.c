@@ -576,6 +576,8 @@ static void every_place_is_found_in_a_store_that_was_made_anew(void **state)
 		if (seq % 300 == 0)
 			add_at_place(place->store, other_epoch, seq);
 	}
+	put.next = 1201;
+	GOOD(store_stream_put(place->store, &put, &err));
 	GOOD(store_commit(place->store, &err));
 	place_close(place);
 	suspect = fopen(path_in(place, "linkages.suspect"), "w");
