@@ -20,15 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_BYTES ((size_t)64 << 20) /* of all that is held; what is not late gives way */
-static const struct late_bounds bounds = {
-	.families = 16384, /* each is a page to be read at a start */
-	.bytes = (size_t)48 << 20,
+static const struct held_bounds bounds = {
+	.memory = (size_t)64 << 20,
+	.families = 98304, /* each is a page to be read and written at the end */
+	.bytes = (size_t)24 << 20,
 	.changes = (size_t)8 << 20,
 };
 
 #define CHANGES_BYTES_MAX ((size_t)1 << 30) /* of a commit: more than SQLite keeps in a row */
-#define FAMILIES_A_BITE 256
+#define FAMILIES_A_BITE 128
 #define FOLLOW_MORE \
 	4 /* rows that a commit brings up to date beyond those that it makes late, and a quarter */
 #define LOG_BYTES_A_BITE ((size_t)4 << 20)
@@ -54,74 +54,146 @@ static const struct family_version *held_now(const struct held *h)
 	return h->is_changed ? &h->will : &h->is;
 }
 
-static size_t version_size(const struct family_version *v)
+static size_t held_size(const struct held *h)
 {
-	return sizeof(struct held) + v->state_len + v->told_len;
+	return sizeof(*h) + h->is.state_len + h->is.told_len + h->pending.len;
 }
 
-static void list_add(struct held_list *list, struct held *h)
+static void list_add(struct held_families *all, enum held_order order, struct held *h)
 {
-	h->older = list->newest;
-	h->newer = NULL;
-	*(list->newest != NULL ? &list->newest->newer : &list->oldest) = h;
+	struct held_list *list = &all->list[order];
+
+	h->link[order] = (struct held_link){ .older = list->newest };
+	*(list->newest != NULL ? &list->newest->link[order].newer : &list->oldest) = h;
 	list->newest = h;
 }
 
-static void list_take(struct held_list *list, struct held *h)
+static void list_take(struct held_families *all, enum held_order order, struct held *h)
 {
-	*(h->older != NULL ? &h->older->newer : &list->oldest) = h->newer;
-	*(h->newer != NULL ? &h->newer->older : &list->newest) = h->older;
+	struct held_list *list = &all->list[order];
+	const struct held_link *is = &h->link[order];
+
+	*(is->older != NULL ? &is->older->link[order].newer : &list->oldest) = is->newer;
+	*(is->newer != NULL ? &is->newer->link[order].older : &list->newest) = is->older;
+}
+
+/* Of this transaction, if it changes a family. */
+static int64_t number_of(const struct held_families *all)
+{
+	return all->last + 1;
+}
+
+/* ---- What rows lack -------------------------------------------------------------------------- */
+
+static void pending_clear(struct held_families *all, struct held *h)
+{
+	all->bytes -= h->pending.len;
+	all->late_bytes -= h->pending.len;
+	all->pending_n -= h->pending.n;
+	free(h->pending.at);
+	h->pending = (struct pending){ 0 };
+}
+
+/* What is short of memory stays as it is, and is never lean. */
+static void pending_add(struct held_families *all, struct held *h, int64_t from,
+			struct delta_bytes change)
+{
+	struct pending *p = &h->pending;
+	uint8_t *wider = realloc(p->at, p->len + change.len);
+
+	if (wider == NULL) {
+		p->is_short = true;
+		return;
+	}
+	memcpy(wider + p->len, change.at, change.len);
+	p->from = p->len == 0 ? from : p->from;
+	p->at = wider;
+	p->len += change.len;
+	p->n++;
+	all->bytes += change.len;
+	all->late_bytes += change.len;
+	all->pending_n++;
 }
 
 static void late_begin(struct held_families *all, struct held *h, int64_t since)
 {
 	if (h->is_late)
 		return;
-	list_take(&all->rested, h);
 	h->is_late = true;
 	h->since = since;
-	list_add(&all->late, h);
+	list_add(all, HELD_LATE, h);
 	all->late_n++;
-	all->late_bytes += version_size(&h->is);
 }
 
 static void late_end(struct held_families *all, struct held *h)
 {
 	if (!h->is_late)
 		return;
-	list_take(&all->late, h);
+	list_take(all, HELD_LATE, h);
 	all->late_n--;
-	all->late_bytes -= version_size(&h->is);
 	h->is_late = false;
-	list_add(&all->rested, h);
+	pending_clear(all, h);
 }
+
+/* ---- In memory, and out of it ---------------------------------------------------------------- */
 
 static void held_remove(struct held_families *all, struct held *h)
 {
 	struct held **at = &all->bucket[bucket_of(h->is.id)];
 
 	late_end(all, h);
-	list_take(&all->rested, h);
+	if (!h->is_lean)
+		list_take(all, HELD_USED, h);
 	while (*at != h)
 		at = &(*at)->next_in_bucket;
 	*at = h->next_in_bucket;
-	all->bytes -= version_size(&h->is);
+	all->bytes -= held_size(h);
 	free(h->is.bytes);
 	free(h);
 }
 
+/* Another version of the same family takes the place of the one that was committed. */
+static void held_replace(struct held_families *all, struct held *h, const struct family_version *by)
+{
+	all->bytes -= held_size(h);
+	free(h->is.bytes);
+	h->is = *by;
+	all->bytes += held_size(h);
+}
+
+static void held_lean(struct held_families *all, struct held *h)
+{
+	struct family_version lean = h->is;
+
+	lean.bytes = NULL;
+	lean.state_len = lean.told_len = 0;
+	held_replace(all, h, &lean);
+	list_take(all, HELD_USED, h);
+	h->is_lean = true;
+}
+
+/* The log has what rows lack, but it can not be asked for one family. */
+static bool can_be_lean(const struct held *h)
+{
+	return !h->is_broken && !h->pending.is_short && h->is.ref != 0;
+}
+
 static void held_trim(struct held_families *all)
 {
-	struct held *h = all->rested.oldest, *newer;
+	struct held *h = all->list[HELD_USED].oldest, *newer;
 
-	for (; all->bytes > HELD_BYTES && h != NULL && !h->is_changed; h = newer) {
-		newer = h->newer;
-		held_remove(all, h);
+	for (; all->bytes > all->bounds.memory && h != NULL && !h->is_changed; h = newer) {
+		newer = h->link[HELD_USED].newer;
+		if (!h->is_late)
+			held_remove(all, h);
+		else if (can_be_lean(h))
+			held_lean(all, h);
 	}
 }
 
 /* Takes the bytes of the version over, unless there is no memory. */
-static struct held *held_add(struct held_families *all, const struct family_version *is)
+static struct held *held_add(struct held_families *all, const struct family_version *is,
+			     bool is_lean)
 {
 	struct held *h = calloc(1, sizeof(*h));
 
@@ -129,22 +201,13 @@ static struct held *held_add(struct held_families *all, const struct family_vers
 	if (h == NULL)
 		return NULL;
 	h->is = *is;
+	h->is_lean = is_lean;
 	h->next_in_bucket = all->bucket[bucket_of(is->id)];
 	all->bucket[bucket_of(is->id)] = h;
-	list_add(&all->rested, h);
-	all->bytes += version_size(is);
+	if (!is_lean)
+		list_add(all, HELD_USED, h);
+	all->bytes += held_size(h);
 	return h;
-}
-
-/* Another version of the same family takes the place of the one that was committed. */
-static void held_replace(struct held_families *all, struct held *h, const struct family_version *by)
-{
-	size_t before = version_size(&h->is), after = version_size(by);
-
-	all->bytes += after - before;
-	all->late_bytes += h->is_late ? after - before : 0;
-	free(h->is.bytes);
-	h->is = *by;
 }
 
 bool held_make(struct store *s)
@@ -154,28 +217,156 @@ bool held_make(struct store *s)
 	return s->held.bucket != NULL;
 }
 
+/* One family of a change. */
+struct change {
+	int64_t back; /* so many changes before it is the one that it goes on from */
+	size_t state_len, told_len;
+	struct delta_bytes delta;
+};
+
+static bool change_take(struct delta_bytes *from, struct change *out)
+{
+	uint64_t back, state_len, told_len, len;
+
+	if (!delta_number_take(from, &back) || !delta_number_take(from, &state_len) ||
+	    !delta_number_take(from, &told_len) || !delta_number_take(from, &len) ||
+	    len > from->len || back == 0 || back > INT64_MAX || state_len > FAMILY_BYTES_MAX ||
+	    told_len > FAMILY_BYTES_MAX)
+		return false;
+	out->back = (int64_t)back;
+	out->state_len = state_len;
+	out->told_len = told_len;
+	out->delta = (struct delta_bytes){ from->at, len };
+	*from = (struct delta_bytes){ from->at + len, from->len - len };
+	return true;
+}
+
+/* While a copy is mended, what is damaged keeps nothing else from being read: check.c names it. */
+static int damaged(struct store *s, int64_t number, const char *wrong, struct lk_error *err)
+{
+	return s->is_checked ? 0 : row_damaged(s, err, "family change", number, wrong);
+}
+
+static struct delta_bytes bytes_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes, v->state_len + v->told_len };
+}
+
+/* 1; 0: not from these bytes. */
+static int change_apply(struct family_version *v, const struct change *c, struct lk_error *err)
+{
+	size_t len = c->state_len + c->told_len;
+	uint8_t *next = malloc(len + 1);
+
+	if (next == NULL)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	if (!delta_apply(c->delta, bytes_of(v), next, len)) {
+		free(next);
+		return 0;
+	}
+	free(v->bytes);
+	v->bytes = next;
+	v->state_len = c->state_len;
+	v->told_len = c->told_len;
+	v->number += c->back;
+	return 1;
+}
+
+/* What its row lacks of it, which may be nothing: rows follow in any order. */
+static int pending_apply(struct store *s, struct held *h, struct family_version *v,
+			 struct lk_error *err)
+{
+	struct delta_bytes rest = { h->pending.at, h->pending.len };
+	int64_t number = h->pending.from;
+	struct change c;
+	int rc = 1;
+
+	while (rc == 1 && rest.len > 0) {
+		if (!change_take(&rest, &c))
+			break; /* it was read before */
+		number += c.back;
+		if (number > v->number)
+			rc = number - c.back == v->number ? change_apply(v, &c, err) : 0;
+	}
+	if (rc != 0)
+		return rc;
+	h->is_broken = true;
+	return damaged(s, number, "predecessor", err);
+}
+
+/* From its row, and what is pending (h, if any): 1; 0: there is no row. */
+static int version_read(struct store *s, const uint8_t id[LK_DIGEST], struct held *h,
+			struct family_version *out, struct lk_error *err)
+{
+	int rc = family_load(s, id, out, err);
+
+	if (rc != 1 || h == NULL)
+		return rc;
+	if ((rc = pending_apply(s, h, out, err)) < 0)
+		free(out->bytes);
+	return rc < 0 ? rc : 1;
+}
+
+static void lean_end(struct held_families *all, struct held *h)
+{
+	if (!h->is_lean)
+		return;
+	h->is_lean = false;
+	list_add(all, HELD_USED, h);
+}
+
+/* Of a family that is gone nothing is pending. */
+static int held_fill(struct store *s, struct held *h, struct lk_error *err)
+{
+	struct held_families *all = &s->held;
+	struct family_version is;
+	int rc = version_read(s, h->is.id, h, &is, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		is = (struct family_version){ .wake_at = LK_NO_INSTANT };
+		memcpy(is.id, h->is.id, LK_DIGEST);
+	}
+	if (is.number > h->is.number || rc == 0)
+		pending_clear(all, h);
+	held_replace(all, h, &is);
+	lean_end(all, h);
+	h->read_in = number_of(all);
+	return 1;
+}
+
+static int held_read(struct store *s, const uint8_t id[LK_DIGEST], struct held **out,
+		     struct lk_error *err)
+{
+	struct family_version is;
+	int rc = version_read(s, id, NULL, &is, err);
+
+	if (rc != 1)
+		return rc;
+	if ((*out = held_add(&s->held, &is, false)) == NULL) {
+		free(is.bytes);
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	}
+	(*out)->read_in = number_of(&s->held);
+	return 1;
+}
+
 /* 1 and *out, from memory or from its row; 0 and NULL: there is neither. */
 static int held_open(struct store *s, const uint8_t id[LK_DIGEST], struct held **out,
 		     struct lk_error *err)
 {
 	struct held_families *all = &s->held;
-	struct family_version is;
-	int rc;
 
 	*out = held_find(all, id);
-	if (*out != NULL) {
-		if (!(*out)->is_late) {
-			list_take(&all->rested, *out);
-			list_add(&all->rested, *out);
-		}
+	if (*out == NULL)
+		return held_read(s, id, out, err);
+	if (!(*out)->is_lean) {
+		list_take(all, HELD_USED, *out);
+		list_add(all, HELD_USED, *out);
 		return 1;
 	}
-	if ((rc = family_load(s, id, &is, err)) != 1)
-		return rc;
-	if ((*out = held_add(all, &is)) != NULL)
-		return 1;
-	free(is.bytes);
-	return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	return (*out)->is_changed ? 1 : held_fill(s, *out, err); /* or it was dropped just now */
 }
 
 int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_version **out,
@@ -210,10 +401,10 @@ void held_forget(struct store *s)
 	struct held_families *all = &s->held;
 
 	held_undo(s);
-	while (all->late.oldest != NULL)
-		held_remove(all, all->late.oldest);
-	while (all->rested.oldest != NULL)
-		held_remove(all, all->rested.oldest);
+	while (all->list[HELD_LATE].oldest != NULL)
+		held_remove(all, all->list[HELD_LATE].oldest);
+	while (all->list[HELD_USED].oldest != NULL)
+		held_remove(all, all->list[HELD_USED].oldest);
 	lk_bytes_free(&all->changes);
 	lk_bytes_free(&all->delta);
 	lk_bytes_free(&all->squeezed);
@@ -222,12 +413,6 @@ void held_forget(struct store *s)
 }
 
 /* ---- Within a transaction -------------------------------------------------------------------- */
-
-/* Of this transaction, if it changes a family. */
-static int64_t number_of(const struct held_families *all)
-{
-	return all->last + 1;
-}
 
 static void change_begin(struct held_families *all, struct held *h)
 {
@@ -278,7 +463,7 @@ int held_put(struct store *s, const struct stored_family *family, struct lk_erro
 	if (rc < 0 || (rc = version_make(all, family, &will, err)) < 0)
 		return rc;
 	memcpy(none.id, family->id, LK_DIGEST);
-	if (h == NULL && (h = held_add(all, &none)) == NULL) {
+	if (h == NULL && (h = held_add(all, &none, false)) == NULL) {
 		free(will.bytes);
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
 	}
@@ -316,12 +501,7 @@ static struct delta_bytes told_of(const struct family_version *v)
 	return (struct delta_bytes){ v->bytes + v->state_len, v->told_len };
 }
 
-static struct delta_bytes bytes_of(const struct family_version *v)
-{
-	return (struct delta_bytes){ v->bytes, v->state_len + v->told_len };
-}
-
-static void change_put(struct held_families *all, const struct held *h)
+static void change_put(struct held_families *all, struct held *h)
 {
 	struct lk_bytes *out = &all->changes;
 
@@ -329,6 +509,7 @@ static void change_put(struct held_families *all, const struct held *h)
 	delta_make(state_of(&h->is), state_of(&h->will), &all->delta);
 	delta_make(told_of(&h->is), told_of(&h->will), &all->delta);
 	lk_bytes_add(out, h->is.id, LK_DIGEST);
+	h->change_at = out->len;
 	delta_number(out, (uint64_t)(h->will.number - h->is.number));
 	delta_number(out, h->will.state_len);
 	delta_number(out, h->will.told_len);
@@ -370,7 +551,7 @@ int held_log(struct store *s, struct lk_error *err)
 	if (all->changed == NULL)
 		return 0;
 	lk_bytes_clear(&all->changes);
-	for (const struct held *h = all->changed; h != NULL; h = h->next_changed)
+	for (struct held *h = all->changed; h != NULL; h = h->next_changed)
 		if (!h->is_through && h->will.ref != 0)
 			change_put(all, h);
 	lk_bytes_clear(&all->squeezed);
@@ -397,7 +578,7 @@ static bool is_beyond(const struct held_families *all, size_t eighths)
 
 bool held_is_due(const struct store *s)
 {
-	return is_beyond(&s->held, 4);
+	return is_beyond(&s->held, 2);
 }
 
 bool held_is_full(const struct store *s)
@@ -418,11 +599,26 @@ static int64_t first_of(const struct held_families *all)
 	return all->following.until >= all->first ? all->following.until + 1 : all->first;
 }
 
+/* Of a family that is gone there is nothing to write. */
+static int lean_follow(struct store *s, struct held *h, struct lk_error *err)
+{
+	struct family_version is;
+	int rc = version_read(s, h->is.id, h, &is, err);
+
+	if (rc != 1)
+		return rc;
+	rc = family_follow(s, &is, err);
+	free(is.bytes);
+	return rc;
+}
+
 /* What this transaction changes goes into the row at once, if it has not. */
 static int row_follow(struct store *s, struct held *h, struct lk_error *err)
 {
+	if (h->is_lean)
+		return lean_follow(s, h, err);
 	if (!h->is_changed)
-		return family_follow(s, &h->is, err);
+		return h->is.ref != 0 ? family_follow(s, &h->is, err) : 0;
 	if (h->is_through || h->will.ref == 0)
 		return 0;
 	h->is_through = true;
@@ -473,13 +669,14 @@ static int rows_write(struct store *s, struct held **some, size_t n, struct lk_e
 static int rows_follow(struct store *s, size_t most, struct lk_error *err)
 {
 	struct following *f = &s->held.following;
-	struct held *h = f->n == 0 ? s->held.late.oldest : f->next, *some[FAMILIES_A_BITE];
+	struct held *h = f->n == 0 ? s->held.list[HELD_LATE].oldest : f->next;
+	struct held *some[FAMILIES_A_BITE];
 	size_t n = 0;
 	int rc;
 
-	for (; h != NULL && n < most && n < FAMILIES_A_BITE; h = h->newer) {
+	for (; h != NULL && n < most && n < FAMILIES_A_BITE; h = h->link[HELD_LATE].newer) {
 		some[n++] = h;
-		f->bytes += version_size(&h->is);
+		f->bytes += h->pending.len;
 	}
 	f->n += n;
 	f->next = h;
@@ -496,7 +693,8 @@ static size_t changed_count(const struct held_families *all)
 	return n;
 }
 
-/* What would be late from now on: its page has just been read, and it needs no change and no second reading. */
+/* What would be late from now on, and was not in memory: its page has just been read, and it needs no change and no
+ * second reading. */
 static int cold_follow(struct store *s, size_t *n, struct lk_error *err)
 {
 	struct held *some[FAMILIES_A_BITE], *h = s->held.changed;
@@ -507,7 +705,8 @@ static int cold_follow(struct store *s, size_t *n, struct lk_error *err)
 		size_t found = 0;
 
 		for (; h != NULL && found < FAMILIES_A_BITE; h = h->next_changed)
-			if (!h->is_late && !h->is_through && h->will.ref != 0)
+			if (!h->is_late && !h->is_through && h->will.ref != 0 &&
+			    h->read_in == number_of(&s->held))
 				some[found++] = h;
 		rc = rows_write(s, some, found, err);
 		*n += found;
@@ -515,15 +714,22 @@ static int cold_follow(struct store *s, size_t *n, struct lk_error *err)
 	return rc;
 }
 
+/* Where families change but once before their rows follow, a change is one thing more to write. */
+static bool change_once(const struct held_families *all)
+{
+	return all->pending_n < 2 * all->late_n;
+}
+
 int held_follow(struct store *s, struct lk_error *err)
 {
 	struct held_families *all = &s->held;
-	size_t changed = changed_count(all), most, cold;
-	int rc;
+	size_t changed = changed_count(all), most, cold = 0;
+	int rc = 0;
 
 	if (changed == 0 || !is_beyond(all, 7))
 		return 0;
-	rc = cold_follow(s, &cold, err);
+	if (change_once(all))
+		rc = cold_follow(s, &cold, err);
 	most = changed + changed / 4 + FOLLOW_MORE - cold;
 	while (rc == 0 && all->following.n < most && is_beyond(all, 7) &&
 	       all->following.n < all->late_n)
@@ -535,8 +741,13 @@ static void followed_keep(struct held_families *all)
 {
 	struct following *f = &all->following;
 
-	for (; f->n > 0; f->n--)
-		late_end(all, all->late.oldest);
+	for (; f->n > 0; f->n--) {
+		struct held *h = all->list[HELD_LATE].oldest;
+
+		late_end(all, h);
+		if (h->is_lean)
+			held_remove(all, h);
+	}
 	all->first = first_of(all);
 	all->log_bytes -= f->dropped;
 	*f = (struct following){ 0 };
@@ -572,19 +783,36 @@ int store_write_back(struct store *s, struct lk_error *err)
 
 /* ---- After COMMIT, after a rollback ----------------------------------------------------------- */
 
+/* As change_put() left it. */
+static struct delta_bytes change_of(const struct held_families *all, const struct held *h)
+{
+	struct delta_bytes rest = { all->changes.at + h->change_at,
+				    all->changes.len - h->change_at };
+	const uint8_t *begin = rest.at;
+	struct change c;
+
+	return (struct delta_bytes){ begin,
+				     change_take(&rest, &c) ? (size_t)(rest.at - begin) : 0 };
+}
+
 static void change_keep(struct held_families *all, struct held *h)
 {
+	int64_t before = h->is.number;
+
 	held_replace(all, h, &h->will);
 	h->is_changed = false;
 	h->is_marked = true;
+	lean_end(all, h);
 	if (h->is.ref == 0) {
 		held_remove(all, h);
 		return;
 	}
-	if (h->is_through)
+	if (h->is_through) {
 		late_end(all, h);
-	else
+	} else {
 		late_begin(all, h, h->is.number);
+		pending_add(all, h, before, change_of(all, h));
+	}
 	h->is_through = false;
 }
 
@@ -619,84 +847,50 @@ void held_undo(struct store *s)
 		all->changed = h->next_changed;
 		free(h->will.bytes);
 		h->is_changed = h->is_through = false;
-		if (h->is.ref == 0)
+		if (h->is.ref == 0 && !h->is_lean)
 			held_remove(all, h);
 	}
 }
 
 /* ---- After a start --------------------------------------------------------------------------- */
 
-/* One family of a change. */
-struct change {
-	const uint8_t *id;
-	int64_t from; /* number of the change that it goes on from */
-	size_t state_len, told_len;
-	struct delta_bytes delta;
-};
-
-static bool change_take(struct delta_bytes *from, int64_t number, struct change *out)
+/* Its row is not asked: it has the change, or the one that this goes on from. What is known of it is of no use where that is
+ * another one. */
+static int change_load(struct store *s, const uint8_t id[LK_DIGEST], int64_t number, int64_t from,
+		       struct delta_bytes change, struct lk_error *err)
 {
-	uint64_t back, state_len, told_len, len;
+	struct held_families *all = &s->held;
+	struct family_version is = { .number = from };
+	struct held *h = held_find(all, id);
 
-	if (from->len < LK_DIGEST)
-		return false;
-	out->id = from->at;
-	*from = (struct delta_bytes){ from->at + LK_DIGEST, from->len - LK_DIGEST };
-	if (!delta_number_take(from, &back) || !delta_number_take(from, &state_len) ||
-	    !delta_number_take(from, &told_len) || !delta_number_take(from, &len) ||
-	    len > from->len || back == 0 || back > (uint64_t)number ||
-	    state_len > FAMILY_BYTES_MAX || told_len > FAMILY_BYTES_MAX)
-		return false;
-	out->from = number - (int64_t)back;
-	out->state_len = state_len;
-	out->told_len = told_len;
-	out->delta = (struct delta_bytes){ from->at, len };
-	*from = (struct delta_bytes){ from->at + len, from->len - len };
-	return true;
-}
-
-/* While a copy is mended, what is damaged keeps nothing else from being read: check.c names it. */
-static int damaged(struct store *s, int64_t number, const char *wrong, struct lk_error *err)
-{
-	return s->is_checked ? 0 : row_damaged(s, err, "family change", number, wrong);
-}
-
-static int change_apply(struct store *s, struct held *h, const struct change *c, int64_t number,
-			struct lk_error *err)
-{
-	struct family_version next = h->is;
-	size_t len = c->state_len + c->told_len;
-
-	next.number = number;
-	next.state_len = c->state_len;
-	next.told_len = c->told_len;
-	next.bytes = malloc(len + 1);
-	if (next.bytes == NULL)
+	memcpy(is.id, id, LK_DIGEST);
+	if (h == NULL && (h = held_add(all, &is, true)) == NULL)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
-	if (!delta_apply(c->delta, bytes_of(&h->is), next.bytes, len)) {
-		free(next.bytes);
-		h->is_broken = true;
-		return damaged(s, number, "delta", err);
-	}
-	held_replace(&s->held, h, &next);
-	late_begin(&s->held, h, number);
-	return 0;
+	if (h->is.number != from)
+		pending_clear(all, h);
+	late_begin(all, h, number);
+	pending_add(all, h, from, change);
+	h->is.number = number;
+	return h->pending.is_short ? lk_fail(err, LK_EMEMORY, "store: no memory for a family") : 0;
 }
 
-/* A family that is gone, or whose row is further than that, has no use for it. */
-static int change_load(struct store *s, const struct change *c, int64_t number,
+/* One family of those that are left of a commit: 1; 0: it is not one. */
+static int change_next(struct store *s, int64_t number, struct delta_bytes *changes,
 		       struct lk_error *err)
 {
-	struct held *h;
-	int rc = held_open(s, c->id, &h, err);
+	const uint8_t *id = changes->at, *begin;
+	struct change c;
+	int rc;
 
-	if (rc != 1 || h->is.number >= number || h->is_broken)
-		return rc < 0 ? rc : 0;
-	if (h->is.number == c->from)
-		return change_apply(s, h, c, number, err);
-	late_begin(&s->held, h, number);
-	h->is_broken = true;
-	return damaged(s, number, "predecessor", err);
+	if (changes->len < LK_DIGEST)
+		return 0;
+	begin = changes->at + LK_DIGEST;
+	*changes = (struct delta_bytes){ begin, changes->len - LK_DIGEST };
+	if (!change_take(changes, &c) || c.back > number)
+		return 0;
+	rc = change_load(s, id, number, number - c.back,
+			 (struct delta_bytes){ begin, (size_t)(changes->at - begin) }, err);
+	return rc < 0 ? rc : 1;
 }
 
 static int changes_read(struct query *q, int64_t *number, struct delta_bytes *changes,
@@ -743,24 +937,24 @@ static int changes_load(struct store *s, struct query *q, struct lk_error *err)
 {
 	struct held_families *all = &s->held;
 	struct delta_bytes changes;
-	struct change c;
 	int64_t number;
-	bool is_sound;
+	bool is_sound, is_next;
 	int rc = changes_read(q, &number, &changes, &is_sound, err);
 
+	is_next = all->last == 0 || number == all->last + 1;
 	all->first = all->last == 0 ? number : all->first;
 	all->last = number;
 	all->log_bytes += changes.len;
 	if (rc == 0 && !is_sound)
 		return damaged(s, number, "sum", err);
+	if (rc == 0 && !is_next)
+		rc = damaged(s, number, "predecessor", err);
 	if (rc == 0)
 		rc = changes_spread(s, number, &changes, err);
-	while (rc == 0 && changes.len > 0) {
-		if (!change_take(&changes, number, &c))
+	while (rc >= 0 && changes.len > 0)
+		if ((rc = change_next(s, number, &changes, err)) == 0)
 			return damaged(s, number, "form", err);
-		rc = change_load(s, &c, number, err);
-	}
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 int held_load(struct store *s, struct lk_error *err)
@@ -773,7 +967,6 @@ int held_load(struct store *s, struct lk_error *err)
 			break;
 	query_end(&q);
 	s->held.first = s->held.last == 0 ? 1 : s->held.first;
-	held_trim(&s->held);
 	return rc < 0 && s->suspect ? 0 : rc; /* in doubt: it is made anew before it is used */
 }
 
@@ -782,13 +975,30 @@ int held_lost(struct store *s, int64_t last, struct lk_error *err)
 	return changes_put(s, SQL_change_add, last, (struct delta_bytes){ NULL, 0 }, err);
 }
 
+/* Families that are gone, or whose rows are not sound, have nothing pending. */
+int held_examine(struct store *s, struct lk_error *err)
+{
+	struct held *h = s->held.list[HELD_LATE].oldest, *newer, *same;
+	int rc = 0;
+
+	for (; rc >= 0 && h != NULL; h = newer) {
+		newer = h->link[HELD_LATE].newer;
+		rc = held_open(s, h->is.id, &same, err);
+		if (rc == 1 && h->is.ref == 0)
+			held_remove(&s->held, h);
+		held_trim(&s->held);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 static int broken_anew(struct store *s, struct lk_error *err)
 {
 	int rc = store_begin(s, err);
 
 	if (rc < 0)
 		return rc;
-	for (const struct held *h = s->held.late.oldest; rc == 0 && h != NULL; h = h->newer) {
+	for (const struct held *h = s->held.list[HELD_LATE].oldest; rc == 0 && h != NULL;
+	     h = h->link[HELD_LATE].newer) {
 		struct stored_family anew = { .wake_at = LK_NO_INSTANT,
 					      .told = h->is.bytes + h->is.state_len,
 					      .told_len = h->is.told_len };

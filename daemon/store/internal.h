@@ -285,16 +285,35 @@ struct family_version {
 };
 #define FAMILY_BYTES_MAX ((size_t)1 << 28) /* of either, as a change may claim */
 
+/* Changes that a family's row lacks, as they are in `family_change` but for its id. */
+struct pending {
+	uint8_t *at;
+	size_t len;
+	int64_t from; /* number of the change that the first one goes on from */
+	uint32_t n;
+	bool is_short; /* of memory: some are in `family_change` alone */
+};
+
+/* What families are held by: in `late` by `since`, in `used` by use. */
+enum held_order { HELD_LATE, HELD_USED, HELD_ORDERS };
+struct held_link {
+	struct held *older, *newer;
+};
+
 /* A family in memory: held.c. */
 struct held {
 	struct held *next_in_bucket, *next_changed;
-	struct held *older, *newer; /* in `late` by `since`, in `rested` by use */
-	struct family_version is;   /* as committed */
+	struct held_link link[HELD_ORDERS];
+	struct family_version is;   /* as committed; where is_lean, without bytes */
 	struct family_version will; /* as of this transaction; where is_changed */
+	size_t change_at;           /* in the changes of this transaction; where is_changed, and not is_through */
 	int64_t since;              /* the first change that its row lacks; where is_late */
+	int64_t read_in;            /* its row was read in the transaction of that number */
+	struct pending pending;     /* where is_late */
 	bool is_changed;
 	bool is_through; /* its row was written in this transaction, and will be again */
 	bool is_late;    /* its row is not what was committed */
+	bool is_lean;    /* late, and what it is has to be read: its row, and what is pending */
 	bool is_marked;  /* for state.db: known to be in `dirty` */
 	bool is_broken;  /* changes of it are missing: while a copy is mended */
 };
@@ -306,23 +325,24 @@ struct held_list {
 /* What a transaction brings up to date of late families; nothing outside of its commit. */
 struct following {
 	struct held *next;	 /* where n > 0: those before this one are written, */
-	size_t n, bytes;	 /* so many of so many bytes */
+	size_t n, bytes;	 /* so many, for which so many bytes were pending */
 	int64_t until;		 /* changes up to here are deleted, */
 	size_t dropped;		 /* of so many bytes */
 };
 
-/* How far rows may be behind: so many families, bytes of theirs, bytes of changes. */
-struct late_bounds {
-	size_t families, bytes, changes;
+/* How far rows may be behind: so many families, bytes that are pending, bytes of changes. How much is in memory: what was
+ * not used lately gives way, but for what is pending. */
+struct held_bounds {
+	size_t families, bytes, changes, memory;
 };
 
-#define HELD_BUCKETS 32768u
+#define HELD_BUCKETS 65536u
 struct held_families {
 	struct held **bucket;
-	struct late_bounds bounds;
-	struct held_list late, rested;
+	struct held_bounds bounds;
+	struct held_list list[HELD_ORDERS];
 	struct held *changed; /* in this transaction */
-	size_t late_n, late_bytes, bytes;
+	size_t late_n, late_bytes, pending_n, bytes;
 	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
 	size_t log_bytes;      /* of their changes */
 	bool is_writing;       /* back, to the rows */
@@ -592,6 +612,8 @@ bool held_is_due(const struct store *s);  /* rows should follow when nobody wait
 bool held_is_full(const struct store *s); /* rows must follow now */
 /* What rows lacked when the store was left. Damage puts the store in doubt, and is no failure then. */
 int held_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Of a copy that is mended, while damage is looked for: which families lack something is known from then on. */
+int held_examine(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Of a copy whose changes were damaged: every row holds what is known of its family, and families of which something is
  * missing are to be folded anew. */
 int held_mend(struct store *s, struct lk_error *err) LK_MUST_CHECK;

@@ -404,6 +404,8 @@ static int load_all(struct store *s, struct lk_error *err)
 
 	s->is_checked = true;
 	rc = held_load(s, err);
+	if (rc == 0)
+		rc = held_examine(s, err);
 	s->is_checked = false;
 	return rc;
 }

@@ -190,8 +190,8 @@ static int make_turn(struct rig *r)
 	return turn_create(&options, &r->turn, &r->err);
 }
 
-/* Rows fall behind as far as they may. */
-static const struct late_bounds few = { 8, SIZE_MAX, 4000 };
+/* Rows fall behind as far as they may, and hardly any family stays in memory. */
+static const struct held_bounds few = { 8, SIZE_MAX, 4000, 8000 };
 
 int rig_open(struct rig *r)
 {
