@@ -104,8 +104,11 @@ void jobs_destroy(struct jobs *jobs)
 {
 	if (jobs == NULL)
 		return;
-	if (jobs->kind != NULL)
+	if (jobs->kind != NULL) {
+		control_refuse(jobs->control, &jobs->asker, "not_now",
+			       "the daemon ends before the work is done: ask again when it runs");
 		jobs->kind->end(jobs->work);
+	}
 	loop_timer_destroy(jobs->beat);
 	loop_timer_destroy(jobs->bite);
 	free(jobs);

@@ -25,7 +25,8 @@ struct job_kind {
 };
 
 int jobs_create(struct loop *loop, struct jobs **out, struct lk_error *err) LK_MUST_CHECK;
-void jobs_destroy(struct jobs *jobs); /* NULL-safe; what is under way ends undone */
+/* NULL-safe. What is under way ends undone, and whoever asked for it is told; before the control lane goes. */
+void jobs_destroy(struct jobs *jobs);
 /* The name of what is under way, or NULL. */
 const char *jobs_under_way(const struct jobs *jobs);
 /* Takes over the work, whatever it returns. LK_ESTATE: another work is under way. */

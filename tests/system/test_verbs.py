@@ -17,8 +17,8 @@ from test_lanes import GARCIA, JONES, OTHER_EPOCH, LaneTest
 
 WHY = {"purpose": "a look at everything"}
 HERS, HIS = {"agency": "cws", "case": "0123-4567"}, {"agency": "calworks", "case": "1B2C3D4"}
-# Where a row is damaged the daemon may come upon it, and end, before it answers who asked for a scrub.
-UNSEEN = ["scrub.damaged[]"]
+# Where a row is damaged the daemon may come upon it, and end, before a scrub that was asked for.
+UNSEEN = {"scrub.damaged[]"}
 LATER = {"start": "2026-03-20T09:00:00-07:00", "end": "2026-03-20T10:00:00-07:00"}
 
 CWS = [
@@ -196,6 +196,19 @@ class Verbs(LaneTest):
         while self.operator.ok("status")["waiting"]["oldest"] is None:  # counted in a quiet moment after the start
             pass
 
+    def interrupted(self):
+        """Whoever waits for a long work is answered, also when the daemon ends first."""
+        self.operator.send("verb", verb="scrub", v=1, id=901)
+        self.operator.send("verb", verb="stop", v=1, id=902)
+        replies = {}
+        while len(replies) < 2:
+            reply = self.operator.expect("reply")
+            if not reply["more"]:
+                replies[reply["id"]] = reply
+        self.assertTrue(replies[902]["ok"])
+        verbs.check("scrub", {}, [replies[901]])
+        self.assertEqual(self.daemon.process.wait(harness.STOP_S), 0)
+
     def many(self):
         """More than one message may hold."""
         self.meddle("INSERT INTO backup (made_at, position, ledger) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
@@ -221,6 +234,7 @@ class Verbs(LaneTest):
         self.assertEqual(self.daemon.process.wait(harness.STOP_S), 0)
         self.damage()
         self.many()
+        self.interrupted()
 
 
 class RealClock(ClockTest):
@@ -240,7 +254,7 @@ class Zoned(unittest.TestCase):
     """Runs last, by its name."""
 
     def test_every_member_has_been_seen(self):
-        self.assertEqual(verbs.unseen(), UNSEEN)
+        self.assertEqual(set(verbs.unseen()) - UNSEEN, set())
 
     def test_each_kind_of_mistake_is_found(self):
         body = {"holds": [{"agency": "cws", "case": "1", "reason": "suit", "since": "2026-03-02T09:00:00Z"}]}
