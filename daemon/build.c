@@ -25,10 +25,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define LOG_ROOM (INT64_C(64) << 20) /* of the write-ahead log, made ready at the start */
+/* Open at once: libzmq and libevent end a process that gets no more of them. */
+#define FILES_LEAST 64
 
 /* ---- What the turn tells ---- */
 
@@ -349,11 +352,25 @@ static int build_idle_work(struct daemon *d, struct lk_error *err)
 	return rc;
 }
 
+static int count_files(struct daemon *d, struct lk_error *err)
+{
+	struct rlimit files;
+
+	(void)d;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES_LEAST)
+		return 0;
+	return lk_fail(err, LK_EMEMORY,
+		       "only %llu files may be open at once: %d are needed, and one for each "
+		       "connection; raise LimitNOFILE= of the unit, or ulimit -n",
+		       (unsigned long long)files.rlim_cur, FILES_LEAST);
+}
+
 int daemon_build(struct daemon *d, struct lk_error *err)
 {
 	static int (*const steps[])(struct daemon *, struct lk_error *) = {
-		build_files, build_access,  build_turn, build_feed,  build_intake,
-		build_inbox, build_control, build_http, prove_lanes, build_idle_work,
+		count_files, build_files,  build_access,    build_turn,
+		build_feed,  build_intake, build_inbox,     build_control,
+		build_http,  prove_lanes,  build_idle_work,
 	};
 	int rc = 0;
 

@@ -36,7 +36,7 @@ static const char usage[] =
 	"commits what waits, tells everyone and ends.\n"
 	"\n"
 	"Exit status: 0 drained; 64 wrong usage; 69 an address cannot be bound, or another\n"
-	"daemon runs; 71 out of memory; 74 the store cannot be opened; 75 the disk failed,\n"
+	"daemon runs; 71 out of memory or files; 74 the store cannot be opened; 75 the disk failed,\n"
 	"and the next start rebuilds; 77 strangers would be let in; 78 a file does not say\n"
 	"what it should.\n";
 
@@ -150,6 +150,16 @@ static int complain(const struct lk_error *err)
 	return status_of(err->code);
 }
 
+/* Who asks for a reload while we start is answered when we have: until then the signal would end the process. */
+static void hold_reloads(int how)
+{
+	sigset_t reloads;
+
+	sigemptyset(&reloads);
+	sigaddset(&reloads, SIGHUP);
+	sigprocmask(how, &reloads, NULL);
+}
+
 static int run(struct daemon *d, struct lk_error *err)
 {
 	int rc = daemon_build(d, err);
@@ -173,6 +183,7 @@ static int run(struct daemon *d, struct lk_error *err)
 			 zsock_second_endpoint(lane_socket(intake_lane(d->intake))),
 			 zsock_second_endpoint(lane_socket(inbox_lane(d->inbox))));
 	loop_tell_ready(d->clock.manual ? "manual clock; serving" : "serving");
+	hold_reloads(SIG_UNBLOCK);
 	return loop_run(d->loop, err);
 }
 
@@ -183,6 +194,8 @@ static int serve(const char *path)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
+	hold_reloads(SIG_BLOCK);
 	rc = daemon_load(&d, path, &err);
 	if (rc == 0)
 		rc = run(&d, &err);

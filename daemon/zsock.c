@@ -23,6 +23,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <zmq.h>
 
 /* zmq.h of 4.3.4 hides the name behind ZMQ_BUILD_DRAFT_API; the option itself is in the library. */
@@ -414,18 +416,52 @@ int zsock_send(struct zsock *zsock, const struct zsock_part *parts, size_t n)
 
 /* ---- Life ---- */
 
+#define IPC "ipc://"
+
+static bool is_ipc(const char *endpoint)
+{
+	return strncmp(endpoint, IPC, sizeof(IPC) - 1) == 0;
+}
+
+/* libzmq takes away whatever socket is at the path, also one that another daemon listens at. */
+static bool is_listened_at(const char *endpoint)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool listens;
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", endpoint + sizeof(IPC) - 1);
+	listens = fd >= 0 &&
+		  (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+	return listens;
+}
+
+static const char *why_not_bound(const char *endpoint)
+{
+	if (is_ipc(endpoint) && zmq_errno() == EADDRINUSE)
+		return "there is a file that cannot be taken away";
+	return zmq_strerror(zmq_errno());
+}
+
 /* An ipc socket is for the owner and the group: the creation mask decides, so that it is so from
  * the first moment. */
 static int bind_to(struct zsock *zsock, const char *endpoint, char *bound, size_t room,
 		   struct lk_error *err)
 {
-	mode_t before = umask(0117);
-	int rc = zmq_bind(zsock->socket, endpoint);
+	mode_t before;
+	int rc;
 
+	if (is_ipc(endpoint) && is_listened_at(endpoint))
+		return lk_fail(err, LK_ENET, "cannot bind %s to %s: another process listens there",
+			       zsock->options.name, endpoint);
+	before = umask(0117);
+	rc = zmq_bind(zsock->socket, endpoint);
 	umask(before);
 	if (rc != 0)
 		return lk_fail(err, LK_ENET, "cannot bind %s to %s: %s", zsock->options.name,
-			       endpoint, zmq_strerror(zmq_errno()));
+			       endpoint, why_not_bound(endpoint));
 	if (zmq_getsockopt(zsock->socket, ZMQ_LAST_ENDPOINT, bound, &room) != 0)
 		return lk_fail(err, LK_ENET, "%s has no endpoint: %s", zsock->options.name,
 			       zmq_strerror(zmq_errno()));

@@ -381,6 +381,7 @@ struct store {
 	struct mark mark;
 	uint64_t file_id; /* of linkages.db, whose name must go on leading to it; 0: it has none */
 	uint64_t log_id;  /* likewise of its write-ahead log */
+	uint64_t state_id, state_log_id; /* of state.db, which is made anew where it was taken away */
 	struct tombs tombs;
 	struct wal wal, state_wal;
 	struct share *share;   /* of linkages.db between its connections; NULL: it has one */

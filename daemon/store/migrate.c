@@ -97,9 +97,10 @@ static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *
 {
 	switch (rc & 0xff) {
 	case SQLITE_NOTADB:
-		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database%s",
+		return lk_fail(err, LK_ESTORE, "%s is foreign: it is no SQLite database; %s",
 			       kind->name,
-			       kind->remade ? "; move it away, and it is made anew" : "");
+			       kind->remade ? "move it away, and it is made anew"
+					    : "put the right one back, or restore a backup");
 	case SQLITE_CORRUPT:
 		if (kind->remade)
 			return 1;
@@ -110,7 +111,9 @@ static int file_refused(struct store *s, const struct file_kind *kind, sqlite3 *
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 		return lk_fail(err, LK_ESTORE, "%s cannot be opened: %s", kind->name,
-			       strerror(sqlite3_system_errno(db)));
+			       sqlite3_system_errno(db) != 0
+				       ? strerror(sqlite3_system_errno(db))
+				       : "it, or the folder that it is in, cannot be written");
 	}
 	return store_fault(s, db, rc, kind->name, err);
 }
@@ -246,16 +249,16 @@ static int file_create(struct store *s, const struct file_kind *kind, const stru
 }
 
 /* Whoever starts the daemon as somebody else by mistake would leave files that it cannot open
- * afterwards. */
+ * afterwards. 1: there is nothing in it that is missed. */
 static int file_suits(const struct store *s, const struct file_kind *kind,
 		      const struct disk_file *found, struct lk_error *err)
 {
 	if (!s->read_only && found->owner != geteuid())
 		return lk_fail(err, LK_ESTORE, "%s belongs to user %u, and this is user %u",
 			       kind->name, (unsigned)found->owner, (unsigned)geteuid());
-	if (found->bytes == 0)
-		return lk_fail(err, LK_ESTORE, "%s is empty", kind->name);
-	return 0;
+	if (found->bytes == 0 && !kind->remade)
+		return lk_fail(err, LK_ESTORE, "%s is empty: restore a backup", kind->name);
+	return found->bytes == 0;
 }
 
 /* There is a file under the name afterwards, which may be SQLite's. It is never opened here by
@@ -279,8 +282,11 @@ static int file_find(struct store *s, const struct file_kind *kind, const struct
 		return lk_fail(err, LK_ENOTFOUND, "%s is not there", kind->name);
 	if (disk_look(wal.at, &found) == 0) {
 		if (!kind->remade)
-			return lk_fail(err, LK_ESTORE,
-				       "%s is missing, its write-ahead log is there", kind->name);
+			return lk_fail(
+				err, LK_ESTORE,
+				"%s is missing, its write-ahead log is there: put it back, or "
+				"restore a backup",
+				kind->name);
 		if ((rc = file_remove(s, kind, err)) < 0)
 			return rc;
 	}
@@ -401,7 +407,7 @@ int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struc
 	if (s->directory == NULL)
 		return file_in_memory(s, kind, db, err);
 	if ((rc = path_of(s, kind, "", &path, err)) < 0 ||
-	    (rc = file_find(s, kind, &path, err)) < 0)
+	    (rc = file_find(s, kind, &path, err)) != 0)
 		return rc;
 	return file_connect(s, kind, path.at, db, err);
 }

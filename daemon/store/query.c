@@ -8,6 +8,7 @@
 
 #include <endian.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Faults ---------------------------------------------------------------------------------- */
@@ -34,6 +35,21 @@ enum lk_fault store_fault_of(int rc)
 	return LK_ESTORE;
 }
 
+struct more {
+	char at[200];
+};
+
+/* What the connection says beyond the code's own words: which table, which constraint. It may be of another call. */
+static struct more told_more(sqlite3 *db, int rc)
+{
+	struct more more = { "" };
+	const char *words = sqlite3_errmsg(db);
+
+	if (sqlite3_errcode(db) == rc && strcmp(words, sqlite3_errstr(rc)) != 0)
+		(void)snprintf(more.at, sizeof(more.at), " (%s)", words);
+	return more;
+}
+
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err)
 {
 	enum lk_fault fault = store_fault_of(rc);
@@ -45,7 +61,9 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;
-	return lk_fail(err, fault, "%s: %s (%s)", what, sqlite3_errmsg(db), sqlite3_errstr(rc));
+	if (fault == LK_EFULL)
+		return lk_fail(err, fault, "%s: the disk is full", what);
+	return lk_fail(err, fault, "%s: %s%s", what, sqlite3_errstr(rc), told_more(db, rc).at);
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */

@@ -255,6 +255,7 @@ static uint64_t file_named(const struct store *s, const char *name)
 }
 
 #define LOG_NAME "linkages.db-wal"
+#define STATE_LOG_NAME "state.db-wal"
 
 static void file_watch(struct store *s)
 {
@@ -262,6 +263,40 @@ static void file_watch(struct store *s)
 		return;
 	s->file_id = file_named(s, linkages_file.name);
 	s->log_id = file_named(s, LOG_NAME);
+}
+
+static void state_watch(struct store *s)
+{
+	if (s->directory == NULL || s->read_only)
+		return;
+	s->state_id = file_named(s, state_file.name);
+	s->state_log_id = file_named(s, STATE_LOG_NAME);
+}
+
+static bool state_is_there(const struct store *s)
+{
+	return s->state_id == 0 || (file_named(s, state_file.name) == s->state_id &&
+				    file_named(s, STATE_LOG_NAME) == s->state_log_id);
+}
+
+/* It may be deleted at any time: then it is made anew, and all families wait for it. */
+static int state_renew(struct store *s, struct lk_error *err)
+{
+	int rc;
+
+	if (state_is_there(s))
+		return 0;
+	for (int i = STATE_FIRST; i < STATEMENT_COUNT; i++) {
+		(void)sqlite3_finalize(s->statement[i]);
+		s->statement[i] = NULL;
+	}
+	(void)sqlite3_close(s->state);
+	s->state = NULL;
+	memset(s->manners, 0, sizeof(s->manners));
+	rc = store_load_state(s, err);
+	if (rc == 0)
+		state_watch(s);
+	return rc;
 }
 
 static int store_start(struct store *s, struct lk_error *err)
@@ -284,6 +319,8 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = store_load_state(s, err);
 	if (rc == 0)
 		file_watch(s);
+	if (rc == 0)
+		state_watch(s);
 	while (rc == 0 && (rc = wal_prepare(s, &s->wal, err)) == 1)
 		rc = 0;
 	return rc == 0 && s->has_beside ? beside_start(s, err) : rc;
@@ -520,6 +557,8 @@ int store_idle(struct store *s, struct lk_error *err)
 		return wal_checkpoint(s, &s->state_wal, err);
 	if (s->read_only)
 		return 0;
+	if ((rc = state_renew(s, err)) < 0)
+		return rc;
 	return held_is_due(s) ? store_write_back(s, err) : rolls_write(s, err);
 }
 

@@ -7,6 +7,8 @@
 
 #include "engine/family.h"
 
+#include <sys/stat.h>
+
 /* ---- Versions, tables, statements ------------------------------------------------------------ */
 /* sqlite_schema as one text, of a file or of what a script makes. */
 static char *schema_of(sqlite3 *db)
@@ -635,6 +637,39 @@ static void an_old_state_db_is_noticed_after_a_restart(void **state)
 	family_free(&f);
 }
 
+/* Under an open store, too: whoever reads it shall not wait for a restart. Where its log alone goes, nothing is missing: what
+ * it held is brought into the file when that is closed. */
+static void a_state_db_that_is_taken_away_meanwhile_is_made_anew(void **state)
+{
+	static const struct {
+		const char *name, *waits;
+		int cases;
+	} gone[] = { { "state.db", "fa", 0 }, { "state.db-wal", "", 2 } };
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	for (size_t i = 0; i < 2; i++) {
+		fill(place->store, family_a, &f);
+		assert_int_equal(unlink(path_in(place, gone[i].name)), 0);
+		GOOD(store_idle(place->store, &err));
+		SAW(gone[i].waits,
+		    store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+		assert_int_equal(STATE("state_case"), gone[i].cases);
+		fill(place->store, family_a, &f);
+		assert_int_equal(STATE("state_case"), 2);
+	}
+	assert_int_equal(unlink(path_in(place, "state.db")), 0);
+	assert_int_equal(mkdir(path_in(place, "state.db"), 0700), 0); /* it can not be made */
+	REFUSED(store_idle(place->store, &err), LK_ESTORE, "state.db cannot be opened");
+	assert_int_equal(rmdir(path_in(place, "state.db")), 0);
+	GOOD(store_idle(place->store, &err));
+	fill(place->store, family_a, &f);
+	assert_int_equal(STATE("state_case"), 2);
+	family_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,6 +687,7 @@ int main(void)
 		FILES(state_db_can_be_filled_anew),
 		FILES(a_state_db_that_does_not_fit_is_made_anew),
 		FILES(an_old_state_db_is_noticed_after_a_restart),
+		FILES(a_state_db_that_is_taken_away_meanwhile_is_made_anew),
 	};
 
 	return cmocka_run_group_tests_name("store schema", tests, NULL, NULL);
