@@ -90,7 +90,7 @@ static void block_when(struct block *b, struct lk_span item)
 	if (!lk_text_given(at))
 		return;
 	phrase_time(at, &when);
-	/* The hour matters for what is on a day; since when something holds is a day. */
+	/* What is on a day needs its hour; for since when something holds, the day is enough. */
 	if (!lk_text_says(member_text(item, "how"), "on") && when.len > 10)
 		when.len = 10;
 	block_text(b, member_text(item, "how"), false);

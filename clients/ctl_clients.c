@@ -206,7 +206,7 @@ static int client_add(struct table_text *table, char *const *arguments, char mad
 	return code < 0 ? code : table_write(table, err);
 }
 
-/* One change of the table, told if it was made; a key that was made for it goes where it was not. */
+/* One change of the table, told if it was made; if it was not, a key that was made for it goes again. */
 static int table_change(char *const *arguments,
 			int (*change)(struct table_text *table, char *const *arguments,
 				      char made[PLACE_PATH], struct lk_error *err),

@@ -44,7 +44,7 @@ struct reading {
 	struct lk_error *err;
 };
 
-/* The letter as it came over, but what it says as a value where it is one. */
+/* The letter as it came, but what it says as a value where it is one. */
 static int letter_line(struct reading *r, struct lk_span letter)
 {
 	struct lk_text json = lk_as_text(lk_get(letter, "json"));

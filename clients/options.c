@@ -434,7 +434,7 @@ static bool is_denied(const char *path)
 	return *path != '\0' && access(path, W_OK) < 0 && errno == EACCES;
 }
 
-/* Whether it is there can be told by its group alone. */
+/* Only its group can tell whether it is there. */
 static int control_missing(char path[SOCKETS][PLACE_PATH], struct lk_error *err)
 {
 	size_t i;

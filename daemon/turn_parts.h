@@ -1,9 +1,9 @@
-/* turn_parts.h - what the files of the turn share: turn.c (batches, time), turn_admit.c (one event), turn_effect.c
- * (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families anew from the log), turn_waiting.c (while it
- * has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches
- * across families), turn_write.c (tellings), turn_homes.c (families at hand), turn_tally.c (what was told, counted),
- * turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and turn_expunge.c (works of operators),
- * turn_family.c and its like (questions). Nobody else includes it.
+/* turn_parts.h - what the files of the turn share: turn.c (batches), turn_sources.c (who was heard, who is silent), turn_pass.c
+ * (time), turn_admit.c (one event), turn_effect.c (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families
+ * anew from the log), turn_waiting.c (while it has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive,
+ * compare), turn_nearby.c (what reaches across families), turn_write.c (tellings), turn_homes.c (families at hand),
+ * turn_tally.c (what was told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and
+ * turn_expunge.c (works of operators), turn_family.c and its like (questions). Nobody else includes it.
  *
  * Functions that return int give 0 or more, or a negative code with err filled; then the transaction is to be rolled back.
  */
@@ -147,6 +147,24 @@ struct foresight {
 /* As home_settle(); h->told and h->wake_at are as they would be. h->id names the family that is kept. */
 int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct foresight *see,
 		 struct lk_error *err);
+
+/* ---- turn_sources.c -------------------------------------------------------------------------- */
+
+int sources_copy(struct turn *t, const struct turn_options *o, struct lk_error *err);
+/* Families remember under what they were derived: the policy, and how often a silence that held them back has ended. After a
+ * change of either: they are behind. */
+int revision_set(struct turn *t, struct lk_error *err);
+/* Within a transaction: what has begun or ended to be silent by now. */
+int silence_settle(struct turn *t, lk_instant now, struct lk_error *err);
+lk_instant silence_next(const struct turn *t); /* when the next source will be silent; LK_NO_INSTANT */
+void silence_keep(struct turn *t);             /* after COMMIT */
+void silence_undo(struct turn *t);             /* after a rollback */
+int time_recall(struct turn *t, struct lk_error *err); /* as the store was left */
+void time_advance(struct turn *t, lk_instant now);     /* never back */
+/* Within a transaction: the time, when each source was heard, and to what number it has come. */
+int time_keep(struct turn *t, struct lk_error *err);
+bool is_time_kept(const struct turn *t); /* this transaction need not */
+void time_was_kept(struct turn *t);      /* after COMMIT */
 
 /* ---- turn_nearby.c --------------------------------------------------------------------------- */
 
