@@ -56,7 +56,7 @@ struct kin {
 	int32_t mutual;
 	uint32_t episode_step;
 	lk_instant episode_at;  /* start of the present or last episode */
-	lk_instant ended_at;    /* end of the last one */
+	lk_instant ended_at;    /* end of the last one; of a unit that was merged: when that was */
 	lk_instant pltm_at;     /* first instant of this episode with both sides at work */
 	uint32_t episode_cause, pltm_cause;
 	uint32_t first[2];      /* by lk_agency: what names the episode, the lowest case numbers open at its start */

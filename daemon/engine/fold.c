@@ -144,7 +144,7 @@ void fold_link(struct family *f, const struct policy *p, int agency, struct lk_t
 		return;
 	s.cause = opening_at(f, at);
 	step_begin(&s);
-	cases_join(f, s.kase, joined);
+	cases_join(f, s.kase, joined, at);
 	step_settle(&s);
 	f->folded_at = at;
 	f->last_source = NO_WORD;

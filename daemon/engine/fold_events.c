@@ -611,13 +611,14 @@ static void join_episodes(struct kin *into, const struct kin *from)
 	*into = both;
 }
 
-void cases_join(struct family *f, uint32_t a, uint32_t b)
+void cases_join(struct family *f, uint32_t a, uint32_t b, lk_instant at)
 {
 	uint32_t into = f->cases[a].unit, from = f->cases[b].unit;
 	if (into == from)
 		return;
 	join_episodes(&f->kins[into], &f->kins[from]);
 	f->kins[from].joined_to = into;
+	f->kins[from].ended_at = at;
 	for (uint32_t i = 0; i < f->cases_n; i++)
 		if (f->cases[i].unit == from)
 			f->cases[i].unit = into;
@@ -626,7 +627,7 @@ void cases_join(struct family *f, uint32_t a, uint32_t b)
 static void fold_link_confirmed(struct step *s)
 {
 	const struct lk_other *o = &s->e->link_confirmed.other;
-	cases_join(s->f, s->kase, case_named(s->f, o->agency, o->number));
+	cases_join(s->f, s->kase, case_named(s->f, o->agency, o->number), s->at);
 }
 
 /* A refusal or removal has done its work before the fold: the links it cancels are not among the

@@ -41,8 +41,8 @@ void step_fold(struct step *s); /* what its event says */
 /* Added where it is not there; f->failed tells of lack of memory. */
 uint32_t case_named(struct family *f, int agency, struct lk_text number);
 bool same_unit(const struct family *f, uint32_t a, uint32_t b); /* of two cases: are they one family now? */
-/* From now on the cases of both are one family. */
-void cases_join(struct family *f, uint32_t a, uint32_t b);
+/* From `at` on the cases of both are one family. */
+void cases_join(struct family *f, uint32_t a, uint32_t b, lk_instant at);
 
 /* ---- fold_time.c ----------------------------------------------------------------------------- */
 

@@ -53,6 +53,22 @@ static bool opened_before(const struct kase *a, const struct kase *b)
 					    : a->turned_step < b->turned_step;
 }
 
+/* A case begins as a unit of its own, which has its place in the list. */
+static uint32_t unit_at(const struct family *f, uint32_t kase, lk_instant at)
+{
+	uint32_t unit = kase;
+	while (f->kins[unit].joined_to != NONE && f->kins[unit].ended_at <= at)
+		unit = f->kins[unit].joined_to;
+	return unit;
+}
+
+/* Was it linked with the other by then? */
+static bool were_kin(const struct family *f, uint32_t kase, uint32_t other, lk_instant at)
+{
+	return at == LK_NO_INSTANT || other == NONE ||
+	       unit_at(f, kase, at) == unit_at(f, other, at);
+}
+
 /* Asks the case itself first, then the side's other open cases, the earliest opened before the
  * others. */
 static struct lk_text side_asks(const struct family *f, int side, uint32_t first, lk_instant at,
@@ -64,8 +80,8 @@ static struct lk_text side_asks(const struct family *f, int side, uint32_t first
 		const struct kase *k = &f->cases[i];
 		if (lk_text_given(answer) && (earliest == NULL || !opened_before(k, earliest)))
 			continue;
-		struct lk_text worker =
-			k->agency == side && was_open(k, at) ? ask(f, i, at) : LK_NO_TEXT;
+		bool asked = k->agency == side && was_open(k, at) && were_kin(f, i, first, at);
+		struct lk_text worker = asked ? ask(f, i, at) : LK_NO_TEXT;
 		if (!lk_text_given(worker))
 			continue;
 		answer = worker;

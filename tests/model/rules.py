@@ -177,7 +177,7 @@ class Rules:
 
     def supervisor(self, case, at=None):
         """The case's, else that side's."""
-        return self.s.supervisor(case, self.family, at or self.now)
+        return self.s.supervisor(case, self.s.family(case.key, at) if at else self.family, at or self.now)
 
     def pair(self, case, other=None):
         other = other or self.mains[OTHER[case.agency]]
@@ -857,7 +857,7 @@ class Rules:
         then = self.version(m, e)
         about = dict(then.about(), change=change)
         for to in dict.fromkeys(then.required + then.optional):
-            self.tell_meeting("meeting.changed", e, e.at, then, to, about, e.case)
+            self.tell_meeting("meeting.changed", e, e.at, then, to, about, m.owner)
 
     def tell_meeting(self, kind, e, at, m, to, about, said, tell=True):
         case = self.case_of(to, m, said)
