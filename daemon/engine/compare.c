@@ -337,13 +337,23 @@ static void compare_candidate(struct tolds *told, const struct derivation *d,
 
 /* ---- Withdrawing ----------------------------------------------------------------------------- */
 
+static bool is_family(const struct tolds *told, const struct derivation *d, int agency,
+		      struct word number)
+{
+	return family_case(d->f, agency, words_text(&told->words, number)) != NONE;
+}
+
+/* It was told for a case that no link reaches any more, or that was never opened. */
+static bool is_astray(const struct tolds *told, const struct derivation *d, const struct told *t)
+{
+	return t->side >= 0 && t->own.at != NONE && !is_family(told, d, t->side, t->own);
+}
+
 /* No link leads from the recipient's case to the one it came from any more. */
 static bool is_unlinked(const struct tolds *told, const struct derivation *d, const struct told *t)
 {
-	if (t->other.at == NONE || t->side < 0)
-		return false;
-	return family_case(d->f, t->side, words_text(&told->words, t->own)) == NONE ||
-	       family_case(d->f, 1 - t->side, words_text(&told->words, t->other)) == NONE;
+	return t->side >= 0 && t->other.at != NONE &&
+	       (is_astray(told, d, t) || !is_family(told, d, 1 - t->side, t->other));
 }
 
 /* What follows of a record: its own candidate, and whoever else has its cause. */
@@ -424,7 +434,7 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 {
 	bool unlinked = is_unlinked(told, d, t);
 	if (is_moment(d->p, t->kind))
-		return unlinked ? LK_UNLINKED : LK_CORRECTED;
+		return unlinked || s->follows ? LK_UNLINKED : LK_CORRECTED;
 	if (s->withheld)
 		return LK_NO_CONSENT;
 	if (unlinked)
@@ -543,8 +553,9 @@ static bool ended_follows(const struct tolds *told, const struct derivation *d,
 static bool goes(const struct tolds *told, const struct derivation *d, const struct told *t,
 		 const struct standing *s)
 {
-	bool is_wrong = is_moment(d->p, t->kind) && t->level >= LK_REGISTRY &&
-			is_unlinked(told, d, t); /* what it names is not the family's any more */
+	bool names_other = t->level >= LK_REGISTRY;
+	bool is_wrong = is_moment(d->p, t->kind) && /* what it names is not the family's any more */
+			(names_other ? is_unlinked(told, d, t) : is_astray(told, d, t));
 	return t->live && (!s->follows || is_wrong) &&
 	       !(t->kind == LK_CROSSOVER_ENDED && ended_follows(told, d, t));
 }

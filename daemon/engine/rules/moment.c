@@ -68,6 +68,7 @@ static void about_meeting(struct derivation *d, const struct moment *m, struct f
 {
 	static _Thread_local struct person people[PEOPLE_MAX];
 	const struct version *v = &d->f->versions[m->subject];
+	fact->kase = d->f->meetings[v->meeting].kase; /* not that of a sibling which moved it */
 	fact->about.meeting = family_text(d->f, d->f->meetings[v->meeting].id);
 	fact->about.meeting_kind = v->kind;
 	fact->about.change = m->what;
