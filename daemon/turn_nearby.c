@@ -257,18 +257,10 @@ void nearby_free(struct nearby *n)
 
 /* ---- Neighbours: families that share a worker's calendar ------------------------------------- */
 
-struct neighbours {
-	const struct home *h;
-	uint8_t (*ids)[LK_DIGEST];
-	uint32_t n, room;
-};
-
-static int note_neighbour(void *context, const uint8_t family[LK_DIGEST],
-			  const struct calendar_entry *entry)
+static int note_neighbour(void *context, const uint8_t family[LK_DIGEST])
 {
 	struct neighbours *all = context;
-	(void)entry;
-	if (memcmp(family, all->h->id, LK_DIGEST) == 0)
+	if (memcmp(family, all->of, LK_DIGEST) == 0)
 		return 0;
 	for (uint32_t i = 0; i < all->n; i++)
 		if (memcmp(all->ids[i], family, LK_DIGEST) == 0)
@@ -281,13 +273,26 @@ static int note_neighbour(void *context, const uint8_t family[LK_DIGEST],
 	return 0;
 }
 
-static int find_neighbours(struct turn *t, struct neighbours *all, lk_instant at,
-			   struct lk_error *err)
+static int note_entry(void *context, const uint8_t family[LK_DIGEST],
+		      const struct calendar_entry *entry)
 {
-	const struct family *f = &all->h->f;
+	(void)entry;
+	return note_neighbour(context, family);
+}
+
+int neighbours_had(struct neighbours *all, struct turn *t, const uint8_t family[LK_DIGEST],
+		   lk_instant at, struct lk_error *err)
+{
+	all->of = family;
+	return store_calendar_shared(t->store, family, at, note_neighbour, all, err);
+}
+
+static int find_neighbours(struct turn *t, struct neighbours *all, const struct family *f,
+			   lk_instant at, struct lk_error *err)
+{
 	for (uint32_t i = 0; i < f->names_n; i++) {
-		int rc = store_calendar_of(t->store, family_text(f, f->names[i]), at,
-					   note_neighbour, all, err);
+		int rc = store_calendar_of(t->store, family_text(f, f->names[i]), at, note_entry,
+					   all, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -338,8 +343,7 @@ int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *e
 	return rc;
 }
 
-static int settle_others(struct turn *t, const struct neighbours *all, lk_instant at,
-			 struct lk_error *err)
+int settle_others(struct turn *t, const struct neighbours *all, lk_instant at, struct lk_error *err)
 {
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) {
@@ -353,10 +357,10 @@ static int settle_others(struct turn *t, const struct neighbours *all, lk_instan
 
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
 {
-	struct neighbours all = { .h = h };
+	struct neighbours all = { .of = h->id };
 	int rc = home_write_calendar(t, h, err);
 	if (rc >= 0)
-		rc = find_neighbours(t, &all, at, err);
+		rc = find_neighbours(t, &all, &h->f, at, err);
 	if (rc >= 0)
 		rc = settle_others(t, &all, at, err);
 	free(all.ids);
@@ -376,12 +380,12 @@ static int note_lookalike(void *context, struct case_key other, int kind, lk_ins
 	(void)kind;
 	(void)since;
 	int rc = store_case_family(l->t->store, other, id, l->err);
-	return rc > 0 ? note_neighbour(&l->all, id, NULL) : rc;
+	return rc > 0 ? note_neighbour(&l->all, id) : rc;
 }
 
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
 {
-	struct looking l = { .t = t, .all = { .h = h }, .err = err };
+	struct looking l = { .t = t, .all = { .of = h->id }, .err = err };
 	int rc = 0;
 	if (h->is_tokenless)
 		return 0;

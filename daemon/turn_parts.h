@@ -172,6 +172,16 @@ void time_was_kept(struct turn *t);      /* after COMMIT */
 int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err);
 /* After a change of its meetings: the other families whose workers they require. */
 int settle_neighbours(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
+/* Other families, once each; freed by free(ids). */
+struct neighbours {
+	const uint8_t *of; /* the family whose they are */
+	uint8_t (*ids)[LK_DIGEST];
+	uint32_t n, room;
+};
+/* Adds those with workers of the family's calendar as it was last written. */
+int neighbours_had(struct neighbours *all, struct turn *t, const uint8_t family[LK_DIGEST],
+		   lk_instant at, struct lk_error *err);
+int settle_others(struct turn *t, const struct neighbours *all, lk_instant at, struct lk_error *err);
 /* After a change of who is open and who works there: the families that equal tokens make a likely
  * match. */
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);

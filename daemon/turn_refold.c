@@ -22,9 +22,18 @@ struct parts {
 	uint32_t n;
 };
 
+/* A family folded anew may have lost a meeting, or one whom it required: whoever shares that worker is asked again. */
+static int drop_family(struct gathering *g, const uint8_t id[LK_DIGEST], lk_instant at,
+		       struct neighbours *had)
+{
+	int rc = neighbours_had(had, g->t, id, at, g->err);
+	return rc < 0 ? rc : home_drop(g->t, id, g->err);
+}
+
 /* All that the families were told, in one list, each name once: of families that were one before, several may know it.
  * The families themselves are dropped. */
-static int collect_told(struct gathering *g, struct tolds *all)
+static int collect_told(struct gathering *g, struct tolds *all, lk_instant at,
+			struct neighbours *had)
 {
 	for (uint32_t i = 0; i < g->families_n; i++) {
 		struct home *h = home_get(g->t, g->families[i], g->err);
@@ -36,7 +45,7 @@ static int collect_told(struct gathering *g, struct tolds *all)
 		}
 		for (uint32_t r = 0; r < h->told.n; r++)
 			tolds_join(all, &h->told, &h->told.at[r]);
-		int rc = home_drop(g->t, g->families[i], g->err);
+		int rc = drop_family(g, g->families[i], at, had);
 		if (rc < 0)
 			return rc;
 	}
@@ -199,11 +208,31 @@ static int note_apart(struct gathering *g, const struct parts *all, const struct
 	return 0;
 }
 
+static bool is_gathered(const struct gathering *g, const uint8_t id[LK_DIGEST])
+{
+	for (uint32_t i = 0; i < g->families_n; i++)
+		if (memcmp(g->families[i], id, LK_DIGEST) == 0)
+			return true;
+	return false;
+}
+
+/* Those that were gathered are settled themselves, or are no more. */
+static int settle_left(struct gathering *g, struct neighbours *had, lk_instant at)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < had->n; i++)
+		if (!is_gathered(g, had->ids[i]))
+			memmove(had->ids[n++], had->ids[i], LK_DIGEST);
+	had->n = n;
+	return settle_others(g->t, had, at, g->err);
+}
+
 static int settle_parts(struct gathering *g, lk_instant at)
 {
 	struct tolds told = { 0 };
 	struct parts all = { 0 };
-	int rc = collect_told(g, &told);
+	struct neighbours had = { 0 };
+	int rc = collect_told(g, &told, at, &had);
 	if (rc >= 0)
 		rc = open_parts(g, &all, at);
 	if (rc >= 0)
@@ -212,9 +241,12 @@ static int settle_parts(struct gathering *g, lk_instant at)
 		rc = note_apart(g, &all, &told);
 	if (rc >= 0)
 		rc = settle_all(g, &all, at);
+	if (rc >= 0)
+		rc = settle_left(g, &had, at);
 	for (uint32_t i = 0; i < all.n; i++)
 		derivation_free(&all.at[i].would);
 	free(all.at);
+	free(had.ids);
 	tolds_free(&told);
 	return rc;
 }

@@ -642,6 +642,25 @@ int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from,
 	return rc;
 }
 
+int store_calendar_shared(struct store *s, const uint8_t family[LK_DIGEST], lk_instant from,
+			  int (*visit)(void *context, const uint8_t other[LK_DIGEST]),
+			  void *context, struct lk_error *err)
+{
+	uint8_t other[LK_DIGEST];
+	int rc;
+	struct query q = query_begin(s, SQL_calendar_shared);
+
+	bind_digest(&q, family);
+	bind_int(&q, from);
+	while ((rc = query_step(&q, err)) == 1) {
+		(void)column_digest(&q, other);
+		if ((rc = visit(context, other)) != 0)
+			break;
+	}
+	query_end(&q);
+	return rc;
+}
+
 /* ---- How many -------------------------------------------------------------------------------- */
 
 int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, struct lk_error *err)

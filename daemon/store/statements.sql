@@ -232,6 +232,9 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 -- name: calendar_of
 SELECT family, meeting, place, start_at, end_at, scheduled_at, agency, kind FROM calendar
 WHERE worker = ?1 AND end_at > ?2 ORDER BY start_at, family, line
+-- name: calendar_shared
+SELECT DISTINCT theirs.family FROM calendar AS mine JOIN calendar AS theirs ON theirs.worker = mine.worker
+WHERE mine.family = ?1 AND theirs.family <> ?1 AND theirs.end_at > ?2 ORDER BY theirs.family
 
 -- name: mailbox_get
 SELECT mailbox, first, next, received FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL

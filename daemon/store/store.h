@@ -239,6 +239,10 @@ typedef int calendar_visitor(void *context, const uint8_t family[LK_DIGEST], con
 /* Entries of a worker that end after `from`, by start. */
 int store_calendar_of(struct store *s, struct lk_text worker, lk_instant from, calendar_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
+/* Other families with an entry that ends after `from`, of a worker of one of this family's entries. */
+int store_calendar_shared(struct store *s, const uint8_t family[LK_DIGEST], lk_instant from,
+			  int (*visit)(void *context, const uint8_t other[LK_DIGEST]), void *context,
+			  struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- state.db ---------------------------------------------------------------------------------------------------- */
 
