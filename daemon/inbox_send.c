@@ -173,6 +173,14 @@ static struct unsaid *unsaid_add(struct inbox_session *session)
 	return &wider[session->unsaid_n++];
 }
 
+/* All were said: what there was room for may have been a long evening's. */
+static void unsaid_forget(struct inbox_session *session)
+{
+	free(session->unsaid);
+	session->unsaid = NULL;
+	session->unsaid_room = 0;
+}
+
 static int say_answered(struct inbox *inbox, struct inbox_session *session, const struct unsaid *u)
 {
 	struct lk_message message = { .type = LK_MSG_ANSWERED };
@@ -196,7 +204,9 @@ static void say_unsaid(struct inbox *inbox, struct inbox_session *session)
 		said += !session->blocked;
 	}
 	session->unsaid_n -= said;
-	if (said > 0 && session->unsaid_n > 0)
+	if (session->unsaid_n == 0)
+		unsaid_forget(session);
+	else if (said > 0)
 		memmove(session->unsaid, session->unsaid + said,
 			session->unsaid_n * sizeof(*session->unsaid));
 }
@@ -205,15 +215,19 @@ void inbox_say_answered(struct inbox *inbox, const struct reader *reader,
 			const uint8_t notice[LK_DIGEST], struct lk_text by, lk_instant at)
 {
 	struct inbox_session *session = reader->session;
-	struct unsaid *u = unsaid_add(session);
+	struct unsaid now = { .mailbox = reader->mailbox, .at = at }, *later;
 
-	if (u == NULL)
-		return;
-	*u = (struct unsaid){ .mailbox = reader->mailbox, .at = at };
-	memcpy(u->notice, notice, LK_DIGEST);
-	memcpy(u->by, by.at, by.len < sizeof(u->by) ? by.len : sizeof(u->by) - 1);
+	memcpy(now.notice, notice, LK_DIGEST);
+	memcpy(now.by, by.at, by.len < sizeof(now.by) ? by.len : sizeof(now.by) - 1);
 	say_unsaid(inbox, session);
-	if (session->blocked && !loop_timer_set(inbox->unblock))
+	if (!session->blocked)
+		session->blocked = say_answered(inbox, session, &now) == LK_ESTATE;
+	if (!session->blocked)
+		return;
+	later = unsaid_add(session);
+	if (later != NULL)
+		*later = now;
+	if (!loop_timer_set(inbox->unblock))
 		loop_timer_in(inbox->unblock, BLOCKED_US);
 }
 
