@@ -4,8 +4,12 @@
 In: floods of enrolled keys; reloads of broken files; signals; peers that read nothing. Out: others served while it lasts,
 memory flat, what was acknowledged is stored, and the old settings stay where the new ones make no sense. Nothing sleeps.
 """
+import ctypes
 import os
 import signal
+import socket
+import struct
+import subprocess
 import threading
 import unittest
 
@@ -20,6 +24,7 @@ from saying import calsaws, event
 
 
 MEMORY_MB = 400
+PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 with open(harness.program("linkagesd"), "rb") as program:
     SANITIZED = b"libasan" in program.read()
 
@@ -291,6 +296,24 @@ class Process(unittest.TestCase):
         self.assertEqual(d.process.wait(10), 0)
         for p in frozen:
             p.close()
+
+    def test_a_flood_that_nobody_had_time_for_and_whose_sender_is_gone(self):
+        """The loop hangs, as with a disk that does, while more comes than waits for it and then the connection breaks: libzmq's
+        heartbeats would end the process 5 s later."""
+        d, ptrace = self.daemon, ctypes.CDLL(None, use_errno=True).ptrace
+        d.start()
+        flood = zmtp.Peer(d.lanes["intake"], d.server_key, zmtp.decoded(d.pairs["calworks"])).shake()
+        self.assertEqual(ptrace(PTRACE_ATTACH, d.process.pid, None, None), 0)  # that thread alone
+        os.waitpid(d.process.pid, 0)
+        flood.write(b"".join(flood.sealed(peer.pack({"m": "ping", "last": 0})) for _ in range(5000)))
+        flood.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        flood.close()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            d.process.wait(7)
+        self.assertEqual(ptrace(PTRACE_DETACH, d.process.pid, None, None), 0)
+        self.publisher(5).publish_all()
+        d.stop()
+        print("a flood that nobody had time for: 5000 messages, and the process lives", flush=True)
 
     def test_a_message_without_an_end_meets_the_limit_of_memory(self):
         """As with MemoryMax= of the unit: the machine is spared. libzmq ends the connection, or with it the process, and then
