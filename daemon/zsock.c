@@ -129,10 +129,10 @@ static const struct int_option every_option[] = {
 /* Only where asked for: it makes a mapped address of every IPv4 one. */
 static const struct int_option ipv6_option[] = { { ZMQ_IPV6, 1, "ZMQ_IPV6" } };
 
-/* Who is not there any more is found by three: TCP, which asks a quiet connection for a sign of life and gives up one whose
- * bytes are not taken; the lane, which hangs up on a session that is silent; and the peer itself, who has heartbeats of its
- * own. libzmq's heartbeats are not sent from here: where a connection breaks whose messages nobody has had the time to take,
- * the next one ends the process (an assertion of 4.3.4, `!_io_error`; a disk that hangs for ten seconds was enough). */
+/* That a peer is gone is found out by TCP, which asks a quiet connection for a sign of life and gives up one whose bytes are not
+ * taken, and by the lane, which hangs up on a session that is silent; that we are, by the peer's own heartbeats. libzmq's are
+ * not sent from here: if a connection breaks while messages from it wait to be taken, the next one ends the process (an
+ * assertion of 4.3.4, `!_io_error`; a disk that hung for ten seconds was enough). */
 static const struct int_option lane_option[] = {
 	{ ZMQ_CURVE_SERVER, 1, "ZMQ_CURVE_SERVER" },
 	{ ZAP_ENFORCE_DOMAIN, 1, "ZMQ_ZAP_ENFORCE_DOMAIN" },
