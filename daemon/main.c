@@ -36,9 +36,9 @@ static const char usage[] =
 	"commits what waits, tells everyone and ends.\n"
 	"\n"
 	"Exit status: 0 drained; 64 wrong usage; 69 an address cannot be bound, or another\n"
-	"daemon runs; 71 out of memory or files; 74 the store cannot be opened; 75 the disk failed,\n"
-	"and the next start rebuilds; 77 strangers would be let in; 78 a file does not say\n"
-	"what it should.\n";
+	"daemon runs; 71 out of memory or files; 74 the store cannot be opened; 75 the disk\n"
+	"failed, and the next start rebuilds; 77 strangers would be let in; 78 a file does not\n"
+	"say what it should.\n";
 
 /* Between two status lines, where no watchdog wants them sooner. */
 #define STATUS_US (10 * LK_SECOND)
