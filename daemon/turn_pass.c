@@ -151,18 +151,25 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 	return rc < 0 ? rc : due.n;
 }
 
-/* One instant: sources that fall silent, then events that were kept for it, then families that
- * wake. */
+/* One instant: sources that fall silent, then events that were kept for it, then families that wake. The number of events and
+ * families, which is bounded: what is left of the instant is the next call's. */
 static int pass_instant(struct turn *t, lk_instant at, struct lk_error *err)
 {
-	int rc = silence_settle(t, at, err);
 	lk_instant ahead = LK_NO_INSTANT;
-	while (rc >= 0 && (rc = store_next_ahead(t->store, &ahead, err)) >= 0 &&
-	       ahead != LK_NO_INSTANT && ahead <= at)
+	int done = 0, rc = silence_settle(t, at, err);
+	while (rc >= 0 && done < t->families_most &&
+	       (rc = store_next_ahead(t->store, &ahead, err)) >= 0 && ahead != LK_NO_INSTANT &&
+	       ahead <= at) {
 		rc = pass_event(t, at, err);
-	if (rc >= 0)
+		done++;
+	}
+	if (rc >= 0 && done < t->families_most) {
 		rc = pass_families(t, at, err);
-	return rc < 0 ? rc : homes_flush(t, err);
+		done += rc;
+	}
+	if (rc >= 0)
+		rc = homes_flush(t, err);
+	return rc < 0 ? rc : done;
 }
 
 static int next_instant(struct turn *t, lk_instant *at, struct lk_error *err)
@@ -184,7 +191,8 @@ static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
 		return rc < 0 ? rc : 0;
 	if (t->is_behind)
 		rc = pass_behind(t, now, err);
-	for (int done = rc; rc >= 0 && done < t->families_most && !t->is_behind; done += 1 + rc) {
+	for (int done = rc; rc >= 0 && done < t->families_most && !t->is_behind;
+	     done += rc > 0 ? rc : 1) {
 		rc = next_instant(t, &at, err);
 		if (rc < 0)
 			return rc;

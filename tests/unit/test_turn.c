@@ -317,6 +317,41 @@ static void an_event_ahead_waits_for_its_time(void **state)
 	assert_non_null(strstr(heard(o), "withdrawn crossover.found garcia\n"));
 }
 
+/* How often one has to come back until all is done that falls due by then. */
+static int passes_until(struct office *o, const char *at)
+{
+	int n = 0, more = 1;
+
+	for (; more == 1; n++)
+		more = turn_pass(o->turn, story_instant(at), &o->err);
+	assert_int_equal(more, 0);
+	return n;
+}
+
+/* The first of a month wakes every family at one instant, and an agency's extract says much ahead for one. */
+static void an_instant_of_many_is_passed_in_bites(void **state)
+{
+	struct office *o = *state;
+	char subject[20];
+
+	for (int i = 0; i < 12; i++) {
+		(void)snprintf(subject, sizeof(subject), "C-%d", i);
+		says(o, "2026-03-02T09:00:00-08:00", subject, "case.opened", "{'status':'fm'}");
+	}
+	for (int i = 0; i < 12; i++) {
+		(void)snprintf(subject, sizeof(subject), "C-%d", i);
+		says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-03T09:00:00-08:00", subject,
+			  "contact.made", "'data':{'kind':'face_to_face'}");
+	}
+	(void)passes_until(o, "2026-03-03T08:59:00-08:00");
+	turn_pass_at_most(o->turn, 3);
+	assert_true(passes_until(o, "2026-03-03T09:00:00-08:00") >= 4);
+	(void)passes_until(o, "2026-03-31T23:59:00-07:00");
+	assert_true(passes_until(o, "2026-04-01T09:00:00-07:00") >= 4);
+	turn_pass_at_most(o->turn, 256);
+	assert_int_equal(passes_until(o, "2026-04-01T09:00:00-07:00"), 1);
+}
+
 static void a_late_event_takes_its_place(void **state)
 {
 	struct office *o = *state;
@@ -1696,6 +1731,7 @@ int main(void)
 		IN_OFFICE(more_than_four_hundred_days_ahead_is_a_mistake),
 		IN_OFFICE(a_gap_in_an_outbox_undoes_the_batch),
 		IN_OFFICE(an_event_ahead_waits_for_its_time),
+		IN_OFFICE(an_instant_of_many_is_passed_in_bites),
 		IN_OFFICE(a_late_event_takes_its_place),
 		IN_OFFICE(a_correction_may_come_before_what_it_corrects),
 		IN_OFFICE(each_link_that_was_undone_has_a_notice_of_its_own),
