@@ -112,7 +112,8 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
 
 /* ---- Time and policy --------------------------------------------------------------------------------------------- */
 
-/* Everything that falls due by `now`, at most so many families or events that waited a call, each at its own instant, one transaction.
+/* Everything that falls due by `now`, each at its own instant, in one transaction; at most TURN_FAMILIES_MAX a call, of families
+ * and of events that waited.
  * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. After a damage nothing is due until
  * outboxes have sent again what they were asked for, or a minute nothing of it. */
 #define TURN_FAMILIES_MAX 256

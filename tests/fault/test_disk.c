@@ -9,6 +9,7 @@
 #include "policy.h"
 #include "store/internal.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -295,6 +296,34 @@ static void power_cut_in_recovery(void **state)
 
 typedef void meddling(struct rig *r);
 
+#define CUT_WITHIN 200 /* steps of a life */
+
+/* A start that makes the store anew takes more steps than that: the next life is longer where this one came to nothing. */
+static int life_after(int steps, bool came_on)
+{
+	return came_on ? CUT_WITHIN : steps > INT_MAX / 2 ? INT_MAX : steps * 2;
+}
+
+/* From a start until the power goes, at the latest `steps` steps later. */
+static void live_until_cut(struct rig *r, int steps, struct dice *dice, meddling *meddle)
+{
+	int rc;
+
+	crash_arm(CRASH_CUT, dice_from(dice, 1, steps));
+	rc = rig_open(r);
+	if (rc == 0 && meddle != NULL)
+		meddle(r);
+	if (rc == 0)
+		rig_check(r);
+	if (rc == 0)
+		rc = rig_go(r, r->script->deed_n);
+	if (rc < 0 && !crash_struck())
+		rig_wrong(r, "without a cut: %s", r->err.text);
+	crash_kill();
+	rig_close(r);
+	crash_power();
+}
+
 /* A whole script; the power goes again and again. Cuts; *wrong: broken promises. */
 static long play_with_cuts(uint64_t seed, bool is_beside, meddling *meddle, int *wrong,
 			   char what[160])
@@ -305,26 +334,15 @@ static long play_with_cuts(uint64_t seed, bool is_beside, meddling *meddle, int 
 			 .keeps_all = meddle == NULL,
 			 .is_beside = is_beside };
 	struct dice dice = { seed * 2 + 1 };
+	int steps = CUT_WITHIN;
 	long cuts = 0;
 
 	crash_seed(seed);
-	while (r.outside.done < script->deed_n && r.wrong == 0) {
-		int rc;
+	for (; r.outside.done < script->deed_n && r.wrong == 0; cuts++) {
+		uint32_t done = r.outside.done;
 
-		crash_arm(CRASH_CUT, dice_from(&dice, 1, 200));
-		rc = rig_open(&r);
-		if (rc == 0 && meddle != NULL)
-			meddle(&r);
-		if (rc == 0)
-			rig_check(&r);
-		if (rc == 0)
-			rc = rig_go(&r, script->deed_n);
-		if (rc < 0 && !crash_struck())
-			rig_wrong(&r, "without a cut: %s", r.err.text);
-		crash_kill();
-		rig_close(&r);
-		crash_power();
-		cuts++;
+		live_until_cut(&r, steps, &dice, meddle);
+		steps = life_after(steps, r.outside.done > done);
 	}
 	if (r.wrong == 0 && rig_open(&r) == 0) {
 		rig_check(&r);
