@@ -6,6 +6,7 @@
  */
 #include "rig.h"
 
+#include "engine/told.h"
 #include "policy.h"
 #include "store/internal.h"
 
@@ -484,9 +485,72 @@ static bool is_shown(struct rig *r)
 	return found;
 }
 
+static bool is_gone(int agency, struct lk_text number)
+{
+	for (size_t i = 0; i < family_n; i++)
+		if (family[i].agency == agency && lk_text_says(number, family[i].number))
+			return true;
+	return false;
+}
+
+static int look_at_told(void *context, const struct stored_family *row)
+{
+	struct rig *r = context;
+	struct tolds told = { .n = 0 };
+
+	must_be(tolds_unpack(row->told, row->told_len, &told, &r->err), &r->err, "unpacking");
+	for (uint32_t i = 0; i < told.n; i++) {
+		const struct told *t = &told.at[i];
+
+		if (is_gone(t->side, words_text(&told.words, t->own)) ||
+		    is_gone(1 - t->side, words_text(&told.words, t->other)))
+			rig_wrong(r,
+				  "a family has a record of what it was told of an expunged case");
+	}
+	tolds_free(&told);
+	return 0;
+}
+
+static int look_at_family(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_at)
+{
+	struct rig *r = context;
+
+	(void)wake_at;
+	return store_family_get(r->store, id, look_at_told, r, &r->err) < 0 ? LK_ESTORE : 0;
+}
+
+/* Numbers of rows that have gone are given again: whatever still says one would mean another case. */
+static const char *const pointers[] = {
+	"SELECT count(*) FROM link WHERE one NOT IN (SELECT ref FROM agency_case) OR other NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM token WHERE case_ref NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM event_case WHERE case_ref > 0 AND case_ref NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM aged WHERE own_case NOT IN (SELECT ref FROM agency_case) OR other_case NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM notice WHERE own_case NOT IN (SELECT ref FROM agency_case) OR other_case NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM calendar WHERE family NOT IN (SELECT id FROM family)",
+	"SELECT count(*) FROM dirty WHERE ref NOT IN (SELECT ref FROM family)",
+	"SELECT count(*) FROM agency_case WHERE family NOT IN (SELECT id FROM family)",
+};
+
+static void look_for_pointers(struct rig *r)
+{
+	for (size_t i = 0; i < sizeof(pointers) / sizeof(pointers[0]); i++) {
+		sqlite3_stmt *count = NULL;
+
+		assert_int_equal(sqlite3_prepare_v2(r->store->db, pointers[i], -1, &count, NULL),
+				 SQLITE_OK);
+		if (sqlite3_step(count) != SQLITE_ROW || sqlite3_column_int64(count, 0) != 0)
+			rig_wrong(r, "rows say what is not there: %s", pointers[i]);
+		(void)sqlite3_finalize(count);
+	}
+}
+
 static void look_for_family(struct rig *r)
 {
 	uint8_t id[LK_DIGEST];
+
+	look_for_pointers(r);
+	must_be(store_families_after(r->store, NULL, 1000, look_at_family, r, &r->err), &r->err,
+		"looking");
 
 	for (size_t i = 0; i < family_n; i++)
 		if (store_case_family(r->store, key_of(&family[i]), id, &r->err) != 0)
