@@ -195,7 +195,17 @@ static int indexes_make(struct store *copy, struct lk_error *err)
 	return rc == SQLITE_OK ? 0 : store_fault(copy, copy->db, rc, "rebuild: indexes", err);
 }
 
-static int copy_make(struct store *s, const char *path, bool has_indexes, struct lk_error *err)
+/* What is wrong with the copy is what it says, not that the disk did not take it or give it back. */
+static bool is_damaged(const struct store *copy, int rc)
+{
+	int code = copy != NULL && copy->db != NULL ? sqlite3_errcode(copy->db) & 0xff
+						    : SQLITE_CANTOPEN;
+
+	return rc == LK_ESTORE && code != SQLITE_IOERR && code != SQLITE_CANTOPEN;
+}
+
+static int copy_make(struct store *s, const char *path, bool has_indexes, bool *damaged,
+		     struct lk_error *err)
 {
 	struct store *copy = NULL;
 	int rc;
@@ -210,6 +220,7 @@ static int copy_make(struct store *s, const char *path, bool has_indexes, struct
 		rc = indexes_make(copy, err);
 	if (rc == 0)
 		rc = copy_check(s, copy, err);
+	*damaged = is_damaged(copy, rc);
 	store_close(copy);
 	return rc;
 }
@@ -220,9 +231,10 @@ int rebuild_make(struct store *s, struct lk_error *err)
 {
 	struct place path = place_of(s, COPY);
 	struct lk_error again = { 0 };
-	int rc = copy_make(s, path.at, true, err);
+	bool damaged;
+	int rc = copy_make(s, path.at, true, &damaged, err);
 
-	if (rc == LK_ESTORE && copy_make(s, path.at, false, &again) == 0)
+	if (damaged && copy_make(s, path.at, false, &damaged, &again) == 0)
 		rc = 0;
 	return rc == 0 ? copy_keep(s, path.at, err) : rc;
 }
