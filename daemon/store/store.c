@@ -106,8 +106,6 @@ static int tips_load(struct store *s, struct lk_error *err)
 	q = query_begin(s, SQL_change_last);
 	if (rc >= 0)
 		rc = query_number(&q, &s->tips.change, err);
-	if (rc >= 0)
-		rc = store_value_get(s, VALUE_VALUES, &s->tips.values, err);
 	s->committed = s->tips;
 	return rc < 0 ? rc : 0;
 }
@@ -572,23 +570,13 @@ int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_e
 	return query_number(&q, out, err);
 }
 
-static int value_write(struct store *s, const char *name, int64_t value, struct lk_error *err)
+int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_value_put);
 
 	bind_text(&q, lk_text_of(name));
 	bind_int(&q, value);
 	return query_run(&q, err);
-}
-
-/* Once in a transaction that writes to values: they are all on one page. */
-int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err)
-{
-	int rc = 0;
-
-	if (s->tips.values == s->committed.values)
-		rc = value_write(s, VALUE_VALUES, ++s->tips.values, err);
-	return rc == 0 ? value_write(s, name, value, err) : rc;
 }
 
 static int64_t file_bytes(const struct store *s, const char *suffix)
