@@ -270,6 +270,8 @@ int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
 	time_advance(t, now);
 	/* Another value each time: SQLite writes no page that says what it said before. */
 	rc = store_value_put(t->store, "touched", ++t->touched, err);
+	if (rc >= 0)
+		rc = waiting_beat(t, err);
 	if (rc < 0) {
 		turn_undo(t);
 		return rc;

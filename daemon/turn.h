@@ -115,7 +115,7 @@ bool turn_hearing(const struct turn *t, size_t i, struct turn_hearing *out);
 /* Everything that falls due by `now`, each at its own instant, in one transaction; at most TURN_FAMILIES_MAX a call, of families
  * and of events that waited.
  * 1: more is due, call again after looking at the sockets; 0: done; negative: as above. After a damage nothing is due until
- * outboxes have sent again what they were asked for, or a minute nothing of it. */
+ * outboxes have sent again what they were asked for, or half a minute nothing of it. */
 #define TURN_FAMILIES_MAX 256
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHECK;
 /* From now on a call takes on so many families, 1 to TURN_FAMILIES_MAX: whoever calls knows how long others may wait. */

@@ -76,6 +76,7 @@ struct turn {
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back: in this transaction */
 	uint8_t committed[LK_DIGEST]; /* the same, as committed */
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
+	int quiet_beats;            /* since one was sent again */
 	int families_most;          /* that one pass takes on */
 	int fill_most;              /* that one bite takes into state.db */
 	bool is_behind;             /* some family was derived under another revision */
@@ -255,6 +256,7 @@ int waiting_recall(struct turn *t, struct lk_error *err);
 /* An outbox sends again what it was asked for; the last of it. */
 void waiting_sent_again(struct turn *t, bool is_last);
 void waiting_came_back(struct turn *t); /* what it sent was gone from the log */
+int waiting_beat(struct turn *t, struct lk_error *err); /* within a transaction, whatever the clock says */
 /* Within a transaction. 1: it waits; 0: not, or not any more; negative. */
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err);
 lk_instant waiting_until(const struct turn *t); /* when to look */

@@ -10,14 +10,17 @@
 
 #include <string.h>
 
-/* Since the last event that was sent again; and in all. */
-#define QUIET_US (60 * LK_SECOND)
+/* Since the last event that was sent again; and in all. A clock that does not move, or is not believed, is no reason to wait
+ * for longer: so many times the loop has looked whether the store answers, every ten seconds. */
+#define QUIET_US (30 * LK_SECOND)
 #define WAITING_US (10 * 60 * LK_SECOND)
+#define QUIET_BEATS 3
 
 static void wait_from(struct turn *t, lk_instant since)
 {
 	t->is_waiting = true;
 	t->waits_since = t->back_at = since;
+	t->quiet_beats = 0;
 }
 
 int waiting_recall(struct turn *t, struct lk_error *err)
@@ -35,7 +38,16 @@ int waiting_recall(struct turn *t, struct lk_error *err)
 void waiting_sent_again(struct turn *t, bool is_last)
 {
 	t->back_at = t->now;
+	t->quiet_beats = 0;
 	t->has_caught_up |= is_last;
+}
+
+int waiting_beat(struct turn *t, struct lk_error *err)
+{
+	if (!t->is_waiting)
+		return 0;
+	t->quiet_beats++;
+	return waiting_look(t, t->now, err);
 }
 
 void waiting_came_back(struct turn *t)
@@ -61,7 +73,7 @@ int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 	if (rest < 0)
 		return rest;
 	t->has_caught_up = false;
-	if (rest > 0 && now < waiting_until(t))
+	if (rest > 0 && now < waiting_until(t) && t->quiet_beats < QUIET_BEATS)
 		return 1;
 	t->is_waiting = false;
 	t->is_behind = true;

@@ -37,6 +37,7 @@ struct mending {
 	struct damaged *rows;
 	size_t n, room;
 	bool is_short; /* of memory, or there are too many */
+	bool has_holes; /* the log may lack events: not where only a sync failed and all could be read */
 };
 
 static bool has_room(struct mending *m)
@@ -313,7 +314,7 @@ static int mend_rows(struct mending *m, struct lk_error *err)
 
 /* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
  * what is missing without a trace. How far they had come is remembered: up to there an event is none that is new. */
-static int ask_again(struct store *s, struct lk_error *err)
+static int ask_again(struct store *s, bool has_holes, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_asked);
 	int rc = query_run(&q, err);
@@ -322,7 +323,7 @@ static int ask_again(struct store *s, struct lk_error *err)
 		return rc;
 	q = query_begin(s, SQL_mend_streams);
 	rc = query_run(&q, err);
-	return rc < 0 ? rc : store_value_put(s, STORE_AWAITED, 1, err);
+	return rc < 0 || !has_holes ? rc : store_value_put(s, STORE_AWAITED, 1, err);
 }
 
 static int mend_all(struct mending *m, struct lk_error *err)
@@ -342,7 +343,7 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	if (rc == 0)
 		rc = streams_rebuild(m->store, err);
 	if (rc == 0)
-		rc = ask_again(m->store, err);
+		rc = ask_again(m->store, m->has_holes, err);
 	if (rc == 0)
 		rc = store_renew(m->store, err);
 	return store_end(m->store, rc, err);
@@ -389,9 +390,10 @@ int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild
 		rc = load_all(copy, err);
 	if (rc >= 0)
 		rc = look_at_all(&m, err);
+	told->damages = (int64_t)m.n;
+	m.has_holes = m.n > 0 || strncmp(told->why, "sync", 4) != 0;
 	if (rc == 0)
 		rc = mend_all(&m, err);
-	told->damages = (int64_t)m.n;
 	if (rc == 0)
 		rc = held_mend(copy, err);
 	if (rc == 0) {

@@ -1417,7 +1417,7 @@ static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 			    "1 new crossover.found\n2 new consent.needed\n");
 }
 
-/* A minute later families are made of what there is. What is taken back for want of the rest is told again with it, long after. */
+/* Half a minute later families are made of what there is. What is taken back for want of the rest is told again with it, long after. */
 static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 {
 	struct archive *a = *state;
@@ -1435,6 +1435,26 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	says_part(o, 'C', "2026-06-01T12:02:00-07:00");
 	assert_int_equal(pass(o, "2026-06-01T12:02:00-07:00"), 0);
 	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
+}
+
+static void a_clock_that_stands_still_is_no_reason_to_wait(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	assert_int_equal(pass(o, SUMMER), 0);
+	loses_the_log(a);
+	says_part(o, 'W', SUMMER);
+	(void)heard(o);
+	for (int beats = 0; beats < 3; beats++) {
+		assert_int_equal(pass(o, SUMMER), 0);
+		assert_string_equal(heard(o), "");
+		assert_int_equal(turn_touch(o->turn, story_instant(SUMMER), &o->err), 0);
+	}
+	assert_int_equal(pass(o, SUMMER), 0);
+	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
 }
 
 /* The number is a case number at both agencies; the two were one family by mistake. */
@@ -1751,6 +1771,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_family_without_a_state_is_folded_before_it_is_shown, open_archive,
 			close_archive),
+		cmocka_unit_test_setup_teardown(a_clock_that_stands_still_is_no_reason_to_wait,
+						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(who_does_not_say_the_rest_is_not_waited_for,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_left_its_mailbox_is_expunged_too, open_archive,
