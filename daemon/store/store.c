@@ -297,6 +297,18 @@ static int state_renew(struct store *s, struct lk_error *err)
 	return rc;
 }
 
+/* What cannot be loaded cannot be copied either. */
+static int beyond_rebuild(struct lk_error *err)
+{
+	struct lk_error why;
+
+	if (err == NULL)
+		return LK_ESTORE;
+	why = *err;
+	return lk_fail(err, LK_ESTORE, "linkages.db is damaged (%.200s): restore a backup",
+		       why.text);
+}
+
 static int store_start(struct store *s, struct lk_error *err)
 {
 	/* Or a change of places was cut short. */
@@ -311,6 +323,8 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = mark_open(s, err);
 	if (rc == 0)
 		rc = held_load(s, err);
+	if (rc == LK_ESTORE && s->suspect)
+		rc = beyond_rebuild(err);
 	if (rc == 0 && rebuild_is_due(s))
 		rc = store_rebuild(s, err);
 	if (rc == 0)

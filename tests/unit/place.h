@@ -54,6 +54,19 @@ static inline void place_close(struct place *place)
 	place->store = NULL;
 }
 
+static inline void file_copy(const struct place *place, const char *from, const char *to)
+{
+	FILE *in = fopen(path_in(place, from), "rb"), *out = fopen(path_in(place, to), "wb");
+	char bytes[4096];
+	size_t n;
+
+	assert_true(in != NULL && out != NULL);
+	while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+		assert_int_equal(fwrite(bytes, 1, n, out), n);
+	assert_int_equal(fclose(in), 0);
+	assert_int_equal(fclose(out), 0);
+}
+
 static inline int in_directory(void **state)
 {
 	struct place *place = calloc(1, sizeof(*place));

@@ -552,6 +552,46 @@ static void a_truncated_or_damaged_file_is_refused(void **state)
 	refused_with(place, LK_ESTORE, "linkages.db is damaged");
 }
 
+static void page_clear(const char *path, int64_t page)
+{
+	static const char nothing[4096];
+	FILE *file = fopen(path, "r+b");
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)(page * 4096), SEEK_SET), 0);
+	assert_int_equal(fwrite(nothing, 1, sizeof(nothing), file), sizeof(nothing));
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Whichever of its pages: the store is made anew, goes on without it, or says what there is to do. */
+static void a_page_without_anything_in_it_is_survived_or_named(void **state)
+{
+	struct place *place = *state;
+	char kept[4200], damaged[4200];
+	struct stat st;
+	int refused = 0;
+
+	put_one_of_each(place->store);
+	place_close(place);
+	(void)snprintf(kept, sizeof(kept), "%s", path_in(place, "kept"));
+	(void)snprintf(damaged, sizeof(damaged), "%s", path_in(place, "linkages.db"));
+	assert_int_equal(stat(damaged, &st), 0);
+	assert_int_equal(rename(damaged, kept), 0);
+	for (int64_t page = 1; page < st.st_size / 4096; page += 4) {
+		(void)unlink(path_in(place, "linkages.suspect"));
+		(void)unlink(path_in(place, "linkages.db-wal"));
+		file_copy(place, "kept", "linkages.db");
+		page_clear(damaged, page);
+		if (place_open(place) < 0) {
+			REFUSED(err.code, LK_ESTORE, "linkages.db is damaged");
+			REFUSED(err.code, LK_ESTORE, ": restore a backup");
+			refused++;
+		}
+		place_close(place);
+	}
+	assert_true(refused > 0);
+}
+
 /* Not in the list of its case yet, and the rest is in order: nothing speaks of it but its place. */
 static void an_event_that_is_gone_is_noticed_by_its_place(void **state)
 {
@@ -738,6 +778,7 @@ int main(void)
 		FILES(a_newer_or_foreign_file_is_refused),
 		FILES(an_empty_missing_or_swapped_file_is_refused),
 		FILES(a_truncated_or_damaged_file_is_refused),
+		FILES(a_page_without_anything_in_it_is_survived_or_named),
 		FILES(what_is_gone_without_a_trace_is_noticed),
 		FILES(an_event_that_is_gone_is_noticed_by_its_place),
 		FILES(a_damaged_index_is_made_anew),

@@ -601,19 +601,6 @@ static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 	family_free(&f);
 }
 
-static void file_copy(const struct place *place, const char *from, const char *to)
-{
-	FILE *in = fopen(path_in(place, from), "rb"), *out = fopen(path_in(place, to), "wb");
-	char bytes[4096];
-	size_t n;
-
-	assert_true(in != NULL && out != NULL);
-	while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
-		assert_int_equal(fwrite(bytes, 1, n, out), n);
-	assert_int_equal(fclose(in), 0);
-	assert_int_equal(fclose(out), 0);
-}
-
 /* How often it was filled is counted on after a start: else a copy from before that passes for a newer one. */
 static void an_old_state_db_is_noticed_after_a_restart(void **state)
 {
