@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BATCH_MAX 7
+#define PASSES_MOST 10000 /* a family is done in one, and there are some dozens */
 #define LOG_ROOM \
 	200000 /* bytes: less than a batch or two write, so that both kinds of log are tried */
 
@@ -229,9 +230,11 @@ static int pass(struct rig *r, lk_instant now)
 	int more = 1;
 
 	r->outside.now = now;
-	while (more > 0)
+	for (int n = 0; more > 0 && n < PASSES_MOST; n++)
 		more = turn_pass(r->turn, now, &r->err);
-	return more;
+	if (more > 0)
+		rig_wrong(r, "what falls due comes to no end");
+	return more < 0 ? more : 0;
 }
 
 /* What the daemon has not got up to here, as its subscription says: it may ask for what it had before. */
