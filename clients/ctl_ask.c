@@ -8,6 +8,7 @@
 #include "config.h"
 #include "progress.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,21 +93,25 @@ int ctl_confirm(const char *format, ...)
 static char without_socket[PLACE_PATH];
 
 /* Where the configuration of the folder that was named puts the control lane, if there is a socket: what systemd has told
- * the daemon is not in the file. */
-static bool is_configured(char out[PLACE_PATH])
+ * the daemon is not in the file. 1: there is one, 0: none; a file that is there and cannot be read is no reason to ask
+ * another daemon. */
+static int configured_control(char out[PLACE_PATH], struct lk_error *err)
 {
 	char folder[PLACE_PATH], path[PLACE_PATH + 32];
 	struct config config;
-	struct lk_error err;
 	struct stat st;
 	bool found;
+	int code;
 
-	if (ctl_settings.place.config == NULL || ctl_settings.place.server != NULL ||
-	    place_config(&ctl_settings.place, folder, &err) < 0)
-		return false;
+	if (ctl_settings.place.config == NULL || ctl_settings.place.server != NULL)
+		return 0;
+	if ((code = place_config(&ctl_settings.place, folder, err)) < 0)
+		return code;
 	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
-	if (config_load(path, &config, &err) < 0)
-		return false;
+	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0; /* a folder of keys */
+	if ((code = config_load(path, &config, err)) < 0)
+		return code;
 	found = strncmp(config.lane[LANE_CONTROL], "ipc://", 6) == 0 &&
 		stat(config.lane[LANE_CONTROL] + 6, &st) == 0 && S_ISSOCK(st.st_mode);
 	(void)snprintf(found ? out : without_socket, PLACE_PATH, "%s", config.lane[LANE_CONTROL]);
@@ -182,9 +187,11 @@ int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err)
 	static char address[PLACE_PATH];
 	const char *names[] = { key, "operator" };
 	struct lk_peer peer;
-	int code = is_configured(address) ? 0 : place_control(&ctl_settings.place, address, err);
+	int code = configured_control(address, err);
 
 	if (code == 0)
+		code = place_control(&ctl_settings.place, address, err);
+	if (code >= 0)
 		code = place_peer(&ctl_settings.place, address, names, 2, &peer, err);
 	return code < 0 ? code : lk_asker_create(&peer, out, err);
 }

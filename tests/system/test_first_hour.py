@@ -194,6 +194,21 @@ class FirstHour(unittest.TestCase):
         self.assertIn("permission denied: the control socket is for the daemon's group",
                       run(*as_anybody, harness.program("linkages-ctl"), "--config", self.county, "status", status=2))
 
+    def test_a_configuration_that_cannot_be_read_asks_no_other_daemon(self):
+        """One runs where it would be looked for next."""
+        self.start(self.text("linkages.yaml"))
+        self.ctl("status")
+        for text, said in (("state_directory: [\n", "linkages.yaml:"), ("stat_directory: x\n", "stat_directory")):
+            self.daemon.write("linkages.yaml", text)
+            words = self.ctl("status", status=2)
+            self.assertIn(self.path("linkages.yaml"), words)
+            self.assertIn(said, words)
+        os.unlink(self.path("linkages.yaml"))
+        os.mkdir(self.path("linkages.yaml"))
+        self.assertIn(f"{self.path('linkages.yaml')}: Is a directory", self.ctl("status", status=2))
+        os.rmdir(self.path("linkages.yaml"))
+        self.ctl("status")  # a folder of keys alone
+
 
 class Looks(test_lanes.LaneTest):
     def ctl(self, *words):
