@@ -108,7 +108,7 @@ int keys_read(const char *path, struct key_pair *out, struct lk_error *err)
 {
 	char text[FILE_LEN + 1] = "";
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return lk_fail(err, errno == ENOENT ? LK_ENOTFOUND : LK_ECONFIG,
@@ -140,7 +140,7 @@ int keys_ensure(const char *path, struct key_pair *out, struct lk_error *err)
 static bool file_says(const char *path, const char *text, size_t len)
 {
 	char found[128];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;

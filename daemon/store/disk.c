@@ -70,7 +70,7 @@ int disk_give(const char *path, const char *like)
 
 static int sync_opened(const char *path, int flags)
 {
-	int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+	int fd = open(path, flags | O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -89,7 +89,7 @@ int disk_sync_entries(const char *directory)
 
 int disk_read(const char *path, int64_t offset, void *at, size_t room)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -98,11 +98,17 @@ int disk_read(const char *path, int64_t offset, void *at, size_t room)
 	return closed(fd, n < 0 ? -errno : (int)n);
 }
 
+/* A pipe would keep us waiting for whoever reads it. */
 int disk_open(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct statx st;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return errno == ENXIO || errno == ELOOP || errno == EISDIR ? -ENXIO : -errno;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 && S_ISREG(st.stx_mode))
+		return fd;
+	return closed(fd, -ENXIO);
 }
 
 int disk_put(int file, int64_t offset, const void *at, size_t len)

@@ -32,7 +32,7 @@ int disk_sync_entries(const char *directory);
 int disk_read(const char *path, int64_t offset, void *at, size_t room);
 /* Over the bytes at offset of a file that is there; not synced. */
 int disk_write(const char *path, int64_t offset, const void *at, size_t len);
-/* A file that is there and is written again and again: a descriptor, to be shut. */
+/* A file that is there and is written again and again: a descriptor, to be shut; -ENXIO: it is no regular file. */
 int disk_open(const char *path);
 int disk_put(int file, int64_t offset, const void *at, size_t len);
 void disk_shut(int file);

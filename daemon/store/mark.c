@@ -107,6 +107,10 @@ int mark_open(struct store *s, struct lk_error *err)
 	rc = mark_file(s);
 	if (rc == -EEXIST)
 		mark_read(s, err);
+	else if (rc == -ENXIO)
+		return lk_fail(err, LK_ESTORE,
+			       "%s is no regular file: move it away, and start again",
+			       s->mark.path);
 	else if (rc < 0)
 		return lk_fail(err, LK_ESTORE, "linkages.mark cannot be opened: %s", strerror(-rc));
 	return 0;

@@ -76,6 +76,21 @@ class Start(LaneTest):
             agency.push()
         self.assertEqual(self.asker().ok("status")["store"]["events"], len(agency.outbox))
 
+    def test_what_is_no_file_is_refused_and_not_waited_for(self):
+        """A pipe is opened by whoever reads it, and that is nobody."""
+        other = self.another()
+        os.mkdir(other.path("state"), 0o700)
+        mark, key = other.path("state/linkages.mark"), other.path("state/server.key")
+        os.mkfifo(mark, 0o600)
+        self.refused(other, os.EX_IOERR, f"{mark} is no regular file: move it away")
+        os.unlink(mark)
+        os.symlink(other.path("elsewhere"), mark)
+        self.refused(other, os.EX_IOERR, f"{mark} is no regular file: move it away")
+        self.assertFalse(os.path.exists(other.path("elsewhere")))
+        os.unlink(mark)
+        os.mkfifo(key, 0o600)
+        self.refused(other, os.EX_CONFIG, f"{key} is not a public key and its secret")
+
     @unittest.skipIf(os.getuid() != 0, "needs to start the daemon as somebody else")
     def test_folders_that_may_not_be_written(self):
         def nobody():
