@@ -27,7 +27,9 @@
 	A(ALARM_MAILBOX_AHEAD, "mailbox_ahead", false, \
 	  "a client has notices that we do not: this is an old copy, or the client's is another's") \
 	A(ALARM_EXPUNGED_BACK, "expunged_back", true, \
-	  "cases that were expunged are in the store: by an older backup, or an order that was cut short")
+	  "cases that were expunged are in the store: by an older backup, or an order that was cut short") \
+	A(ALARM_OUTBOXES_AWAITED, "outboxes_awaited", true, \
+	  "a damage has taken events: nothing falls due, and late events, corrections and links wait until outboxes have sent them again")
 
 #define ALARM_ENUMERATOR(name, word, stands, what) name,
 enum alarm { ALARMS(ALARM_ENUMERATOR) alarm_count };

@@ -122,6 +122,9 @@ int turn_pass(struct turn *t, lk_instant now, struct lk_error *err) LK_MUST_CHEC
 void turn_pass_at_most(struct turn *t, int families);
 /* The last instant that the store knows of; LK_NO_INSTANT: none. */
 lk_instant turn_now(const struct turn *t);
+/* Outboxes are asked for what a damage has taken out of the log: no family is folded, and nothing falls due, until they have said
+ * it, or for a while. */
+bool turn_awaits(const struct turn *t);
 /* The next instant at which turn_pass() has something to do. */
 lk_instant turn_next_wake(const struct turn *t);
 /* From now on this policy. Families are re-derived by the following turn_pass() calls. On failure the one before stays, and

@@ -260,6 +260,7 @@ int waiting_beat(struct turn *t, struct lk_error *err); /* within a transaction,
 /* Within a transaction. 1: it waits; 0: not, or not any more; negative. */
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err);
 lk_instant waiting_until(const struct turn *t); /* when to look */
+int waiting_refuse(struct turn *t, struct lk_error *err); /* LK_ESTATE: it says what is waited for */
 
 /* ---- turn_links.c ---------------------------------------------------------------------------- */
 

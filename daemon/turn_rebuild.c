@@ -190,9 +190,7 @@ int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *
 {
 	*out = NULL;
 	if (t->is_waiting)
-		return lk_fail(
-			err, LK_ESTATE,
-			"outboxes are still asked for what a damage has taken: ask again in a minute");
+		return waiting_refuse(t, err);
 	struct turn_rebuilding *r = calloc(1, sizeof(*r));
 	*out = r;
 	if (r == NULL)

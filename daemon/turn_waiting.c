@@ -8,6 +8,7 @@
  */
 #include "turn_parts.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Since the last event that was sent again; and in all. A clock that does not move, or is not believed, is no reason to wait
@@ -78,6 +79,31 @@ int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 	t->is_waiting = false;
 	t->is_behind = true;
 	return store_value_put(t->store, STORE_AWAITED, 0, err);
+}
+
+bool turn_awaits(const struct turn *t)
+{
+	return t->is_waiting;
+}
+
+/* The first outbox that has not sent all again; another may come after it. */
+static int refuse_for(void *context, const struct stored_stream *stream)
+{
+	return stream->next > stream->asked
+		       ? 0
+		       : lk_fail(context, LK_ESTATE,
+				 "events %" PRId64 " to %" PRId64
+				 " of the outbox of %.*s are waited for, where a damage has "
+				 "taken some: ask again in a minute",
+				 stream->next, stream->asked, LK_PRINT(stream->source));
+}
+
+int waiting_refuse(struct turn *t, struct lk_error *err)
+{
+	int rc = store_streams(t->store, refuse_for, err, err);
+	return rc < 0 ? rc
+		      : lk_fail(err, LK_ESTATE,
+				"what a damage has taken has just come back: ask again in a moment");
 }
 
 /* Of one that waits to be folded from the log already there is no state to keep. */

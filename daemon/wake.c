@@ -6,6 +6,7 @@
  */
 #include "wake.h"
 
+#include "alarm.h"
 #include "clock.h"
 #include "credit.h"
 #include "log.h"
@@ -54,8 +55,20 @@ static void set_timer(struct wake *wake)
 	loop_timer_in(wake->timer, us < 0 ? 0 : us > LOOK_AGAIN_US ? LOOK_AGAIN_US : us);
 }
 
+/* Time does not pass meanwhile, whatever the timer says. */
+static void tell_awaited(const struct wake *wake)
+{
+	if (wake->turn == NULL)
+		return;
+	if (turn_awaits(wake->turn))
+		alarm_raise(ALARM_OUTBOXES_AWAITED, "detail=\"families wait\"");
+	else
+		alarm_clear(ALARM_OUTBOXES_AWAITED);
+}
+
 void wake_at(struct wake *wake, lk_instant at)
 {
+	tell_awaited(wake);
 	wake->at = at;
 	if (wake->target == LK_NO_INSTANT && !wake->retries)
 		set_timer(wake);
@@ -140,6 +153,7 @@ static void fired(void *context)
 		return;
 	}
 	wake->retry_us = RETRY_FIRST_US;
+	tell_awaited(wake);
 	if (rc > 0) {
 		loop_timer_in(wake->timer, 0);
 		return;
@@ -212,6 +226,7 @@ void wake_begin(struct wake *wake, struct turn *turn)
 {
 	wake->turn = turn;
 	turn_pass_at_most(turn, (int)wake->families);
+	tell_awaited(wake);
 	wake_now(wake);
 }
 

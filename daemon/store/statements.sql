@@ -104,7 +104,8 @@ SELECT next, safe, max(coalesce((SELECT outbox_seq FROM outbox_run AS run
 	coalesce((SELECT value FROM value WHERE name = 'asked.' || ref), 0)
 FROM stream WHERE ref = ?1 AND next IS NOT NULL
 -- name: stream_list
-SELECT name, epoch, next, safe FROM stream JOIN source ON source.ref = stream.source
+SELECT name, epoch, next, safe, coalesce((SELECT value FROM value WHERE value.name = 'asked.' || stream.ref), 0)
+FROM stream JOIN source ON source.ref = stream.source
 WHERE stream.ref > ?1 AND next IS NOT NULL ORDER BY stream.ref
 -- name: stream_asked
 SELECT count(*) FROM value CROSS JOIN stream ON stream.ref = CAST(substr(value.name, 7) AS INTEGER)

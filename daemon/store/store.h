@@ -133,7 +133,7 @@ struct stored_stream {
 /* 1 and *out (whose source is the caller's), or 0: not seen before. */
 int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,
 		     struct lk_error *err) LK_MUST_CHECK;
-/* Every outbox that ever came, with `next` and `safe`. A visitor that returns other than 0 ends it. */
+/* Every outbox that ever came, with `next`, `safe` and `asked`, as committed. A visitor that returns other than 0 ends it. */
 typedef int stream_visitor(void *context, const struct stored_stream *stream);
 int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
 /* 1: some outbox that was asked again has not sent all of it yet, as committed; 0. */

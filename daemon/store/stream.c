@@ -247,6 +247,7 @@ int store_streams(struct store *s, stream_visitor *visit, void *context, struct 
 		(void)column_digest(&q, stream.epoch);
 		stream.next = column_int(&q);
 		stream.safe = column_int(&q);
+		stream.asked = column_int(&q);
 		if ((rc = visit(context, &stream)) != 0)
 			break;
 	}

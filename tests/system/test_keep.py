@@ -539,8 +539,11 @@ class Keep(unittest.TestCase):
         self.assertEqual(self.daemon.process.wait(harness.STOP_S), 75)
         self.daemon.start()
         self.assertIn("alarm=row_damaged", self.daemon.said())
+        self.assertEqual(self.asked("status")["alarms"].get("outboxes_awaited"), {"stands": True, "raised": 1})
+        self.assertRegex(self.ctl("rebuild", status=1), r"events \d+ to \d+ of the outbox of [a-z-]+ are waited for")
         self.publish((0, 0))
         self.assertIn("all equal", self.ctl("rebuild"))
+        self.assertFalse(self.asked("status")["alarms"]["outboxes_awaited"]["stands"])
         self.daemon.stop()
         self.daemon.start()  # whatever waited is derived again
         self.assertEqual(self.take_in(), [])

@@ -1422,6 +1422,7 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 {
 	struct archive *a = *state;
 	struct office *o = &a->o;
+	struct turn_rebuilding *rebuilding;
 
 	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
 	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
@@ -1430,7 +1431,12 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	says_part(o, 'W', SUMMER);
 	(void)heard(o);
 	assert_true(turn_next_wake(o->turn) <= story_instant("2026-06-01T12:01:00-07:00"));
+	assert_true(turn_awaits(o->turn));
+	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), LK_ESTATE);
+	assert_non_null(
+		strstr(o->err.text, "events 1 to 3 of the outbox of cws-cms are waited for"));
 	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
+	assert_false(turn_awaits(o->turn));
 	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
 	says_part(o, 'C', "2026-06-01T12:02:00-07:00");
 	assert_int_equal(pass(o, "2026-06-01T12:02:00-07:00"), 0);
