@@ -691,8 +691,8 @@ static void meddle(struct bench *b, const char *sql)
 
 static const struct damage {
 	const char *sql;
-	int rows;     /* that are found damaged */
 	int64_t anew; /* how often all families are to be derived anew */
+	int rows;     /* that are found damaged */
 	bool is_read; /* or it is found by whoever asks for the family */
 } damages[] = {
 	{ "UPDATE family_change SET sum = sum + 1 WHERE number = (SELECT max(number) - 2 FROM family_change)",
@@ -701,8 +701,8 @@ static const struct damage {
 	  1, 1, false },
 	{ "DELETE FROM family_change WHERE number = (SELECT max(number) - 2 FROM family_change)", 0,
 	  0, false },
-	{ "UPDATE family SET told = x'00' WHERE ref = (SELECT min(ref) FROM family)", 1, 0, true },
-	{ "UPDATE family SET changed = changed - 1 WHERE ref = (SELECT min(ref) FROM family)", 1, 0,
+	{ "UPDATE family SET told = x'00' WHERE ref = (SELECT min(ref) FROM family)", 0, 1, true },
+	{ "UPDATE family SET changed = changed - 1 WHERE ref = (SELECT min(ref) FROM family)", 0, 1,
 	  true },
 };
 
