@@ -88,9 +88,11 @@ static int sequences_begin(struct feed *feed, struct lk_error *err)
 		struct feed_sequence *sequence = &feed->sequence[i];
 		if (!config->sources[i].dense)
 			continue;
-		rc = turn_sequence(feed->options.turn, lk_text_of(config->sources[i].name),
-				   SEQUENCE_MOST, &sequence->seen, err);
+		const struct lk_text name = lk_text_of(config->sources[i].name);
+		rc = turn_sequence(feed->options.turn, name, SEQUENCE_MOST, &sequence->seen, err);
 		sequence->begun = rc > 0;
+		if (rc > 0) /* so that a lower one, said again, does not take its place */
+			turn_numbered(feed->options.turn, name, sequence->seen);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -99,15 +101,16 @@ static int sequences_begin(struct feed *feed, struct lk_error *err)
 static bool sequence_in(struct lk_span event, int64_t *out)
 {
 	struct lk_text text = lk_as_text(lk_get(event, "sequence"));
+	int64_t number = 0;
 
 	if (text.len == 0 || text.len > SEQUENCE_DIGITS)
 		return false;
-	*out = 0;
 	for (uint32_t i = 0; i < text.len; i++) {
 		if (text.at[i] < '0' || text.at[i] > '9')
 			return false;
-		*out = *out * 10 + (text.at[i] - '0');
+		number = number * 10 + (text.at[i] - '0');
 	}
+	*out = number;
 	return true;
 }
 

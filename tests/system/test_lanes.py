@@ -387,6 +387,21 @@ class Feed(LaneTest):
             feed.publish({**cws(n, "contact.made", n, kind="phone"), "sequence": str(n)})
             self.until(self.asker(), ["feed", "cws-cms"], {"seen": n, "missing": missing})
 
+    def test_what_is_no_number_and_what_came_before_do_not_move_where_a_source_is(self):
+        feed = self.open(peer.Feed, "feed", "cws", "cws-cms")
+        said = {**cws(1, "contact.made", 1, kind="phone"), "sequence": "1"}
+        feed.publish(said)
+        for n, sequence in ((2, "2"), (3, "9x")):
+            feed.publish({**cws(n, "contact.made", n, kind="pigeon"), "sequence": sequence})
+        self.until(self.asker(), ["counters", "events_refused"], 2)
+        for again in (said, None):
+            self.daemon.stop()
+            self.daemon.start()
+            self.assertEqual(self.asker().ok("status")["feed"]["cws-cms"], {"seen": 2, "missing": 0})
+            if again is not None:
+                self.open(peer.Feed, "feed", "cws", "cws-cms").publish(again)
+                self.until(self.asker(), ["counters", "events_repeated"], 1)
+
     def test_only_for_its_own_source(self):
         asker, feed = self.asker(), self.open(peer.Feed, "feed", "cws", "cws-cms")
         feed.socket.send_multipart([b"calsaws", peer.pack(CROSSOVER[0])])
