@@ -273,7 +273,7 @@ static int serve_notices(struct inbox *inbox, struct reader *r, int most)
 	if (h.n > 0 && h.fault == 0)
 		send_notices(&h);
 	metric_add(METRIC_NOTICES_SENT, h.sent);
-	if (h.fault < 0)
+	if (h.fault < 0 || (h.sent == 0 && turn_lacks_events(inbox->options.turn)))
 		r->session->blocked = true;
 	else if (h.sent == 0)
 		r->sent = r->mailbox->told; /* what was told is not kept any more */

@@ -187,6 +187,9 @@ int turn_mailbox_get(struct turn *t, struct lk_text worker, struct stored_mailbo
 typedef int turn_notice_visitor(void *context, int64_t seq, const void *body, size_t len);
 int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit, struct lk_text session, lk_instant now,
 		 turn_notice_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* After a damage that took events outboxes are asked again: until they have sent them, turn_mailbox() stops before a notice of a
+ * family that has to be folded first. */
+bool turn_lacks_events(const struct turn *t);
 struct turn_receipt {
 	struct lk_text worker;
 	int64_t upto; /* stored by a client up to here */

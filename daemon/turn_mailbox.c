@@ -179,7 +179,8 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 	return row->level < LK_CONTENT ? 1 : rests_on_family(t, home, row, err);
 }
 
-/* Nothing can be said of a family without a state, and what is blanked once is never shown: 1, it is to be folded first. */
+/* Nothing can be said of a family without a state, and what is blanked once is never shown: 1, it is to be folded first, and
+ * from a log without holes. */
 static int waits_to_fold(struct hand_out *h, const struct stored_notice *row)
 {
 	struct home *home;
@@ -272,7 +273,7 @@ static void begin_anew(struct hand_out *h)
 static int collect_all(struct hand_out *h, struct lk_text worker, int64_t after, int limit)
 {
 	int rc = store_notices_after(h->t->store, worker, after, limit, collect, h, h->err);
-	while (rc >= 0 && h->is_unfolded) {
+	while (rc >= 0 && h->is_unfolded && !turn_lacks_events(h->t)) {
 		rc = fold_first(h);
 		begin_anew(h);
 		if (rc >= 0)

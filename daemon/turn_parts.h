@@ -81,6 +81,7 @@ struct turn {
 	int fill_most;              /* that one bite takes into state.db */
 	bool is_behind;             /* some family was derived under another revision */
 	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
+	bool lacks_events;          /* some of them are known to be gone: a family without a state is not folded either */
 	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
 	bool retells;               /* the families at hand may have been folded without events that are back now */
 	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */

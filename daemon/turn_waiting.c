@@ -29,6 +29,7 @@ int waiting_recall(struct turn *t, struct lk_error *err)
 	int64_t awaited = 0;
 	int rc = store_value_get(t->store, STORE_AWAITED, &awaited, err);
 	t->waits_since = LK_NO_INSTANT;
+	t->lacks_events = awaited == STORE_AWAITED_GONE;
 	if (rc >= 0 && awaited != 0)
 		wait_from(t,
 			  LK_NO_INSTANT); /* the first look begins it, and finds out who is asked */
@@ -55,6 +56,7 @@ void waiting_came_back(struct turn *t)
 {
 	if (!t->is_waiting)
 		wait_from(t, t->now);
+	t->lacks_events = true;
 }
 
 lk_instant waiting_until(const struct turn *t)
@@ -62,6 +64,11 @@ lk_instant waiting_until(const struct turn *t)
 	return t->has_caught_up || t->waits_since == LK_NO_INSTANT
 		       ? t->now
 		       : instant_earlier(t->back_at + QUIET_US, t->waits_since + WAITING_US);
+}
+
+bool turn_lacks_events(const struct turn *t)
+{
+	return t->lacks_events;
 }
 
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
@@ -76,7 +83,7 @@ int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 	t->has_caught_up = false;
 	if (rest > 0 && now < waiting_until(t) && t->quiet_beats < QUIET_BEATS)
 		return 1;
-	t->is_waiting = false;
+	t->is_waiting = t->lacks_events = false;
 	t->is_behind = true;
 	return store_value_put(t->store, STORE_AWAITED, 0, err);
 }

@@ -36,8 +36,8 @@ struct mending {
 	struct store_check check;
 	struct damaged *rows;
 	size_t n, room;
-	bool is_short; /* of memory, or there are too many */
-	bool has_holes; /* the log may lack events: not where only a sync failed and all could be read */
+	bool is_short;   /* of memory, or there are too many */
+	int64_t awaited; /* STORE_AWAITED; 0: only a sync failed, and all could be read */
 };
 
 static bool has_room(struct mending *m)
@@ -314,7 +314,7 @@ static int mend_rows(struct mending *m, struct lk_error *err)
 
 /* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
  * what is missing without a trace. How far they had come is remembered: up to there an event is none that is new. */
-static int ask_again(struct store *s, bool has_holes, struct lk_error *err)
+static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mend_asked);
 	int rc = query_run(&q, err);
@@ -323,7 +323,7 @@ static int ask_again(struct store *s, bool has_holes, struct lk_error *err)
 		return rc;
 	q = query_begin(s, SQL_mend_streams);
 	rc = query_run(&q, err);
-	return rc < 0 || !has_holes ? rc : store_value_put(s, STORE_AWAITED, 1, err);
+	return rc < 0 || awaited == 0 ? rc : store_value_put(s, STORE_AWAITED, awaited, err);
 }
 
 static int mend_all(struct mending *m, struct lk_error *err)
@@ -343,7 +343,7 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	if (rc == 0)
 		rc = streams_rebuild(m->store, err);
 	if (rc == 0)
-		rc = ask_again(m->store, m->has_holes, err);
+		rc = ask_again(m->store, m->awaited, err);
 	if (rc == 0)
 		rc = store_renew(m->store, err);
 	return store_end(m->store, rc, err);
@@ -362,6 +362,15 @@ static int note_lost(struct store *s, const struct store_mark *mark, struct lk_e
 	if (rc == 0)
 		rc = families_anew(s, mark->change, err);
 	return store_end(s, rc, err);
+}
+
+static bool lacks_events(const struct mending *m, const struct store_mark *mark)
+{
+	bool lacks = mark->state == MARK_BEHIND;
+
+	for (size_t i = 0; i < m->n; i++)
+		lacks |= mends[m->rows[i].part] == drop_event;
+	return lacks;
 }
 
 /* What can be read of the changes; what cannot is found again by look_at_all(). */
@@ -391,7 +400,10 @@ int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild
 	if (rc >= 0)
 		rc = look_at_all(&m, err);
 	told->damages = (int64_t)m.n;
-	m.has_holes = m.n > 0 || strncmp(told->why, "sync", 4) != 0;
+	if (lacks_events(&m, mark))
+		m.awaited = STORE_AWAITED_GONE;
+	else
+		m.awaited = m.n > 0 || strncmp(told->why, "sync", 4) != 0;
 	if (rc == 0)
 		rc = mend_all(&m, err);
 	if (rc == 0)

@@ -574,8 +574,9 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 /* ---- The rest ---------------------------------------------------------------------------------------------------- */
 
 /* Small named values: the last committed instant, the clock, the boot. 1 and *out, or 0. */
-/* 1: outboxes are waited for that a rebuild asked again. */
+/* Outboxes are waited for that a rebuild asked again: 1, or STORE_AWAITED_GONE, where events are known to be gone. */
 #define STORE_AWAITED "awaited"
+#define STORE_AWAITED_GONE 2
 #define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
 /* The kinds of tokens that linked by themselves when all links were found last, as bits; STORE_LINKS_LOST: rows are missing. */
 #define STORE_LINKS_BY "links.by"

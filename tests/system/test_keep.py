@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import harness
@@ -550,6 +551,29 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         self.assertEqual(self.logged(), logged)
         self.assertEqual(self.told(), told)
+
+    def test_mail_waits_where_only_a_log_that_lacks_events_could_tell_what_may_be_shown(self):
+        self.publish((0, 1))
+        self.daemon.stop()
+        told = self.told()
+        shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
+        self.meddle("UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position BETWEEN 20 AND 100", "linkages.db")
+        self.meddle("UPDATE family SET state = x'00'", "linkages.db")
+        shutil.copy(self.path("linkages.db"), self.state("linkages.db"))
+        self.daemon.start()
+        self.run_tool("linkages-ctl", "scrub", key="operator", status=None)
+        self.assertEqual(self.daemon.process.wait(harness.STOP_S), 75)
+        self.daemon.start()
+        reader = threading.Thread(target=lambda: got.extend(self.take_in()))
+        got = []
+        reader.start()
+        while self.asked("status")["inbox"]["sessions"] == 0:
+            pass
+        self.publish((0, 0))
+        reader.join()
+        read = {row for row in told if row[0] in self.workers}
+        self.assertLessEqual(read, {(n["to"], n["id"].upper(), n["rev"]) for n in got})
+        self.assertTrue(read)
 
     def meddle(self, query, name):
         base = sqlite3.connect(self.path(name))

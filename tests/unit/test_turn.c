@@ -1417,6 +1417,35 @@ static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 			    "1 new crossover.found\n2 new consent.needed\n");
 }
 
+/* The revocation is yet to come back; the consent is in the log. */
+static void nothing_is_shown_by_a_log_with_holes_in_it(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	loses(a,
+	      "UPDATE family SET state = x'00'; UPDATE event SET body = CAST(body || x'00' AS BLOB) "
+	      "WHERE position = (SELECT max(position) FROM event)");
+	assert_string_equal(opened(o, "garcia", 0, "s-1"), "");
+	o->made = 0;
+	o->seq[0] = 0;
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "worker.assigned", "{}");
+	o->made = 5;
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	assert_string_equal(opened(o, "garcia", 0, "s-1"), "");
+	o->made = 7;
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	assert_int_equal(pass(o, "2026-03-02T10:51:00-08:00"), 0);
+	assert_non_null(strstr(opened(o, "garcia", 0, "s-1"), "new crossover.found\n"));
+	assert_non_null(
+		strstr(opened(o, "garcia", 0, "s-1"), "withdrawn milestone.reached reduced\n"));
+}
+
 /* Half a minute later families are made of what there is. What is taken back for want of the rest is told again with it, long after. */
 static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 {
@@ -1777,6 +1806,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_family_without_a_state_is_folded_before_it_is_shown, open_archive,
 			close_archive),
+		cmocka_unit_test_setup_teardown(nothing_is_shown_by_a_log_with_holes_in_it,
+						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_clock_that_stands_still_is_no_reason_to_wait,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(who_does_not_say_the_rest_is_not_waited_for,
