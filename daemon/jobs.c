@@ -124,7 +124,7 @@ int jobs_begin(struct jobs *jobs, const struct job_kind *kind, void *work, struc
 {
 	if (jobs->kind != NULL) {
 		kind->end(work);
-		return lk_fail(err, LK_ESTATE, "a %s is under way: ask again when it is done",
+		return lk_fail(err, LK_ESTATE, "%s is under way: ask again when it is done",
 			       jobs->kind->name);
 	}
 	*jobs = (struct jobs){ .beat = jobs->beat,

@@ -166,7 +166,8 @@ void turn_rebuild_end(struct turn_rebuilding *rebuilding); /* NULL-safe */
 
 /* From here on nothing that names a case of the family is taken in, whatever becomes of the rest. A case that was expunged
  * before is expunged again: what a crash may have left of it is overwritten. LK_ENOTFOUND: no such case; LK_ESTATE: a case of it
- * is under a legal hold; LK_EREFUSED: the words of the order name a case, and would stay. One at a time. */
+ * is under a legal hold, or the log is not whole, and those who stay would be folded from it; LK_EREFUSED: the words of the order
+ * name a case, and would stay. One at a time. */
 struct turn_expunging;
 int turn_expunge(struct turn *t, struct case_key key, struct lk_text order, struct turn_expunging **out,
 		 struct lk_error *err) LK_MUST_CHECK;

@@ -142,9 +142,12 @@ static int forget_tokens(struct turn_expunging *x)
 int turn_expunge(struct turn *t, struct case_key key, struct lk_text order,
 		 struct turn_expunging **out, struct lk_error *err)
 {
-	struct turn_expunging *x = calloc(1, sizeof(*x));
+	struct turn_expunging *x;
+
 	*out = NULL;
-	if (x == NULL)
+	if (t->is_waiting)
+		return waiting_refuse(t, err);
+	if ((x = calloc(1, sizeof(*x))) == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory to expunge a family");
 	x->t = t;
 	x->err = err;

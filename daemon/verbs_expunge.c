@@ -140,8 +140,7 @@ static int expunge_begin(struct expunging *x, struct lk_span args, struct lk_err
 	if (read_case(args, &key, err) < 0)
 		return LK_EREFUSED;
 	if (busy != NULL)
-		return lk_fail(err, LK_ESTATE, "a %s is under way: ask again when it is done",
-			       busy);
+		return lk_fail(err, LK_ESTATE, "%s is under way: ask again when it is done", busy);
 	(void)snprintf(x->order, sizeof(x->order), "expunged: %.*s", LK_PRINT(order));
 	return turn_expunge(x->daemon->turn, key, order, &x->turn, err);
 }

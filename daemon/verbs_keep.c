@@ -272,8 +272,7 @@ void verb_backup(void *context, struct control *control, const struct control_as
 	if (b == NULL)
 		(void)lk_fail(&err, LK_EMEMORY, "no memory for a backup");
 	else if (busy != NULL)
-		(void)lk_fail(&err, LK_ESTATE, "a %s is under way: ask again when it is done",
-			      busy);
+		(void)lk_fail(&err, LK_ESTATE, "%s is under way: ask again when it is done", busy);
 	else if (store_backup_begin(d->store, &b->backup, &err) == 0) {
 		b->daemon = d;
 		begin(d, &backup, b, control, asker);

@@ -1451,7 +1451,9 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 {
 	struct archive *a = *state;
 	struct office *o = &a->o;
+	const struct case_key key = { LK_CALWORKS, LK_TEXT("W-1") };
 	struct turn_rebuilding *rebuilding;
+	struct turn_expunging *x;
 
 	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
 	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
@@ -1464,6 +1466,8 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), LK_ESTATE);
 	assert_non_null(
 		strstr(o->err.text, "events 1 to 3 of the outbox of cws-cms are waited for"));
+	assert_int_equal(turn_expunge(o->turn, key, LK_TEXT("order"), &x, &o->err), LK_ESTATE);
+	assert_false(store_is_expunged(o->store, key));
 	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
 	assert_false(turn_awaits(o->turn));
 	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
