@@ -153,6 +153,8 @@ int turn_commit(struct turn *t, struct lk_error *err)
 	if (rc >= 0 && !is_kept)
 		rc = time_keep(t, err);
 	if (rc >= 0)
+		rc = waiting_keep(t, err);
+	if (rc >= 0)
 		rc = store_commit(t->store, err);
 	if (rc < 0) {
 		turn_undo(t);
@@ -160,6 +162,7 @@ int turn_commit(struct turn *t, struct lk_error *err)
 	}
 	if (!is_kept)
 		time_was_kept(t);
+	waiting_was_kept(t);
 	t->is_told_by_events = false;
 	t->commits++;
 	silence_keep(t);

@@ -156,7 +156,7 @@ struct turn_rebuilt {
 	int64_t rows;    /* whose rows in state.db were not, though they were not waiting to be filled */
 	int64_t orphans; /* in state.db, of no family, likewise */
 };
-/* LK_ESTATE: the log is not whole, outboxes are still asked for the rest. */
+/* Both, LK_ESTATE: the log is not whole, outboxes are still asked for the rest. */
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err) LK_MUST_CHECK;
 int turn_rebuild_step(struct turn_rebuilding *rebuilding, struct lk_error *err) LK_MUST_CHECK;
 void turn_rebuild_told(const struct turn_rebuilding *rebuilding, struct turn_rebuilt *out);

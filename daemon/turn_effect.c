@@ -152,18 +152,6 @@ static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e,
 	return rc >= 0 && shows_abroad((int)e->type) ? settle_lookalikes(t, h, at, err) : rc;
 }
 
-/* A case's own family, made where the case is new. */
-static int open_home(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
-{
-	uint8_t id[LK_DIGEST];
-	int rc = home_of_case(t, key, out, err);
-	if (rc != 0)
-		return rc;
-	home_id(&key, id);
-	*out = home_get(t, id, err);
-	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
-}
-
 static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *err)
 {
 	const struct lk_other *other = &e->link_confirmed.other;
@@ -209,7 +197,7 @@ struct effect {
 /* The case's family as it was until then: what the event's own instant brings due is told with it, not before it. */
 static int home_before(const struct effect *x, struct case_key key, struct home **out)
 {
-	int rc = open_home(x->t, key, out, x->err);
+	int rc = home_open(x->t, key, out, x->err);
 	if (rc < 0)
 		return rc;
 	if (has_tokens(x->e))
@@ -307,6 +295,13 @@ static int is_kept_abroad(struct turn *t, const struct lk_event *e, struct lk_er
 	return rc;
 }
 
+/* Whatever was found meanwhile, of others too, it takes back; and what it does not add, nobody is told too early. */
+static bool takes_away(const struct lk_event *e)
+{
+	return lk_text_given(e->supersedes) || e->type == LK_LINK_REFUSED ||
+	       e->type == LK_LINK_REMOVED;
+}
+
 int effect_of_return(struct turn *t, const struct lk_event *e, const struct stored_event *row,
 		     bool is_known_case, lk_instant at, struct lk_error *err)
 {
@@ -314,7 +309,7 @@ int effect_of_return(struct turn *t, const struct lk_event *e, const struct stor
 	struct home *h;
 	int rc = home_of_case(t, key, &h, err);
 	if (rc > 0)
-		rc = is_kept_abroad(t, e, err);
+		rc = takes_away(e) ? 0 : is_kept_abroad(t, e, err);
 	waiting_came_back(t);
 	if (rc <= 0)
 		return rc < 0 ? rc : effect_settle(t, e, row, is_known_case, at, err);

@@ -153,6 +153,17 @@ int home_of_case(struct turn *t, struct case_key key, struct home **out, struct 
 	return *out != NULL ? 1 : LK_ESTORE;
 }
 
+int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = home_of_case(t, key, out, err);
+	if (rc != 0)
+		return rc;
+	home_id(&key, id);
+	*out = home_get(t, id, err);
+	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
+}
+
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	home_remove(t, id);

@@ -82,8 +82,9 @@ struct turn {
 	bool is_behind;             /* some family was derived under another revision */
 	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
 	bool lacks_events;          /* some of them are known to be gone: a family without a state is not folded either */
+	int64_t awaited;            /* what the store says of both, as committed */
 	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
-	bool retells;               /* the families at hand may have been folded without events that are back now */
+	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
 	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
@@ -120,6 +121,8 @@ static inline bool is_link(int type)
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 /* 1 and *out: the family the case belongs to; 0: none; negative. */
 int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* The same, made where the case is new. */
+int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 /* Out of the cache and the store. */
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
@@ -258,6 +261,10 @@ int waiting_recall(struct turn *t, struct lk_error *err);
 void waiting_sent_again(struct turn *t, bool is_last);
 void waiting_came_back(struct turn *t); /* what it sent was gone from the log */
 int waiting_beat(struct turn *t, struct lk_error *err); /* within a transaction, whatever the clock says */
+/* Within a transaction that is about to be committed: whether it waits, for the next start. What was rolled back is kept with
+ * the next one. */
+int waiting_keep(struct turn *t, struct lk_error *err);
+void waiting_was_kept(struct turn *t); /* after COMMIT */
 /* Within a transaction. 1: it waits; 0: not, or not any more; negative. */
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err);
 lk_instant waiting_until(const struct turn *t); /* when to look */

@@ -110,16 +110,12 @@ static int links_note(struct turn *t, bool is_done, struct lk_error *err)
 	return store_value_put(t->store, STORE_LINKS_BY, by, err);
 }
 
-/* Of families that a mended row, or an event that is back, puts behind. */
-static const uint8_t no_policy[LK_DIGEST];
-
 /* Another policy may fold otherwise: the family is made anew from the log. */
 static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now,
 		     struct lk_error *err)
 {
 	struct first_case first = { .found = false };
 	struct home *h = home_get(t, id, err);
-	bool is_of_no_policy = h != NULL && memcmp(h->policy, no_policy, LK_DIGEST) == 0;
 	int rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, now, err);
 	if (rc >= 0)
 		rc = store_family_cases(t->store, id, note_case, &first, err);
@@ -127,10 +123,7 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 		return rc;
 	if (!first.found) /* the county's own; or one that has joined another meanwhile */
 		return memcmp(id, feeds_id, LK_DIGEST) == 0 ? feeds_settle(t, now, err) : 0;
-	t->retells = is_of_no_policy;
-	rc = gather(t, &first.key, 1, now, err);
-	t->retells = false;
-	return rc;
+	return gather(t, &first.key, 1, now, err);
 }
 
 /* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since

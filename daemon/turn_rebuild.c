@@ -166,6 +166,8 @@ static int recount(struct turn_rebuilding *r, struct lk_error *err)
 int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 {
 	struct some some = { .n = 0 };
+	if (r->t->is_waiting) /* since it began */
+		return waiting_refuse(r->t, err);
 	int rc = r->orphans ? store_projected_after(r->t->store, r->begun ? r->at : NULL,
 						    FAMILIES_A_STEP, note_id, &some, err)
 			    : store_families_after(r->t->store, r->begun ? r->at : NULL,

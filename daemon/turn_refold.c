@@ -30,6 +30,13 @@ static int drop_family(struct gathering *g, const uint8_t id[LK_DIGEST], lk_inst
 	return rc < 0 ? rc : home_drop(g->t, id, g->err);
 }
 
+/* A mended row, or an event that is back, has put it behind: what it was told may have been taken back for want of events. */
+static bool is_of_no_policy(const struct home *h)
+{
+	static const uint8_t none[LK_DIGEST];
+	return memcmp(h->policy, none, LK_DIGEST) == 0;
+}
+
 /* All that the families were told, in one list, each name once: of families that were one before, several may know it.
  * The families themselves are dropped. */
 static int collect_told(struct gathering *g, struct tolds *all, lk_instant at,
@@ -39,6 +46,7 @@ static int collect_told(struct gathering *g, struct tolds *all, lk_instant at,
 		struct home *h = home_get(g->t, g->families[i], g->err);
 		if (h == NULL)
 			return LK_ESTORE;
+		g->t->retells |= is_of_no_policy(h);
 		if (i == 0) { /* nearly always the only one */
 			*all = h->told;
 			h->told = (struct tolds){ 0 };
@@ -243,6 +251,7 @@ static int settle_parts(struct gathering *g, lk_instant at)
 		rc = settle_all(g, &all, at);
 	if (rc >= 0)
 		rc = settle_left(g, &had, at);
+	g->t->retells = false;
 	for (uint32_t i = 0; i < all.n; i++)
 		derivation_free(&all.at[i].would);
 	free(all.at);

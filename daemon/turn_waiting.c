@@ -30,6 +30,7 @@ int waiting_recall(struct turn *t, struct lk_error *err)
 	int rc = store_value_get(t->store, STORE_AWAITED, &awaited, err);
 	t->waits_since = LK_NO_INSTANT;
 	t->lacks_events = awaited == STORE_AWAITED_GONE;
+	t->awaited = awaited;
 	if (rc >= 0 && awaited != 0)
 		wait_from(t,
 			  LK_NO_INSTANT); /* the first look begins it, and finds out who is asked */
@@ -85,7 +86,7 @@ int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 		return 1;
 	t->is_waiting = t->lacks_events = false;
 	t->is_behind = true;
-	return store_value_put(t->store, STORE_AWAITED, 0, err);
+	return 0;
 }
 
 bool turn_awaits(const struct turn *t)
@@ -113,12 +114,29 @@ int waiting_refuse(struct turn *t, struct lk_error *err)
 				"what a damage has taken has just come back: ask again in a moment");
 }
 
-/* Of one that waits to be folded from the log already there is no state to keep. */
+static int64_t awaited_now(const struct turn *t)
+{
+	return !t->is_waiting ? 0 : t->lacks_events ? STORE_AWAITED_GONE : 1;
+}
+
+int waiting_keep(struct turn *t, struct lk_error *err)
+{
+	int64_t now = awaited_now(t);
+	return now == t->awaited ? 0 : store_value_put(t->store, STORE_AWAITED, now, err);
+}
+
+void waiting_was_kept(struct turn *t)
+{
+	t->awaited = awaited_now(t);
+}
+
+/* Of one that waits to be folded from the log already there is no state to keep. A case that nobody knew, of a link, has a
+ * family from now on: else nothing would look for the link again. */
 static int put_behind(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct home *h;
-	int rc = home_of_case(t, key, &h, err);
-	if (rc <= 0 || h->is_stale)
+	int rc = home_open(t, key, &h, err);
+	if (rc < 0 || h->is_stale)
 		return rc < 0 ? rc : 0;
 	memset(h->policy, 0, LK_DIGEST);
 	h->is_dirty = true;

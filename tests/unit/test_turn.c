@@ -1476,9 +1476,9 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
 }
 
-static void a_clock_that_stands_still_is_no_reason_to_wait(void **state)
+/* Who loses the log and hears no more than a part of it again, and waits for the rest. */
+static void hears_a_part(struct archive *a)
 {
-	struct archive *a = *state;
 	struct office *o = &a->o;
 
 	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
@@ -1487,6 +1487,132 @@ static void a_clock_that_stands_still_is_no_reason_to_wait(void **state)
 	loses_the_log(a);
 	says_part(o, 'W', SUMMER);
 	(void)heard(o);
+}
+
+static void a_link_of_cases_that_nobody_knew_is_found_when_the_wait_is_over(void **state)
+{
+	static const char now[] = "2026-06-01T12:02:00-07:00";
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	hears_a_part(a);
+	o->made = 20;
+	says_more(o, SUMMER, SUMMER, "W-9", "link.confirmed",
+		  "'data':{'other':{'agency':'cws','case':'C-9'}}");
+	o->made = 7;
+	says_part(o, 'C', SUMMER);
+	assert_int_equal(pass(o, now), 0);
+	(void)heard(o);
+	o->made = 21;
+	says(o, now, "C-9", "case.opened", "{'status':'er'}");
+	says(o, now, "W-9", "case.opened", "{'status':'active'}");
+	assert_non_null(strstr(heard(o), "new crossover.found cws.liaison\n"));
+}
+
+/* Over the feed, which has no outbox that is to send other things first. */
+static void feeds(struct office *o, const char *now, const char *time, const char *number,
+		  const char *type, const char *extra)
+{
+	struct lk_bytes wire = event("by-feed", time, number, type, extra);
+	const struct turn_event in = { .bytes = wire.at,
+				       .len = wire.len,
+				       .source = lk_text_of(story_source(number)) };
+
+	assert_int_equal(turn_events(o->turn, story_instant(now), &in, 1, &o->verdict, &o->err), 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	lk_bytes_free(&wire);
+}
+
+/* Whom a late event folds before the next pass does is told again all the same. */
+static void a_late_event_does_not_hide_what_is_to_be_told_again(void **state)
+{
+	static const char later[] = "2026-06-01T12:02:00-07:00";
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	hears_a_part(a);
+	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
+	says_part(o, 'C', later);
+	feeds(o, later, "2026-03-02T10:35:00-08:00", "W-1", "contact.made",
+	      "'data':{'kind':'phone'}");
+	assert_int_equal(pass(o, later), 0);
+	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
+}
+
+/* What was said of the one case was meant of the other. */
+static void says_a_correction(struct office *o, const char *now)
+{
+	o->made = 5;
+	says_more(o, now, "2026-03-02T11:00:00-08:00", "C-1", "milestone.reached",
+		  "'data':{'milestone':'job'}");
+	says_more(o, now, "2026-03-02T11:10:00-08:00", "C-2", "event.retracted",
+		  "'supersedes':'e6'");
+	says_more(o, now, "2026-03-02T11:20:00-08:00", "C-2", "case.opened",
+		  "'data':{'status':'er'}");
+}
+
+/* A family that was folded without it meanwhile is another than its own. */
+static void a_correction_that_comes_back_corrects_again(void **state)
+{
+	static const char minute[] = "2026-03-02T12:01:00-08:00";
+	static const char later[] = "2026-03-02T12:02:00-08:00";
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	says_a_correction(o, "2026-03-02T11:30:00-08:00");
+	assert_non_null(strstr(heard(o), "withdrawn milestone.reached garcia\n"));
+	loses(a,
+	      "UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE supersedes IS NOT NULL");
+	assert_int_equal(pass(o, "2026-03-02T12:00:00-08:00"), 0);
+	assert_int_equal(pass(o, minute), 0);
+	feeds(o, minute, "2026-03-02T09:30:00-08:00", "W-1", "contact.made",
+	      "'data':{'kind':'phone'}");
+	assert_non_null(strstr(heard(o), "new milestone.reached garcia\n"));
+	o->made = 0;
+	o->seq[0] = 0;
+	says_more(o, later, "2026-03-02T09:00:00-08:00", "C-1", "case.opened",
+		  "'data':{'status':'er'}");
+	says_more(o, later, "2026-03-02T09:01:00-08:00", "C-1", "worker.assigned",
+		  "'data':{'role':'social_worker','worker':'garcia'}");
+	says_a_correction(o, later);
+	assert_int_equal(pass(o, "2026-03-02T12:03:00-08:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn milestone.reached garcia\n"));
+}
+
+/* Nothing was known to be missing, or not any more, until an event came back. */
+static void a_wait_that_an_event_began_outlasts_the_daemon(void **state)
+{
+	static const char later[] = "2026-06-01T12:02:00-07:00";
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	struct turn_rebuilding *r;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	loses_the_log(a);
+	assert_int_equal(pass(o, SUMMER), 0);
+	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
+	says_part(o, 'W', later);
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy);
+	assert_int_equal(pass(o, later), 0);
+	assert_int_equal(turn_rebuild(o->turn, &r, &o->err), LK_ESTATE);
+	assert_null(r);
+	assert_int_equal(pass(o, "2026-06-01T12:03:00-07:00"), 0);
+	assert_int_equal(turn_rebuild(o->turn, &r, &o->err), 0);
+	says_part(o, 'C', "2026-06-01T12:04:00-07:00");
+	assert_int_equal(turn_rebuild_step(r, &o->err), LK_ESTATE);
+	turn_rebuild_end(r);
+}
+
+static void a_clock_that_stands_still_is_no_reason_to_wait(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	hears_a_part(a);
 	for (int beats = 0; beats < 3; beats++) {
 		assert_int_equal(pass(o, SUMMER), 0);
 		assert_string_equal(heard(o), "");
@@ -1811,6 +1937,15 @@ int main(void)
 			a_family_without_a_state_is_folded_before_it_is_shown, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(nothing_is_shown_by_a_log_with_holes_in_it,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_link_of_cases_that_nobody_knew_is_found_when_the_wait_is_over,
+			open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(a_late_event_does_not_hide_what_is_to_be_told_again,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(a_correction_that_comes_back_corrects_again,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(a_wait_that_an_event_began_outlasts_the_daemon,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_clock_that_stands_still_is_no_reason_to_wait,
 						open_archive, close_archive),
