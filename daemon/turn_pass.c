@@ -72,10 +72,10 @@ static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 	return rc;
 }
 
-static int pass_families(struct turn *t, lk_instant at, struct lk_error *err)
+static int pass_families(struct turn *t, lk_instant at, int most, struct lk_error *err)
 {
 	struct due due = { .n = 0 };
-	int rc = store_families_due(t->store, at, t->families_most, note_due, &due, err);
+	int rc = store_families_due(t->store, at, most, note_due, &due, err);
 	for (int i = 0; rc >= 0 && i < due.n; i++) {
 		struct home *h = home_get(t, due.ids[i], err);
 		rc = h == NULL ? LK_ESTORE : home_catch_up(t, h, at, err);
@@ -145,19 +145,18 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 }
 
 /* One instant: sources that fall silent, then events that were kept for it, then families that wake. The number of events and
- * families, which is bounded: what is left of the instant is the next call's. */
-static int pass_instant(struct turn *t, lk_instant at, struct lk_error *err)
+ * families, `most` at the most: what is left of the instant is the next call's. */
+static int pass_instant(struct turn *t, lk_instant at, int most, struct lk_error *err)
 {
 	lk_instant ahead = LK_NO_INSTANT;
 	int done = 0, rc = silence_settle(t, at, err);
-	while (rc >= 0 && done < t->families_most &&
-	       (rc = store_next_ahead(t->store, &ahead, err)) >= 0 && ahead != LK_NO_INSTANT &&
-	       ahead <= at) {
+	while (rc >= 0 && done < most && (rc = store_next_ahead(t->store, &ahead, err)) >= 0 &&
+	       ahead != LK_NO_INSTANT && ahead <= at) {
 		rc = pass_event(t, at, err);
 		done++;
 	}
-	if (rc >= 0 && done < t->families_most) {
-		rc = pass_families(t, at, err);
+	if (rc >= 0 && done < most) {
+		rc = pass_families(t, at, most - done, err);
 		done += rc;
 	}
 	if (rc >= 0)
@@ -195,7 +194,7 @@ static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
 			return rc < 0 ? rc : t->is_behind;
 		}
 		time_advance(t, at);
-		rc = pass_instant(t, at, err);
+		rc = pass_instant(t, at, t->families_most - done, err);
 	}
 	return rc < 0 ? rc : 1;
 }

@@ -343,13 +343,19 @@ static void an_instant_of_many_is_passed_in_bites(void **state)
 		says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-03T09:00:00-08:00", subject,
 			  "contact.made", "'data':{'kind':'face_to_face'}");
 	}
+	for (int i = 0; i < 2; i++)
+		says_more(o, "2026-03-02T11:00:00-08:00", "2026-04-23T08:00:00-07:00", "C-0",
+			  "contact.made", "'data':{'kind':'phone'}");
 	(void)passes_until(o, "2026-03-03T08:59:00-08:00");
 	turn_pass_at_most(o->turn, 3);
 	assert_true(passes_until(o, "2026-03-03T09:00:00-08:00") >= 4);
 	(void)passes_until(o, "2026-03-31T23:59:00-07:00");
 	assert_true(passes_until(o, "2026-04-01T09:00:00-07:00") >= 4);
+	(void)passes_until(o, "2026-04-23T07:59:00-07:00");
+	/* Two events and a family, three families three times, and the last one. */
+	assert_int_equal(passes_until(o, "2026-04-23T08:00:00-07:00"), 5);
 	turn_pass_at_most(o->turn, 256);
-	assert_int_equal(passes_until(o, "2026-04-01T09:00:00-07:00"), 1);
+	assert_int_equal(passes_until(o, "2026-04-23T08:00:00-07:00"), 1);
 }
 
 static void a_late_event_takes_its_place(void **state)
