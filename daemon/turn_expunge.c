@@ -337,9 +337,17 @@ static int note_own(struct turn_expunging *x)
 	return rc;
 }
 
+/* `had`: whom its meetings were in the way of. */
+static int drop_own(struct turn_expunging *x, struct neighbours *had)
+{
+	int rc = neighbours_had(had, x->t, x->family, x->t->now, x->err);
+	return rc < 0 ? rc : home_drop(x->t, x->family, x->err);
+}
+
 static int strike(struct turn_expunging *x, const struct ledger_row *order)
 {
 	struct turn *t = x->t;
+	struct neighbours had = { 0 };
 	x->neighbours_n = 0;
 	int rc = x->again ? 0 : note_own(x);
 	if (rc >= 0)
@@ -349,11 +357,14 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 	if (rc >= 0)
 		rc = store_traces_strike(x->traces, order, &x->struck, x->err);
 	if (rc >= 0 && !x->again)
-		rc = home_drop(t, x->family, x->err);
+		rc = drop_own(x, &had);
 	if (rc >= 0)
 		rc = homes_flush(t, x->err);
 	for (size_t i = 0; rc >= 0 && i < x->neighbours_n; i++)
 		rc = gather(t, &x->neighbours[i], 1, t->now, x->err);
+	if (rc >= 0)
+		rc = settle_others(t, &had, t->now, x->err);
+	free(had.ids);
 	return rc;
 }
 

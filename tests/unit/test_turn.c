@@ -1762,6 +1762,24 @@ static void what_left_another_familys_mailbox_is_expunged_too(void **state)
 	assert_true(is_known(o, "W-7"));
 }
 
+/* Whose worker it had required is free for another family's meeting. */
+static void a_family_that_is_expunged_is_in_nobodys_way(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T09:01:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	says(o, "2026-03-02T09:10:00-08:00", "W-1", "meeting.scheduled",
+	     "{'meeting':'m1','kind':'appointment','start':'2026-03-12T10:00:00-07:00',"
+	     "'end':'2026-03-12T11:00:00-07:00','required':['jones']}");
+	says(o, "2026-03-02T10:00:00-08:00", "C-1", "meeting.scheduled",
+	     "{'meeting':'m2','kind':'court','start':'2026-03-12T10:30:00-07:00',"
+	     "'end':'2026-03-12T11:30:00-07:00','required':['jones']}");
+	assert_non_null(strstr(heard(o), "new meeting.reschedule calworks.liaison\n"));
+	expunge(o, LK_CWS, "C-1");
+	assert_non_null(strstr(heard(o), "withdrawn meeting.reschedule calworks.liaison\n"));
+}
+
 /* What is ordered stands in the ledger for good. */
 static void the_words_of_an_order_name_no_case(void **state)
 {
@@ -1963,6 +1981,8 @@ int main(void)
 			what_was_expunged_and_is_there_again_is_shown_nowhere, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(what_left_another_familys_mailbox_is_expunged_too,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(a_family_that_is_expunged_is_in_nobodys_way,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(the_words_of_an_order_name_no_case, open_archive,
 						close_archive),
