@@ -745,7 +745,7 @@ static void followed_keep(struct held_families *all)
 		struct held *h = all->list[HELD_LATE].oldest;
 
 		late_end(all, h);
-		if (h->is_lean)
+		if (h->is_lean && !h->is_changed) /* else it was dropped: change_keep() */
 			held_remove(all, h);
 	}
 	all->first = first_of(all);

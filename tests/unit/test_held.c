@@ -635,6 +635,24 @@ static void where_many_are_late_no_others_become_so(void **state)
 	expect_all(b->store, b->committed);
 }
 
+/* The one that is late the longest, and nothing of it but changes in memory, is dropped in a commit that lets rows follow. */
+static void a_family_that_waits_for_its_row_may_go(void **state)
+{
+	struct bench *b = *state;
+
+	dice_state = 10;
+	put_many(b, 0, FAMILIES);
+	open_with(b, (struct held_bounds){ 80, SIZE_MAX, SIZE_MAX, 1 });
+	put_many(b, 0, 75);
+	GOOD(store_begin(b->store, &err));
+	drop(b, 74);
+	put_behind(b, 200);
+	GOOD(store_commit(b->store, &err));
+	memcpy(b->committed, b->now, FAMILIES * sizeof(*b->now));
+	expect_all(b->store, b->committed);
+	expect_after_crash(b);
+}
+
 /* Each filling of state.db asks for it. The least of all is no scan by its plan, and may be one all the same. */
 static void the_oldest_mark_is_found_without_a_walk(void **state)
 {
@@ -818,6 +836,7 @@ int main(void)
 		BENCH(no_more_is_late_than_the_bound),
 		BENCH(changes_go_when_the_rows_have_followed),
 		BENCH(where_many_are_late_no_others_become_so),
+		BENCH(a_family_that_waits_for_its_row_may_go),
 		BENCH(the_oldest_mark_is_found_without_a_walk),
 		BENCH(a_case_that_is_not_remembered_is_asked_for_once),
 		BENCH(a_damaged_change_is_found),
