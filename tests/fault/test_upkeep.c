@@ -203,6 +203,16 @@ static int bring_home(struct rig *r, const struct stored_backup *made)
 	return store_backup_verified(r->store, made->number, LK_TEXT(SAVED), outside.now, &r->err);
 }
 
+/* A copy does not outlive the daemon that makes it. */
+static uint32_t before_a_restart(const struct rig *r, uint32_t until)
+{
+	uint32_t i = r->outside.done;
+
+	while (i < until && script->deed[i].kind != DEED_RESTART)
+		i++;
+	return i < until ? i : until;
+}
+
 /* While it is made, the store goes on. */
 static int backup_all(struct rig *r, uint32_t until)
 {
@@ -213,7 +223,7 @@ static int backup_all(struct rig *r, uint32_t until)
 	if (rc < 0)
 		return rc;
 	rc = store_backup_step(b, &r->err);
-	if (rc > 0 && (rc = rig_go(r, until)) == 0)
+	if (rc > 0 && (rc = rig_go(r, before_a_restart(r, until))) == 0)
 		while ((rc = store_backup_step(b, &r->err)) > 0)
 			continue;
 	if (rc == 0)
