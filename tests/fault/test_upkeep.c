@@ -529,16 +529,17 @@ static int look_at_family(void *context, const uint8_t id[LK_DIGEST], lk_instant
 	return store_family_get(r->store, id, look_at_told, r, &r->err) < 0 ? LK_ESTORE : 0;
 }
 
-/* Numbers of rows that have gone are given again: whatever still says one would mean another case. */
+/* Numbers of rows that have gone are given again: whatever still says one would mean another case. SQL calls NULL not
+ * in a table that is empty. */
 static const char *const pointers[] = {
 	"SELECT count(*) FROM link WHERE one NOT IN (SELECT ref FROM agency_case) OR other NOT IN (SELECT ref FROM agency_case)",
 	"SELECT count(*) FROM token WHERE case_ref NOT IN (SELECT ref FROM agency_case)",
 	"SELECT count(*) FROM event_case WHERE case_ref > 0 AND case_ref NOT IN (SELECT ref FROM agency_case)",
-	"SELECT count(*) FROM aged WHERE own_case NOT IN (SELECT ref FROM agency_case) OR other_case NOT IN (SELECT ref FROM agency_case)",
-	"SELECT count(*) FROM notice WHERE own_case NOT IN (SELECT ref FROM agency_case) OR other_case NOT IN (SELECT ref FROM agency_case)",
+	"SELECT count(*) FROM aged WHERE (own_case > 0 AND own_case NOT IN (SELECT ref FROM agency_case)) OR (other_case > 0 AND other_case NOT IN (SELECT ref FROM agency_case))",
+	"SELECT count(*) FROM notice WHERE (own_case > 0 AND own_case NOT IN (SELECT ref FROM agency_case)) OR (other_case > 0 AND other_case NOT IN (SELECT ref FROM agency_case))",
 	"SELECT count(*) FROM calendar WHERE family NOT IN (SELECT id FROM family)",
 	"SELECT count(*) FROM dirty WHERE ref NOT IN (SELECT ref FROM family)",
-	"SELECT count(*) FROM agency_case WHERE family NOT IN (SELECT id FROM family)",
+	"SELECT count(*) FROM agency_case WHERE family > x'' AND family NOT IN (SELECT id FROM family)",
 };
 
 static void look_for_pointers(struct rig *r)
