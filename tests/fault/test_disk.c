@@ -544,6 +544,8 @@ static bool fill_at(const struct course *c, int64_t room, struct rig *r)
 		rig_wrong(r, "a full disk is called something else: %s", r->err.text);
 	if (r->turn != NULL)
 		rig_check(r); /* reading goes on */
+	else
+		crash_next_process(false);
 	crash_room(-1);
 	return true;
 }
@@ -741,6 +743,26 @@ static void a_copy_that_cannot_be_written_is_made_once(void **state)
 		rig_close(&r);
 	}
 	assert_true(failed > 5);
+	course_free(&c);
+	script_free(script);
+}
+
+/* The start ends, and the next one that has room begins with a copy of its own. */
+static void the_disk_is_full_in_a_rebuild(void **state)
+{
+	struct script *script = script_of(first_seed + 4);
+	struct course c = course_suspect(script, DOUBT_DAMAGE);
+	struct rig r;
+	long times = 0;
+
+	(void)state;
+	for (int64_t room = 0; fill_at(&c, room, &r); room = next_room(room), times++) {
+		finish_and_cut(&r, &c);
+		if (r.wrong > 0)
+			fail_msg("a disk of %lld bytes: %s", (long long)room, r.what);
+	}
+	assert_true(times > 3);
+	printf("the disk is full in a rebuild, %s: %ld times, 0 lost\n", which_rooms(), times);
 	course_free(&c);
 	script_free(script);
 }
@@ -1231,6 +1253,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_disk_is_full_and_the_cache_small),
 		cmocka_unit_test(the_disk_becomes_read_only),
 		cmocka_unit_test(a_copy_that_cannot_be_written_is_made_once),
+		cmocka_unit_test(the_disk_is_full_in_a_rebuild),
 		cmocka_unit_test(power_cut_in_a_rebuild),
 		cmocka_unit_test(power_cut_in_a_migration),
 		cmocka_unit_test(a_damaged_row_is_found_and_comes_back),
