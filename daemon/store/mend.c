@@ -11,8 +11,11 @@
  *                        likewise where the last ones are gone, of which linkages.mark knows
  *   link                 all links and tokens are found in the log again, as all families are
  *   family that is gone  its state is folded from the log again; of whom it told is not known
- *   place in a mailbox   as a notice
- *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row
+ *   place in a mailbox   as a notice; a roll, and what was told last of a name, are found again by the notice's own row
+ *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row; where the outbox is
+ *                        not known any more, the event stays without one
+ *   outbox               it is asked for all that it may still hold
+ *   token                its index is made anew, with all others
  *
  * Pages that are no pages of their table any more are not mended: only a backup knows what was in them.
  */
