@@ -250,6 +250,8 @@ void hand_drop(struct turn *t); /* what was read counts no more */
 /* Folds anew from the log the families of these cases, as the links of this moment join them, and
  * settles them. */
 int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+/* Of one that is behind, and that no case belongs to any more, nothing stands: it is not behind then. */
+int family_without_cases(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 
 /* ---- turn_waiting.c -------------------------------------------------------------------------- */
 

@@ -276,3 +276,25 @@ int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at
 	gathering_free(&g);
 	return rc;
 }
+
+/* What it told follows from nothing now, and its record of that is there when its cases come back. One that has joined another
+ * has no row any more, and is not behind. */
+int family_without_cases(struct turn *t, struct home *h, lk_instant at, struct lk_error *err)
+{
+	struct neighbours had = { 0 };
+	if (memcmp(h->policy, t->revision, LK_DIGEST) == 0)
+		return 0;
+	family_free(&h->f);
+	h->is_stale = false;
+	memcpy(h->policy, t->revision, LK_DIGEST);
+	h->told.settled = (struct settled){ 0 };
+	int rc = neighbours_had(&had, t, h->id, at, err);
+	if (rc >= 0)
+		rc = home_write_calendar(t, h, err);
+	if (rc >= 0)
+		rc = home_settle(t, h, at, err);
+	if (rc >= 0)
+		rc = settle_others(t, &had, at, err);
+	free(had.ids);
+	return rc;
+}

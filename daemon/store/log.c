@@ -289,15 +289,28 @@ int store_case_events(struct store *s, struct case_key key, stored_event_visitor
 	return rc;
 }
 
+/* An event that has no row in the view lacks what its row names: it would be due for ever. */
+static int none_ahead(struct store *s, lk_instant now, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_event_first_ahead);
+	int64_t position;
+	int rc;
+
+	bind_int(&q, now);
+	rc = query_number(&q, &position, err);
+	return rc <= 0 ? rc : row_damaged(s, err, "event", position, "source or case");
+}
+
 int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_visitor *visit,
 		       void *context, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_event_due);
-	int n;
+	int n, rc;
 
 	bind_int(&q, now);
 	bind_int(&q, limit);
-	return events_walk(&q, visit, context, &n, err);
+	rc = events_walk(&q, visit, context, &n, err);
+	return rc == 0 && n == 0 ? none_ahead(s, now, err) : rc;
 }
 
 int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST],
@@ -344,9 +357,13 @@ int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[
 int store_event_arrived(struct store *s, int64_t position, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_event_arrived);
+	int rc;
 
 	bind_int(&q, position);
-	return query_run(&q, err);
+	rc = query_run(&q, err);
+	if (rc == 0 && sqlite3_changes(s->db) == 0) /* as an index says that is damaged */
+		rc = row_damaged(s, err, "event", position, "hour");
+	return rc;
 }
 
 int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err)

@@ -71,7 +71,9 @@ SELECT source FROM event WHERE position = ?1
 -- name: event_place
 UPDATE event SET stream = ?2, outbox_seq = ?3 WHERE position = ?1 AND stream IS NULL
 -- name: event_arrived
-UPDATE event SET ahead = 0 WHERE position = ?1
+UPDATE event SET ahead = 0 WHERE position = ?1 AND +ahead = 1
+-- name: event_first_ahead
+SELECT position FROM event WHERE ahead = 1 AND time_at <= ?1 ORDER BY time_at, position LIMIT 1
 -- name: event_next_ahead
 SELECT min(time_at) FROM event WHERE ahead = 1
 -- name: event_superseded_count

@@ -87,9 +87,11 @@ int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_
 /* All events of one case, in order of arrival. A row whose sum is wrong stops the walk with LK_ESTORE. */
 int store_case_events(struct store *s, struct case_key key, stored_event_visitor *visit, void *context,
 		      struct lk_error *err) LK_MUST_CHECK;
-/* Events kept for later whose time has come by `now`, earliest first, at most `limit`. */
+/* Events kept for later whose time has come by `now`, earliest first, at most `limit`. LK_ESTORE where there are only such as
+ * cannot be read. */
 int store_events_ahead(struct store *s, lk_instant now, int limit, stored_event_visitor *visit, void *context,
 		       struct lk_error *err) LK_MUST_CHECK;
+/* LK_ESTORE where it was not kept for later, or is not there. */
 int store_event_arrived(struct store *s, int64_t position, struct lk_error *err) LK_MUST_CHECK;
 /* The earliest time of an event kept for later; LK_NO_INSTANT where there is none. */
 int store_next_ahead(struct store *s, lk_instant *at, struct lk_error *err) LK_MUST_CHECK;

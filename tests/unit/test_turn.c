@@ -1334,6 +1334,81 @@ static void expunge(struct office *o, int agency, const char *number)
 	turn_expunge_end(x);
 }
 
+/* ---- A pass comes to an end, whatever a damage has taken ------------------------------------------ */
+
+#define PASSES_MOST 20
+
+/* What the last of the passes answered: 1 if they come to no end. */
+static int passes_end(struct office *o, const char *now)
+{
+	int more = 1;
+
+	for (int i = 0; more > 0 && i < PASSES_MOST; i++)
+		more = turn_pass(o->turn, story_instant(now), &o->err);
+	return more;
+}
+
+/* It is in doubt, and a start makes it anew. */
+static void is_made_anew(struct archive *a)
+{
+	const struct store_options options = { .directory = a->directory };
+
+	assert_true(a->o.store->suspect);
+	turn_destroy(a->o.turn);
+	store_close(a->o.store);
+	assert_int_equal(store_open(&options, &a->o.store, &a->o.err), 0);
+	make_turn(&a->o, &story_policy);
+}
+
+/* The name of its source is on a page that is gone: nobody can read it, and its hour comes. */
+static void an_event_ahead_that_can_not_be_read_is_a_damage(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-03T09:00:00-08:00", "C-1", "case.closed",
+		  "'data':{}");
+	assert_int_equal(sqlite3_exec(o->store->db, "DELETE FROM source", NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(passes_end(o, "2026-03-03T09:30:00-08:00"), LK_ESTORE);
+	assert_non_null(strstr(o->err.text, "event 6 is damaged"));
+	is_made_anew(a);
+	assert_int_equal(passes_end(o, "2026-03-03T09:30:00-08:00"), 0);
+}
+
+/* An index that still says what the row does not: the event would come again and again. */
+static void an_event_that_has_come_comes_once(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	assert_int_equal(store_begin(o->store, &o->err), 0);
+	assert_int_equal(store_event_arrived(o->store, 1, &o->err), LK_ESTORE);
+	store_rollback(o->store);
+	assert_non_null(strstr(o->err.text, "event 1 is damaged"));
+	is_made_anew(a);
+}
+
+/* An index that says other instants than the rows do. */
+static void a_family_that_does_not_wake_when_it_should_is_a_damage(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	assert_int_equal(pass(o, "2026-03-02T10:30:00-08:00"), 0);
+	assert_int_equal(sqlite3_exec(o->store->db,
+				      "UPDATE family SET wake_at = 5 WHERE wake_at IS NOT NULL",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(passes_end(o, "2026-03-02T10:31:00-08:00"), LK_ESTORE);
+	assert_non_null(strstr(o->err.text, "does not wake"));
+	is_made_anew(a);
+	assert_int_equal(passes_end(o, "2026-03-02T10:31:00-08:00"), 0);
+}
+
 /* ---- What a damage took comes back --------------------------------------------------------------- */
 
 #define SUMMER "2026-06-01T12:00:00-07:00"
@@ -1480,6 +1555,33 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	says_part(o, 'C', "2026-06-01T12:02:00-07:00");
 	assert_int_equal(pass(o, "2026-06-01T12:02:00-07:00"), 0);
 	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
+}
+
+/* What it told follows from nothing until they are back, and nobody else waits for them. */
+static void a_family_whose_cases_are_gone_is_done_once(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	static struct policy other;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	assert_int_equal(pass(o, SUMMER), 0);
+	loses(a, "UPDATE event SET body = CAST(body || x'00' AS BLOB); DELETE FROM link;"
+		 "UPDATE agency_case SET family = NULL");
+	other = story_policy;
+	other.revision[0] ^= 1;
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	assert_int_equal(passes_end(o, SUMMER), 0);
+	(void)heard(o);
+	assert_int_equal(passes_end(o, "2026-06-01T12:01:00-07:00"), 0);
+	assert_non_null(strstr(heard(o), "withdrawn status.changed garcia\n"));
+	assert_true(turn_next_wake(o->turn) == LK_NO_INSTANT);
+	says_part(o, 'W', "2026-06-01T12:02:00-07:00");
+	says_part(o, 'C', "2026-06-01T12:02:00-07:00");
+	assert_int_equal(passes_end(o, "2026-06-01T12:02:00-07:00"), 0);
+	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
+	is_as_the_log_says(o);
 }
 
 /* Who loses the log and hears no more than a part of it again, and waits for the rest. */
@@ -1970,6 +2072,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_correction_that_comes_back_corrects_again,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_wait_that_an_event_began_outlasts_the_daemon,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(an_event_ahead_that_can_not_be_read_is_a_damage,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(an_event_that_has_come_comes_once, open_archive,
+						close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_family_that_does_not_wake_when_it_should_is_a_damage, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(a_family_whose_cases_are_gone_is_done_once,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_clock_that_stands_still_is_no_reason_to_wait,
 						open_archive, close_archive),
