@@ -70,21 +70,22 @@ struct turn {
 	int64_t replay_window_us;
 	lk_instant now;             /* of the last call */
 	lk_instant kept_at;         /* what the store was told of it last; LK_NO_INSTANT: nothing yet */
-	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
 	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
 	lk_instant wake_at;         /* as last told to the sink */
 	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back: in this transaction */
 	uint8_t committed[LK_DIGEST]; /* the same, as committed */
-	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
-	int quiet_beats;            /* since one was sent again */
 	int families_most;          /* that one pass takes on */
 	int fill_most;              /* that one bite takes into state.db */
+	bool is_taking;             /* events, in this transaction */
+	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
+	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	bool is_behind;             /* some family was derived under another revision */
+	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
 	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
 	bool lacks_events;          /* some of them are known to be gone: a family without a state is not folded either */
-	int64_t awaited;            /* what the store says of both, as committed */
 	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
-	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
+	int quiet_beats;            /* since one was sent again */
+	int64_t awaited;            /* what the store says of is_waiting and lacks_events, as committed */
 	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
@@ -93,7 +94,6 @@ struct turn {
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
-	bool is_taking;             /* events, in this transaction */
 	struct hand *hand;          /* events that gatherings of this transaction have read */
 	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
