@@ -103,10 +103,8 @@ static const uint8_t *digest_of(struct admission *a)
 static bool names_expunged(const struct admission *a)
 {
 	const struct lk_event *e = &a->event;
-	const struct lk_other *other = &e->link_confirmed.other;
 	return store_is_expunged(a->t->store, (struct case_key){ (int)e->agency, e->subject }) ||
-	       (is_link((int)e->type) &&
-		store_is_expunged(a->t->store, (struct case_key){ other->agency, other->number }));
+	       (is_link((int)e->type) && store_is_expunged(a->t->store, other_of(e)));
 }
 
 /* Its place in the outbox is kept, and nothing of what it says, not even a digest. */

@@ -18,15 +18,16 @@ struct touched {
 	char numbers[TOUCHED_MAX][33];
 };
 
-static void touch(struct touched *all, int agency, struct lk_text number)
+/* The key as it is kept. */
+static struct case_key touch(struct touched *all, struct case_key key)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (all->at[i].agency == agency && lk_text_is(all->at[i].number, number))
-			return;
-	size_t len = number.len < 32 ? number.len : 32;
-	memcpy(all->numbers[all->n], number.at, len);
-	all->at[all->n] = (struct case_key){ agency, { all->numbers[all->n], (uint32_t)len } };
-	all->n++;
+		if (case_is(all->at[i], key))
+			return all->at[i];
+	size_t len = key.number.len < 32 ? key.number.len : 32;
+	memcpy(all->numbers[all->n], key.number.at, len);
+	key.number = (struct lk_text){ all->numbers[all->n], (uint32_t)len };
+	return all->at[all->n++] = key;
 }
 
 struct superseded {
@@ -37,29 +38,18 @@ struct superseded {
 	struct case_key pair[2]; /* its case, and a link's other one; points into touched */
 };
 
-static struct case_key touched_as(const struct touched *all, int agency, struct lk_text number)
-{
-	for (size_t i = 0; i < all->n; i++)
-		if (all->at[i].agency == agency && lk_text_is(all->at[i].number, number))
-			return all->at[i];
-	return (struct case_key){ agency, LK_NO_TEXT };
-}
-
 static int touch_superseded(void *context, const struct stored_event *row)
 {
 	struct superseded *s = context;
 	struct lk_event old;
 	struct lk_refused why;
-	touch(s->touched, row->agency, row->number);
-	s->pair[0] = touched_as(s->touched, row->agency, row->number);
+	s->pair[0] = touch(s->touched, (struct case_key){ row->agency, row->number });
 	s->was_link = is_link(row->type);
 	s->was_opening = row->type == LK_CASE_OPENED;
 	if (!s->was_link ||
 	    lk_event_decode(row->body, row->body_len, turn_agency_of, s->t, &old, &why) < 0)
 		return 0;
-	const struct lk_other *other = &old.link_confirmed.other;
-	touch(s->touched, other->agency, other->number);
-	s->pair[1] = touched_as(s->touched, other->agency, other->number);
+	s->pair[1] = touch(s->touched, other_of(&old));
 	return 0;
 }
 
@@ -79,8 +69,7 @@ static int undo_opening(struct turn *t, const struct lk_event *e, struct case_ke
 			lk_instant at, struct lk_error *err)
 {
 	struct case_key key = { (int)e->agency, e->subject };
-	bool is_other = key.agency != old.agency || !lk_text_is(key.number, old.number);
-	int rc = is_other && has_tokens(e) ? gather_tokens(t, key, err) : 0;
+	int rc = !case_is(key, old) && has_tokens(e) ? gather_tokens(t, key, err) : 0;
 	return rc < 0 ? rc : gather_opening_undone(t, old, at, err);
 }
 
@@ -154,17 +143,16 @@ static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e,
 
 static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *err)
 {
-	const struct lk_other *other = &e->link_confirmed.other;
 	struct case_key own = { (int)e->agency, e->subject };
-	return gather_pair(t, own, (struct case_key){ other->agency, other->number }, err);
+	return gather_pair(t, own, other_of(e), err);
 }
 
 static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,
 			  lk_instant at, struct lk_error *err)
 {
-	touch(touched, (int)e->agency, e->subject);
+	(void)touch(touched, (struct case_key){ (int)e->agency, e->subject });
 	/* The other case comes along where it belongs to the family now, or did before. */
-	touch(touched, e->link_confirmed.other.agency, e->link_confirmed.other.number);
+	(void)touch(touched, other_of(e));
 	return gather_whole(t, touched->at, touched->n, at, err);
 }
 
@@ -228,7 +216,7 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 	if (is_alone && is_waiting(&h->f, x->e))
 		return home_settle(x->t, h, x->at, x->err);
 	if (x->counts)
-		touch(touched, key.agency, key.number);
+		(void)touch(touched, key);
 	return touched->n > 0 ? gather_whole(x->t, touched->at, touched->n, x->at, x->err) : 0;
 }
 
@@ -264,35 +252,14 @@ int effect_settle(struct turn *t, const struct lk_event *e, const struct stored_
 
 /* ---- Events that come back -------------------------------------------------------------------- */
 
-struct pair_look {
-	struct case_key other;
-	bool is_there;
-};
-
-static int look_for_pair(void *context, struct case_key other, lk_instant since)
-{
-	struct pair_look *look = context;
-	(void)since;
-	look->is_there |=
-		other.agency == look->other.agency && lk_text_is(other.number, look->other.number);
-	return 0;
-}
-
 /* 1: what it says beyond its family, of a pair or in tokens, is in the tables still; 0; negative. */
 static int is_kept_abroad(struct turn *t, const struct lk_event *e, struct lk_error *err)
 {
 	struct case_key own = { (int)e->agency, e->subject };
-	struct pair_look look = { .is_there = false };
-	int rc = 1;
-	if (is_link((int)e->type)) {
-		const struct lk_other *other = &e->link_confirmed.other;
-		look.other = (struct case_key){ other->agency, other->number };
-		rc = store_links_of(t->store, own, look_for_pair, &look, err);
-		rc = rc < 0 ? rc : look.is_there;
-	} else if (has_tokens(e)) {
-		rc = store_has_tokens(t->store, own, err);
-	}
-	return rc;
+	lk_instant since;
+	if (is_link((int)e->type))
+		return store_link_between(t->store, own, other_of(e), &since, err);
+	return has_tokens(e) ? store_has_tokens(t->store, own, err) : 1;
 }
 
 /* Whatever was found meanwhile, of others too, it takes back; and what it does not add, nobody is told too early. */
@@ -350,7 +317,7 @@ static int order_anew(struct turn *t, const struct lk_event *e, struct home *h, 
 		return rc < 0 ? rc : effect_of_link(t, e, &touched, now, err);
 	}
 	rc = home_catch_up(t, h, now, err);
-	touch(&touched, (int)e->agency, e->subject);
+	(void)touch(&touched, (struct case_key){ (int)e->agency, e->subject });
 	return rc < 0 ? rc : gather_whole(t, touched.at, touched.n, now, err);
 }
 

@@ -49,8 +49,7 @@ void gathering_free(struct gathering *g)
 uint32_t gathered(const struct gathering *g, struct case_key key)
 {
 	for (uint32_t i = 0; i < g->cases_n; i++)
-		if (g->cases[i].key.agency == key.agency &&
-		    lk_text_is(g->cases[i].key.number, key.number))
+		if (case_is(g->cases[i].key, key))
 			return i;
 	return NONE;
 }
@@ -270,8 +269,7 @@ static bool confirms(const struct gathering *g, const struct gathered_event *e, 
 	if (e->type != LK_LINK_CONFIRMED ||
 	    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 		return false;
-	const struct lk_other *o = &event.link_confirmed.other;
-	return gathered(g, (struct case_key){ o->agency, o->number }) == other;
+	return gathered(g, other_of(&event)) == other;
 }
 
 /* The opening whose tokens link the two cases at an instant; NULL where a person's word does. */
@@ -383,28 +381,13 @@ int gathering_read(struct gathering *g)
 /* ---- Folding --------------------------------------------------------------------------------- */
 
 /* Does the link of a link.confirmed hold: is it in the table, from then or before? */
-struct asking {
-	struct case_key other;
-	lk_instant at;
-	bool holds;
-};
-
-static int match_link(void *context, struct case_key other, lk_instant since)
-{
-	struct asking *a = context;
-	if (other.agency == a->other.agency && lk_text_is(other.number, a->other.number) &&
-	    since <= a->at)
-		a->holds = true;
-	return 0;
-}
-
 static int link_holds(struct gathering *g, const struct gathered_event *e,
 		      const struct lk_event *event)
 {
-	const struct lk_other *o = &event->link_confirmed.other;
-	struct asking a = { { o->agency, o->number }, e->key.at, false };
-	int rc = store_links_of(g->t->store, g->cases[e->kase].key, match_link, &a, g->err);
-	return rc < 0 ? rc : a.holds;
+	lk_instant since;
+	int rc = store_link_between(g->t->store, g->cases[e->kase].key, other_of(event), &since,
+				    g->err);
+	return rc == 1 ? since <= e->key.at : rc;
 }
 
 /* Where to, under which policy, and up to when. */

@@ -16,9 +16,7 @@ static bool is_of_pair(const struct gathering *g, const struct gathered_event *e
 	struct lk_refused why;
 	if (lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, event, &why) < 0)
 		return false;
-	const struct case_key *other = &g->cases[1 - e->kase].key;
-	const struct lk_other *o = &event->link_confirmed.other;
-	return o->agency == other->agency && lk_text_is(o->number, other->number);
+	return case_is(other_of(event), g->cases[1 - e->kase].key);
 }
 
 /* The last refusal or removal makes all before it as if it had never been; the first confirmation
@@ -59,9 +57,8 @@ struct matching {
 static int match_token(void *context, struct case_key other, int kind, lk_instant since)
 {
 	struct matching *m = context;
-	const struct case_key *b = &m->g->cases[1].key;
 	bool automatic = (m->g->t->policy->links_automatic & POLICY_BIT(kind)) != 0;
-	if (automatic && other.agency == b->agency && lk_text_is(other.number, b->number) &&
+	if (automatic && case_is(other, m->g->cases[1].key) &&
 	    (m->since == LK_NO_INSTANT || since < m->since))
 		m->since = since;
 	return 0;
@@ -222,9 +219,7 @@ static int settle_said(struct gathering *g)
 		if (!is_link(e->type) ||
 		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 			continue;
-		const struct lk_other *o = &event.link_confirmed.other;
-		rc = gather_pair(g->t, g->cases[0].key, (struct case_key){ o->agency, o->number },
-				 g->err);
+		rc = gather_pair(g->t, g->cases[0].key, other_of(&event), g->err);
 	}
 	return rc;
 }

@@ -157,35 +157,22 @@ static bool is_noted(const struct nearby *n, struct lk_text other)
 	return false;
 }
 
-struct answer {
-	struct case_key other;
-	bool given;
-};
-
-static int note_answer(void *context, struct case_key other, lk_instant since)
-{
-	struct answer *a = context;
-	(void)since;
-	a->given |= other.agency == a->other.agency && lk_text_is(other.number, a->other.number);
-	return 0;
-}
-
 static int note_likely(void *context, struct case_key other, int kind, lk_instant since)
 {
 	struct nearby *n = context;
 	struct case_key own = { n->looking->agency, family_text(&n->h->f, n->looking->number) };
-	struct answer answer = { other, false };
 	struct home *home;
+	lk_instant said;
 	(void)kind;
 	(void)since;
 	if (other.agency == own.agency ||
 	    family_case(&n->h->f, other.agency, other.number) != NONE || is_noted(n, other.number))
 		return 0;
-	int rc = store_links_of(n->t->store, own, note_answer, &answer, n->err);
-	if (rc >= 0 && !answer.given)
-		rc = home_of_case(n->t, other, &home, n->err);
-	if (rc <= 0 || answer.given)
+	int rc = store_link_between(n->t->store, own, other, &said, n->err);
+	if (rc != 0) /* a person has answered */
 		return rc < 0 ? rc : 0;
+	if ((rc = home_of_case(n->t, other, &home, n->err)) <= 0)
+		return rc;
 	uint32_t kase = family_case(&home->f, other.agency, other.number);
 	return kase != NONE && home->f.cases[kase].open ? add_likely(n, &home->f, kase) : 0;
 }

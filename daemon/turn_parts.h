@@ -108,10 +108,14 @@ struct turn {
 	char stream_source[65];
 };
 
-/* What is said of a pair of cases. */
+/* What is said of a pair of cases, and which the other one is. */
 static inline bool is_link(int type)
 {
 	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+}
+static inline struct case_key other_of(const struct lk_event *e)
+{
+	return (struct case_key){ e->link_confirmed.other.agency, e->link_confirmed.other.number };
 }
 
 /* ---- turn_homes.c ---------------------------------------------------------------------------- */

@@ -474,9 +474,36 @@ int store_link_drop(struct store *s, struct case_key a, struct case_key b, struc
 	return query_run(&q, err);
 }
 
+/* No sum is kept of a link, but it is there twice: a row that does not lead back is not what was written. */
+static int link_checked(struct store *s, struct query *q, int64_t ref, struct lk_error *err)
+{
+	return column_int(q) != 0 ? 0 : row_damaged(s, err, "link of case", ref, "other end");
+}
+
+int store_link_between(struct store *s, struct case_key a, struct case_key b, lk_instant *since,
+		       struct lk_error *err)
+{
+	struct query q;
+	int64_t ref[2];
+	int rc = name_seek(s, name_of_case(a), &ref[0], err);
+
+	if (rc == 1)
+		rc = name_seek(s, name_of_case(b), &ref[1], err);
+	if (rc != 1)
+		return rc;
+	q = query_begin(s, SQL_link_between);
+	bind_int(&q, ref[0]);
+	bind_int(&q, ref[1]);
+	if ((rc = query_step(&q, err)) == 1) {
+		*since = column_int(&q);
+		rc = link_checked(s, &q, ref[0], err) < 0 ? LK_ESTORE : 1;
+	}
+	query_end(&q);
+	return rc;
+}
+
 typedef int case_since_visitor(void *context, struct case_key key, lk_instant since);
 
-/* No sum is kept of a link, but it is there twice: a row that does not lead back is not what was written. */
 int store_links_of(struct store *s, struct case_key key, case_since_visitor *visit, void *context,
 		   struct lk_error *err)
 {
@@ -494,8 +521,9 @@ int store_links_of(struct store *s, struct case_key key, case_since_visitor *vis
 
 		other.number = column_text(&q);
 		since = column_int(&q);
-		rc = column_int(&q) != 0 ? visit(context, other, since)
-					 : row_damaged(s, err, "link of case", ref, "other end");
+		rc = link_checked(s, &q, ref, err);
+		if (rc == 0)
+			rc = visit(context, other, since);
 		if (rc != 0)
 			break;
 	}

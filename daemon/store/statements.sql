@@ -207,6 +207,10 @@ INSERT INTO link (one, other, since) VALUES (?1, ?2, ?3), (?2, ?1, ?3)
 ON CONFLICT (one, other) DO UPDATE SET since = excluded.since
 -- name: link_drop
 DELETE FROM link WHERE (one = ?1 AND other = ?2) OR (one = ?2 AND other = ?1)
+-- name: link_between
+SELECT link.since, back.since IS link.since
+FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
+WHERE link.one = ?1 AND link.other = ?2
 -- name: link_of
 SELECT agency, number, link.since, back.since IS link.since
 FROM link JOIN agency_case ON agency_case.ref = link.other

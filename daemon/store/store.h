@@ -54,6 +54,10 @@ struct case_key {
 	int agency; /* lk_agency */
 	struct lk_text number;
 };
+static inline bool case_is(struct case_key a, struct case_key b)
+{
+	return a.agency == b.agency && lk_text_is(a.number, b.number);
+}
 
 /* ---- The event log ----------------------------------------------------------------------------------------------- */
 
@@ -209,6 +213,9 @@ int store_dirty_families(struct store *s, int limit, family_id_visitor *visit, v
 #define LINK_REFUSED INT64_MAX
 int store_link_put(struct store *s, struct case_key a, struct case_key b, lk_instant since, struct lk_error *err) LK_MUST_CHECK;
 int store_link_drop(struct store *s, struct case_key a, struct case_key b, struct lk_error *err) LK_MUST_CHECK;
+/* 1 and *since: what holds of this pair; 0: nothing was said of it. */
+int store_link_between(struct store *s, struct case_key a, struct case_key b, lk_instant *since,
+		       struct lk_error *err) LK_MUST_CHECK;
 int store_links_of(struct store *s, struct case_key key,
 		   int (*visit)(void *context, struct case_key other, lk_instant since), void *context,
 		   struct lk_error *err) LK_MUST_CHECK;

@@ -89,6 +89,7 @@ static void cases_belong_to_one_family(void **state)
 static void links_are_seen_from_both_ends(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
+	lk_instant since = 0;
 
 	GOOD(store_begin(s, &err));
 	GOOD(store_link_put(s, CWS_CASE, AID_CASE, 5, &err));
@@ -96,11 +97,14 @@ static void links_are_seen_from_both_ends(void **state)
 	GOOD(store_commit(s, &err));
 	SAW("W-200", store_links_of(s, CWS_CASE, see_case_since, &seen, &err));
 	SAW("C-100", store_links_of(s, AID_CASE, see_case_since, &seen, &err));
+	assert_int_equal(store_link_between(s, CWS_CASE, AID_CASE, &since, &err), 1);
+	assert_int_equal(since, 6);
 	GOOD(store_begin(s, &err));
 	GOOD(store_link_drop(s, AID_CASE, CWS_CASE, &err));
 	GOOD(store_commit(s, &err));
 	SAW("", store_links_of(s, CWS_CASE, see_case_since, &seen, &err));
 	SAW("", store_links_of(s, AID_CASE, see_case_since, &seen, &err));
+	assert_int_equal(store_link_between(s, CWS_CASE, AID_CASE, &since, &err), 0);
 }
 
 static void lookalikes_carry_an_equal_token(void **state)

@@ -1527,6 +1527,19 @@ static void nothing_is_shown_by_a_log_with_holes_in_it(void **state)
 		strstr(opened(o, "garcia", 0, "s-1"), "withdrawn milestone.reached reduced\n"));
 }
 
+/* Who loses the log and hears no more than a part of it again, and waits for the rest. */
+static void hears_a_part(struct archive *a)
+{
+	struct office *o = &a->o;
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	assert_int_equal(pass(o, SUMMER), 0);
+	loses_the_log(a);
+	says_part(o, 'W', SUMMER);
+	(void)heard(o);
+}
+
 /* Half a minute later families are made of what there is. What is taken back for want of the rest is told again with it, long after. */
 static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 {
@@ -1536,12 +1549,7 @@ static void who_does_not_say_the_rest_is_not_waited_for(void **state)
 	struct turn_rebuilding *rebuilding;
 	struct turn_expunging *x;
 
-	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
-	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
-	assert_int_equal(pass(o, SUMMER), 0);
-	loses_the_log(a);
-	says_part(o, 'W', SUMMER);
-	(void)heard(o);
+	hears_a_part(a);
 	assert_true(turn_next_wake(o->turn) <= story_instant("2026-06-01T12:01:00-07:00"));
 	assert_true(turn_awaits(o->turn));
 	assert_int_equal(turn_rebuild(o->turn, &rebuilding, &o->err), LK_ESTATE);
@@ -1582,19 +1590,6 @@ static void a_family_whose_cases_are_gone_is_done_once(void **state)
 	assert_int_equal(passes_end(o, "2026-06-01T12:02:00-07:00"), 0);
 	assert_non_null(strstr(heard(o), "new status.changed garcia\n"));
 	is_as_the_log_says(o);
-}
-
-/* Who loses the log and hears no more than a part of it again, and waits for the rest. */
-static void hears_a_part(struct archive *a)
-{
-	struct office *o = &a->o;
-
-	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
-	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
-	assert_int_equal(pass(o, SUMMER), 0);
-	loses_the_log(a);
-	says_part(o, 'W', SUMMER);
-	(void)heard(o);
 }
 
 static void a_link_of_cases_that_nobody_knew_is_found_when_the_wait_is_over(void **state)
