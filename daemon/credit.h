@@ -51,10 +51,10 @@ int64_t patience_offer(const struct patience *patience, int64_t offer, int64_t n
 #define CREDIT_TURN_US (50 * INT64_C(1000)) /* of work, after which others are looked at */
 #define CREDIT_TURN_FIRST 256               /* events, while nothing is known of what they cost */
 
-/* How many events the next commit takes, after one of n events that `room` was the most for and
- * that cost work_us: as many as aim_us of work will do, twice as many as now at the most, never
- * none. Work is time of the processor: a disk that is slow to sync is no reason to sync more often.
- * Families, of a pass or of a bite, are counted out in the same way (wake.c, idle.c). */
+/* How many events the next commit may take. The last one was allowed `room`, took n, and cost work_us
+ * of processor time; the next is to cost aim_us. At least one, at most `most`, and at most twice
+ * `room`. Time that the disk takes does not count: a slow sync is no reason to sync more often.
+ * The families of a pass and of an idle bite are counted out in the same way (wake.c, idle.c). */
 size_t credit_turn(size_t room, size_t n, int64_t work_us, int64_t aim_us, size_t most);
 
 /* ---- inbox: notices ---- */

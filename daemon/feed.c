@@ -122,27 +122,57 @@ static bool is_ping(struct lk_span body, struct lk_message *message)
 	       lk_message_decode(body.at, body.len, LK_TAKES(LK_MSG_PING), message, NULL) == 0;
 }
 
-/* What can be read of it: a heartbeat is used up here, of an event only its number is looked at. It counts as come when
- * the event is on disk, whatever becomes of it; a heartbeat's at once. */
-static bool take_ping(struct feed *feed, struct lk_text source, struct lk_span body,
-		      int64_t *number)
+/* Its number counts as come at once. */
+static void take_ping(struct feed *feed, struct lk_text source, int64_t last)
 {
 	struct feed_sequence *sequence = sequence_of(feed, source);
+
+	turn_heard(feed->options.turn, source, clock_now(feed->options.clock));
+	if (sequence == NULL || last < 0)
+		return;
+	tell_gap(source, feed_sequence_ping(sequence, last));
+	turn_numbered(feed->options.turn, source, last);
+}
+
+/* The number of an event of a dense source, or 0. It counts as come when the event is on disk, whatever becomes of it. */
+static int64_t take_number(struct feed *feed, struct lk_text source, struct lk_span event)
+{
+	struct feed_sequence *sequence = sequence_of(feed, source);
+	int64_t number = 0;
+
+	if (sequence != NULL && sequence_in(event, &number))
+		tell_gap(source, feed_sequence_event(sequence, number));
+	return number;
+}
+
+/* A heartbeat is used up here. An event waits for its commit, also one that cannot be read: it becomes a dead letter. */
+static void take(struct feed *feed, const struct roster_client *client, struct lk_text source,
+		 struct lk_span body)
+{
+	struct batch_input input = { .source = source, .bytes = body.at, .len = body.len };
 	struct lk_message message;
 
-	if (lk_wire_scan(body.at, body.len, &lk_event_limits, NULL) < 0)
-		return false;
-	if (is_ping(body, &message)) {
-		turn_heard(feed->options.turn, source, clock_now(feed->options.clock));
-		if (sequence != NULL && message.ping.last >= 0) {
-			tell_gap(source, feed_sequence_ping(sequence, message.ping.last));
-			turn_numbered(feed->options.turn, source, message.ping.last);
+	if (lk_wire_scan(body.at, body.len, &lk_event_limits, NULL) == 0) {
+		if (is_ping(body, &message)) {
+			take_ping(feed, source, message.ping.last);
+			return;
 		}
-		return true;
+		input.number = take_number(feed, source, body);
 	}
-	if (sequence != NULL && sequence_in(body, number))
-		tell_gap(source, feed_sequence_event(sequence, *number));
-	return false;
+	if (batch_add(feed->batch, &input) < 0) {
+		metric_add(METRIC_FEED_DROPPED, 1);
+		log_line(LOG_ERROR, "drop lane=feed client=%s reason=no_memory", client->name);
+	}
+}
+
+/* Its key was removed after it connected, or never counted. */
+static void refuse_unproven(const struct zsock_message *m)
+{
+	const struct zsock_line line = zsock_line_of(m);
+
+	metric_add(METRIC_UNPROVEN, 1);
+	if (zsock_hang_up(&line))
+		metric_add(METRIC_HUNG_UP, 1);
 }
 
 static bool receive(void *owner, const struct zsock_message *m)
@@ -151,13 +181,9 @@ static bool receive(void *owner, const struct zsock_message *m)
 	const struct roster_client *client = access_who(feed->options.access, m->user);
 	struct lk_text source = { m->part[FRAME_SOURCE].at, (uint32_t)m->part[FRAME_SOURCE].len };
 	struct lk_span body = { m->part[FRAME_EVENT].at, m->part[FRAME_EVENT].len };
-	struct batch_input input = { .source = source, .bytes = body.at, .len = body.len };
 
 	if (client == NULL) {
-		const struct zsock_line line = zsock_line_of(m);
-		metric_add(METRIC_UNPROVEN, 1);
-		if (zsock_hang_up(&line))
-			metric_add(METRIC_HUNG_UP, 1);
+		refuse_unproven(m);
 		return true;
 	}
 	if (!roster_may_speak_for(client, source) ||
@@ -167,12 +193,7 @@ static bool receive(void *owner, const struct zsock_message *m)
 			 client->name);
 		return true;
 	}
-	if (take_ping(feed, source, body, &input.number))
-		return true;
-	if (batch_add(feed->batch, &input) < 0) {
-		metric_add(METRIC_FEED_DROPPED, 1);
-		log_line(LOG_ERROR, "drop lane=feed client=%s reason=no_memory", client->name);
-	}
+	take(feed, client, source, body);
 	return !batch_is_full(feed->batch);
 }
 

@@ -68,8 +68,6 @@ static struct mailbox *mailbox_get(struct inbox *inbox, struct lk_text worker)
 	return m;
 }
 
-static void write_receipts(void *context);
-
 static void reader_leave(struct inbox *inbox, struct reader *reader)
 {
 	struct mailbox *m = reader->mailbox, **at;

@@ -25,7 +25,7 @@ void inbox_destroy(struct inbox *inbox); /* NULL-safe */
 struct lane *inbox_lane(struct inbox *inbox);
 /* The sink's: a mailbox has grown up to seq. Only wakes the sessions that read it. */
 void inbox_told(struct inbox *inbox, struct lk_text worker, int64_t seq);
-/* Now, not in the loop's next turn: what waits to be sent, as far as one bite goes. */
+/* Sends what waits, one bite of it, at once and not in the loop's next turn. */
 void inbox_hand_out(struct inbox *inbox);
 /* The sink's: tells every session of the worker. */
 void inbox_answered(struct inbox *inbox, struct lk_text worker, const uint8_t notice[LK_DIGEST],

@@ -155,8 +155,8 @@ static int hand_out(void *context, int64_t seq, const void *body, size_t len)
 
 /* ---- Answers ---- */
 
-#define UNSAID_MAX \
-	4096 /* people answer; of a session that reads nothing while so many do, the rest is not kept */
+/* Of one session: people answer, so as many wait only where it reads nothing. What is beyond that is not kept. */
+#define UNSAID_MAX 4096
 
 static struct unsaid *unsaid_add(struct inbox_session *session)
 {
@@ -173,7 +173,7 @@ static struct unsaid *unsaid_add(struct inbox_session *session)
 	return &wider[session->unsaid_n++];
 }
 
-/* All were said: what there was room for may have been a long evening's. */
+/* All were said: the room is given back, for there may have been many. */
 static void unsaid_forget(struct inbox_session *session)
 {
 	free(session->unsaid);

@@ -20,7 +20,7 @@ struct subscription {
 	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
 	bool exceeded; /* sent above its credit once, and was told */
 	int first, last; /* its inputs in the batch, chained; NO_INPUT */
-	int64_t go_on; /* with this event of a message that the batch had no room for; 0: there is none */
+	int64_t go_on; /* the first event of a message that the batch had no room for, and that comes once more; 0: none */
 };
 
 struct intake_session {

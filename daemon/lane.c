@@ -35,8 +35,8 @@ struct lane {
 	size_t n;
 	struct lk_bytes out;               /* reused for each message sent */
 	const struct zsock_message *heard; /* while it is handled */
-	struct zsock_line
-		parting[PARTING_MAX]; /* hung up in the next tick: the reason goes first */
+	/* Connections to be shut in the next tick: the reason goes first. */
+	struct zsock_line parting[PARTING_MAX];
 	size_t parting_n;
 	const struct lk_message *answering; /* the message at hand; NULL: nobody asked */
 };
@@ -144,8 +144,8 @@ size_t lane_count(const struct lane *lane)
 
 /* ---- Sending ---- */
 
-/* The next tick takes the session away. */
-static int is_gone(struct lane_session *session)
+/* So that the next tick ends the session. LK_ENOTFOUND. */
+static int mark_gone(struct lane_session *session)
 {
 	session->heard_us = session->spoke_us - LANE_SILENCE_US;
 	return LK_ENOTFOUND;
@@ -162,12 +162,12 @@ static int send_out(struct lane *lane, lane_route route, struct lane_session *se
 
 	if (session != NULL && !zsock_line_holds(&session->line)) {
 		metric_add(METRIC_PARTED, 1);
-		return is_gone(session);
+		return mark_gone(session);
 	}
 	rc = zsock_send(lane->socket, parts, LANE_FRAMES);
 	if (session != NULL && rc == 0)
 		session->spoke_us = clock_ticks();
-	return session != NULL && rc == LK_ENOTFOUND ? is_gone(session) : rc;
+	return session != NULL && rc == LK_ENOTFOUND ? mark_gone(session) : rc;
 }
 
 int lane_send(struct lane *lane, lane_route route, const struct lk_message *message)
@@ -299,12 +299,11 @@ static struct lane_session *session_of(struct lane *lane, lane_route route,
 	return NULL;
 }
 
-static bool answer_ping(struct lane *lane, const struct lane_sender *from)
+static void answer_ping(struct lane *lane, const struct lane_sender *from)
 {
 	const struct lk_message pong = { .type = LK_MSG_PONG, .pong = { .last = INT64_MIN } };
 
 	lane_tell(lane, from->route, &pong);
-	return true;
 }
 
 /* A greeting of another version may have other members, of other kinds; its sender is to hear of the version all the same.
@@ -327,8 +326,8 @@ static bool is_other_version(const struct zsock_part *body, struct lk_message *a
 }
 
 /* Malformed, beyond what a message may have, or of another version. */
-static bool not_a_message(struct lane *lane, const struct lane_sender *from,
-			  const struct zsock_part *body, int fault)
+static void refuse_body(struct lane *lane, const struct lane_sender *from,
+			const struct zsock_part *body, int fault)
 {
 	struct lk_message as;
 
@@ -336,14 +335,13 @@ static bool not_a_message(struct lane *lane, const struct lane_sender *from,
 		lane->answering = &as;
 		lane_error(lane, from, LANE_VERSION, "1");
 		lane->answering = NULL;
-		return true;
+		return;
 	}
 	metric_add(METRIC_MALFORMED, 1);
 	if (fault == LK_EREFUSED)
 		lane_error(lane, from, LANE_TOO_LARGE, "a message has at most 8192 values");
 	else
 		lane_error(lane, from, LANE_MALFORMED, "not a message of this lane");
-	return true;
 }
 
 static bool received(void *owner, const struct zsock_message *m)
@@ -365,8 +363,10 @@ static bool received(void *owner, const struct zsock_message *m)
 	from.session = session_of(lane, from.route, from.client);
 	int fault = lk_message_decode(m->part[FRAME_BODY].at, m->part[FRAME_BODY].len,
 				      lane->options.takes, &message, NULL);
-	if (fault < 0)
-		return not_a_message(lane, &from, &m->part[FRAME_BODY], fault);
+	if (fault < 0) {
+		refuse_body(lane, &from, &m->part[FRAME_BODY], fault);
+		return true;
+	}
 	if (from.session != NULL)
 		from.session->heard_us = clock_ticks();
 	if (message.type == LK_MSG_PING && from.session != NULL)

@@ -1,8 +1,7 @@
 /* main.c - linkagesd: options, the run, and its exit status.
  *
- * In: a command line. Out: an exit status of sysexits.h: 0 drained, 75 the store is suspect (a
- * restart recovers it), 78 a file does not say what it should. Promise: nobody is told that we are
- * ready before everything is built (build.c).
+ * In: a command line. Out: an exit status of sysexits.h, as the usage lists them. Promise: nobody is told that we are
+ * ready before everything is built (build.c); SIGTERM and SIGINT commit what waits before the end.
  */
 #include "daemon.h"
 
@@ -43,7 +42,7 @@ static const char usage[] =
 /* Between two status lines, where no watchdog wants them sooner. */
 #define STATUS_US (10 * LK_SECOND)
 
-/* ---- Signals ---- */
+/* ---- The store ---- */
 
 /* A commit and a read. A store that refuses, a full disk for one, answers too: the sockets are served, and nothing is
  * acknowledged that is not on disk. */
@@ -63,6 +62,8 @@ static void touch_store(struct daemon *d)
 		loop_stop(d->loop, EX_TEMPFAIL);
 	d->store_answers = answers;
 }
+
+/* ---- Signals ---- */
 
 void daemon_drain(struct daemon *d)
 {
@@ -92,8 +93,8 @@ static void terminated(void *context)
 
 /* ---- Alive ---- */
 
-/* systemd is told that we live when the loop has turned and the store has answered, with success or with a refusal. A
- * call that does not come back, for a disk that hangs, is what the watchdog is for. */
+/* systemd is told that we live when the loop has turned and the store has answered, with success or with a refusal. The
+ * watchdog is for calls that do not return, as on a disk that hangs. */
 static void beaten(void *context)
 {
 	struct daemon *d = context;

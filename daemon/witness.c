@@ -1,7 +1,8 @@
-/* witness.c - the ledger's head, where who can write the database cannot reach it.
+/* witness.c - tells the journal the ledger's head: whoever can write the database cannot change it there.
  *
- * In: the store. Out: lines in the journal. Promise: a ledger that was written anew or cut below a head told here is
- * found by `linkages-ctl ledger verify --head NUMBER:CHAIN`.
+ * In: the store. Out: lines in the journal, and the alarms of what the store found when it was opened: store_rebuilt,
+ * row_damaged, expunged_back. Promise: a ledger that was written anew or cut below a head told here is found by
+ * `linkages-ctl ledger verify --head NUMBER:CHAIN`.
  */
 #include "witness.h"
 

@@ -63,8 +63,8 @@ static int load(struct yaml_file *file, yaml_parser_t *parser, struct lk_error *
 	return failed;
 }
 
-int yaml_parse(const char *name, const char *text, size_t len, struct yaml_file **out,
-	       struct lk_error *err)
+static int parse(const char *name, const char *text, size_t len, struct yaml_file **out,
+		 struct lk_error *err)
 {
 	struct yaml_file *file = calloc(1, sizeof(*file));
 	yaml_parser_t parser;
@@ -89,10 +89,8 @@ undo:
 	return failed;
 }
 
-void yaml_close(struct yaml_file *file)
+static void forget(struct yaml_file *file)
 {
-	if (file == NULL)
-		return;
 	yaml_document_delete(&file->document);
 	free(file->name);
 	free(file);
@@ -108,7 +106,7 @@ static int slurp(const char *path, FILE *stream, char *text, size_t *len, struct
 	return 0;
 }
 
-int yaml_open(const char *path, struct yaml_file **out, struct lk_error *err)
+static int read_and_parse(const char *path, struct yaml_file **out, struct lk_error *err)
 {
 	FILE *stream = fopen(path, "re");
 	char *text;
@@ -123,34 +121,34 @@ int yaml_open(const char *path, struct yaml_file **out, struct lk_error *err)
 			      : slurp(path, stream, text, &len, err);
 	(void)fclose(stream);
 	if (failed == 0)
-		failed = yaml_parse(path, text, len, out, err);
+		failed = parse(path, text, len, out, err);
 	free(text);
 	return failed;
 }
 
-static int use_and_close(struct yaml_file *file, yaml_user *use, void *out, struct lk_error *err)
+static int use_and_forget(struct yaml_file *file, yaml_user *use, void *out, struct lk_error *err)
 {
 	int failed = use(file, out, err);
 
-	yaml_close(file);
+	forget(file);
 	return failed;
 }
 
 int yaml_use_file(const char *path, yaml_user *use, void *out, struct lk_error *err)
 {
 	struct yaml_file *file;
-	int failed = yaml_open(path, &file, err);
+	int failed = read_and_parse(path, &file, err);
 
-	return failed < 0 ? failed : use_and_close(file, use, out, err);
+	return failed < 0 ? failed : use_and_forget(file, use, out, err);
 }
 
 int yaml_use_text(const char *name, const char *text, size_t len, yaml_user *use, void *out,
 		  struct lk_error *err)
 {
 	struct yaml_file *file;
-	int failed = yaml_parse(name, text, len, &file, err);
+	int failed = parse(name, text, len, &file, err);
 
-	return failed < 0 ? failed : use_and_close(file, use, out, err);
+	return failed < 0 ? failed : use_and_forget(file, use, out, err);
 }
 
 /* ---- Values and complaints --------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 struct yaml_file;
 
-/* One value in a file. Borrows from the file: valid until yaml_close(). */
+/* One value in a file. Borrows from the file: valid inside the yaml_user. */
 struct yaml_value {
 	const struct yaml_file *file;
 	int node;        /* libyaml's number of it; 0: an empty file's root, which reads as a mapping of nothing */
@@ -22,21 +22,16 @@ struct yaml_value {
 
 #define YAML_FILE_MAX (1024u * 1024u) /* bytes; a longer file is refused */
 
-/* Reads a file of one document. LK_ENOTFOUND: no such file; LK_ECONFIG: it cannot be read, or is no YAML; LK_EMEMORY. */
-int yaml_open(const char *path, struct yaml_file **out, struct lk_error *err) LK_MUST_CHECK;
-/* The same for text in memory, which is not kept; name stands for the file in complaints. */
-int yaml_parse(const char *name, const char *text, size_t len, struct yaml_file **out,
-	       struct lk_error *err) LK_MUST_CHECK;
-void yaml_close(struct yaml_file *file); /* NULL-safe */
-
 /* What reads a whole file into *out. */
 typedef int yaml_user(const struct yaml_file *file, void *out, struct lk_error *err);
-/* Opens or parses, has it read, closes. */
+/* Reads a file of one document, has `use` read it, and forgets it. What `use` returned, or LK_ENOTFOUND: no such file;
+ * LK_ECONFIG: it cannot be read, or is no YAML; LK_EMEMORY. */
 int yaml_use_file(const char *path, yaml_user *use, void *out, struct lk_error *err) LK_MUST_CHECK;
+/* The same for text in memory; name stands for the file in complaints. */
 int yaml_use_text(const char *name, const char *text, size_t len, yaml_user *use, void *out,
 		  struct lk_error *err) LK_MUST_CHECK;
 
-const char *yaml_name(const struct yaml_file *file); /* as it was opened; borrowed */
+const char *yaml_name(const struct yaml_file *file); /* as complaints call it; borrowed */
 struct yaml_value yaml_root(const struct yaml_file *file);
 /* The value of a path of keys, as yaml_walk() would find it; the root where there is none: a place to complain of. */
 struct yaml_value yaml_find(const struct yaml_file *file, const char *path);

@@ -129,10 +129,10 @@ static const struct int_option every_option[] = {
 /* Only where asked for: it makes a mapped address of every IPv4 one. */
 static const struct int_option ipv6_option[] = { { ZMQ_IPV6, 1, "ZMQ_IPV6" } };
 
-/* That a peer is gone is found out by TCP, which asks a quiet connection for a sign of life and gives up one whose bytes are not
- * taken, and by the lane, which hangs up on a session that is silent; that we are, by the peer's own heartbeats. libzmq's are
- * not sent from here: if a connection breaks while messages from it wait to be taken, the next one ends the process (an
- * assertion of 4.3.4, `!_io_error`; a disk that hung for ten seconds was enough). */
+/* Who finds out that a peer is gone: TCP, which asks a quiet connection for a sign of life and gives up one whose bytes are not
+ * taken; and the lane, which hangs up on a session that is silent. Peers find out that we are gone by heartbeats of their own.
+ * We send none: if a connection breaks while messages from it wait to be taken, libzmq's next heartbeat ends the process (the
+ * assertion `!_io_error` of 4.3.4; a disk that hung for ten seconds was enough). */
 static const struct int_option lane_option[] = {
 	{ ZMQ_CURVE_SERVER, 1, "ZMQ_CURVE_SERVER" },
 	{ ZAP_ENFORCE_DOMAIN, 1, "ZMQ_ZAP_ENFORCE_DOMAIN" },

@@ -400,7 +400,7 @@ enum dealer_news dealer_next(struct dealer *l, struct lk_span *frame)
 	return time_take(l);
 }
 
-bool dealer_send(struct dealer *l, const struct lk_bytes *body)
+static bool send_body(struct dealer *l, const struct lk_bytes *body)
 {
 	if (l->phase != OPEN || body->failed)
 		return false;
@@ -419,7 +419,7 @@ bool dealer_say(struct dealer *l, const struct lk_message *message)
 	bool sent;
 
 	lk_message_encode(message, &body);
-	sent = dealer_send(l, &body);
+	sent = send_body(l, &body);
 	lk_bytes_free(&body);
 	return sent;
 }

@@ -25,7 +25,6 @@ int dealer_fd(const struct dealer *dealer);
 /* What happened next. The frame is borrowed until the next call. Dials, gives up and backs off by itself. */
 enum dealer_news dealer_next(struct dealer *dealer, struct lk_span *frame);
 /* True: it will be sent; false: not now (nobody there, or the queue is full: look again when it turns readable). */
-bool dealer_send(struct dealer *dealer, const struct lk_bytes *body) LK_MUST_CHECK;
 bool dealer_say(struct dealer *dealer, const struct lk_message *message) LK_MUST_CHECK;
 /* The daemon has answered our hello: the session stands, and the next failure backs off from the start again. */
 void dealer_greeted(struct dealer *dealer);

@@ -32,7 +32,8 @@ static int fault_of(int rc)
 	return (rc & 0xff) == SQLITE_BUSY ? LK_ESTATE : LK_ESTORE;
 }
 
-int sqlfile_fail(sqlite3 *db, struct lk_error *err, const char *doing)
+/* SQLite's last complaint, as our code and sentence. The code. */
+static int sqlfile_fail(sqlite3 *db, struct lk_error *err, const char *doing)
 {
 	int code = fault_of(sqlite3_extended_errcode(db));
 	const char *path = sqlite3_db_filename(db, "main");

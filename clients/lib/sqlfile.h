@@ -19,8 +19,6 @@ struct sqlfile_kind {
  * LK_ESTATE (held by another process), LK_ESTORE, LK_EFULL, LK_ESYNC. */
 int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create, sqlite3 **out,
 		 struct lk_error *err) LK_MUST_CHECK;
-/* Turns SQLite's last complaint into our code and sentence, and returns the code. */
-int sqlfile_fail(sqlite3 *db, struct lk_error *err, const char *doing);
 /* Statements that give no rows. */
 int sqlfile_run(sqlite3 *db, const char *sql, struct lk_error *err) LK_MUST_CHECK;
 /* Prepares sql[0..n); those made before a failure are finalized. */

@@ -113,7 +113,7 @@ struct scrub {
 	char what[160]; /* the first damage */
 };
 
-/* Which names may be superseded, as bits: log.c. */
+/* Which names may be superseded, a Bloom filter: superseded.c. */
 struct superseded {
 	uint64_t *at;
 	uint64_t bits; /* a power of two */
@@ -134,15 +134,15 @@ struct stream_ends {
 	size_t moved_n, moved_room;
 };
 
-/* Pieces of words that are a byte each: letters.c. */
+/* Pieces of words that are a byte each: spelling.c. */
 #define PIECES 127
 #define PIECE_MOST 8 /* letters */
-#define LETTER_SLOTS 256
-struct letters {
-	uint8_t first[LETTER_SLOTS]; /* number + 1 of the longest that begins so, */
+#define SPELLING_SLOTS 256
+struct spelling {
+	uint8_t first[SPELLING_SLOTS]; /* number + 1 of the longest that begins so, */
 	uint8_t next[PIECES];        /* and of the next shorter one; 0: none */
 	uint8_t len[PIECES];
-	uint8_t kind[256]; /* of each byte: letters.c */
+	uint8_t kind[256]; /* of each byte: spelling.c */
 	uint64_t piece[PIECES], mask[PIECES]; /* its letters, the first the lowest */
 };
 
@@ -155,7 +155,7 @@ struct spelled {
 
 /* Words that every event says: vocabulary.c. */
 struct vocabulary {
-	struct letters letters;
+	struct spelling spelling;
 	uint8_t slot[1024]; /* number + 1 */
 	uint8_t len[256];
 };
@@ -420,6 +420,7 @@ struct query {
 struct query query_begin(struct store *s, enum statement which);
 void bind_int(struct query *q, int64_t value);
 void bind_null(struct query *q);
+void bind_if(struct query *q, bool given, int64_t value); /* not given: null */
 void bind_instant(struct query *q, lk_instant at); /* LK_NO_INSTANT: null */
 void bind_text(struct query *q,
 	       struct lk_text text);                 /* absent: null. Borrowed until query_end(). */
@@ -633,19 +634,23 @@ void tombs_free(struct store *s);
 /* The body as it came in, of a row whose other columns have been read. */
 int event_unpack(struct store *s, const struct stored_event *e, const void *packed, size_t len,
 		 struct lk_bytes *out, struct lk_error *err) LK_MUST_CHECK;
-int superseded_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-void superseded_note(struct store *s, int64_t source, struct lk_text id);
 /* The event at one place of an outbox: 1 and the digest of its body, or 0. */
 int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
 		   struct lk_error *err) LK_MUST_CHECK;
 
-/* ---- letters.c ------------------------------------------------------------------------------- */
+/* ---- superseded.c --------------------------------------------------------------------------- */
 
-void letters_load(struct letters *l);
+/* Read from the log when the store is opened. */
+int superseded_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void superseded_note(struct store *s, int64_t source, struct lk_text id);
+
+/* ---- spelling.c ------------------------------------------------------------------------------- */
+
+void spelling_load(struct spelling *l);
 /* How many bytes were written; 0: they would be more than there is room for. */
-size_t letters_put(const struct letters *l, struct lk_text text, uint8_t *to, size_t room);
+size_t spelling_put(const struct spelling *l, struct lk_text text, uint8_t *to, size_t room);
 /* Appends a text of so many bytes. Returns the end of what was read; NULL: there was not enough. */
-const uint8_t *letters_take(const struct letters *l, const uint8_t *from, const uint8_t *end,
+const uint8_t *spelling_take(const struct spelling *l, const uint8_t *from, const uint8_t *end,
 			    size_t len, struct lk_bytes *out) LK_MUST_CHECK;
 
 /* ---- vocabulary.c --------------------------------------------------------------------------- */
@@ -688,7 +693,7 @@ void streams_forget(
 int streams_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_free(struct store *s);
 
-/* ---- telling.c, log.c, for expunge.c ---------------------------------------------------------- */
+/* ---- telling.c, dead_letters.c, for expunge.c --------------------------------------------------- */
 
 /* A notice keeps its place, id, rev and kind. 1 and its ledger row, 0: it had none. */
 int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[LK_DIGEST],

@@ -7,7 +7,7 @@
  * Nothing stands twice: what a column says, and what follows from the kind, is a bit in a mask. Codes
  * are their numbers; whoever has a case, a citation, a source is a phrase (phrase.c). What an order may
  * have to take away (a milestone, a meeting, an event's own id) is spelled here, in the row itself, by pieces of words where
- * that is shorter (letters.c).
+ * that is shorter (spelling.c).
  *
  * Layout: how long before its telling the cause happened; the mask of members that are given, in the
  * order of `members`; their values in that order. Numbers are varints, seven bits a byte, the lowest
@@ -223,7 +223,7 @@ static struct delta_bytes spelled(struct store *s, struct lk_text text)
 		last->len = text.len;
 		memcpy(last->text, text.at, text.len);
 		last->letters_len =
-			letters_put(&s->vocabulary.letters, text, last->letters, text.len - 1);
+			spelling_put(&s->vocabulary.spelling, text, last->letters, text.len - 1);
 	}
 	return (struct delta_bytes){ last->letters, last->letters_len };
 }
@@ -248,7 +248,7 @@ static struct lk_text text_read(struct unpacking *u, size_t len)
 
 	if (u->wrong)
 		return LK_NO_TEXT;
-	u->at = letters_take(&u->store->vocabulary.letters, u->at, u->end, len, &text);
+	u->at = spelling_take(&u->store->vocabulary.spelling, u->at, u->end, len, &text);
 	u->wrong = u->at == NULL;
 	return (struct lk_text){ (const char *)text.at, (uint32_t)len };
 }

@@ -106,6 +106,14 @@ void bind_null(struct query *q)
 		query_bound(q, sqlite3_bind_null(q->statement, q->bound));
 }
 
+void bind_if(struct query *q, bool given, int64_t value)
+{
+	if (given)
+		bind_int(q, value);
+	else
+		bind_null(q);
+}
+
 void bind_instant(struct query *q, lk_instant at)
 {
 	if (at == LK_NO_INSTANT)

@@ -446,32 +446,39 @@ static void store_catch_up(struct store *s)
 			break;
 }
 
-int store_commit(struct store *s, struct lk_error *err)
+/* Whatever the transaction has kept in memory so far goes into its tables. */
+static int flush_all(struct store *s, struct lk_error *err)
+{
+	static int (*const flushes[])(struct store *, struct lk_error *) = {
+		fresh_flush, mailboxes_flush, streams_flush, recent_flush,
+		held_follow, held_log,        state_commit,
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < sizeof(flushes) / sizeof(*flushes); i++)
+		rc = flushes[i](s, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int commit_to_disk(struct store *s, struct lk_error *err)
 {
 	struct query q;
 	int rc;
 
-	if (!s->open_since_begin)
-		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
-	if ((rc = fresh_flush(s, err)) < 0)
-		return rc;
-	if ((rc = mailboxes_flush(s, err)) < 0)
-		return rc;
-	if ((rc = streams_flush(s, err)) < 0)
-		return rc;
-	if ((rc = recent_flush(s, err)) < 0)
-		return rc;
-	if ((rc = held_follow(s, err)) < 0)
-		return rc;
-	if ((rc = held_log(s, err)) < 0)
-		return rc;
-	if ((rc = state_commit(s, err)) < 0)
-		return rc;
 	beside_commits(s, true);
 	q = query_begin(s, SQL_commit);
 	rc = query_run(&q, err);
 	beside_commits(s, false);
-	if (rc < 0)
+	return rc;
+}
+
+int store_commit(struct store *s, struct lk_error *err)
+{
+	int rc;
+
+	if (!s->open_since_begin)
+		return lk_fail(err, LK_ESTATE, "store: no transaction is open");
+	if ((rc = flush_all(s, err)) < 0 || (rc = commit_to_disk(s, err)) < 0)
 		return rc;
 	s->open_since_begin = false;
 	s->named = false;

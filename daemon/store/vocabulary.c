@@ -1,5 +1,5 @@
 /* vocabulary.c - an event's bytes as they are kept: words that every event says are two bytes, and so is
- * what the row says anyway; what people wrote is spelled in half of its bytes (letters.c).
+ * what the row says anyway; what people wrote is spelled in half of its bytes (spelling.c).
  *
  * In: MessagePack, and the texts of its row. Out: shorter bytes, and from them and the same texts exactly
  * those that were put in. Promise: whatever was put in comes back, also what is no MessagePack; bytes
@@ -212,7 +212,7 @@ static uint32_t word_hash(const char *at, size_t len)
 void vocabulary_load(struct vocabulary *v)
 {
 	memset(v, 0, sizeof(*v));
-	letters_load(&v->letters);
+	spelling_load(&v->spelling);
 	for (size_t i = 0; i < WORDS; i++) {
 		size_t len = strlen(words[i]);
 		uint32_t slot = word_hash(words[i], len) % SLOTS;
@@ -358,7 +358,7 @@ static uint8_t *put_spelled(const struct vocabulary *v, struct lk_text text, uin
 	*to++ = (uint8_t)len;
 	if ((size_t)(to - begun) >= text.len)
 		return NULL;
-	n = letters_put(&v->letters, text, to, text.len - (size_t)(to - begun));
+	n = spelling_put(&v->spelling, text, to, text.len - (size_t)(to - begun));
 	return n > 0 ? to + n : NULL;
 }
 
@@ -483,7 +483,7 @@ static bool give_spelled(const struct vocabulary *v, struct walk *w, struct lk_b
 	if (len > SPELLED_MOST)
 		return false;
 	put_head(out, len);
-	w->at = letters_take(&v->letters, w->at, w->end, len, out);
+	w->at = spelling_take(&v->spelling, w->at, w->end, len, out);
 	return w->at != NULL;
 }
 

@@ -1,4 +1,4 @@
-/* letters.c - what people write in half the bytes: pieces of English words and the spaces between them are a byte each.
+/* spelling.c - what people write, in about half its bytes: a fixed dictionary of pieces of English words, a byte each.
  *
  * In: a text. Out: bytes; and the same text again. Promise: any text comes back; a word that has a digit or a capital
  * behind its first letter, as the numbers of cases and the ids of events have, stands there as it is, so that who looks
@@ -40,7 +40,7 @@ static_assert(PIECE_FIRST + PIECES == AS_IT_IS, "a byte for each");
 
 static unsigned slot_of(const char *at)
 {
-	return ((unsigned)(uint8_t)at[0] * 31 + (uint8_t)at[1]) % LETTER_SLOTS;
+	return ((unsigned)(uint8_t)at[0] * 31 + (uint8_t)at[1]) % SPELLING_SLOTS;
 }
 
 /* The next letters of a text, the first the lowest; zeroes behind its end. */
@@ -55,7 +55,7 @@ static uint64_t letters_at(const char *at, size_t len)
 	return le64toh(letters);
 }
 
-static void piece_add(struct letters *l, uint8_t piece)
+static void piece_add(struct spelling *l, uint8_t piece)
 {
 	uint8_t *at = &l->first[slot_of(pieces[piece])];
 
@@ -66,7 +66,7 @@ static void piece_add(struct letters *l, uint8_t piece)
 }
 
 /* The longest that the text begins with, + 1; 0: none. */
-static unsigned piece_find(const struct letters *l, const char *at, size_t len)
+static unsigned piece_find(const struct spelling *l, const char *at, size_t len)
 {
 	uint64_t letters;
 	unsigned i = len < 2 ? 0 : l->first[slot_of(at)];
@@ -83,7 +83,7 @@ static unsigned piece_find(const struct letters *l, const char *at, size_t len)
 
 enum kind { BETWEEN, LOWER, UPPER, OTHER };
 
-static void kinds_load(struct letters *l)
+static void kinds_load(struct spelling *l)
 {
 	memset(&l->kind['a'], LOWER, 26);
 	memset(&l->kind['A'], UPPER, 26);
@@ -91,7 +91,7 @@ static void kinds_load(struct letters *l)
 	l->kind['-'] = OTHER;
 }
 
-static size_t word_len(const struct letters *l, const char *at, size_t len)
+static size_t word_len(const struct spelling *l, const char *at, size_t len)
 {
 	size_t n = 0;
 
@@ -100,7 +100,7 @@ static size_t word_len(const struct letters *l, const char *at, size_t len)
 	return n;
 }
 
-void letters_load(struct letters *l)
+void spelling_load(struct spelling *l)
 {
 	memset(l, 0, sizeof(*l));
 	kinds_load(l);
@@ -113,7 +113,7 @@ void letters_load(struct letters *l)
 }
 
 /* So much of it is words without a digit or a capital behind the first letter, and what stands between them. */
-static size_t prose_len(const struct letters *l, const char *at, size_t len)
+static size_t prose_len(const struct spelling *l, const char *at, size_t len)
 {
 	size_t begun = 0; /* of the last word, or of what stands between */
 
@@ -150,7 +150,7 @@ static bool put_literal(struct writing *w, uint8_t byte)
 	return (byte < PIECE_FIRST || put_byte(w, AS_IT_IS)) && put_byte(w, byte);
 }
 
-static bool put_prose(const struct letters *l, struct writing *w, const char *at, size_t len)
+static bool put_prose(const struct spelling *l, struct writing *w, const char *at, size_t len)
 {
 	while (len > 0) {
 		unsigned piece = piece_find(l, at, len);
@@ -165,7 +165,7 @@ static bool put_prose(const struct letters *l, struct writing *w, const char *at
 	return true;
 }
 
-size_t letters_put(const struct letters *l, struct lk_text text, uint8_t *to, size_t room)
+size_t spelling_put(const struct spelling *l, struct lk_text text, uint8_t *to, size_t room)
 {
 	struct writing w = { to, room };
 	const char *at = text.at, *end = text.at + text.len;
@@ -183,8 +183,8 @@ size_t letters_put(const struct letters *l, struct lk_text text, uint8_t *to, si
 	return room - w.room;
 }
 
-const uint8_t *letters_take(const struct letters *l, const uint8_t *from, const uint8_t *end,
-			    size_t len, struct lk_bytes *out)
+const uint8_t *spelling_take(const struct spelling *l, const uint8_t *from, const uint8_t *end,
+			     size_t len, struct lk_bytes *out)
 {
 	char room[8 * PIECE_MOST];
 	size_t n = 0, more;
