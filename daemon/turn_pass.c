@@ -218,15 +218,18 @@ void turn_pass_at_most(struct turn *t, int families)
 
 int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
 {
+	lk_instant before = t->now;
 	int rc = store_begin(t->store, err);
 	if (rc < 0)
 		return rc;
 	int more = pass_all(t, now, err);
-	if (more < 0) {
+	if (more < 0)
 		turn_undo(t);
-		return more;
-	}
-	rc = turn_commit(t, err);
+	else
+		rc = turn_commit(t, err);
+	if (more < 0 || rc < 0)
+		t->now =
+			before; /* with the rest: a clock that is moved by hand may stay where it is */
 	return rc < 0 ? rc : more;
 }
 

@@ -233,13 +233,17 @@ void verb_policy_check(void *context, struct control *control, const struct cont
 
 /* ---- clock ---- */
 
-static void reached(void *context)
+static void moved(void *context, const struct lk_error *err)
 {
 	struct daemon *d = context;
 	struct lk_bytes body = { 0 };
 
 	feed_resume(d->feed);
 	intake_resume(d->intake);
+	if (err != NULL) {
+		verb_fail(d->control, &d->mover, err);
+		return;
+	}
 	lk_put_map(&body, 2);
 	lk_member_word(&body, "clock", clock_word(&d->clock));
 	verb_put_instant(&body, "now", clock_now(&d->clock));
@@ -286,7 +290,7 @@ void verb_clock(void *context, struct control *control, const struct control_ask
 		control_refuse(control, asker, "bad_value", "to: an RFC 3339 time with its offset");
 		return;
 	}
-	if (wake_advance(d->wake, to.at, reached, d, &err) < 0) {
+	if (wake_advance(d->wake, to.at, moved, d, &err) < 0) {
 		verb_fail(control, asker, &err);
 		return;
 	}

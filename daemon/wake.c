@@ -41,8 +41,8 @@ struct wake {
 	bool retries;      /* a pass has failed, and the timer is for the next try */
 	size_t families;   /* that a pass takes on */
 	lk_instant target; /* LK_NO_INSTANT: the clock is not being moved */
-	void (*reached)(void *context);
-	void *reached_context;
+	wake_moved *moved;
+	void *moved_context;
 };
 
 static void set_timer(struct wake *wake)
@@ -109,7 +109,22 @@ static int pass(struct wake *wake, lk_instant now, struct lk_error *err)
 	return rc;
 }
 
-/* Nothing was kept, nothing was told: the same again later is safe. */
+/* The clock stands where it was to go; with an error only as far as it was committed. An event of a batch that was held may
+ * have moved it beyond meanwhile. */
+static void move_ended(struct wake *wake, const struct lk_error *err)
+{
+	wake_moved *moved = wake->moved;
+	lk_instant at = err == NULL ? wake->target : turn_now(wake->turn);
+
+	if (at != LK_NO_INSTANT && at > clock_now(wake->clock) &&
+	    clock_move(wake->clock, at, NULL) < 0)
+		log_line(LOG_ERROR, "clock outcome=stuck");
+	wake->target = LK_NO_INSTANT;
+	wake->moved = NULL;
+	moved(wake->moved_context, err);
+}
+
+/* Nothing was kept, nothing was told: the same again later is safe. Whoever moves the clock is told, and may do so again. */
 static void failed(struct wake *wake, const struct lk_error *err)
 {
 	log_line(LOG_ERROR, "pass outcome=failed fault=%d detail=\"%s\"", err->code, err->text);
@@ -120,19 +135,8 @@ static void failed(struct wake *wake, const struct lk_error *err)
 	loop_timer_in(wake->timer, wake->retry_us);
 	wake->retries = true;
 	wake->retry_us = wake->retry_us * 2 > RETRY_MOST_US ? RETRY_MOST_US : wake->retry_us * 2;
-}
-
-static void arrive(struct wake *wake)
-{
-	void (*reached)(void *) = wake->reached;
-
-	/* An event of a batch that was held may have moved the clock beyond meanwhile. */
-	if (wake->target > clock_now(wake->clock) &&
-	    clock_move(wake->clock, wake->target, NULL) < 0)
-		log_line(LOG_ERROR, "clock outcome=stuck");
-	wake->target = LK_NO_INSTANT;
-	wake->reached = NULL;
-	reached(wake->reached_context);
+	if (wake->target != LK_NO_INSTANT)
+		move_ended(wake, err);
 }
 
 static void fired(void *context)
@@ -159,7 +163,7 @@ static void fired(void *context)
 		return;
 	}
 	if (advancing)
-		arrive(wake);
+		move_ended(wake, NULL);
 	wake->at = turn_next_wake(wake->turn);
 	set_timer(wake);
 	if (is_due(wake, clock_now(wake->clock)))
@@ -179,7 +183,7 @@ int wake_reach(struct wake *wake, lk_instant to, struct lk_error *err)
 	return rc < 0 ? rc : clock_move(wake->clock, to, err);
 }
 
-int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context,
+int wake_advance(struct wake *wake, lk_instant to, wake_moved *moved, void *context,
 		 struct lk_error *err)
 {
 	if (!wake->clock->manual)
@@ -190,8 +194,8 @@ int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context
 	if (to < clock_now(wake->clock))
 		return lk_fail(err, LK_EREFUSED, "the clock never runs backwards");
 	wake->target = to;
-	wake->reached = reached;
-	wake->reached_context = context;
+	wake->moved = moved;
+	wake->moved_context = context;
 	loop_timer_in(wake->timer, 0);
 	return 0;
 }

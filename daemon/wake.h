@@ -27,10 +27,11 @@ void wake_now(struct wake *wake);
 /* Moves a manual clock to `to` and fires all that falls due on the way, before it returns: for
  * an event that lies ahead. Idempotent: after a failure call it again. */
 int wake_reach(struct wake *wake, lk_instant to, struct lk_error *err) LK_MUST_CHECK;
-/* The same in bites with a look at the sockets between; `reached` is called once the clock
- * stands at `to`. LK_ESTATE where the clock is the machine's or is being moved already,
- * LK_EREFUSED for a step back. */
-int wake_advance(struct wake *wake, lk_instant to, void (*reached)(void *context), void *context,
+/* How a move ended: NULL, the clock stands where it was to go; or why it stands short of that, at what is committed. */
+typedef void wake_moved(void *context, const struct lk_error *err);
+/* The same in bites with a look at the sockets between; `moved` is called once, at the end. LK_ESTATE where the clock is the
+ * machine's or is being moved already, LK_EREFUSED for a step back. */
+int wake_advance(struct wake *wake, lk_instant to, wake_moved *moved, void *context,
 		 struct lk_error *err) LK_MUST_CHECK;
 /* What is set, or LK_NO_INSTANT. */
 lk_instant wake_next(const struct wake *wake);

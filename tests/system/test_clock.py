@@ -161,6 +161,21 @@ class Manual(LaneTest):
         self.cross()
         self.assertEqual(self.asker().refused("clock-accept"), "not_now")
 
+    def configure(self):
+        self.daemon.environment = harness.preloaded("bad_disk", BAD_DISK=self.daemon.folder)
+
+    def test_on_a_full_disk_it_stays_where_it_is_and_says_so(self):
+        self.cross()
+        asker, to = self.asker(), "2027-03-01T16:00:00+00:00"
+        before = asker.ok("status")["now"]
+        self.daemon.write("full", "")
+        refused = asker.ask("clock", to=to)[-1]
+        self.assertEqual((refused["ok"], refused["body"]["code"]), (False, "busy"))
+        self.assertIn("full", refused["body"]["detail"])
+        self.assertEqual(asker.ok("status")["now"], before)
+        os.unlink(self.daemon.path("full"))
+        self.assertEqual(asker.ok("clock", to=to)["now"], to)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -167,8 +167,7 @@ class Told(harness.Daemon):
 
     def popen(self, environment):
         environment.update(NOTIFY_SOCKET=self.path("told"), WATCHDOG_USEC=str(WATCHDOG_S * 1000000),
-                           BAD_DISK=self.folder, LD_PRELOAD=os.path.join(BUILD, "tests", "linkages-bad-disk.so"),
-                           ASAN_OPTIONS="detect_leaks=0:verify_asan_link_order=0")
+                           **harness.preloaded("bad_disk", BAD_DISK=self.folder))
         return super().popen(environment)
 
     def start(self):
