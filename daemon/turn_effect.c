@@ -69,8 +69,8 @@ static int undo_opening(struct turn *t, const struct lk_event *e, struct case_ke
 			lk_instant at, struct lk_error *err)
 {
 	struct case_key key = { (int)e->agency, e->subject };
-	int rc = !case_is(key, old) && has_tokens(e) ? gather_tokens(t, key, err) : 0;
-	return rc < 0 ? rc : gather_opening_undone(t, old, at, err);
+	int rc = !case_is(key, old) && has_tokens(e) ? links_settle_tokens(t, key, err) : 0;
+	return rc < 0 ? rc : links_undo_opening(t, old, at, err);
 }
 
 /* What an event takes back is out from now on, also where the event's own time lies ahead. */
@@ -82,7 +82,7 @@ static int take_back(struct turn *t, const struct lk_event *e, struct touched *t
 	if (rc <= 0)
 		return rc;
 	if (s.was_link)
-		rc = gather_pair(t, s.pair[0], s.pair[1], err);
+		rc = links_settle_pair(t, s.pair[0], s.pair[1], err);
 	else if (s.was_opening)
 		rc = undo_opening(t, e, s.pair[0], at, err);
 	return rc < 0 ? rc : 1;
@@ -144,7 +144,7 @@ static int fold_onto(struct turn *t, struct home *h, const struct lk_event *e,
 static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *err)
 {
 	struct case_key own = { (int)e->agency, e->subject };
-	return gather_pair(t, own, other_of(e), err);
+	return links_settle_pair(t, own, other_of(e), err);
 }
 
 static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,
@@ -153,7 +153,7 @@ static int effect_of_link(struct turn *t, const struct lk_event *e, struct touch
 	(void)touch(touched, (struct case_key){ (int)e->agency, e->subject });
 	/* The other case comes along where it belongs to the family now, or did before. */
 	(void)touch(touched, other_of(e));
-	return gather_whole(t, touched->at, touched->n, at, err);
+	return refold_when_whole(t, touched->at, touched->n, at, err);
 }
 
 /* ---- What it changes --------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 	struct case_key key = { (int)x->e->agency, x->e->subject };
 	struct fold_key place = key_of(x->e, x->row);
 	struct home *h = NULL;
-	int pairs = has_tokens(x->e) && !x->row->ahead ? gather_tokens(x->t, key, x->err) : 0;
+	int pairs = has_tokens(x->e) && !x->row->ahead ? links_settle_tokens(x->t, key, x->err) : 0;
 	int rc = pairs < 0 ? pairs : home_before(x, key, &h);
 	if (rc < 0)
 		return rc;
@@ -217,7 +217,7 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 		return home_settle(x->t, h, x->at, x->err);
 	if (x->counts)
 		(void)touch(touched, key);
-	return touched->n > 0 ? gather_whole(x->t, touched->at, touched->n, x->at, x->err) : 0;
+	return touched->n > 0 ? refold_when_whole(x->t, touched->at, touched->n, x->at, x->err) : 0;
 }
 
 static int effect(struct turn *t, const struct lk_event *e, const struct stored_event *row,
@@ -280,7 +280,7 @@ int effect_of_return(struct turn *t, const struct lk_event *e, const struct stor
 	waiting_came_back(t);
 	if (rc <= 0)
 		return rc < 0 ? rc : effect_settle(t, e, row, is_known_case, at, err);
-	return gather_whole(t, &key, 1, at, err);
+	return refold_when_whole(t, &key, 1, at, err);
 }
 
 /* ---- Places learnt later ---------------------------------------------------------------------- */
@@ -318,7 +318,7 @@ static int order_anew(struct turn *t, const struct lk_event *e, struct home *h, 
 	}
 	rc = home_catch_up(t, h, now, err);
 	(void)touch(&touched, (struct case_key){ (int)e->agency, e->subject });
-	return rc < 0 ? rc : gather_whole(t, touched.at, touched.n, now, err);
+	return rc < 0 ? rc : refold_when_whole(t, touched.at, touched.n, now, err);
 }
 
 static void note_place(struct home *h, const struct lk_event *e, int64_t place)

@@ -145,7 +145,7 @@ int turn_expunge(struct turn *t, struct case_key key, struct lk_text order,
 	struct turn_expunging *x;
 
 	*out = NULL;
-	if (t->is_waiting)
+	if (turn_awaits(t))
 		return waiting_refuse(t, err);
 	if ((x = calloc(1, sizeof(*x))) == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory to expunge a family");
@@ -361,7 +361,7 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 	if (rc >= 0)
 		rc = homes_flush(t, x->err);
 	for (size_t i = 0; rc >= 0 && i < x->neighbours_n; i++)
-		rc = gather(t, &x->neighbours[i], 1, t->now, x->err);
+		rc = refold(t, &x->neighbours[i], 1, t->now, x->err);
 	if (rc >= 0)
 		rc = settle_others(t, &had, t->now, x->err);
 	free(had.ids);

@@ -82,7 +82,7 @@ static int settle_pair(struct gathering *g)
 				      : store_link_drop(store, a, b, g->err);
 }
 
-int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
+int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = gathering_add(&g, a);
@@ -150,7 +150,7 @@ static int visit_lookalike(void *context, struct case_key other, int kind, lk_in
 static int settle_pairs(struct gathering *g)
 {
 	for (uint32_t i = 1; i < g->cases_n; i++) {
-		int rc = gather_pair(g->t, g->cases[0].key, g->cases[i].key, g->err);
+		int rc = links_settle_pair(g->t, g->cases[0].key, g->cases[i].key, g->err);
 		if (rc < 0)
 			return rc;
 	}
@@ -165,7 +165,7 @@ static int gather_alike(struct gathering *g, lk_instant at)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for lookalikes");
 	for (uint32_t i = 0; i < g->cases_n; i++)
 		keys[i] = g->cases[i].key;
-	int rc = gather_whole(g->t, keys, g->cases_n, at, g->err);
+	int rc = refold_when_whole(g->t, keys, g->cases_n, at, g->err);
 	free(keys);
 	return rc;
 }
@@ -188,7 +188,7 @@ static int keep_tokens(struct gathering *g, struct case_key key)
 	return rc < 0 ? rc : settle_pairs(g);
 }
 
-int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
+int links_settle_tokens(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = keep_tokens(&g, key);
@@ -196,7 +196,7 @@ int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err)
 	return rc;
 }
 
-int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err)
+int links_undo_opening(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = keep_tokens(&g, key);
@@ -219,7 +219,7 @@ static int settle_said(struct gathering *g)
 		if (!is_link(e->type) ||
 		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 			continue;
-		rc = gather_pair(g->t, g->cases[0].key, other_of(&event), g->err);
+		rc = links_settle_pair(g->t, g->cases[0].key, other_of(&event), g->err);
 	}
 	return rc;
 }
@@ -239,7 +239,7 @@ bool links_are_behind(const struct turn *t)
 	return t->links_by != (int64_t)t->policy->links_automatic;
 }
 
-int gather_links(struct turn *t, struct case_key key, struct lk_error *err)
+int links_settle_all(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = gathering_add(&g, key);

@@ -1,9 +1,13 @@
-/* turn_parts.h - what the files of the turn share: turn.c (batches), turn_sources.c (who was heard, who is silent), turn_pass.c
- * (time), turn_admit.c (one event), turn_effect.c (what it changes), turn_gather.c, turn_refold.c and turn_links.c (families
- * anew from the log), turn_waiting.c (while it has holes), turn_hand.c (what was read for that), turn_settle.c (fold, derive,
- * compare), turn_nearby.c (what reaches across families), turn_write.c (tellings), turn_homes.c (families at hand),
- * turn_tally.c (what was told, counted), turn_mailbox.c (hand-out), turn_idle.c (state.db), turn_rebuild.c and
- * turn_expunge.c (works of operators), turn_family.c and its like (questions). Nobody else includes it.
+/* turn_parts.h - what the files of the turn share. Nobody else includes it.
+ *
+ * A batch:       turn.c (begin, commit, tell), turn_admit.c (one event), turn_effect.c (what it changes)
+ * A family:      turn_homes.c (at hand), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches in from others),
+ *                turn_write.c (tellings), turn_tally.c (tellings, counted)
+ * From the log:  turn_gather.c (its events), turn_hand.c (those that were read already), turn_links.c (which cases are
+ *                linked), turn_refold.c (families anew), turn_waiting.c (while the log has holes)
+ * Time:          turn_pass.c (what falls due), turn_sources.c (who was heard, who is silent)
+ * Workers:       turn_mailbox.c (hand-out), turn_answer.c (answers)
+ * Operators:     turn_idle.c (state.db), turn_rebuild.c, turn_expunge.c, turn_family.c and its like (questions)
  *
  * Functions that return int give 0 or more, or a negative code with err filled; then the transaction is to be rolled back.
  */
@@ -58,6 +62,16 @@ struct tally {
 	int64_t unanswered, committed;
 };
 
+/* For events that a damage has taken out of the log: turn_waiting.c. */
+struct waiting {
+	bool is_on;         /* no family is folded from the log */
+	bool lacks_events;  /* some are known to be gone: a family without a state is not folded either */
+	bool has_caught_up; /* an outbox that was asked again has sent all of it: to be looked at */
+	int quiet_beats;    /* since one was sent again */
+	int64_t kept;       /* what the store says of is_on and lacks_events, as committed */
+	lk_instant since, back_at; /* when it began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
+};
+
 #define HOME_BUCKETS 16384
 #define HOMES_BYTES ((size_t)80 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
 
@@ -81,12 +95,7 @@ struct turn {
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	bool is_behind;             /* some family was derived under another revision */
 	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
-	bool is_waiting;            /* for events that a damage has taken out of the log: no family is folded from it */
-	bool lacks_events;          /* some of them are known to be gone: a family without a state is not folded either */
-	bool has_caught_up;         /* an outbox that was asked again has sent all of it: to be looked at */
-	int quiet_beats;            /* since one was sent again */
-	int64_t awaited;            /* what the store says of is_waiting and lacks_events, as committed */
-	lk_instant waits_since, back_at; /* when that began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
+	struct waiting waiting;
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;
@@ -251,16 +260,15 @@ void hand_drop(struct turn *t); /* what was read counts no more */
 
 /* ---- turn_refold.c --------------------------------------------------------------------------- */
 
-/* Folds anew from the log the families of these cases, as the links of this moment join them, and
- * settles them. */
-int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+/* Folds the families of these cases anew from the log, as links join them now, and settles them. */
+int refold(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Of one that is behind, and that no case belongs to any more, nothing stands: it is not behind then. */
 int family_without_cases(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 
 /* ---- turn_waiting.c -------------------------------------------------------------------------- */
 
-/* As gather(), as soon as the log is whole: until then the families stay as they are, and are behind. */
-int gather_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
+/* As refold(), now if the log is whole; else the families stay as they are and are behind, until it is. */
+int refold_when_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Whether the store waits for what a damage took. */
 int waiting_recall(struct turn *t, struct lk_error *err);
 /* An outbox sends again what it was asked for; the last of it. */
@@ -279,18 +287,18 @@ int waiting_refuse(struct turn *t, struct lk_error *err); /* LK_ESTATE: it says 
 /* ---- turn_links.c ---------------------------------------------------------------------------- */
 
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
-int gather_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
+int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
 /* Keeps the tokens of identity that the case's openings carry, and finds anew which links they
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
-int gather_tokens(struct turn *t, struct case_key key, struct lk_error *err);
+int links_settle_tokens(struct turn *t, struct case_key key, struct lk_error *err);
 /* Are links to be found again, for other tokens link by themselves than did, or rows of them were lost? */
 bool links_are_behind(const struct turn *t);
 /* All links and tokens of a case, of its family, and of whatever families they lead to, as the log and the policy at hand
  * have them; the families that they make are not gathered. */
-int gather_links(struct turn *t, struct case_key key, struct lk_error *err);
+int links_settle_all(struct turn *t, struct case_key key, struct lk_error *err);
 /* The same after an opening was taken back; families that looked alike are settled, too. */
-int gather_opening_undone(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);
+int links_undo_opening(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err);
 
 /* ---- turn_gather.c --------------------------------------------------------------------------- */
 

@@ -135,7 +135,7 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 		return feeds_settle(t, now, err);
 	if (!first.found)
 		return family_without_cases(t, h, now, err);
-	return gather(t, &first.key, 1, now, err);
+	return refold(t, &first.key, 1, now, err);
 }
 
 /* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since
@@ -186,29 +186,41 @@ static int next_instant(struct turn *t, lk_instant *at, struct lk_error *err)
 	return rc;
 }
 
-/* Those behind first, then instants in their order, until now or until the turn has done enough. */
-static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
+/* Nothing is due before now. 1: the end of a silence has put families behind; 0. */
+static int pass_to_now(struct turn *t, lk_instant now, struct lk_error *err)
 {
-	lk_instant at;
-	int rc = waiting_look(t, now, err);
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	if (t->is_behind)
-		rc = pass_behind(t, now, err);
-	for (int done = rc; rc >= 0 && done < t->families_most && !t->is_behind;
-	     done += rc > 0 ? rc : 1) {
-		rc = next_instant(t, &at, err);
+	time_advance(t, now);
+	int rc = silence_settle(t, now, err);
+	return rc < 0 ? rc : t->is_behind;
+}
+
+/* Instants in their order, until now or until `most` events and families are done. 1: there is more; 0. */
+static int pass_instants(struct turn *t, lk_instant now, int most, struct lk_error *err)
+{
+	for (int done = 0; done < most && !t->is_behind;) {
+		lk_instant at;
+		int rc = next_instant(t, &at, err);
 		if (rc < 0)
 			return rc;
-		if (at == LK_NO_INSTANT || at > now) {
-			time_advance(t, now);
-			rc = silence_settle(t, now, err);
-			return rc < 0 ? rc : t->is_behind;
-		}
+		if (at == LK_NO_INSTANT || at > now)
+			return pass_to_now(t, now, err);
 		time_advance(t, at);
-		rc = pass_instant(t, at, t->families_most - done, err);
+		rc = pass_instant(t, at, most - done, err);
+		if (rc < 0)
+			return rc;
+		done += rc > 0 ? rc : 1; /* a silence alone is work, too */
 	}
-	return rc < 0 ? rc : 1;
+	return 1;
+}
+
+/* Families that are behind come first. */
+static int pass_all(struct turn *t, lk_instant now, struct lk_error *err)
+{
+	int waits = waiting_look(t, now, err);
+	if (waits != 0)
+		return waits < 0 ? waits : 0;
+	int done = t->is_behind ? pass_behind(t, now, err) : 0;
+	return done < 0 ? done : pass_instants(t, now, t->families_most - done, err);
 }
 
 void turn_pass_at_most(struct turn *t, int families)
@@ -241,7 +253,7 @@ lk_instant turn_now(const struct turn *t)
 lk_instant turn_next_wake(const struct turn *t)
 {
 	lk_instant at = LK_NO_INSTANT;
-	if (t->is_waiting)
+	if (turn_awaits(t))
 		return waiting_until(t);
 	if (t->is_behind)
 		return t->now;

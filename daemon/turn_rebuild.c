@@ -61,7 +61,7 @@ static int fold_differs(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_e
 	if (rc >= 0)
 		family_pack(&h->f, &before);
 	if (rc > 0) {
-		rc = gather(t, &first.key, 1, t->now, err);
+		rc = refold(t, &first.key, 1, t->now, err);
 		h = rc >= 0 ? home_get(t, id, err) : NULL;
 		rc = h == NULL ? LK_ESTORE : 0;
 	}
@@ -78,7 +78,7 @@ static int fold_differs(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_e
 }
 
 /* Equal: nothing is written. */
-static int refold(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct lk_error *err)
+static int fold_anew(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	int rc = store_begin(r->t->store, err);
 	if (rc < 0)
@@ -127,7 +127,7 @@ static int reproject(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], str
 /* What is told of feeds has a row of its own, and is no family. */
 static int rebuild_one(struct turn_rebuilding *r, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
-	int rc = refold(r, id, err);
+	int rc = fold_anew(r, id, err);
 	if (rc >= 0)
 		rc = reproject(r, id, err);
 	r->found.families += memcmp(id, feeds_id, LK_DIGEST) != 0;
@@ -166,7 +166,7 @@ static int recount(struct turn_rebuilding *r, struct lk_error *err)
 int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 {
 	struct some some = { .n = 0 };
-	if (r->t->is_waiting) /* since it began */
+	if (turn_awaits(r->t)) /* since it began */
 		return waiting_refuse(r->t, err);
 	int rc = r->orphans ? store_projected_after(r->t->store, r->begun ? r->at : NULL,
 						    FAMILIES_A_STEP, note_id, &some, err)
@@ -191,7 +191,7 @@ int turn_rebuild_step(struct turn_rebuilding *r, struct lk_error *err)
 int turn_rebuild(struct turn *t, struct turn_rebuilding **out, struct lk_error *err)
 {
 	*out = NULL;
-	if (t->is_waiting)
+	if (turn_awaits(t))
 		return waiting_refuse(t, err);
 	struct turn_rebuilding *r = calloc(1, sizeof(*r));
 	*out = r;

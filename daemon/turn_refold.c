@@ -260,13 +260,13 @@ static int settle_parts(struct gathering *g, lk_instant at)
 	return rc;
 }
 
-int gather(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
+int refold(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
 	   struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = 0;
 	for (size_t i = 0; rc >= 0 && links_are_behind(t) && i < n; i++)
-		rc = gather_links(t, cases[i], err);
+		rc = links_settle_all(t, cases[i], err);
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = gathering_add(&g, cases[i]);
 	if (rc >= 0)

@@ -19,79 +19,80 @@
 
 static void wait_from(struct turn *t, lk_instant since)
 {
-	t->is_waiting = true;
-	t->waits_since = t->back_at = since;
-	t->quiet_beats = 0;
+	t->waiting.is_on = true;
+	t->waiting.since = t->waiting.back_at = since;
+	t->waiting.quiet_beats = 0;
 }
 
 int waiting_recall(struct turn *t, struct lk_error *err)
 {
 	int64_t awaited = 0;
 	int rc = store_value_get(t->store, STORE_AWAITED, &awaited, err);
-	t->waits_since = LK_NO_INSTANT;
-	t->lacks_events = awaited == STORE_AWAITED_GONE;
-	t->awaited = awaited;
+	t->waiting.since = LK_NO_INSTANT;
+	t->waiting.lacks_events = awaited == STORE_AWAITED_GONE;
+	t->waiting.kept = awaited;
 	if (rc >= 0 && awaited != 0)
 		wait_from(t,
 			  LK_NO_INSTANT); /* the first look begins it, and finds out who is asked */
-	t->has_caught_up = true;
+	t->waiting.has_caught_up = true;
 	return rc;
 }
 
 void waiting_sent_again(struct turn *t, bool is_last)
 {
-	t->back_at = t->now;
-	t->quiet_beats = 0;
-	t->has_caught_up |= is_last;
+	t->waiting.back_at = t->now;
+	t->waiting.quiet_beats = 0;
+	t->waiting.has_caught_up |= is_last;
 }
 
 int waiting_beat(struct turn *t, struct lk_error *err)
 {
-	if (!t->is_waiting)
+	if (!t->waiting.is_on)
 		return 0;
-	t->quiet_beats++;
+	t->waiting.quiet_beats++;
 	return waiting_look(t, t->now, err);
 }
 
 void waiting_came_back(struct turn *t)
 {
-	if (!t->is_waiting)
+	if (!t->waiting.is_on)
 		wait_from(t, t->now);
-	t->lacks_events = true;
+	t->waiting.lacks_events = true;
 }
 
 lk_instant waiting_until(const struct turn *t)
 {
-	return t->has_caught_up || t->waits_since == LK_NO_INSTANT
+	return t->waiting.has_caught_up || t->waiting.since == LK_NO_INSTANT
 		       ? t->now
-		       : instant_earlier(t->back_at + QUIET_US, t->waits_since + WAITING_US);
+		       : instant_earlier(t->waiting.back_at + QUIET_US,
+					 t->waiting.since + WAITING_US);
 }
 
 bool turn_lacks_events(const struct turn *t)
 {
-	return t->lacks_events;
+	return t->waiting.lacks_events;
 }
 
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 {
-	if (!t->is_waiting)
+	if (!t->waiting.is_on)
 		return 0;
-	if (t->waits_since == LK_NO_INSTANT)
+	if (t->waiting.since == LK_NO_INSTANT)
 		wait_from(t, now);
-	int rest = t->has_caught_up ? store_streams_asked(t->store, err) : 1;
+	int rest = t->waiting.has_caught_up ? store_streams_asked(t->store, err) : 1;
 	if (rest < 0)
 		return rest;
-	t->has_caught_up = false;
-	if (rest > 0 && now < waiting_until(t) && t->quiet_beats < QUIET_BEATS)
+	t->waiting.has_caught_up = false;
+	if (rest > 0 && now < waiting_until(t) && t->waiting.quiet_beats < QUIET_BEATS)
 		return 1;
-	t->is_waiting = t->lacks_events = false;
+	t->waiting.is_on = t->waiting.lacks_events = false;
 	t->is_behind = true;
 	return 0;
 }
 
 bool turn_awaits(const struct turn *t)
 {
-	return t->is_waiting;
+	return t->waiting.is_on;
 }
 
 /* The first outbox that has not sent all again; another may come after it. */
@@ -116,18 +117,18 @@ int waiting_refuse(struct turn *t, struct lk_error *err)
 
 static int64_t awaited_now(const struct turn *t)
 {
-	return !t->is_waiting ? 0 : t->lacks_events ? STORE_AWAITED_GONE : 1;
+	return !t->waiting.is_on ? 0 : t->waiting.lacks_events ? STORE_AWAITED_GONE : 1;
 }
 
 int waiting_keep(struct turn *t, struct lk_error *err)
 {
 	int64_t now = awaited_now(t);
-	return now == t->awaited ? 0 : store_value_put(t->store, STORE_AWAITED, now, err);
+	return now == t->waiting.kept ? 0 : store_value_put(t->store, STORE_AWAITED, now, err);
 }
 
 void waiting_was_kept(struct turn *t)
 {
-	t->awaited = awaited_now(t);
+	t->waiting.kept = awaited_now(t);
 }
 
 /* Of one that waits to be folded from the log already there is no state to keep. A case that nobody knew, of a link, has a
@@ -143,12 +144,12 @@ static int put_behind(struct turn *t, struct case_key key, struct lk_error *err)
 	return 0;
 }
 
-int gather_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
-		 struct lk_error *err)
+int refold_when_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
+		      struct lk_error *err)
 {
 	int rc = 0;
-	if (!t->is_waiting)
-		return gather(t, cases, n, at, err);
+	if (!t->waiting.is_on)
+		return refold(t, cases, n, at, err);
 	hand_drop(t); /* what was read lacks what is to come */
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = put_behind(t, cases[i], err);

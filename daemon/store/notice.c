@@ -39,36 +39,20 @@ struct unpacking {
 	bool wrong; /* these are not bytes that were packed */
 };
 
-static void put_number(struct lk_bytes *out, uint64_t value)
-{
-	uint8_t bytes[10];
-	size_t n = 0;
-
-	for (; value >= 0x80; value >>= 7)
-		bytes[n++] = (uint8_t)(value | 0x80);
-	bytes[n++] = (uint8_t)value;
-	lk_bytes_add(out, bytes, n);
-}
-
 static uint64_t get_number(struct unpacking *u)
 {
-	uint64_t value = 0;
-	unsigned shift = 0;
+	struct delta_bytes rest = { u->at, (size_t)(u->end - u->at) };
+	uint64_t value;
+	bool taken = delta_number_take(&rest, &value);
 
-	for (; u->at < u->end && shift < 64; shift += 7) {
-		uint8_t byte = *u->at++;
-
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return value;
-	}
-	u->wrong = true;
-	return 0;
+	u->at = rest.at;
+	u->wrong |= !taken;
+	return taken ? value : 0;
 }
 
 static void put_signed(struct lk_bytes *out, int64_t value)
 {
-	put_number(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+	delta_number(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
 }
 
 static int64_t get_signed(struct unpacking *u)
@@ -84,7 +68,7 @@ static void put_measure(struct lk_bytes *out, int64_t value, int64_t unit)
 	bool is_odd = value % unit != 0;
 	int64_t n = is_odd ? value : value / unit;
 
-	put_number(out, ((uint64_t)n << 1 ^ (uint64_t)(n >> 63)) << 1 | is_odd);
+	delta_number(out, ((uint64_t)n << 1 ^ (uint64_t)(n >> 63)) << 1 | is_odd);
 }
 
 static int64_t get_measure(struct unpacking *u, int64_t unit)
@@ -99,7 +83,7 @@ static int64_t get_measure(struct unpacking *u, int64_t unit)
 
 static void put_spelled(struct lk_bytes *out, struct lk_text text)
 {
-	put_number(out, text.len);
+	delta_number(out, text.len);
 	lk_bytes_add(out, text.at, text.len);
 }
 
@@ -130,7 +114,7 @@ static void put_phrase(struct packing *p, const void *at, size_t len)
 
 	if (p->rc == 0)
 		p->rc = phrase_ref(p->store, at, len, &ref, p->err);
-	put_number(p->out, (uint64_t)ref);
+	delta_number(p->out, (uint64_t)ref);
 	sum_blob(p->store, at, len);
 }
 
@@ -197,7 +181,7 @@ static bool code_given(const struct lk_notice *n, const void *value)
 static void code_put(struct packing *p, const struct lk_notice *n, const void *value)
 {
 	(void)n;
-	put_number(p->out, (uint64_t) * (const int *)value);
+	delta_number(p->out, (uint64_t) * (const int *)value);
 }
 
 static void code_get(struct unpacking *u, struct lk_notice *n, void *value)
@@ -235,7 +219,7 @@ static void text_put(struct packing *p, const struct lk_notice *n, const void *v
 	struct delta_bytes letters = spelled(p->store, text);
 
 	(void)n;
-	put_number(p->out, (uint64_t)text.len << 1 | (letters.len == 0));
+	delta_number(p->out, (uint64_t)text.len << 1 | (letters.len == 0));
 	if (letters.len > 0)
 		lk_bytes_add(p->out, letters.at, letters.len);
 	else
@@ -289,7 +273,7 @@ static bool reasons_given(const struct lk_notice *n, const void *value)
 static void reasons_put(struct packing *p, const struct lk_notice *n, const void *value)
 {
 	(void)n;
-	put_number(p->out, *(const unsigned *)value);
+	delta_number(p->out, *(const unsigned *)value);
 }
 
 static void reasons_get(struct unpacking *u, struct lk_notice *n, void *value)
@@ -334,7 +318,7 @@ static void proposals_put(struct packing *p, const struct lk_notice *n, const vo
 {
 	const struct lk_proposals *proposals = value;
 
-	put_number(p->out, proposals->n);
+	delta_number(p->out, proposals->n);
 	for (uint32_t i = 0; i < proposals->n; i++)
 		time_put(p, n, &proposals->at[i]);
 }
@@ -407,7 +391,7 @@ static void case_put(struct packing *p, struct lk_text column, struct lk_text nu
 {
 	bool is_same = lk_text_is(column, number);
 
-	put_number(p->out, is_same ? 0 : number.len);
+	delta_number(p->out, is_same ? 0 : number.len);
 	if (!is_same)
 		lk_bytes_add(p->out, number.at, number.len);
 }
@@ -493,7 +477,7 @@ static bool events_given(const struct lk_notice *n, const void *value)
 static void events_put(struct packing *p, const struct lk_notice *n, const void *value)
 {
 	(void)value;
-	put_number(p->out, n->events_n);
+	delta_number(p->out, n->events_n);
 	for (uint32_t i = 0; i < n->events_n; i++) {
 		struct lk_text name = n->events[i];
 		uint32_t source = source_len(name);
@@ -534,7 +518,7 @@ static bool contacts_given(const struct lk_notice *n, const void *value)
 
 static void put_given(struct lk_bytes *out, struct lk_text text)
 {
-	put_number(out, lk_text_given(text) ? (uint64_t)text.len + 1 : 0);
+	delta_number(out, lk_text_given(text) ? (uint64_t)text.len + 1 : 0);
 	if (text.len > 0)
 		lk_bytes_add(out, text.at, text.len);
 }
@@ -545,7 +529,7 @@ static void contacts_put(struct packing *p, const struct lk_notice *n, const voi
 
 	(void)value;
 	lk_bytes_clear(all);
-	put_number(all, n->contacts_n);
+	delta_number(all, n->contacts_n);
 	for (uint32_t i = 0; i < n->contacts_n; i++) {
 		const struct lk_contact *c = &n->contacts[i];
 
@@ -662,7 +646,7 @@ int notice_pack(struct store *s, const struct stored_notice *row, struct lk_byte
 		if (members[i].form->given(n, (const char *)n + members[i].offset))
 			mask |= UINT64_C(1) << i;
 	put_signed(out, (int64_t)((uint64_t)row->told_at - (uint64_t)row->cause_at));
-	put_number(out, mask);
+	delta_number(out, mask);
 	for (; mask != 0; mask &= mask - 1) {
 		const struct member *m = &members[__builtin_ctzll(mask)];
 
