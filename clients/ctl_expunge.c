@@ -320,7 +320,7 @@ static int holds_print(void *context, struct lk_span body)
 
 static int hold_run(const struct ctl_command *command, char *const *arguments)
 {
-	return ctl_ask_and_say(command, arguments, "the family is held: it is not expunged");
+	return ctl_ask_and_say(command, arguments, "the family is held: it may not be expunged");
 }
 
 static int release_run(const struct ctl_command *command, char *const *arguments)

@@ -27,6 +27,7 @@
 struct proof {
 	const struct ledger_head *known; /* NULL: none */
 	int64_t rows, ledger, expunged, damages;
+	int64_t broken; /* the ledger's first row that is not as it was written; 0: none */
 	struct ledger_head head;
 	char first[200]; /* what is wrong, in a sentence; empty: nothing */
 };
@@ -67,6 +68,7 @@ static int prove_ledger(struct store *s, struct proof *p, struct lk_error *err)
 	p->ledger = check.upto;
 	p->expunged = check.expunged;
 	p->head = check.at;
+	p->broken = check.broken;
 	if (check.broken != 0)
 		note_damage(p, check.why);
 	return rc;
@@ -176,6 +178,26 @@ static int head_read(const char *text, struct ledger_head *out)
 		       : -1;
 }
 
+/* The members of the daemon's own answer (schemas/verbs/ledger-verify.json): whoever reads one can read the other. */
+static void put_verdict(struct lk_bytes *out, const struct proof *p)
+{
+	bool sound = p->damages == 0;
+
+	lk_put_map(out, 7);
+	lk_put_word(out, "sound");
+	lk_put_bool(out, sound);
+	put_number(out, "rows", p->ledger);
+	put_number(out, "expunged", p->expunged);
+	put_number(out, "heads", p->known != NULL ? 1 : 0);
+	put_head(out, &p->head);
+	lk_put_word(out, "broken");
+	if (sound)
+		lk_put_nil(out);
+	else
+		lk_put_int(out, p->broken);
+	lk_member_text(out, "why", sound ? LK_NO_TEXT : lk_text_of(p->first));
+}
+
 static int verify_file(const char *file)
 {
 	struct ledger_head known;
@@ -189,14 +211,7 @@ static int verify_file(const char *file)
 		return options_complain(&ctl_tool, "--head: NUMBER:CHAIN, as the journal tells it");
 	if (prove(file, true, &p, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
-	lk_put_map(&body, p.damages == 0 ? 4 : 5);
-	lk_put_word(&body, "sound");
-	lk_put_bool(&body, p.damages == 0);
-	put_number(&body, "rows", p.ledger);
-	put_number(&body, "expunged", p.expunged);
-	put_head(&body, &p.head);
-	if (p.damages != 0)
-		lk_member_word(&body, "why", p.first);
+	put_verdict(&body, &p);
 	output_open(&out, stdout, ctl_settings.json);
 	rc = verdict_print(&out, lk_span_of(body.at, body.len));
 	lk_bytes_free(&body);
@@ -313,6 +328,20 @@ static int copy_failed(struct lk_error *err, const char *what, const char *path)
 		       strerror(why));
 }
 
+/* A disk that fills up takes a part first, and says why only when it is given the rest. */
+static int write_all(int to, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(to, bytes, len);
+
+		if (n < 0)
+			return -1;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 static int copy_bytes(int from, int to, const char *path, struct lk_error *err)
 {
 	static char bytes[COPY_BYTES];
@@ -323,7 +352,7 @@ static int copy_bytes(int from, int to, const char *path, struct lk_error *err)
 	if (fstat(from, &st) != 0)
 		return copy_failed(err, "cannot be read", path);
 	while ((n = read(from, bytes, sizeof(bytes))) > 0) {
-		if (write(to, bytes, (size_t)n) != n)
+		if (write_all(to, bytes, (size_t)n) < 0)
 			return copy_failed(err, "cannot be written", path);
 		done += n;
 		progress_say("copying", done, (int64_t)st.st_size);

@@ -49,7 +49,7 @@ static int months_read(int *from, int *to)
 		*to = this_month;
 	if (*from > *to || *to - *from >= REPORT_MONTHS_MAX)
 		return options_complain(
-			&ctl_tool, "--from and --to: up to 20 years of months that have begun");
+			&ctl_tool, "--from, then --to: up to 20 years of months that have begun");
 	return TOOL_OK;
 }
 

@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define DEFAULT_ADDRESS "tcp://127.0.0.1:5563"
-#define SHORT_ID 8     /* digits of an id on a line: enough to tell one worker's notices apart */
+#define SHORT_ID 8 /* digits of an id on a line: enough to tell one worker's notices apart */
+#define TAKEN_BACK "what it said may not be shown any more"
 #define FURTHER 18     /* the column where a notice goes on in a second line */
 #define COMFORTABLE 40 /* columns that a sentence should have */
 #define ALIGNED 72     /* on a narrower terminal, the columns before it are not aligned */
@@ -74,10 +75,10 @@ struct run {
 	char **workers;
 	size_t workers_n;
 	char answer[LK_DIGEST_HEX];
-	int answered; /* 1: confirmed, -1: refused */
-	int fault;    /* of a callback */
-	bool clock_told, calm_told;
-	int64_t heard_at; /* steady_us() */
+	int answered;          /* 1: confirmed, -1: refused */
+	int fault;             /* of a callback */
+	bool clock_told, calm; /* calm: all that was waiting has come once */
+	int64_t heard_at;      /* steady_us() */
 	char trouble[400];
 	struct lk_error err;
 };
@@ -133,7 +134,10 @@ static void sentence_print(struct output *out, struct lk_span notice)
 
 	if (id.len > SHORT_ID)
 		id.len = SHORT_ID;
-	phrase_notice(notice, &text);
+	if (lk_text_given(text_in(notice, "at")))
+		phrase_notice(notice, &text);
+	else /* taken back, and all but its name with it */
+		lk_bytes_add(&text, TAKEN_BACK, strlen(TAKEN_BACK));
 	add(&text, " (", text_in(notice, "reason"), ")");
 	add(&text, "; due ", text_in(notice, "due"), "");
 	add(&text, "; case ", text_in(notice, "case"), "");
@@ -246,10 +250,10 @@ static void event_json(struct run *r, const char *name, struct lk_text worker, c
 	lk_bytes_free(&line);
 }
 
-/* A mailbox is there for whoever asks: a name that was mistyped has an empty one. */
-static void empty_say(struct lk_text worker)
+/* A mailbox is there for whoever asks: a name that was mistyped has an empty one. Said once, not at each reconnection. */
+static void empty_say(const struct run *r, struct lk_text worker)
 {
-	if (settings.once || isatty(STDERR_FILENO))
+	if (settings.once || (isatty(STDERR_FILENO) && !r->calm))
 		(void)options_complain(&tool,
 				       "nothing was ever told to '%.*s': is that the worker's id?",
 				       LK_PRINT(worker));
@@ -267,7 +271,7 @@ static void on_caught_up(void *context, struct lk_text worker, int64_t seq)
 		event_json(r, "caughtup", worker, "seq", LK_NO_TEXT, seq);
 	(void)output_close(&r->out);
 	if (seq == 0)
-		empty_say(worker);
+		empty_say(r, worker);
 }
 
 static void on_answered(void *context, struct lk_text worker, struct lk_text notice,
@@ -412,12 +416,13 @@ static void session_show(struct run *r)
 /* Whoever sits before a terminal is told once that nothing is amiss when nothing comes. */
 static void calm_show(struct run *r)
 {
-	if (r->calm_told || settings.json || settings.once || settings.answer != NULL ||
-	    !isatty(STDERR_FILENO) || !lk_inbox_caught_up(r->inbox))
+	if (r->calm || !lk_inbox_caught_up(r->inbox))
 		return;
-	r->calm_told = true;
-	(void)options_complain(
-		&tool, "nothing more is waiting; what comes is shown as it comes (Ctrl-C ends)");
+	r->calm = true;
+	if (!settings.json && !settings.once && settings.answer == NULL && isatty(STDERR_FILENO))
+		(void)options_complain(
+			&tool,
+			"nothing more is waiting; what comes is shown as it comes (Ctrl-C ends)");
 }
 
 static bool is_done(const struct run *r)

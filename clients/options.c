@@ -19,6 +19,7 @@
 
 #define ROWS_MAX 32
 #define ETC "/etc/linkages"
+#define COMPLAINT_INDENT 2
 #define LONG_HELP 1000
 #define LONG_VERSION 1001
 #define LONG_FIRST 1002
@@ -35,7 +36,7 @@ int options_complain(const struct tool *tool, const char *format, ...)
 	output_open(&err, stderr, false);
 	output_word(&err, tool->name);
 	output_word(&err, ": ");
-	output_text(&err, lk_text_of(text));
+	output_wrapped(&err, lk_text_of(text), COMPLAINT_INDENT);
 	output_word(&err, "\n");
 	return TOOL_FAILED;
 }

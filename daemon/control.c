@@ -20,6 +20,21 @@ struct control {
 	struct lane *lane;
 };
 
+/* Of a message, an answer has what these leave: m, id, ok, more, and the map around them. */
+#define AROUND_ITEMS 5
+#define AROUND_BYTES 64
+
+static bool is_sendable(const struct lk_bytes *body)
+{
+	struct lk_limits room = lk_message_limits;
+	struct lk_error err;
+
+	room.depth -= 1;
+	room.items -= AROUND_ITEMS;
+	room.bytes -= AROUND_BYTES;
+	return lk_wire_scan(body->at, body->len, &room, &err) == 0;
+}
+
 void control_reply(struct control *control, const struct control_asker *asker, bool more,
 		   const struct lk_bytes *body)
 {
@@ -27,6 +42,11 @@ void control_reply(struct control *control, const struct control_asker *asker, b
 
 	if (body != NULL && body->failed) {
 		control_refuse(control, asker, "busy", "no memory");
+		return;
+	}
+	if (body != NULL && !is_sendable(body)) {
+		control_refuse(control, asker, "too_large",
+			       "it is more than a message may hold; state.db has it in tables");
 		return;
 	}
 	message.reply.id = asker->id;

@@ -24,6 +24,7 @@ struct lane;
 	C("not_found", "no such case, notice, event") \
 	C("not_now", "what is asked cannot be done at present") \
 	C("refused", "a file does not say what it should") \
+	C("too_large", "the answer is more than a message may hold") \
 	C("busy", "the store cannot answer now")
 
 /* Whom an answer goes to; may be kept until later. */

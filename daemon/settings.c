@@ -192,7 +192,7 @@ static int check_reach(const struct daemon *d, const struct roster *roster, stru
 		reach_one(&reach, lk_text_of(d->policy->liaison[agency]), "the liaison");
 	rc = store_supervisors(d->config.state_directory, reach_supervisor, &reach, err);
 	if (rc == 0 && reach.missing > 0)
-		rc = lk_fail(err, LK_ECONFIG, "%d of those who must be reachable are not",
+		rc = lk_fail(err, LK_ECONFIG, "nobody reads for %d who must be reachable",
 			     reach.missing);
 	return rc;
 }

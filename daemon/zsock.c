@@ -531,10 +531,19 @@ int zsock_create(const struct zsock_options *options, struct zsock **out, struct
 	return 0;
 }
 
+/* libzmq leaves the file of an ipc socket behind, and whoever sees it thinks that somebody listens. */
+static void take_file_away(const char *bound)
+{
+	if (is_ipc(bound) && bound[sizeof(IPC) - 1] != '@')
+		(void)unlink(bound + sizeof(IPC) - 1);
+}
+
 void zsock_destroy(struct zsock *zsock)
 {
 	if (zsock == NULL)
 		return;
+	take_file_away(zsock->endpoint);
+	take_file_away(zsock->second);
 	loop_watch_destroy(zsock->watch);
 	loop_timer_destroy(zsock->again);
 	close_parts(zsock->kept, zsock->kept_n);

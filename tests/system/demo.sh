@@ -100,9 +100,9 @@ busiest()
 }
 social_worker=$(busiest social_worker)
 ais_worker=$(busiest ais_worker)
-printf '\nFollowing %s (child welfare) and %s (CalWORKs), day by day from %s:\n\n' \
+printf '\nFollowing %s (child welfare) and %s (CalWORKs) from %s:\n\n' \
 	"$social_worker" "$ais_worker" "$start"
-"$bin/linkages-sub" --server "$inbox" "$social_worker" "$ais_worker" &
+"$bin/linkages-sub" --server "$inbox" "$social_worker" "$ais_worker" 2>"$home/live.said" &
 live=$!
 
 # what: both agencies at once, each from an outbox of its own
@@ -134,10 +134,10 @@ milliseconds=$((($(date +%s%N) - began) / 1000000))
 	fail "linkages-sub: $(tail -n 3 "$home/sub.said")"
 "$bin/linkages-ctl" status --json >"$home/status" || fail 'no status'
 
-kill "$live"
+kill "$live" || fail "linkages-sub: $(tail -n 3 "$home/live.said")"
 wait "$live" || true
 live=''
-printf '\nIn the mailboxes after a month, by kind:\n\n'
+printf '\nIn the mailboxes after %s days, by kind:\n\n' "$days"
 /usr/bin/python3 - "$home/notices" "$home/status" "$milliseconds" <<'PYTHON'
 import collections, json, sys
 kinds = collections.defaultdict(collections.Counter)
@@ -154,16 +154,21 @@ for kind, of in sorted(kinds.items(), key=lambda k: (-sum(k[1].values()), k[0]))
 print(f"  {'':24}" + f"{total['new']:9}{total['updated']:9}{total['withdrawn']:11}")
 store, seconds = json.load(open(sys.argv[2], encoding="utf-8"))["store"], int(sys.argv[3]) / 1000
 gone = store["notices"] - sum(total.values())
-print(f"\n{store['events']} events in, {store['notices']} notices out to {store['workers']} workers, "
-      f"{store['dead_letters']} refused; {store['ledger_rows']} rows in the disclosure ledger; {seconds:.1f} s.")
-print(f"Who comes back is not shown {gone} of the notices: they were taken back, and what they said may not be seen any more.")
-print("Nobody in this county acknowledges anything: hence notice.unanswered, which goes to supervisors.")
+print(f"\n{store['events']} events in, {store['notices']} notices out to {store['workers']} workers,")
+print(f"{store['dead_letters']} refused; {store['ledger_rows']} rows in the disclosure ledger; {seconds:.1f} s.")
+print(f"{gone} of the notices are not in the table: what was taken back and may not be seen any")
+print("more is not shown to who comes back.")
+print("Nobody in this county acknowledges anything: hence notice.unanswered, which goes")
+print("to supervisors.")
 PYTHON
 
 cat <<'TEXT'
 
 Next:
-  SEED=2 ./dev demo                                            another county
-  build/bin/linkages-sim tests/scenarios/06-two-places.ndjson  one family's story, notice by notice
-  build/bin/linkagesd                                          a daemon of your own: README.md, "Try it by hand"
+  SEED=2 ./dev demo
+      another county
+  build/bin/linkages-sim tests/scenarios/06-two-places.ndjson
+      one family's story, notice by notice
+  build/bin/linkagesd
+      a daemon of your own: README.md, "Try it by hand"
 TEXT

@@ -48,7 +48,7 @@ class Demo(unittest.TestCase):
             said = demo.communicate(timeout=LIMIT_S)[0]
         self.assertEqual(demo.returncode, 0, said)
         self.assertRegex(said, r"crossover\.found +\d+")
-        self.assertRegex(said, r"\d+ events in, \d+ notices out to \d+ workers, 0 refused")
+        self.assertRegex(said, r"\d+ events in, \d+ notices out to \d+ workers,\n0 refused")
         self.assert_nothing_left()
 
     def test_interrupted(self):

@@ -133,6 +133,14 @@ class InboxLibrary(unittest.TestCase):
         self.daemon.caught_up(3)
         self.assertEqual(self.seqs(self.ends(process, 0)[0]), [])
 
+    def test_what_may_not_be_shown_any_more_is_no_empty_sentence(self):
+        process = self.follow("--once")
+        self.daemon.greet(next_=2)
+        gone = {"id": f"{1:032x}", "rev": 2, "to": "garcia", "kind": "status.changed", "state": "withdrawn", "reason": "consent"}
+        self.daemon.tell(1, gone)
+        self.daemon.caught_up(1)
+        self.assertRegex(self.ends(process, 0)[0], "^ +status.changed +withdrawn +what it said may not be shown any more [(]consent")
+
     def test_what_comes_again_is_skipped(self):
         process = self.follow("--once", "--json")
         self.daemon.greet(next_=3)

@@ -18,6 +18,7 @@ import threading
 import unittest
 
 import harness
+import verbs
 
 SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))
 
@@ -122,7 +123,7 @@ class Keep(unittest.TestCase):
         self.assertIn("full.db.part: cannot be made", self.ctl("backup", self.path("full.db"), status=2))
         resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))  # of the tool
         try:
-            self.assertIn("short.db.part: cannot be written", self.ctl("backup", self.path("short.db"), status=2))
+            self.assertIn("short.db.part: cannot be written: File too large", self.ctl("backup", self.path("short.db"), status=2))
         finally:
             resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         self.assertIn("no backups", self.ctl("backup", "list"))
@@ -496,11 +497,16 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         heads = re.findall(r"ledger head=(\S+)", self.daemon.said())
         shutil.copy(self.state("linkages.db"), self.path("copy.db"))
-        self.ctl("ledger", "verify", self.path("copy.db"), "--head", heads[-1])
+        sound = self.asked("ledger", "verify", self.path("copy.db"), "--head", heads[-1])
+        verbs.check("ledger-verify", {}, [{"ok": True, "more": False, "body": sound}])  # as a daemon says it
+        self.assertEqual((sound["sound"], sound["heads"], sound["head"]), (True, 1, heads[-1]))
         self.meddle("DELETE FROM ledger WHERE number > (SELECT max(number) - 2 FROM ledger)", "copy.db")
         self.assertIn("sound", self.ctl("ledger", "verify", self.path("copy.db")))  # by itself it cannot tell
         self.assertIn("the head kept outside is further",
                       self.ctl("ledger", "verify", self.path("copy.db"), "--head", heads[-1], status=1))
+        broken = self.asked("ledger", "verify", self.path("copy.db"), "--head", heads[-1], status=1)
+        verbs.check("ledger-verify", {}, [{"ok": True, "more": False, "body": broken}])
+        self.assertIsNotNone(broken["broken"])
         shutil.copy(self.state("linkages.db"), self.path("copy.db"))
         self.meddle("UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position = 2", "copy.db")
         with open(self.state("linkages.db"), "rb") as f:

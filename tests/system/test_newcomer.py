@@ -153,6 +153,23 @@ class Terminal(unittest.TestCase):
             self.assertEqual(sub.wait(WAIT_S), 0)
             os.close(ours)
 
+    def test_an_empty_mailbox_is_told_of_once_and_not_at_each_reconnection(self):
+        with harness.Daemon([("workers", "worker", {"workers": ["garcia"]})]) as daemon:
+            ours, theirs = pty.openpty()
+            sub = subprocess.Popen([harness.program("linkages-sub"), "--server", daemon.lanes["inbox"], "--server-key",
+                                    daemon.path("state/server.pub"), "--key", daemon.path("workers.key"), "--no-store", "--json",
+                                    "garcia"], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
+            os.close(theirs)
+            self.assertIn(b"caughtup", sub.stdout.readline())
+            daemon.stop()
+            daemon.start()
+            self.assertIn(b"caughtup", sub.stdout.readline())
+            sub.send_signal(signal.SIGINT)
+            self.assertEqual(sub.wait(WAIT_S), 0)
+            sub.stdout.close()
+            self.assertEqual(os.read(ours, 65536).count(b"nothing was ever told"), 1)
+            os.close(ours)
+
     def test_a_name_that_nobody_ever_told_anything_is_asked_about(self):
         with harness.Daemon([("workers", "worker", {"workers": ["'*'"]})]) as daemon:
             run = subprocess.run([harness.program("linkages-sub"), "--server", daemon.lanes["inbox"], "--server-key",

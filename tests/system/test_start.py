@@ -17,6 +17,11 @@ NOBODY = 65534
 
 
 class Start(LaneTest):
+    def test_a_daemon_that_has_ended_leaves_no_socket_behind(self):
+        self.assertTrue(os.path.exists(self.daemon.path("run/control")))
+        self.daemon.stop()
+        self.assertEqual(os.listdir(self.daemon.path("run")), [])
+
     def another(self):
         """A second daemon, with nothing in common with the first."""
         other = harness.Daemon(harness.CLIENTS, self.sources)

@@ -223,6 +223,17 @@ class Verbs(LaneTest):
         self.many()
 
 
+class MuchToSay(LaneTest):
+    def test_an_answer_that_is_no_message_is_refused(self):
+        """A family with more in it than a message may hold: said at once, and not by silence."""
+        opening = [cws(1, "case.opened", 0, status="fm"), cws(2, "worker.assigned", 1, **GARCIA)]
+        consents = [cws(n, "consent.signed", 2, consent=f"c{n}") for n in range(3, 700)]
+        self.publisher(opening + consents, "cws", "cws-cms", OTHER_EPOCH).publish_all()
+        auditor = self.asker("auditor")
+        self.assertEqual(auditor.refused("family", **HERS, **WHY), "too_large")
+        auditor.ok("plan", **HERS, **WHY, worker="garcia")
+
+
 class LongWork(LaneTest):
     def test_who_waits_for_one_is_told_when_the_daemon_ends(self):
         self.publisher(contacts(3000)).publish_all()
