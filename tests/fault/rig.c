@@ -232,6 +232,7 @@ static int pass(struct rig *r, lk_instant now)
 	r->outside.now = now;
 	for (int n = 0; more > 0 && n < PASSES_MOST; n++)
 		more = turn_pass(r->turn, now, &r->err);
+	r->is_endless |= more > 0;
 	if (more > 0)
 		rig_wrong(r, "what falls due comes to no end");
 	return more < 0 ? more : 0;

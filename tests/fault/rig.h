@@ -66,6 +66,7 @@ struct rig {
 	const struct gone *gone; /* cases that were expunged: whatever names one must be lost */
 	size_t gone_n;
 	bool is_beside;   /* checkpoints are made by a thread, after each batch */
+	bool is_endless;  /* what falls due comes to no end: no disk is to blame for that */
 	int wrong;        /* promises found broken */
 	char what[160];   /* the first of them */
 };

@@ -344,6 +344,8 @@ static long play_with_cuts(uint64_t seed, bool is_beside, meddling *meddle, int 
 		live_until_cut(&r, steps, &dice, meddle);
 		steps = life_after(steps, r.outside.done > done);
 	}
+	if (r.is_endless)
+		fail_msg("seed %llu: %s", (unsigned long long)seed, r.what);
 	if (r.wrong == 0 && rig_open(&r) == 0) {
 		rig_check(&r);
 		rig_check_compare(&r);
