@@ -178,6 +178,13 @@ static bool can_be_lean(const struct held *h)
 	return !h->is_broken && !h->pending.is_short && h->is.ref != 0;
 }
 
+/* What a transaction has changed is what was used last: nothing that may give way lies behind it. */
+static void held_use(struct held_families *all, struct held *h)
+{
+	list_take(all, HELD_USED, h);
+	list_add(all, HELD_USED, h);
+}
+
 static void held_trim(struct held_families *all)
 {
 	struct held *h = all->list[HELD_USED].oldest, *newer;
@@ -362,8 +369,7 @@ static int held_open(struct store *s, const uint8_t id[LK_DIGEST], struct held *
 	if (*out == NULL)
 		return held_read(s, id, out, err);
 	if (!(*out)->is_lean) {
-		list_take(all, HELD_USED, *out);
-		list_add(all, HELD_USED, *out);
+		held_use(all, *out);
 		return 1;
 	}
 	return (*out)->is_changed ? 1 : held_fill(s, *out, err); /* or it was dropped just now */
@@ -482,6 +488,8 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
 
 	if (h == NULL)
 		return;
+	if (!h->is_lean)
+		held_use(&s->held, h);
 	change_begin(&s->held, h);
 	h->will = (struct family_version){ .wake_at = LK_NO_INSTANT };
 	memcpy(h->will.id, id, LK_DIGEST);

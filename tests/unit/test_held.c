@@ -653,6 +653,25 @@ static void a_family_that_waits_for_its_row_may_go(void **state)
 	expect_after_crash(b);
 }
 
+/* One of those that were used longest ago, too: what is read after it gives way as before. */
+static void a_family_that_goes_keeps_no_others_in_memory(void **state)
+{
+	struct bench *b = *state;
+
+	dice_state = 11;
+	put_many(b, 0, FAMILIES);
+	open_with(b, (struct held_bounds){ 80, SIZE_MAX, SIZE_MAX, SIZE_MAX });
+	for (int i = 0; i < FAMILIES / 2; i++)
+		expect_family(b->store, b->committed, i);
+	size_t most = b->store->held.bounds.memory = b->store->held.bytes;
+	GOOD(store_begin(b->store, &err));
+	drop(b, 0);
+	for (int i = FAMILIES / 2; i < FAMILIES; i++)
+		expect_family(b->store, b->now, i);
+	assert_in_range(b->store->held.bytes, 1, most + 5000); /* and the one that was read last */
+	GOOD(store_commit(b->store, &err));
+}
+
 /* Each filling of state.db asks for it. The least of all is no scan by its plan, and may be one all the same. */
 static void the_oldest_mark_is_found_without_a_walk(void **state)
 {
@@ -837,6 +856,7 @@ int main(void)
 		BENCH(changes_go_when_the_rows_have_followed),
 		BENCH(where_many_are_late_no_others_become_so),
 		BENCH(a_family_that_waits_for_its_row_may_go),
+		BENCH(a_family_that_goes_keeps_no_others_in_memory),
 		BENCH(the_oldest_mark_is_found_without_a_walk),
 		BENCH(a_case_that_is_not_remembered_is_asked_for_once),
 		BENCH(a_damaged_change_is_found),
