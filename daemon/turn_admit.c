@@ -388,7 +388,7 @@ int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct tu
 	if (rc >= 0 && a.has_learnt)
 		rc = effect_of_place(t, &a.event, in->seq, now, err);
 	if (rc >= 0)
-		turn_numbered(t, in->source, in->number);
+		source_comes_to(t, in->source, in->number);
 	lk_bytes_free(&a.rewritten);
 	return rc;
 }

@@ -53,7 +53,8 @@ struct source_state {
 	struct turn_source source;
 	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
 	bool is_silent, was_silent; /* in this transaction; as committed */
-	int64_t number, kept_number; /* that it has come to, of a dense sequence; as the store was told. 0: none */
+	/* That it has come to, of a dense sequence, 0: none; with this transaction; as the store was told. */
+	int64_t number, comes_to, kept_number;
 };
 
 struct tally {
@@ -175,6 +176,7 @@ int revision_set(struct turn *t, struct lk_error *err);
 /* Within a transaction: what has begun or ended to be silent by now. */
 int silence_settle(struct turn *t, lk_instant now, struct lk_error *err);
 lk_instant silence_next(const struct turn *t); /* when the next source will be silent; LK_NO_INSTANT */
+void source_comes_to(struct turn *t, struct lk_text source, int64_t number); /* of this transaction */
 void silence_keep(struct turn *t);             /* after COMMIT */
 void silence_undo(struct turn *t);             /* after a rollback */
 int time_recall(struct turn *t, struct lk_error *err); /* as the store was left */
@@ -222,7 +224,9 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 bool notice_is_expunged(const struct turn *t, const struct stored_notice *row);
 bool family_is_expunged(const struct turn *t, const struct family *f);
 int expunged_refuse(struct lk_error *err); /* LK_ESTATE */
-/* The family of a case, for somebody who asks to see it: 1; LK_ENOTFOUND; LK_ESTATE, of one that was expunged; negative. */
+/* As home_of_case(), folded from the log where it waits for that: a transaction of its own. LK_ESTATE while the log has holes. */
+int home_folded(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* The same for somebody who asks to see it: 1; LK_ENOTFOUND; LK_ESTATE, also of one that was expunged; negative. */
 int home_to_show(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 
 /* ---- turn_hand.c ----------------------------------------------------------------------------- */

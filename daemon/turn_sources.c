@@ -57,6 +57,18 @@ void turn_numbered(struct turn *t, struct lk_text source, int64_t number)
 		s->number = number;
 }
 
+void source_comes_to(struct turn *t, struct lk_text source, int64_t number)
+{
+	struct source_state *s = source_named(t, source);
+	if (s != NULL && number > s->comes_to)
+		s->comes_to = number;
+}
+
+static int64_t number_of(const struct source_state *s)
+{
+	return s->comes_to > s->number ? s->comes_to : s->number;
+}
+
 int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *out,
 		  struct lk_error *err)
 {
@@ -99,8 +111,12 @@ static bool is_silent(const struct turn *t, const struct source_state *s, lk_ins
 
 void silence_keep(struct turn *t)
 {
-	for (size_t i = 0; i < t->sources_n; i++)
-		t->sources[i].was_silent = t->sources[i].is_silent;
+	for (size_t i = 0; i < t->sources_n; i++) {
+		struct source_state *s = &t->sources[i];
+		s->was_silent = s->is_silent;
+		s->number = number_of(s);
+		s->comes_to = 0;
+	}
 	memcpy(t->committed, t->revision, LK_DIGEST);
 }
 
@@ -109,7 +125,7 @@ void silence_undo(struct turn *t)
 {
 	for (size_t i = 0; i < t->sources_n; i++) {
 		t->sources[i].is_silent = t->sources[i].was_silent;
-		t->sources[i].number = t->sources[i].kept_number;
+		t->sources[i].comes_to = 0;
 	}
 	memcpy(t->revision, t->committed, LK_DIGEST);
 	t->feeds_due = true;
@@ -209,8 +225,8 @@ static int keep_source(struct turn *t, const struct source_state *s, struct lk_e
 	int rc = 0;
 	if (s->heard_at != LK_NO_INSTANT)
 		rc = store_heard_put(t->store, name, s->heard_at, err);
-	if (rc >= 0 && s->number != s->kept_number)
-		rc = store_sequence_put(t->store, name, s->number, err);
+	if (rc >= 0 && number_of(s) != s->kept_number)
+		rc = store_sequence_put(t->store, name, number_of(s), err);
 	return rc;
 }
 
@@ -234,5 +250,5 @@ void time_was_kept(struct turn *t)
 {
 	t->kept_at = t->now;
 	for (size_t i = 0; i < t->sources_n; i++)
-		t->sources[i].kept_number = t->sources[i].number;
+		t->sources[i].kept_number = number_of(&t->sources[i]);
 }
