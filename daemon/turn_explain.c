@@ -564,8 +564,10 @@ static int put_answer(struct why *w)
 /* Sources have no family, so that feed.silent is told by its rule alone. */
 static int explain(struct why *w)
 {
-	int rc = lk_text_given(w->row.own.number) ? home_of_case(w->t, w->row.own, &w->kept, w->err)
+	int rc = lk_text_given(w->row.own.number) ? home_folded(w->t, w->row.own, &w->kept, w->err)
 						  : 0;
+	if (rc < 0)
+		return rc;
 	if (notice_is_expunged(w->t, &w->row) || (rc > 0 && family_is_expunged(w->t, &w->kept->f)))
 		return expunged_refuse(w->err);
 	if (rc > 0) {

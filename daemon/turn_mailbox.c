@@ -47,7 +47,12 @@ struct hand_out {
 	uint32_t n, room;
 	int level; /* highest shown */
 	int64_t shown[LK_CONTENT + 1], withheld;
-	bool is_unfolded; /* the family of this case waits to be folded from the log: it is to be, first */
+	struct unfolded *
+		unfolded; /* whose families wait to be folded from the log: they are to be, first */
+	uint32_t unfolded_n, unfolded_room;
+};
+
+struct unfolded {
 	int agency;
 	char number[33];
 };
@@ -134,9 +139,37 @@ int expunged_refuse(struct lk_error *err)
 		       "the family was expunged, and is in the store again: repeat the order");
 }
 
-int home_to_show(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+/* Within a transaction: what waits to be folded from the log is. */
+static int fold_one(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	struct home *home;
+	int rc = home_of_case(t, key, &home, err);
+	return rc > 0 && home->is_stale ? refold(t, &key, 1, t->now, err) : rc;
+}
+
+static int fold_now(struct turn *t, struct case_key key, struct lk_error *err)
+{
+	int rc = turn_lacks_events(t) ? waiting_refuse(t, err) : store_begin(t->store, err);
+	if (rc < 0)
+		return rc;
+	if ((rc = fold_one(t, key, err)) >= 0)
+		return turn_commit(t, err);
+	turn_undo(t);
+	return rc;
+}
+
+int home_folded(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
 {
 	int rc = home_of_case(t, key, out, err);
+	if (rc <= 0 || !(*out)->is_stale)
+		return rc;
+	rc = fold_now(t, key, err);
+	return rc < 0 ? rc : home_of_case(t, key, out, err);
+}
+
+int home_to_show(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	int rc = home_folded(t, key, out, err);
 	if (rc == 0)
 		return lk_fail(err, LK_ENOTFOUND, "no such case");
 	return rc > 0 && family_is_expunged(t, &(*out)->f) ? expunged_refuse(err) : rc;
@@ -179,20 +212,34 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 	return row->level < LK_CONTENT ? 1 : rests_on_family(t, home, row, err);
 }
 
-/* Nothing can be said of a family without a state, and what is blanked once is never shown: 1, it is to be folded first, and
- * from a log without holes. */
-static int waits_to_fold(struct hand_out *h, const struct stored_notice *row)
+static int note_unfolded(struct hand_out *h, struct case_key key)
+{
+	struct unfolded *wider =
+		vector_grown(h->unfolded, h->unfolded_n, &h->unfolded_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
+	h->unfolded = wider;
+	struct unfolded *e = &h->unfolded[h->unfolded_n++];
+	e->agency = key.agency;
+	snprintf(e->number, sizeof(e->number), "%.*s", LK_PRINT(key.number));
+	return 0;
+}
+
+/* Nothing can be said of a family without a state, and what is blanked once is never shown: it is to be folded first. Where
+ * the log has holes it cannot be, and the mailbox ends here: 1. */
+static int put_waiting(struct hand_out *h, const struct stored_notice *row)
+{
+	int rc = note_unfolded(h, row->own);
+	return rc < 0 ? rc : turn_lacks_events(h->t);
+}
+
+static int waits_to_fold(const struct hand_out *h, const struct stored_notice *row)
 {
 	struct home *home;
 	if (row->level < LK_REGISTRY || !lk_text_given(row->own.number))
 		return 0;
 	int rc = home_of_case(h->t, row->own, &home, h->err);
-	if (rc <= 0 || !home->is_stale)
-		return rc < 0 ? rc : 0;
-	h->is_unfolded = true;
-	h->agency = row->own.agency;
-	snprintf(h->number, sizeof(h->number), "%.*s", LK_PRINT(row->own.number));
-	return 1;
+	return rc > 0 ? home->is_stale : rc;
 }
 
 /* A number and a kind: that something was told, and not what. */
@@ -200,7 +247,7 @@ static int put_reduced(struct hand_out *h, const struct stored_notice *row)
 {
 	int waits = waits_to_fold(h, row);
 	if (waits != 0)
-		return waits;
+		return waits < 0 ? waits : put_waiting(h, row);
 	struct lk_notice n = *row->said;
 	lk_notice_reduce(&n);
 	lk_notice_encode(&n, &h->bodies);
@@ -250,11 +297,13 @@ static int collect(void *context, const struct stored_notice *row)
 
 static int fold_first(struct hand_out *h)
 {
-	const struct case_key key = { h->agency, lk_text_of(h->number) };
 	int rc = store_begin(h->t->store, h->err);
 	if (rc < 0)
 		return rc;
-	rc = refold(h->t, &key, 1, h->t->now, h->err);
+	for (uint32_t i = 0; rc >= 0 && i < h->unfolded_n; i++) {
+		const struct unfolded *e = &h->unfolded[i];
+		rc = fold_one(h->t, (struct case_key){ e->agency, lk_text_of(e->number) }, h->err);
+	}
 	if (rc >= 0)
 		return turn_commit(h->t, h->err);
 	turn_undo(h->t);
@@ -265,15 +314,14 @@ static void begin_anew(struct hand_out *h)
 {
 	lk_bytes_clear(&h->bodies);
 	memset(h->shown, 0, sizeof(h->shown));
-	h->withheld = h->n = 0;
+	h->withheld = h->n = h->unfolded_n = 0;
 	h->level = LK_OWN;
-	h->is_unfolded = false;
 }
 
 static int collect_all(struct hand_out *h, struct lk_text worker, int64_t after, int limit)
 {
 	int rc = store_notices_after(h->t->store, worker, after, limit, collect, h, h->err);
-	while (rc >= 0 && h->is_unfolded && !turn_lacks_events(h->t)) {
+	while (rc >= 0 && h->unfolded_n > 0 && !turn_lacks_events(h->t)) {
 		rc = fold_first(h);
 		begin_anew(h);
 		if (rc >= 0)
@@ -345,6 +393,7 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 		count_handed(&h, lk_text_given(session));
 	homes_trim(t);
 	lk_bytes_free(&h.bodies);
+	free(h.unfolded);
 	free(h.rows);
 	return rc;
 }

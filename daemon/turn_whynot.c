@@ -485,7 +485,7 @@ static void put_answer(struct asking *a)
 static int may_look(struct asking *a)
 {
 	struct home *kept;
-	int rc = home_of_case(a->t, case_of(a), &kept, a->err);
+	int rc = home_folded(a->t, case_of(a), &kept, a->err);
 	bool is_gone = store_is_expunged(a->t->store, case_of(a)) ||
 		       (rc > 0 && family_is_expunged(a->t, &kept->f));
 	return is_gone ? expunged_refuse(a->err) : rc;

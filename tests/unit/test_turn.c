@@ -462,6 +462,40 @@ static void a_silence_is_told_of_also_where_the_first_commit_failed(void **state
 				      "withdrawn feed.silent calworks.liaison\n");
 }
 
+static int64_t last_number(struct office *o)
+{
+	int64_t number = 0;
+
+	assert_true(turn_sequence(o->turn, LK_TEXT("calsaws"), 1000, &number, &o->err) >= 0);
+	return number;
+}
+
+/* A number that a heartbeat said has come; one of an event whose transaction was rolled back has not. */
+static void what_a_source_has_come_to_is_as_it_was_committed(void **state)
+{
+	struct office *o = *state;
+	struct turn_event in = { .source = LK_TEXT("calsaws"), .number = 9 };
+	struct lk_bytes wire = event("e9", "2026-03-02T09:00:30-08:00", "W-1", "case.closed",
+				     "'sequence':'no number','data':{}");
+
+	in.bytes = wire.at;
+	in.len = wire.len;
+	says(o, "2026-03-02T09:00:00-08:00", "W-1", "case.opened", "{'status':'active'}");
+	turn_numbered(o->turn, in.source, 7);
+	(void)sqlite3_commit_hook(o->store->db, refuse_commit, NULL);
+	assert_true(turn_events(o->turn, story_instant("2026-03-02T09:00:30-08:00"), &in, 1,
+				&o->verdict, &o->err) < 0);
+	(void)sqlite3_commit_hook(o->store->db, NULL, NULL);
+	assert_int_equal(turn_touch(o->turn, story_instant("2026-03-02T09:01:00-08:00"), &o->err),
+			 0);
+	assert_int_equal(last_number(o), 7);
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T09:02:00-08:00"), &in, 1,
+				     &o->verdict, &o->err),
+			 0);
+	assert_int_equal(last_number(o), 9);
+	lk_bytes_free(&wire);
+}
+
 /* Two silences, the first end of which failed once: also the second lets go what it held back. */
 static void what_silence_held_back_is_told_after_each_that_ends(void **state)
 {
@@ -1498,6 +1532,81 @@ static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 			    "1 new crossover.found\n2 new consent.needed\n");
 }
 
+/* Likewise whoever asks about it. */
+static void a_family_without_a_state_is_folded_before_a_question(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	const struct case_key key = { LK_CWS, LK_TEXT("C-1") };
+	const lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+	struct lk_bytes map = { 0 };
+	bool mutual = false;
+
+	a_family(o);
+	loses(a, "UPDATE family SET state = x'00'");
+	assert_int_equal(turn_family(o->turn, key, now, &map, &o->err), 0);
+	assert_true(lk_as_bool(lk_get(lk_span_of(map.at, map.len), "mutual"), &mutual) && mutual);
+	loses(a, "UPDATE family SET state = x'00'");
+	assert_int_equal(turn_plan(o->turn, key, LK_TEXT("garcia"), now, &map, &o->err), 0);
+	loses(a,
+	      "UPDATE family SET state = x'00'; UPDATE event SET body = CAST(body || x'00' AS BLOB) "
+	      "WHERE position = (SELECT max(position) FROM event)");
+	assert_int_equal(turn_family(o->turn, key, now, &map, &o->err), LK_ESTATE);
+	assert_non_null(strstr(o->err.text, "are waited for"));
+	lk_bytes_free(&map);
+}
+
+static int count_commit(void *context)
+{
+	++*(int *)context;
+	return 0;
+}
+
+static void families_that_one_mailbox_tells_of_are_folded_together(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	char line[200], number[2][16];
+	int commits = 0;
+
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(number[0], sizeof(number[0]), "C-%d", i);
+		(void)snprintf(number[1], sizeof(number[1]), "W-%d", i);
+		says(o, "2026-03-02T09:00:00-08:00", number[0], "case.opened", "{'status':'er'}");
+		says(o, "2026-03-02T09:02:00-08:00", number[1], "case.opened",
+		     "{'status':'active'}");
+		says(o, "2026-03-02T09:03:00-08:00", number[1], "worker.assigned",
+		     "{'role':'ais_worker','worker':'jones'}");
+		(void)snprintf(line, sizeof(line), "{'other':{'agency':'cws','case':'%s'}}",
+			       number[0]);
+		says(o, "2026-03-02T10:00:00-08:00", number[1], "link.confirmed", line);
+	}
+	loses(a, "UPDATE family SET state = x'00'");
+	(void)sqlite3_commit_hook(o->store->db, count_commit, &commits);
+	assert_null(strstr(opened(o, "jones", 0, "s-1"), "reduced"));
+	(void)sqlite3_commit_hook(o->store->db, NULL, NULL);
+	assert_int_equal(commits, 2); /* and the row of the hand-out */
+}
+
+/* Its outboxes are gone, too: there is nothing to fold, and a hand-out does not wait for it for ever. */
+static void a_family_of_which_nothing_is_left_is_handed_out_reduced(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	loses(a,
+	      "UPDATE family SET state = x'00'; UPDATE event SET body = CAST(body || x'00' AS BLOB)");
+	assert_string_equal(opened(o, "jones", 0, "s-1"), "");
+	for (int beats = 0; beats < 4; beats++) {
+		assert_int_equal(pass(o, "2026-03-02T11:00:00-08:00"), 0);
+		assert_int_equal(turn_touch(o->turn, story_instant("2026-03-02T11:00:00-08:00"),
+					    &o->err),
+				 0);
+	}
+	assert_non_null(strstr(opened(o, "jones", 0, "s-1"), "reduced"));
+}
+
 /* The revocation is yet to come back; the consent is in the log. */
 static void nothing_is_shown_by_a_log_with_holes_in_it(void **state)
 {
@@ -2044,6 +2153,7 @@ int main(void)
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
 		IN_OFFICE(a_silence_is_told_of_also_where_the_first_commit_failed),
+		IN_OFFICE(what_a_source_has_come_to_is_as_it_was_committed),
 		IN_OFFICE(what_silence_held_back_is_told_after_each_that_ends),
 		IN_OFFICE(a_silence_that_outlasts_the_daemon_ends_with_the_first_event),
 		IN_OFFICE(another_policy_is_taken_on_before_time_goes_on),
@@ -2077,6 +2187,15 @@ int main(void)
 			close_archive),
 		cmocka_unit_test_setup_teardown(a_family_whose_cases_are_gone_is_done_once,
 						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_family_without_a_state_is_folded_before_a_question, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			families_that_one_mailbox_tells_of_are_folded_together, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_family_of_which_nothing_is_left_is_handed_out_reduced, open_archive,
+			close_archive),
 		cmocka_unit_test_setup_teardown(a_clock_that_stands_still_is_no_reason_to_wait,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(who_does_not_say_the_rest_is_not_waited_for,
