@@ -380,7 +380,7 @@ static int put_ahead(struct turn *t, const struct print *p, struct lk_error *err
 static int put_family(struct turn *t, const struct home *h, lk_instant now, const struct print *p,
 		      struct lk_error *err)
 {
-	const struct kin *k = p->f->cases_n > 0 ? &p->f->kins[p->f->cases[0].unit] : NULL;
+	const struct kin *k = p->f->cases_n > 0 ? &p->f->kins[p->f->cases[0].kin] : NULL;
 	bool mutual = k != NULL && k->mutual;
 	lk_put_map(p->out, 14);
 	put_flag(p, "mutual", mutual);

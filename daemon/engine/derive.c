@@ -54,7 +54,7 @@ lk_date day_before(lk_date day, struct duration duration)
 const struct kin *kin_of(const struct derivation *d)
 {
 	static const struct kin nobody = { .joined_to = NONE };
-	return d->f->cases_n > 0 ? &d->f->kins[d->f->cases[0].unit] : &nobody;
+	return d->f->cases_n > 0 ? &d->f->kins[d->f->cases[0].kin] : &nobody;
 }
 
 bool is_mutual(const struct derivation *d)

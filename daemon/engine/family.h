@@ -29,7 +29,7 @@ struct kase {
 	int32_t open;              /* 0, 1 */
 	int32_t limited;           /* limited_access: closes `content` while the case is open */
 	int32_t status, previous;  /* lk_status; -1: none yet */
-	uint32_t unit;             /* the linked cases it belongs to */
+	uint32_t kin;              /* which of family.kins */
 	uint32_t turned_step;      /* order of its last opening or closing among all steps */
 	uint32_t status_cause, closing_cause, clock_cause;
 	lk_instant first_opened_at, opened_at, closed_at;
@@ -49,14 +49,14 @@ struct kase {
 	lk_instant live_at[lk_topic_count]; /* since when without a break the other side may know this of the case */
 };
 
-/* Cases that links have joined. Links only ever join (one that was removed is as if it had never been). */
+/* Cases that links have joined: kase.kin says which. Links only ever join (one that was removed is as if it had never been). */
 struct kin {
-	uint32_t joined_to;     /* another unit, once merged into it; NONE: alive */
+	uint32_t joined_to;     /* another one, once merged into it; NONE: alive */
 	uint32_t episode;       /* counts stretches of being mutual, from 1; 0: never was */
 	int32_t mutual;
 	uint32_t episode_step;
 	lk_instant episode_at;  /* start of the present or last episode */
-	lk_instant ended_at;    /* end of the last one; of a unit that was merged: when that was */
+	lk_instant ended_at;    /* end of the last one; of kin that were merged: when that was */
 	lk_instant pltm_at;     /* first instant of this episode with both sides at work */
 	uint32_t episode_cause, pltm_cause;
 	uint32_t first[2];      /* by lk_agency: what names the episode, the lowest case numbers open at its start */
@@ -175,6 +175,8 @@ struct stretch {
 	lk_instant from_at, until_at;
 };
 
+#define ENDED_BY_DAY 0 /* moment.what of a consent.ended that no person said */
+
 /* Something that happened and is told once. */
 struct moment {
 	int32_t kind;      /* lk_notice_kind */
@@ -182,9 +184,9 @@ struct moment {
 	uint32_t cause;    /* NONE: the passing of time */
 	int32_t agency;    /* whose fact it is: the side that said it */
 	uint32_t subject;  /* version, referral or consent, by kind; NONE */
-	int32_t what;      /* lk_what, lk_change or the side that hears of a referral, by kind; -1 */
+	int32_t what;      /* lk_what, lk_change, the side that hears of a referral or ENDED_BY_DAY, by kind; -1 */
 	int32_t from;      /* lk_status or lk_category, by kind: as it was then; -1 */
-	int32_t status;    /* lk_status or lk_referral_status, by kind; -1 */
+	int32_t status;    /* lk_status, lk_referral_status or the month without a visit (lk_date), by kind; -1 */
 	struct word code;  /* milestone */
 	int32_t barred;    /* may never cross to the other side */
 	int32_t urgency;   /* lk_urgency; -1: the rule's */

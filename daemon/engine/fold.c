@@ -140,7 +140,7 @@ void fold_link(struct family *f, const struct policy *p, int agency, struct lk_t
 	uint32_t joined = case_named(f, other_agency, other);
 	if (f->failed)
 		return;
-	if (same_unit(f, s.kase, joined))
+	if (are_kin(f, s.kase, joined))
 		return;
 	s.cause = opening_at(f, at);
 	step_begin(&s);

@@ -34,7 +34,7 @@ void fold_pass(struct family *f, const struct policy *p, lk_instant now);
 /* The next instant at which fold_pass() has something to do; LK_NO_INSTANT. */
 lk_instant fold_next(const struct family *f, const struct policy *p);
 /* Is an open CWS case of these linked cases in a status that calls for the two programs to work together? */
-bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t unit);
+bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t kin);
 /* After any of these f->failed tells of lack of memory. */
 
 #endif

@@ -8,9 +8,9 @@
 
 /* ---- Records by their ids -------------------------------------------------------------------- */
 
-bool same_unit(const struct family *f, uint32_t a, uint32_t b)
+bool are_kin(const struct family *f, uint32_t a, uint32_t b)
 {
-	return f->cases[a].unit == f->cases[b].unit;
+	return f->cases[a].kin == f->cases[b].kin;
 }
 
 /* An id means the case's own, else its agency's in the family, else the other agency's: 0 is
@@ -19,7 +19,7 @@ static int nearness(const struct family *f, uint32_t asker, uint32_t owner)
 {
 	if (asker == owner)
 		return 0;
-	if (!same_unit(f, asker, owner))
+	if (!are_kin(f, asker, owner))
 		return INT32_MAX;
 	return f->cases[asker].agency == f->cases[owner].agency ? 1 : 2;
 }
@@ -70,7 +70,7 @@ static uint32_t add_case(struct family *f, int agency, struct lk_text number)
 	struct kase *k = family_add_kase(f);
 	k->number = w;
 	k->agency = agency;
-	k->unit = f->kins_n - 1;
+	k->kin = f->kins_n - 1;
 	k->status = k->previous = LK_NO_CODE;
 	k->status_cause = k->closing_cause = k->clock_cause = k->not_meeting_cause = NONE;
 	k->first_opened_at = k->opened_at = k->closed_at = k->status_at = LK_NO_INSTANT;
@@ -233,13 +233,13 @@ static void fold_consent_signed(struct step *s)
 	c->signed_at = s->at;
 	c->in_force = d->expires == LK_NO_DATE || zone_date(&s->p->zone, s->at) <= d->expires;
 	c->ran_out = 0;
-	unit_of(s->f, s->kase)->signed_step = s->f->steps;
+	kin_at(s->f, s->kase)->signed_step = s->f->steps;
 }
 
 static void fold_consent_revoked(struct step *s)
 {
 	uint32_t found = find_consent(s, s->e->consent_revoked.consent);
-	unit_of(s->f, s->kase)->denied_step = s->f->steps;
+	kin_at(s->f, s->kase)->denied_step = s->f->steps;
 	if (found == NONE)
 		return;
 	struct consent *c = &s->f->consents[found];
@@ -254,7 +254,7 @@ static void fold_consent_revoked(struct step *s)
 
 static void fold_consent_refused(struct step *s)
 {
-	unit_of(s->f, s->kase)->denied_step = s->f->steps;
+	kin_at(s->f, s->kase)->denied_step = s->f->steps;
 }
 
 /* ---- Plans, services, concerns, referrals ---------------------------------------------------- */
@@ -613,15 +613,15 @@ static void join_episodes(struct kin *into, const struct kin *from)
 
 void cases_join(struct family *f, uint32_t a, uint32_t b, lk_instant at)
 {
-	uint32_t into = f->cases[a].unit, from = f->cases[b].unit;
+	uint32_t into = f->cases[a].kin, from = f->cases[b].kin;
 	if (into == from)
 		return;
 	join_episodes(&f->kins[into], &f->kins[from]);
 	f->kins[from].joined_to = into;
 	f->kins[from].ended_at = at;
 	for (uint32_t i = 0; i < f->cases_n; i++)
-		if (f->cases[i].unit == from)
-			f->cases[i].unit = into;
+		if (f->cases[i].kin == from)
+			f->cases[i].kin = into;
 }
 
 static void fold_link_confirmed(struct step *s)

@@ -2,7 +2,7 @@
  * topic of which case, is the PLTM's trigger there, and which of the step's moments stay.
  *
  * In: a step whose event, or whose hour, has been folded. Out: the family as it is from then on. Promise:
- * asked after every step, of the step's own unit alone.
+ * asked after every step, of the step's own kin alone.
  */
 #include "fold_step.h"
 #include "trace.h"
@@ -14,7 +14,7 @@ void step_begin(struct step *s)
 	const struct kase *k = step_case(s);
 	s->f->steps++;
 	s->first_moment = s->f->moments_n;
-	s->was_mutual = s->f->kins[k->unit].mutual;
+	s->was_mutual = s->f->kins[k->kin].mutual;
 	s->was_live = k->live_at[LK_TOPIC_CLOSURE] != LK_NO_INSTANT;
 }
 
@@ -43,36 +43,36 @@ struct moment *step_status_moment(const struct step *s, const struct kase *k)
 
 /* ---- Mutual, live, first instants ------------------------------------------------------------ */
 
-struct unit_view {
+struct kin_view {
 	uint32_t open[2], cases[2]; /* by lk_agency */
 	bool limited;
 	unsigned topics; /* that consents in force cover */
 };
 
-static struct unit_view view_unit(const struct family *f, uint32_t unit)
+static struct kin_view view_kin(const struct family *f, uint32_t kin)
 {
-	struct unit_view v = { { 0, 0 }, { 0, 0 }, false, 0 };
+	struct kin_view v = { { 0, 0 }, { 0, 0 }, false, 0 };
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];
-		if (k->unit != unit || k->first_opened_at == LK_NO_INSTANT)
+		if (k->kin != kin || k->first_opened_at == LK_NO_INSTANT)
 			continue;
 		v.cases[k->agency]++;
 		v.open[k->agency] += (uint32_t)k->open;
 		v.limited |= k->open && k->limited;
 	}
 	for (uint32_t i = 0; i < f->consents_n; i++)
-		if (f->consents[i].in_force && f->cases[f->consents[i].kase].unit == unit)
+		if (f->consents[i].in_force && f->cases[f->consents[i].kase].kin == kin)
 			v.topics |= f->consents[i].topics;
 	return v;
 }
 
 /* By number, which nothing corrects. */
-static uint32_t lowest_open(const struct family *f, uint32_t unit, int agency)
+static uint32_t lowest_open(const struct family *f, uint32_t kin, int agency)
 {
 	uint32_t found = NONE;
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];
-		if (k->unit != unit || k->agency != agency || !k->open)
+		if (k->kin != kin || k->agency != agency || !k->open)
 			continue;
 		if (found == NONE || lk_text_order(family_text(f, k->number),
 						   family_text(f, f->cases[found].number)) < 0)
@@ -82,16 +82,16 @@ static uint32_t lowest_open(const struct family *f, uint32_t unit, int agency)
 }
 
 /* Whichever event turns out to have begun it, its name stays. */
-static void name_episode(const struct step *s, struct kin *u, uint32_t unit)
+static void name_episode(const struct step *s, struct kin *u, uint32_t kin)
 {
 	for (int agency = LK_CWS; agency <= LK_CALWORKS; agency++)
-		u->first[agency] = lowest_open(s->f, unit, agency);
+		u->first[agency] = lowest_open(s->f, kin, agency);
 	u->nth = ++s->f->cases[u->first[LK_CWS]].episodes;
 }
 
-static void settle_episode(const struct step *s, uint32_t unit, const struct unit_view *v)
+static void settle_episode(const struct step *s, uint32_t kin, const struct kin_view *v)
 {
-	struct kin *u = &s->f->kins[unit];
+	struct kin *u = &s->f->kins[kin];
 	bool mutual = v->open[LK_CWS] > 0 && v->open[LK_CALWORKS] > 0;
 	if (mutual && !u->mutual) {
 		u->episode++;
@@ -99,20 +99,20 @@ static void settle_episode(const struct step *s, uint32_t unit, const struct uni
 		u->episode_step = s->f->steps;
 		u->episode_cause = s->cause;
 		u->pltm_at = LK_NO_INSTANT;
-		name_episode(s, u, unit);
+		name_episode(s, u, kin);
 	}
 	if (!mutual && u->mutual)
 		u->ended_at = s->at;
 	u->mutual = mutual;
 }
 
-static bool role_filled(const struct family *f, uint32_t unit,
+static bool role_filled(const struct family *f, uint32_t kin,
 			bool (*fits)(const struct kase *k, int role))
 {
 	for (uint32_t i = 0; i < f->assignments_n; i++) {
 		const struct assignment *a = &f->assignments[i];
 		const struct kase *k = &f->cases[a->kase];
-		if (a->until_step == 0 && k->unit == unit && k->open && fits(k, a->role))
+		if (a->until_step == 0 && k->kin == kin && k->open && fits(k, a->role))
 			return true;
 	}
 	return false;
@@ -128,11 +128,11 @@ static bool is_calworks_lead(const struct kase *k, int role)
 	return k->agency == LK_CALWORKS && role >= LK_AIS_WORKER && role <= LK_ELIGIBILITY_WORKER;
 }
 
-bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t unit)
+bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t kin)
 {
 	for (uint32_t i = 0; i < f->cases_n; i++) {
 		const struct kase *k = &f->cases[i];
-		if (k->unit == unit && k->open && k->agency == LK_CWS &&
+		if (k->kin == kin && k->open && k->agency == LK_CWS &&
 		    (p->linkages_statuses & POLICY_BIT(k->status)) != 0)
 			return true;
 	}
@@ -140,12 +140,11 @@ bool has_linkages_case(const struct family *f, const struct policy *p, uint32_t 
 }
 
 /* The trigger of the PLTM: both sides at work for the first time in this episode. */
-static void settle_pltm(const struct step *s, struct kin *u, uint32_t unit)
+static void settle_pltm(const struct step *s, struct kin *u, uint32_t kin)
 {
-	if (!u->mutual || u->pltm_at != LK_NO_INSTANT || !has_linkages_case(s->f, s->p, unit))
+	if (!u->mutual || u->pltm_at != LK_NO_INSTANT || !has_linkages_case(s->f, s->p, kin))
 		return;
-	if (!role_filled(s->f, unit, is_social_worker) ||
-	    !role_filled(s->f, unit, is_calworks_lead))
+	if (!role_filled(s->f, kin, is_social_worker) || !role_filled(s->f, kin, is_calworks_lead))
 		return;
 	u->pltm_at = s->at;
 	u->pltm_cause = s->cause;
@@ -186,7 +185,7 @@ static void note_mutual(const struct step *s, uint32_t index, bool mutual)
 	k->mutual_at = mutual ? s->at : LK_NO_INSTANT;
 }
 
-static void settle_case(struct step *s, uint32_t index, const struct unit_view *v, bool mutual)
+static void settle_case(struct step *s, uint32_t index, const struct kin_view *v, bool mutual)
 {
 	struct kase *k = &s->f->cases[index];
 	bool linked = v->cases[1 - k->agency] > 0;
@@ -201,14 +200,14 @@ static void settle_case(struct step *s, uint32_t index, const struct unit_view *
 	share_status(s, index, mutual && k->open && (live & (1u << LK_TOPIC_STATUS)) != 0);
 }
 
-static void settle_unit(struct step *s, uint32_t unit)
+static void settle_kin(struct step *s, uint32_t kin)
 {
-	struct kin *u = &s->f->kins[unit];
-	struct unit_view v = view_unit(s->f, unit);
-	settle_episode(s, unit, &v);
-	settle_pltm(s, u, unit);
+	struct kin *u = &s->f->kins[kin];
+	struct kin_view v = view_kin(s->f, kin);
+	settle_episode(s, kin, &v);
+	settle_pltm(s, u, kin);
 	for (uint32_t i = 0; i < s->f->cases_n; i++)
-		if (s->f->cases[i].unit == unit)
+		if (s->f->cases[i].kin == kin)
 			settle_case(s, i, &v, u->mutual);
 }
 
@@ -226,8 +225,8 @@ static bool is_within(const struct step *s, lk_instant ended_at)
 static void settle_closure(struct step *s, struct moment m)
 {
 	const struct kase *k = step_case(s);
-	const struct kin *u = unit_of(s->f, s->kase);
-	struct unit_view v = view_unit(s->f, k->unit);
+	const struct kin *u = kin_at(s->f, s->kase);
+	struct kin_view v = view_kin(s->f, k->kin);
 	m.barred = !s->was_live;
 	if (s->was_mutual && !u->mutual)
 		*family_add_moment(s->f) = m;
@@ -263,7 +262,7 @@ static void settle_moments(struct step *s)
 		struct moment m = f->moments[i];
 		if (m.kind == LK_CLOSURE_ONE_SIDE)
 			closing = m;
-		else if (!speaks_of_mutual(m.kind) || unit_of(f, m.kase)->mutual)
+		else if (!speaks_of_mutual(m.kind) || kin_at(f, m.kase)->mutual)
 			f->moments[kept++] = barred_if_private(s, m);
 		else if (f->trace != NULL)
 			f->trace->moment(f->trace->context, &m, BAR_NOT_MUTUAL);
@@ -275,6 +274,6 @@ static void settle_moments(struct step *s)
 
 void step_settle(struct step *s)
 {
-	settle_unit(s, step_case(s)->unit);
+	settle_kin(s, step_case(s)->kin);
 	settle_moments(s);
 }

@@ -21,9 +21,9 @@ static inline struct kase *step_case(const struct step *s)
 	return &s->f->cases[s->kase];
 }
 
-static inline struct kin *unit_of(struct family *f, uint32_t kase)
+static inline struct kin *kin_at(struct family *f, uint32_t kase)
 {
-	return &f->kins[f->cases[kase].unit];
+	return &f->kins[f->cases[kase].kin];
 }
 
 /* ---- fold_settle.c: how a step begins and ends ----------------------------------------------- */
@@ -40,7 +40,7 @@ struct moment *step_status_moment(const struct step *s, const struct kase *k);
 void step_fold(struct step *s); /* what its event says */
 /* Added where it is not there; f->failed tells of lack of memory. */
 uint32_t case_named(struct family *f, int agency, struct lk_text number);
-bool same_unit(const struct family *f, uint32_t a, uint32_t b); /* of two cases: are they one family now? */
+bool are_kin(const struct family *f, uint32_t a, uint32_t b); /* of two cases: are they one family now? */
 /* From `at` on the cases of both are one family. */
 void cases_join(struct family *f, uint32_t a, uint32_t b, lk_instant at);
 

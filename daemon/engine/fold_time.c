@@ -40,7 +40,7 @@ static lk_instant month_end(const struct family *f, const struct policy *p)
 	return LK_NO_INSTANT;
 }
 
-/* Ends come at midnight, before the events of that instant; reminders at their hour, after them. */
+/* The next midnight at which something ends: a month, or a consent. */
 static lk_instant next_end(const struct family *f, const struct policy *p)
 {
 	lk_instant next = month_end(f, p);
@@ -68,10 +68,10 @@ lk_instant fold_next(const struct family *f, const struct policy *p)
 	return instant_earlier(next_end(f, p), next_reminder(f, p));
 }
 
-static bool any_in_force(const struct family *f, uint32_t unit)
+static bool any_in_force(const struct family *f, uint32_t kin)
 {
 	for (uint32_t i = 0; i < f->consents_n; i++)
-		if (f->consents[i].in_force && f->cases[f->consents[i].kase].unit == unit)
+		if (f->consents[i].in_force && f->cases[f->consents[i].kase].kin == kin)
 			return true;
 	return false;
 }
@@ -87,11 +87,11 @@ static void tick_consents(struct step *s)
 		s->kase = c->kase;
 		s->cause = c->cause;
 		step_begin(s);
-		if (!any_in_force(s->f, step_case(s)->unit)) {
+		if (!any_in_force(s->f, step_case(s)->kin)) {
 			struct moment *m = step_moment(s, LK_CONSENT_ENDED);
 			m->subject = i;
 			m->agency = LK_NO_CODE;
-			m->what = 0; /* by its day, not by a person */
+			m->what = ENDED_BY_DAY;
 			m->at = zone_instant(&s->p->zone, c->expires + 1, s->p->day_begins);
 		}
 		step_settle(s);

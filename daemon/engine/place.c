@@ -53,20 +53,20 @@ static bool opened_before(const struct kase *a, const struct kase *b)
 					    : a->turned_step < b->turned_step;
 }
 
-/* A case begins as a unit of its own, which has its place in the list. */
-static uint32_t unit_at(const struct family *f, uint32_t kase, lk_instant at)
+/* A case begins as kin of its own, which have its place in the list. */
+static uint32_t kin_then(const struct family *f, uint32_t kase, lk_instant at)
 {
-	uint32_t unit = kase;
-	while (f->kins[unit].joined_to != NONE && f->kins[unit].ended_at <= at)
-		unit = f->kins[unit].joined_to;
-	return unit;
+	uint32_t kin = kase;
+	while (f->kins[kin].joined_to != NONE && f->kins[kin].ended_at <= at)
+		kin = f->kins[kin].joined_to;
+	return kin;
 }
 
 /* Was it linked with the other by then? */
 static bool were_kin(const struct family *f, uint32_t kase, uint32_t other, lk_instant at)
 {
 	return at == LK_NO_INSTANT || other == NONE ||
-	       unit_at(f, kase, at) == unit_at(f, other, at);
+	       kin_then(f, kase, at) == kin_then(f, other, at);
 }
 
 /* Asks the case itself first, then the side's other open cases, the earliest opened before the

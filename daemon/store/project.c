@@ -231,7 +231,7 @@ static int put_case(struct projection *p, uint32_t i, struct lk_error *err)
 	struct query q = row_begin(p, SQL_put_case);
 
 	bind_case(&q, p, i);
-	bind_int(&q, k->unit);
+	bind_int(&q, k->kin);
 	bind_int(&q, k->open != 0);
 	bind_int(&q, k->limited != 0);
 	bind_copy(&q, lk_status_word(k->status));

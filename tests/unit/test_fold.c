@@ -4,7 +4,7 @@
 
 static const struct kin *kin(const struct story *s)
 {
-	return &s->f.kins[s->f.cases[0].unit];
+	return &s->f.kins[s->f.cases[0].kin];
 }
 
 /* ---- Order ------------------------------------------------------------------------------------- */
@@ -139,12 +139,12 @@ static void cases_without_a_link_are_families_of_their_own(void **state)
 	said(&s, "2026-03-02T09:00:00-08:00", "C-1", "case.opened", "{'status':'ifs'}");
 	said(&s, "2026-03-02T09:00:00-08:00", "C-2", "case.opened", "{'status':'ifs'}");
 	said(&s, "2026-03-02T09:01:00-08:00", "W-1", "case.opened", "{'status':'active'}");
-	assert_int_not_equal(s.f.cases[0].unit, s.f.cases[1].unit);
+	assert_int_not_equal(s.f.cases[0].kin, s.f.cases[1].kin);
 	said(&s, "2026-03-03T09:00:00-08:00", "W-1", "link.confirmed",
 	     "{'other':{'agency':'cws','case':'C-1'}}");
 	said(&s, "2026-03-04T09:00:00-08:00", "W-1", "link.confirmed",
 	     "{'other':{'agency':'cws','case':'C-2'}}");
-	assert_int_equal(s.f.cases[0].unit, s.f.cases[1].unit);
+	assert_int_equal(s.f.cases[0].kin, s.f.cases[1].kin);
 	assert_int_equal(kin(&s)->episode_at, story_instant("2026-03-03T09:00:00-08:00"));
 	story_end(&s);
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define CAUSE_MAX 200 /* what a key has of its cause; a day comes behind it */
-#define BY_ITS_DAY 0  /* moment.what of a consent.ended that no person said */
 
 static void about_status(struct derivation *d, const struct moment *m, struct fact *fact)
 {
@@ -122,7 +121,7 @@ static void key_moment(const struct derivation *d, const struct moment *m, char 
 {
 	char day[LK_DATE_TEXT];
 	bool by_event = m->kind != LK_VISIT_MISSED && m->kind != LK_MEETING_REMINDER &&
-			!(m->kind == LK_CONSENT_ENDED && m->what == BY_ITS_DAY);
+			!(m->kind == LK_CONSENT_ENDED && m->what == ENDED_BY_DAY);
 	if (m->cause != NONE)
 		cause_name(d->f, m->cause, out, CAUSE_MAX + 1);
 	else

@@ -15,7 +15,7 @@ static void sanction_review(struct derivation *d, uint32_t kase)
 {
 	char key[KEY_MAX];
 	const struct kase *k = &d->f->cases[kase];
-	if (k->not_meeting_at == LK_NO_INSTANT || !has_linkages_case(d->f, d->p, k->unit))
+	if (k->not_meeting_at == LK_NO_INSTANT || !has_linkages_case(d->f, d->p, k->kin))
 		return;
 	key_case(d->f, kase, key);
 	struct fact fact = fact_of(LK_SANCTION_REVIEW, key);
