@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -642,6 +643,19 @@ static int restore_ask(const char *state, const char *file)
 		file, state);
 }
 
+/* One at a time: two would write the same copy. Held until the tool ends, however it ends; where a file system has no locks of
+ * folders nobody is kept out. */
+static int restore_alone(const char *state, struct lk_error *err)
+{
+	int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return lk_fail(err, LK_ECONFIG, "%s: %s", state, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return lk_fail(err, LK_ESTATE, "%s: another restore is under way", state);
+	return 0;
+}
+
 static int restore(const struct ctl_command *command, char *const *arguments)
 {
 	static char state[PLACE_PATH];
@@ -662,7 +676,9 @@ static int restore(const struct ctl_command *command, char *const *arguments)
 	if ((status = restore_ask(state, arguments[0])) != TOOL_OK)
 		return status;
 	order.at = (lk_instant)time(NULL) * LK_SECOND;
-	rc = store_restore(&order, &err);
+	rc = restore_alone(state, &err);
+	if (rc == 0)
+		rc = store_restore(&order, &err);
 	progress_end();
 	if (rc == 0 &&
 	    printf("restored in %s; start the daemon: the outboxes send again what is missing\n",

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,7 @@ int options_parse(const struct tool *tool, int argc, char **argv, int *first)
 	char shorts[2 * ROWS_MAX + 3];
 	int code, status;
 
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
 	rows_announce(tool, longs, shorts);
 	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct option_row *row = row_find(tool, code);

@@ -33,7 +33,7 @@ struct tool {
 };
 
 /* Reads the options; *first is the index of the first word that is none. -1: go on; else the status to exit with,
- * after --help, --version or a complaint. */
+ * after --help, --version or a complaint. From here on a limit of file size is a fault like a full disk, no signal. */
 int options_parse(const struct tool *tool, int argc, char **argv, int *first);
 /* "linkages-pub: what went wrong" on standard error. Control characters are escaped. Returns TOOL_FAILED. */
 int options_complain(const struct tool *tool, const char *format, ...) LK_PRINTF(2, 3);

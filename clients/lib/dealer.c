@@ -180,6 +180,11 @@ void dealer_drop(struct dealer *l, const char *format, ...)
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------- */
 
+static int no_descriptors(struct lk_error *err, int fault)
+{
+	return lk_fail(err, LK_ENET, "no descriptors left: %s", strerror(fault));
+}
+
 static int descriptors_make(struct dealer *l, struct lk_error *err)
 {
 	struct epoll_event readable = { .events = EPOLLIN };
@@ -188,9 +193,17 @@ static int descriptors_make(struct dealer *l, struct lk_error *err)
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (l->epoll_fd < 0 || l->timer_fd < 0 ||
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->timer_fd, &readable) < 0)
-		return lk_fail(err, LK_ENET, "no descriptors left: %s", strerror(errno));
+		return no_descriptors(err, errno);
 	l->context = zmq_ctx_new();
 	return l->context != NULL ? 0 : lk_fail(err, LK_ENET, "no socket: %s", zmq_strerror(errno));
+}
+
+static int cannot_dial(const struct dealer *l, int failed, struct lk_error *err)
+{
+	if (failed == EMFILE || failed == ENFILE)
+		return no_descriptors(err, failed);
+	return lk_fail(err, LK_ECONFIG, "%s: %s; an address is like tcp://127.0.0.1:5562",
+		       l->address, zmq_strerror(failed));
 }
 
 int dealer_create(const struct lk_peer *peer, struct dealer **out, struct lk_error *err)
@@ -210,8 +223,7 @@ int dealer_create(const struct lk_peer *peer, struct dealer **out, struct lk_err
 	l->keys = peer->keys;
 	code = descriptors_make(l, err);
 	if (code == 0 && (failed = dial(l)) != 0)
-		code = lk_fail(err, LK_ECONFIG, "%s: %s; an address is like tcp://127.0.0.1:5562",
-			       l->address, zmq_strerror(failed));
+		code = cannot_dial(l, failed, err);
 	if (code == 0)
 		dealer_arm(l);
 	if (code < 0) {

@@ -24,6 +24,7 @@ struct restoring {
 	const struct store_restore *order;
 	struct place copy;
 	int64_t done, of;
+	int64_t number; /* in the names of the old files: the second, or the next that is free */
 };
 
 static int failed(struct lk_error *err, const char *what, int rc)
@@ -161,14 +162,30 @@ static struct place kept_name(const struct restoring *r, size_t part)
 {
 	char name[64];
 
-	(void)snprintf(name, sizeof(name), "linkages.db.before-%lld%s",
-		       (long long)(r->order->at / LK_SECOND), old_parts[part]);
+	(void)snprintf(name, sizeof(name), "linkages.db.before-%lld%s", (long long)r->number,
+		       old_parts[part]);
 	return place_in(r->order->directory, name);
 }
 
-/* Beside the names that they have. */
-static int keep_old(const struct restoring *r, struct lk_error *err)
+static bool is_taken(const struct restoring *r)
 {
+	struct disk_file found;
+
+	for (size_t i = 0; i < OLD_PARTS; i++) {
+		struct place kept = kept_name(r, i);
+
+		if (disk_look(kept.at, &found) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Beside the names that they have. */
+static int keep_old(struct restoring *r, struct lk_error *err)
+{
+	r->number = r->order->at / LK_SECOND;
+	while (is_taken(r))
+		r->number++;
 	for (size_t i = 0; i < OLD_PARTS; i++) {
 		struct place from = old_name(r, i), to = kept_name(r, i);
 		int rc = disk_link(from.at, to.at);

@@ -6,6 +6,7 @@ them. Promise: a backup is proved before outboxes may forget; after a restore no
 anything twice; what was meddled with is named.
 """
 import csv
+import fcntl
 import json
 import os
 import re
@@ -170,6 +171,23 @@ class Keep(unittest.TestCase):
         self.assertIn(f"{lost} events that outboxes may have forgotten since are not in", said)
         self.assertIn(f"the newest backup is number 2, {self.path('new.db')}", said)
         self.assertNotIn("may have forgotten", self.ctl(*where, self.path("new.db"), status=2))
+
+    def test_one_restore_after_the_other(self):
+        """Also two within a second, and never two at once."""
+        self.publish((0, 0.5))
+        self.ctl("backup", self.path("old.db"))
+        self.daemon.stop()
+        state = self.daemon.path("state")
+        folder = os.open(state, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        self.assertIn("another restore is under way",
+                      self.ctl("--state", state, "--yes", "restore", self.path("old.db"), status=2))
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        for _ in range(3):
+            self.ctl("--state", state, "--yes", "restore", self.path("old.db"))
+        kept = [n for n in os.listdir(state) if n.startswith("linkages.db.before-") and n[-1].isdigit()]
+        self.assertEqual(len(kept), 3)
 
     def logged_after_stop(self):
         self.daemon.stop()

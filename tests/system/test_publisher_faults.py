@@ -42,10 +42,10 @@ class FaultTest(LaneTest):
             f.writelines(json.dumps(e) + "\n" for e in events)
         return path
 
-    def start(self, path, outbox="calsaws.outbox", server=None, environment=None, more=()):
+    def start(self, path, outbox="calsaws.outbox", server=None, environment=None, more=(), before=()):
         d = self.daemon
         process = subprocess.Popen(
-            [harness.program("linkages-pub"), "--source", "calsaws", "--outbox", d.path(outbox), "--server",
+            [*before, harness.program("linkages-pub"), "--source", "calsaws", "--outbox", d.path(outbox), "--server",
              server or d.lanes["intake"], "--server-key", d.path("state/server.pub"), "--key", d.path("calworks.key"),
              *more, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, **(environment or {})})
@@ -328,6 +328,14 @@ class Outboxes(FaultTest):
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
         self.ends(self.start(path, "disk/calsaws.outbox"), 0)
         self.assertEqual(self.ids(), [e["id"] for e in large])
+
+    def test_an_outbox_that_may_not_grow(self):
+        """A limit of file size is a fault with a name, and not a death without a word."""
+        many = self.lines(numbered(1, 2000))
+        limited = ["prlimit", f"--fsize={300 << 10}"]
+        self.assertIn("calsaws.outbox", self.ends(self.start(many, before=limited), 2))
+        self.ends(self.start(many), 0)
+        self.assertEqual(self.ids(), [f"e{i}" for i in range(1, 2001)])
 
 
 if __name__ == "__main__":
