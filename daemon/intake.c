@@ -397,12 +397,28 @@ static void look_at_disk(struct intake *intake)
 		alarm_clear(ALARM_LOW_DISK);
 }
 
+/* A publisher that stays connected says hello once, and is to hear of what it may forget since. */
+static void look_at_safe(struct intake *intake)
+{
+	int64_t let_go = turn_let_go(intake->options.turn);
+	struct lk_error err = { 0 };
+
+	if (let_go == intake->let_go)
+		return;
+	if (intake_safe_moved(intake, &err) < 0)
+		log_line(LOG_ERROR, "intake outcome=failed fault=%d detail=\"%s\"", err.code,
+			 err.text);
+	else
+		intake->let_go = let_go;
+}
+
 /* Where events wait for their commit, their acknowledgement tells it. */
 static void ticked(void *owner)
 {
 	struct intake *intake = owner;
 
 	look_at_disk(intake);
+	look_at_safe(intake);
 	outboxes_tell(&intake->outboxes, credit_offer(&intake->credit));
 	if (batch_count(intake->batch) == 0)
 		intake_send_credit(intake);

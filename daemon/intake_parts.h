@@ -40,6 +40,7 @@ struct intake {
 	struct batch *batch;
 	struct outboxes outboxes;
 	struct credit credit;
+	int64_t let_go; /* turn_let_go(), as last seen */
 	bool paused;
 	struct intake_input input[TURN_BATCH_MAX];
 };

@@ -264,6 +264,11 @@ int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGE
 	return rc;
 }
 
+int64_t turn_let_go(const struct turn *t)
+{
+	return store_let_go(t->store);
+}
+
 int turn_touch(struct turn *t, lk_instant now, struct lk_error *err)
 {
 	int64_t read = 0;

@@ -89,6 +89,8 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 /* How far an outbox may forget, by now: 1 and *safe, or 0: never seen. */
 int turn_safe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST], int64_t *safe,
 	      struct lk_error *err) LK_MUST_CHECK;
+/* Grows when age alone has let an outbox forget more, in an idle bite. */
+int64_t turn_let_go(const struct turn *t);
 /* The highest `sequence` that a source has come to: among its latest events up to `most`, or as turn_numbered() was told.
  * 1 and *out, or 0: none is known. */
 int turn_sequence(struct turn *t, struct lk_text source, int64_t most, int64_t *out,

@@ -108,6 +108,7 @@ struct scrub {
 	int64_t upto;  /* last event when this pass began */
 	int64_t aging; /* the stream that was looked at last, where the pass is at its end */
 	unsigned bites;
+	int64_t let_go; /* times that outboxes were let forget what is old, since the store was opened */
 	lk_instant ended; /* the last whole pass; LK_NO_INSTANT: there was none */
 	bool is_loaded, is_aging;
 	char what[160]; /* the first damage */

@@ -123,6 +123,7 @@ static int age_some(struct store *s, lk_instant before, struct lk_error *err)
 		return more < 0 ? more : rc;
 	if ((rc = store_end(s, stream_keep(s, &a, err), err)) < 0)
 		return rc;
+	s->scrub.let_go++;
 	s->scrub.aging = more ? a.stream - 1 : a.stream;
 	return 1;
 }
@@ -167,6 +168,11 @@ static int look(struct store *s, struct lk_error *err)
 	store_doubt(s, DOUBT_DAMAGE, scrub->what);
 	return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start: %s",
 		       scrub->what);
+}
+
+int64_t store_let_go(const struct store *s)
+{
+	return s->scrub.let_go;
 }
 
 int store_scrub(struct store *s, lk_instant now, int64_t window_us, struct lk_error *err)

@@ -443,6 +443,8 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
 /* What was found so puts the store in doubt: it is made anew at the next start, and nothing is committed before that. */
 void store_distrust(struct store *s, const char *what);
 int store_scrub(struct store *s, lk_instant now, int64_t window_us, struct lk_error *err) LK_MUST_CHECK;
+/* Grows when it has let an outbox forget: whoever remembers how far each may is to ask again. */
+int64_t store_let_go(const struct store *s);
 /* SQLite's own look at every page and index, in one go: not for a store that somebody waits for. 0, or LK_ESTORE with its
  * first complaint. `tick` is called now and then; may be NULL. */
 int store_integrity(struct store *s, void (*tick)(void *context), void *context, struct lk_error *err) LK_MUST_CHECK;

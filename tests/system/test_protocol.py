@@ -4,6 +4,7 @@
 In: a daemon with CURVE on. Out: what each wrong, missing, largest and too large thing is answered with. Promise: every wait
 is for a condition; what is said last is a sign of life, whose answer comes behind all that was to come.
 """
+import datetime
 import unittest
 
 import zmq
@@ -243,6 +244,29 @@ class Rotation(Letter):
             socket.disable_monitor()
             monitor.close()
         self.assertEqual(self.counter("sessions_opened"), 0)
+
+
+class Ages(Letter):
+    def test_who_stays_connected_hears_what_may_be_forgotten_for_its_age(self):
+        """Looked at since and older than 30 days; no backup was made, and nobody said hello again."""
+        agency = self.subscribed(contacts(3))
+        agency.push()
+        while agency.acked < 3:
+            message = agency.receive()
+            self.assertEqual(message["safe"], 0)
+            agency.take(message)
+        asker, safe, day = self.asker(), 0, datetime.datetime(2026, 5, 1, tzinfo=datetime.timezone.utc)
+        while safe < 3:
+            asker.ok("clock", to=day.isoformat())
+            day += datetime.timedelta(days=1)  # from one pass to the next
+            self.assertLess(day.month, 9, "nothing may be forgotten")
+            agency.socket.poll(500)  # rows are looked at when nobody publishes
+            agency.outbox.append({**contacts(2)[1], "id": f"late{len(agency.outbox)}"})
+            agency.push()
+            message = agency.expect("ack")
+            safe = message["safe"]
+            agency.take(message)
+        self.assertLess(safe, agency.acked, "what came last is young")
 
 
 class Grants(Letter):

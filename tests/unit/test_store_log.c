@@ -506,6 +506,63 @@ static void what_is_known_of_a_stream_follows_the_transaction(void **state)
 	assert_int_equal(got.next, 2);
 }
 
+/* A whole pass, which ends at `now`; and how far the outbox may forget then. */
+static int64_t safe_after_pass(struct store *s, lk_instant now, int64_t window)
+{
+	struct stored_stream got;
+	int64_t ended = 0;
+
+	for (int bites = 0; ended != now; bites++) {
+		assert_in_range(bites, 0, 1000);
+		GOOD(store_scrub(s, now, window, &err));
+		assert_in_range(store_value_get(s, STORE_SCRUBBED_AT, &ended, &err), 0, 1);
+	}
+	assert_int_equal(store_stream_get(s, SOURCE, epoch, &got, &err), 1);
+	return got.safe;
+}
+
+static void add_received(struct store *s, int64_t seq, lk_instant at)
+{
+	struct stored_stream stream = { .source = SOURCE, .next = seq + 1 };
+	char id[32];
+	struct stored_event e;
+
+	(void)snprintf(id, sizeof(id), "r-%lld", (long long)seq);
+	e = an_event(id);
+	e.received_at = at;
+	memcpy(e.epoch, epoch, LK_DIGEST);
+	memcpy(stream.epoch, epoch, LK_DIGEST);
+	e.has_outbox_seq = true;
+	e.outbox_seq = seq;
+	GOOD(store_begin(s, &err));
+	(void)add_event(s, &e);
+	GOOD(store_stream_put(s, &stream, &err));
+	GOOD(store_commit(s, &err));
+}
+
+/* protocol.md, "intake": `safe` is what a whole pass has looked at and what came in longer ago than the window. */
+static void what_is_old_and_was_looked_at_may_be_forgotten(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	const int64_t day = 24 * LK_HOUR, window = 30 * day;
+
+	add_received(s, 1, 1 * day);
+	add_received(s, 2, 2 * day);
+	add_received(s, 4, 4 * day); /* the third was refused */
+	add_received(s, 5, 40 * day);
+	assert_int_equal(safe_after_pass(s, 40 * day, 0), 0); /* no window: not for their age */
+	assert_int_equal(store_let_go(s), 0);
+	assert_int_equal(safe_after_pass(s, 42 * day, 41 * day), 0);
+	assert_int_equal(safe_after_pass(s, 43 * day, 40 * day + 1), 2);
+	assert_true(store_let_go(s) > 0);
+	GOOD(store_scrub(s, 60 * day, window, &err)); /* the next pass begins */
+	add_received(s, 6, 5 * day); /* by a clock that was wrong: old, and not looked at */
+	assert_int_equal(safe_after_pass(s, 60 * day, window), 4);
+	assert_int_equal(safe_after_pass(s, 62 * day, window), 4); /* the fifth is young */
+	assert_int_equal(safe_after_pass(s, 71 * day, window), 6);
+	assert_int_equal(safe_after_pass(s, 80 * day, 80 * day), 6); /* never back */
+}
+
 static int64_t add_at_place(struct store *s, const uint8_t at[LK_DIGEST], int64_t seq)
 {
 	char id[32];
@@ -652,6 +709,7 @@ int main(void)
 		MEMORY(a_long_dead_letter_is_cut),
 		MEMORY(dead_letters_go_from_the_oldest_on),
 		MEMORY(streams_remember_how_far_they_came),
+		MEMORY(what_is_old_and_was_looked_at_may_be_forgotten),
 		MEMORY(what_is_known_of_a_stream_follows_the_transaction),
 		FILES(every_place_of_an_outbox_is_found),
 		FILES(every_place_is_found_in_a_store_that_was_made_anew),
