@@ -1,4 +1,4 @@
-/* expunge.c - everything that names some cases, found and struck out on order; and what may not be.
+/* expunge.c - everything that names some cases, found and struck out on order.
  *
  * In: the cases of a family, and the words of an order. Out: what was struck out, counted. Promise: all of it in one
  * transaction or none; the ledger still verifies, and says that something was taken away and on whose order.
@@ -510,8 +510,8 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 		rc = strike_ledger(t, ledger, order, &out->ledger, err);
 	if (rc == 0)
 		rc = store_value_put(s, "expunged", (int64_t)s->tombs.n, err);
-	if (rc ==
-	    0) /* the last event may be gone: a start is not to believe that the log is behind its mark */
+	/* The last event may be gone: a start is not to believe that the log is behind its mark. */
+	if (rc == 0)
 		rc = store_value_put(s, VALUE_STRUCK_UPTO, s->tips.position, err);
 	return rc;
 }
@@ -528,114 +528,5 @@ int store_traces_strike(struct store_traces *t, const struct ledger_row *order,
 	free(ledger.at);
 	t->store->named = true;
 	t->store->generation++; /* names have gone: none is believed any more, and none of now after a rollback */
-	return rc;
-}
-
-/* ---- Leaving nothing behind ------------------------------------------------------------------ */
-
-static int both_files(struct store *s, const char *sql, const char *what, struct lk_error *err)
-{
-	sqlite3 *const files[] = { s->db, s->state };
-
-	for (size_t i = 0; i < 2; i++) {
-		int rc = files[i] != NULL ? sqlite3_exec(files[i], sql, NULL, NULL, NULL)
-					  : SQLITE_OK;
-
-		if (rc != SQLITE_OK)
-			return store_fault(s, files[i], rc, what, err);
-	}
-	return 0;
-}
-
-int store_overwrite(struct store *s, bool on, struct lk_error *err)
-{
-	return both_files(s, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF",
-			  "secure delete", err);
-}
-
-int store_flush(struct store *s, struct lk_error *err)
-{
-	sqlite3 *const files[] = { s->db, s->state };
-	struct wal *const wals[] = { &s->wal, &s->state_wal };
-	int rc = beside_settle(s, err);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < 2 && files[i] != NULL; i++) {
-		rc = sqlite3_wal_checkpoint_v2(files[i], NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-					       NULL);
-
-		if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-			return lk_fail(err, LK_ESTATE, "a reader of state.db holds its log");
-		if (rc != SQLITE_OK)
-			return store_fault(s, files[i], rc, "checkpoint", err);
-		wals[i]->frames = 0;
-	}
-	s->wal.room = s->log_room; /* what was written ahead has gone with the rest */
-	return mark_sync(s, err);
-}
-
-int store_vacuum(struct store *s, struct lk_error *err)
-{
-	int rc = beside_settle(s, err);
-
-	if (rc == 0)
-		rc = both_files(s, "VACUUM", "vacuum", err);
-
-	return rc < 0 ? rc : store_flush(s, err);
-}
-
-/* ---- Holds ----------------------------------------------------------------------------------- */
-
-static struct query hold_query(struct store *s, enum statement which, struct case_key key)
-{
-	struct query q = query_begin(s, which);
-
-	bind_int(&q, key.agency);
-	bind_text(&q, key.number);
-	return q;
-}
-
-int store_hold_put(struct store *s, struct case_key key, struct lk_text reason, lk_instant at,
-		   struct lk_error *err)
-{
-	struct query q = hold_query(s, SQL_hold_put, key);
-
-	bind_text(&q, reason);
-	bind_int(&q, at);
-	return query_run(&q, err);
-}
-
-int store_hold_drop(struct store *s, struct case_key key, struct lk_error *err)
-{
-	struct query q = hold_query(s, SQL_hold_drop, key);
-	int64_t one;
-
-	return query_number(&q, &one, err);
-}
-
-int store_is_held(struct store *s, struct case_key key, struct lk_error *err)
-{
-	struct query q = hold_query(s, SQL_hold_get, key);
-	int64_t one;
-
-	return query_number(&q, &one, err);
-}
-
-int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_hold_list);
-	struct lk_text reason;
-	struct case_key key;
-	int rc;
-
-	while ((rc = query_step(&q, err)) == 1) {
-		key.agency = column_code(&q);
-		key.number = column_text(&q);
-		reason = column_text(&q);
-		if ((rc = visit(context, key, reason, column_int(&q))) != 0)
-			break;
-	}
-	query_end(&q);
 	return rc;
 }

@@ -196,7 +196,7 @@ struct recent {
 	bool is_stale;  /* to be read again */
 };
 
-/* Salts of the ledger's rows, a block at a time: ledger.c. */
+/* Salts of the ledger's rows, a block at a time: salts.c. */
 #define SALT 12        /* bytes */
 #define SALTS 64       /* rows of a block: linkages-1.sql says so too */
 #define SALTS_SECRET 32 /* bytes */
@@ -694,6 +694,12 @@ void streams_forget(
 int streams_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_free(struct store *s);
 
+/* ---- telling.c, for telling_find.c ------------------------------------------------------------ */
+
+/* The telling of that number: 1 and visit, or 0. */
+int notice_get(struct store *s, int64_t number, stored_notice_visitor *visit, void *context,
+	       struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- telling.c, dead_letters.c, for expunge.c --------------------------------------------------- */
 
 /* A notice keeps its place, id, rev and kind. 1 and its ledger row, 0: it had none. */
@@ -702,8 +708,15 @@ int notice_strike(struct store *s, int64_t number, int64_t *ledger, uint8_t id[L
 /* A dead letter keeps its place and its reason. */
 int letter_strike(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
 
-/* ---- ledger.c ------------------------------------------------------------------------------- */
+/* ---- salts.c -------------------------------------------------------------------------------- */
 
+/* A salt for the row of that number, which is to be written. */
+int salt_make(struct store *s, int64_t number, struct seal *out, struct lk_error *err) LK_MUST_CHECK;
+/* The salts of the row's block, for salt_at(). */
+int salts_load(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
+const uint8_t *salt_at(const struct store *s, int64_t number);
+/* The secret of the row's block goes, and what followed from it stands in its rows. */
+int salts_spell(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
 void salts_forget(struct store *s); /* after a rollback: a secret may have gone with it */
 
 /* ---- For check.c ----------------------------------------------------------------------------- */
@@ -849,12 +862,16 @@ int file_keep_log(struct store *s, sqlite3 *db, const char *what,
 /* Takes a file and its logs away. */
 int file_remove(struct store *s, const struct file_kind *kind, struct lk_error *err) LK_MUST_CHECK;
 
-/* ---- project.c ------------------------------------------------------------------------------ */
+/* ---- state.c -------------------------------------------------------------------------------- */
 
 /* Opens state.db; makes it anew where it is another version, damaged, of another store or an old
  * copy. */
 int state_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int state_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Its own transaction begins, if it has not, within one of linkages.db that changes no family. */
+int state_begin(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Every family's rows are to be filled in again. */
+int state_mark_all(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Commits what was filled in, before the marks are cleared for good. */
 int state_commit(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void state_rollback(struct store *s);
