@@ -6,8 +6,8 @@
 #ifndef LINKAGES_CTL_H
 #define LINKAGES_CTL_H
 
-#include "options.h"
 #include "output.h"
+#include "place.h"
 
 struct ctl_command {
 	const char *words;     /* "status", or two: "policy check" */

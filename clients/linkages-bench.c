@@ -11,7 +11,6 @@
 #include "progress.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,14 +97,6 @@ struct bench {
 	struct cost begun, ended; /* with the stretch that is timed */
 	struct lk_error err;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 static int64_t now_ns(void)
 {
@@ -306,7 +297,7 @@ static int make_families(struct bench *b)
 	lk_instant at = wall_clock() - LK_MINUTE;
 	int code = 0;
 
-	for (int from = 0; from < settings.families && code >= 0 && !stopped; from += CHUNK) {
+	for (int from = 0; from < settings.families && code >= 0 && !tool_stopped; from += CHUNK) {
 		int until = from + CHUNK < settings.families ? from + CHUNK : settings.families;
 		progress_say("families made ready", from, settings.families);
 		for (size_t i = 0; i < lk_agency_count && code >= 0; i++) {
@@ -428,7 +419,7 @@ static int catch_up(struct bench *b)
 	int64_t held = 0;
 	int code = follow(b), taken;
 
-	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !stopped) {
+	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !tool_stopped) {
 		code = lk_inbox_wait(b->inbox, 1000, &b->err);
 		taken = code < 0 ? 0 : lk_inbox_store_take(b->store, pass_over, NULL, &b->err);
 		held += taken;
@@ -441,7 +432,7 @@ static int catch_up(struct bench *b)
 	}
 	if (code >= 0)
 		code = follow(b);
-	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !stopped)
+	while (code >= 0 && !lk_inbox_caught_up(b->inbox) && !tool_stopped)
 		code = lk_inbox_wait(b->inbox, 1000, &b->err);
 	return code < 0 ? code : places_keep(b);
 }
@@ -516,7 +507,7 @@ static int stuck(struct bench *b)
 {
 	struct lk_session_state state;
 
-	if (stopped)
+	if (tool_stopped)
 		return lk_fail(&b->err, LK_ESTATE, "interrupted");
 	lk_inbox_state(b->inbox, &state);
 	return lk_fail(&b->err, LK_ENET, "nothing moves for a minute %s", state.trouble);
@@ -580,7 +571,8 @@ static int flood(struct bench *b, int64_t *took)
 		progress_say("events acknowledged", acknowledged(b), settings.events);
 		if (code >= 0)
 			await_any(b, now_ns() + SECOND_NS);
-		if (stopped || now_ns() - begun > STUCK_NS + settings.events * INT64_C(1000000))
+		if (tool_stopped ||
+		    now_ns() - begun > STUCK_NS + settings.events * INT64_C(1000000))
 			return stuck(b);
 	}
 	*took = now_ns() - begun;
@@ -627,7 +619,7 @@ static int paced(struct bench *b, int64_t *took)
 		if (code > 0)
 			moved = now_ns();
 		progress_say("notices received", b->received_n, all);
-		if (stopped || now_ns() - moved > STUCK_NS)
+		if (tool_stopped || now_ns() - moved > STUCK_NS)
 			return stuck(b);
 		if (code >= 0 && b->received_n < all)
 			await_any(b, n < settings.events ? begun + n * SECOND_NS / settings.paced
@@ -744,7 +736,7 @@ static int make_ready(struct bench *b)
 		code = catch_up(b);
 	for (int i = 0; i < lk_agency_count && code == 0; i++)
 		code = dial(b, &b->agency[i]);
-	return stopped ? lk_fail(&b->err, LK_ESTATE, "interrupted") : code;
+	return tool_stopped ? lk_fail(&b->err, LK_ESTATE, "interrupted") : code;
 }
 
 static int make_room(struct bench *b)
@@ -800,7 +792,6 @@ static int settings_check(int argc, char **argv, int first)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	static struct bench b;
 	int first, code, status = options_parse(&tool, argc, argv, &first);
 
@@ -809,8 +800,7 @@ int main(int argc, char **argv)
 	status = settings_check(argc, argv, first);
 	if (status != TOOL_OK)
 		return status;
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
+	tool_await_stop();
 	code = make_room(&b);
 	if (code == 0)
 		code = host_make(&b.host, settings.state, settings.daemon, WINDOW, &b.err);

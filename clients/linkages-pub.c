@@ -4,14 +4,13 @@
  * Promise: what was read is in the outbox, synced, before it is sent; ending at any moment loses nothing and doubles
  * nothing, the next run goes on from there.
  */
-#include "options.h"
 #include "output.h"
+#include "place.h"
 #include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,14 +96,6 @@ struct run {
 	char trouble[400];
 	struct lk_error err;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 /* ---- Refusals -------------------------------------------------------------------------------------------------------- */
 
@@ -511,7 +502,7 @@ static int session_take(struct run *r)
 
 static bool is_done(const struct run *r)
 {
-	if (stopped)
+	if (tool_stopped)
 		return true;
 	return r->ended && (r->publisher == NULL || all_acknowledged(r));
 }
@@ -613,14 +604,6 @@ static int run_prepare(struct run *r)
 	return code;
 }
 
-static void signals_prepare(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
-}
-
 /* How it went, for whoever started it. */
 static int run_tell(struct run *r, int code)
 {
@@ -646,7 +629,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	signals_prepare();
+	tool_await_stop();
 	output_open(&r.out, stdout, settings.json);
 	r.files = first < argc ? argv + first : standard_input;
 	r.files_n = first < argc ? (size_t)(argc - first) : 1;

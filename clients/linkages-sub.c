@@ -3,12 +3,11 @@
  * In: whose mailboxes. Out: one line a notice, each once, in order. Promise: a notice is printed only after it is in
  * the store, and counts as shown only after it was printed; nothing that came over the wire can steer the terminal.
  */
-#include "options.h"
 #include "output.h"
 #include "phrase.h"
+#include "place.h"
 #include "progress.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,14 +81,6 @@ struct run {
 	char trouble[400];
 	struct lk_error err;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 /* ---- A line ---------------------------------------------------------------------------------------------------------- */
 
@@ -427,7 +418,7 @@ static void calm_show(struct run *r)
 
 static bool is_done(const struct run *r)
 {
-	if (stopped || r->answered != 0)
+	if (tool_stopped || r->answered != 0)
 		return true;
 	return settings.once && settings.answer == NULL && lk_inbox_caught_up(r->inbox);
 }
@@ -476,14 +467,6 @@ static int run_loop(struct run *r)
 	return code < 0 ? code : 0;
 }
 
-static void signals_prepare(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
-}
-
 static int run_whole(struct run *r)
 {
 	int code = run_open(r);
@@ -512,7 +495,7 @@ int main(int argc, char **argv)
 	r.workers_n = (size_t)(argc - first);
 	if (settings.client == NULL)
 		settings.client = r.workers[0];
-	signals_prepare();
+	tool_await_stop();
 	output_open(&r.out, stdout, settings.json);
 	return run_whole(&r);
 }
