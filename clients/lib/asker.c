@@ -134,6 +134,12 @@ static int no_answer(const struct lk_asker *a, int timeout_ms, struct lk_error *
 	dealer_state(a->dealer, &state);
 	if (state.trouble[0] != '\0')
 		return lk_fail(err, LK_ENET, "%s", state.trouble);
+	/* libzmq may leave who is not enrolled waiting for as long as a handshake may take. */
+	if (!state.connected)
+		return lk_fail(
+			err, LK_ENET,
+			"not let in within %d s: is the daemon busy, or is this key not in its table of clients?",
+			timeout_ms / 1000);
 	return lk_fail(err, LK_ENET, "no answer within %d s", timeout_ms / 1000);
 }
 

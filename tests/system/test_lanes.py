@@ -555,6 +555,16 @@ class Identity(LaneTest):
         self.assertIsNone(self.asker().ok("reload"))
         self.assertIn("this key was revoked", " ".join(self.tool("linkages-pub", "intake", "calworks", *outbox)[1]))
 
+    def test_a_tool_with_a_key_that_nobody_knows_hears_of_the_table(self):
+        """Also where libzmq leaves it waiting, and it gives up before the daemon does."""
+        d = self.daemon
+        subprocess.run([harness.program("linkages-ctl"), "keygen", "stranger"], cwd=d.folder, check=True, capture_output=True)
+        run = subprocess.run([harness.program("linkages-ctl"), "--server", f"ipc://{d.path('run/control')}", "--server-key",
+                              d.path("state/server.pub"), "--key", d.path("stranger.key"), "--timeout", "1", "status"],
+                             capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        self.assertIn("table of clients", run.stderr)
+
     def test_a_reload_that_is_refused_changes_nothing(self):
         agency = self.subscribed(contacts(2))
         self.daemon.write("clients.yaml", "- name: half\n")
