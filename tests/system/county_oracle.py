@@ -126,11 +126,14 @@ class County:
         return [step for n, step in enumerate(self.history) if n not in gone]
 
     def unbroken(self):
-        """For each word of a moment the cases from which it could be seen ever since it was said."""
-        links, consents, limited, reach, of = set(), {}, set(), {}, {}
+        """For each word of a moment that the other side could see ever since it was said, the cases of that family now.
+
+        What has been live is the topic, in the family of the case that said it (domain.md, 4): whose case joins that family
+        later may be told what comes late of before, for late moments go to whoever holds the place when they are told."""
+        links, consents, limited, of = set(), {}, set(), {}
         for what, who, value in self.settled():
             if what == "word":
-                reach[value], of[value] = set(range(len(self.cases))), who
+                of[value] = who
             elif what == "link.confirmed":
                 links.add(who)
             elif what == "consent":
@@ -139,11 +142,12 @@ class County:
                 consents.pop(who, None)
             elif what == "limited":
                 limited = limited | {who} if value else limited - {who}
-            for n in reach:
+            for n in list(of):
                 group = self.component(of[n], links)
-                live = any(consents.get(i) for i in group) and not group & limited
-                reach[n] &= group if live else set()
-        return reach
+                shared = len({self.cases[i].side for i in group}) == len(SIDES)
+                if not shared or group & limited or not any(consents.get(i) for i in group):
+                    del of[n]
+        return {n: self.component(i, links) for n, i in of.items()}
 
     def workers(self):
         """Every worker who ever had a case: worker, index of the case, how many words there were when it ended (None: not)."""
