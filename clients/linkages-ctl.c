@@ -165,13 +165,45 @@ static void seconds_list(const char *first, char *out, size_t room)
 		}
 }
 
+static size_t alike(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] != '\0' && a[n] == b[n])
+		n++;
+	return n;
+}
+
+/* The command that begins most like what was said, by two letters at least; NULL: none does. */
+static const struct ctl_command *command_nearest(const char *said)
+{
+	const struct ctl_command *nearest = NULL;
+	size_t most = 1;
+
+	for (size_t g = 0; g < GROUPS_N; g++)
+		for (size_t i = 0; i < groups[g]->n; i++) {
+			size_t n = alike(said, groups[g]->commands[i].words);
+
+			if (n > most) {
+				nearest = &groups[g]->commands[i];
+				most = n;
+			}
+		}
+	return nearest;
+}
+
 static int complain_unknown(const char *first)
 {
+	const struct ctl_command *nearest = command_nearest(first);
 	char seconds[200];
 
 	seconds_list(first, seconds, sizeof(seconds));
-	if (seconds[0] == '\0')
+	if (seconds[0] == '\0' && nearest == NULL)
 		return options_complain(&ctl_tool, "there is no command '%s'; try --help", first);
+	if (seconds[0] == '\0')
+		return options_complain(&ctl_tool,
+					"there is no command '%s'; is '%.*s' meant? Try --help",
+					first, (int)strcspn(nearest->words, " "), nearest->words);
 	return options_complain(&ctl_tool, "'%s' is followed by one of: %s; try --help", first,
 				seconds);
 }

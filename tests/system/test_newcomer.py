@@ -97,6 +97,12 @@ class Mistakes(unittest.TestCase):
         self.said("there is no command 'stauts'", "linkages-ctl", "stauts")
         self.said("'hold' is followed by one of: add, release, list", "linkages-ctl", "hold")
 
+    def test_a_command_that_was_mistyped_is_guessed(self):
+        self.said("there is no command 'statsu'; is 'status' meant?", "linkages-ctl", "statsu")
+        self.said("is 'dead-letters' meant?", "linkages-ctl", "dead-letter")
+        self.said("there is no command 'zzz'; try --help", "linkages-ctl", "zzz")
+        self.said("'ledger' is followed by one of: verify", "linkages-ctl", "ledger")
+
     def test_a_value_that_is_none_is_refused_before_anybody_is_asked(self):
         case = ("--agency", "foo", "--purpose", "order 1")
         self.said("'foo' is no agency", "linkages-ctl", *case, "expunge", "1")
