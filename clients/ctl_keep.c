@@ -185,8 +185,7 @@ static void put_verdict(struct lk_bytes *out, const struct proof *p)
 	bool sound = p->damages == 0;
 
 	lk_put_map(out, 7);
-	lk_put_word(out, "sound");
-	lk_put_bool(out, sound);
+	lk_member_bool(out, "sound", sound);
 	put_number(out, "rows", p->ledger);
 	put_number(out, "expunged", p->expunged);
 	put_number(out, "heads", p->known != NULL ? 1 : 0);

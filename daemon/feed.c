@@ -266,10 +266,8 @@ void feed_put(const struct feed *feed, struct lk_bytes *out)
 			continue;
 		lk_put_word(out, config->sources[i].name);
 		lk_put_map(out, 2);
-		lk_put_word(out, "seen");
-		lk_put_int(out, feed->sequence[i].seen);
-		lk_put_word(out, "missing");
-		lk_put_int(out, feed->sequence[i].missing);
+		lk_member_int(out, "seen", feed->sequence[i].seen);
+		lk_member_int(out, "missing", feed->sequence[i].missing);
 	}
 }
 

@@ -186,8 +186,7 @@ static void welcome(struct inbox *inbox, const struct inbox_session *session,
 	lk_put_array(&workers, (uint32_t)session->n);
 	lk_bytes_add(&workers, items->at, items->len);
 	lk_put_map(&limits, 1);
-	lk_put_word(&limits, "credit");
-	lk_put_int(&limits, CREDIT_NOTICES_MAX);
+	lk_member_int(&limits, "credit", CREDIT_NOTICES_MAX);
 	message.welcome.session = lk_text_of(session->id);
 	message.welcome.workers = lk_span_of(workers.at, workers.len);
 	message.welcome.limits = lk_span_of(limits.at, limits.len);
@@ -518,10 +517,8 @@ struct lane *inbox_lane(struct inbox *inbox)
 void inbox_put(const struct inbox *inbox, struct lk_bytes *out)
 {
 	lk_put_map(out, 2);
-	lk_put_word(out, "sessions");
-	lk_put_int(out, (int64_t)lane_count(inbox->lane));
-	lk_put_word(out, "mailboxes");
-	lk_put_int(out, (int64_t)inbox->mailboxes_n);
+	lk_member_int(out, "sessions", (int64_t)lane_count(inbox->lane));
+	lk_member_int(out, "mailboxes", (int64_t)inbox->mailboxes_n);
 }
 
 static int make_timers(struct inbox *inbox, struct lk_error *err)

@@ -40,10 +40,8 @@ static int log_answer(struct turn *t, const struct asked *a, const struct told *
 	lk_put_map(&body, 3);
 	lk_put_word(&body, "at");
 	lk_put_time(&body, zone_time(&t->policy->zone, now));
-	lk_put_word(&body, "by");
-	lk_put_word(&body, a->worker);
-	lk_put_word(&body, "notice");
-	lk_put_word(&body, notice);
+	lk_member_word(&body, "by", a->worker);
+	lk_member_word(&body, "notice", notice);
 	struct stored_event row = {
 		.agency = a->agency,
 		.source = LK_TEXT("linkages"),

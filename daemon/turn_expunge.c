@@ -24,7 +24,7 @@ struct turn_expunging {
 	char (*numbers)[33];
 	size_t n, neighbours_n;
 	bool again; /* it was struck out, and perhaps the process died before all was overwritten */
-	enum { SEARCHING, ASKING, FOLLOWING, PROJECTING, FLUSHING } stage;
+	enum { SEARCHING, ASKING, FOLLOWING, STRIKING, PROJECTING, FLUSHING } stage;
 	uint8_t asked[LK_DIGEST]; /* the family that was asked last */
 	struct lk_bytes told_of;  /* ids of families that were told of the cases */
 	int bites;
@@ -295,8 +295,8 @@ static int note_id(void *context, const uint8_t id[LK_DIGEST], lk_instant wake_a
 	return 0;
 }
 
-/* Each family once; whatever is written meanwhile is looked at as it is written. 1: there are more; 0; negative. */
-static int ask_step(struct turn_expunging *x)
+/* Some families, each once; whatever is written meanwhile is looked at as it is written. 1: there are more; 0; negative. */
+static int ask_families(struct turn_expunging *x)
 {
 	struct store *store = x->t->store;
 	struct ids ids = { .n = 0 };
@@ -385,15 +385,49 @@ static int strike_in_one(struct turn_expunging *x, const struct ledger_row *orde
 	return rc;
 }
 
-/* Changes that wait for their families' rows name cases, too: they go, and are overwritten. */
-static int follow_step(struct turn_expunging *x)
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+static int search_step(struct turn_expunging *x, const struct ledger_row *order)
 {
-	int rc = store_overwrite(x->t->store, true, x->err);
-	return rc < 0 ? rc : store_write_back(x->t->store, x->err);
+	(void)order;
+	int rc = store_traces_find(x->traces, ROWS_A_STEP, x->err);
+	if (rc == 0)
+		x->stage = ASKING;
+	return rc < 0 ? rc : 1;
 }
 
-static int project_step(struct turn_expunging *x)
+static int ask_step(struct turn_expunging *x, const struct ledger_row *order)
 {
+	(void)order;
+	int rc = ask_families(x);
+	if (rc == 0)
+		x->stage = FOLLOWING;
+	return rc < 0 ? rc : 1;
+}
+
+/* Changes that wait for their families' rows name cases, too: they go, and are overwritten. */
+static int follow_step(struct turn_expunging *x, const struct ledger_row *order)
+{
+	(void)order;
+	int rc = store_overwrite(x->t->store, true, x->err);
+	if (rc >= 0)
+		rc = store_write_back(x->t->store, x->err);
+	if (rc == 0 || ++x->bites == BITES_MAX)
+		x->stage = STRIKING;
+	return rc < 0 ? rc : 1;
+}
+
+static int strike_step(struct turn_expunging *x, const struct ledger_row *order)
+{
+	int rc = strike_in_one(x, order);
+	x->stage = PROJECTING;
+	x->t->expunging = NULL;
+	return rc < 0 ? rc : 1;
+}
+
+static int project_step(struct turn_expunging *x, const struct ledger_row *order)
+{
+	(void)order;
 	int rc = turn_idle(x->t, x->err);
 	if (rc != 0)
 		return rc;
@@ -403,42 +437,23 @@ static int project_step(struct turn_expunging *x)
 }
 
 /* A copy of the store that nobody has come for holds the family, too. */
-static int flush_step(struct turn_expunging *x)
+static int flush_step(struct turn_expunging *x, const struct ledger_row *order)
 {
+	(void)order;
 	store_backup_drop(x->t->store);
 	int rc = store_flush(x->t->store, x->err);
 	return rc < 0 ? rc : store_overwrite(x->t->store, false, x->err);
 }
 
-static int search_step(struct turn_expunging *x)
-{
-	int rc = store_traces_find(x->traces, ROWS_A_STEP, x->err);
-	if (rc == 0)
-		x->stage = ASKING;
-	return rc < 0 ? rc : 1;
-}
-
 int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,
 		      struct lk_error *err)
 {
+	static int (*const steps[])(struct turn_expunging *, const struct ledger_row *) = {
+		[SEARCHING] = search_step, [ASKING] = ask_step,         [FOLLOWING] = follow_step,
+		[STRIKING] = strike_step,  [PROJECTING] = project_step, [FLUSHING] = flush_step,
+	};
 	x->err = err;
-	if (x->stage == PROJECTING)
-		return project_step(x);
-	if (x->stage == FLUSHING)
-		return flush_step(x);
-	if (x->stage == SEARCHING)
-		return search_step(x);
-	int rc = x->stage == ASKING ? ask_step(x) : 0;
-	if (rc == 0 && x->bites++ < BITES_MAX) {
-		x->stage = FOLLOWING;
-		rc = follow_step(x);
-	}
-	if (rc != 0)
-		return rc;
-	rc = strike_in_one(x, order);
-	x->stage = PROJECTING;
-	x->t->expunging = NULL;
-	return rc < 0 ? rc : 1;
+	return steps[x->stage](x, order);
 }
 
 void turn_expunge_count(const struct turn_expunging *x, int64_t *done, int64_t *of)

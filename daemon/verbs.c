@@ -30,6 +30,17 @@ void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at)
 		lk_put_time(out, (struct lk_time){ at, 0 });
 }
 
+int verb_case(struct lk_span args, struct case_key *key, struct lk_error *err)
+{
+	key->agency = lk_agency_code(lk_as_text(lk_get(args, "agency")));
+	key->number = lk_as_text(lk_get(args, "case"));
+	if (key->agency < 0)
+		return lk_fail(err, LK_EREFUSED, "agency: cws or calworks");
+	if (key->number.len < 1 || key->number.len > 32)
+		return lk_fail(err, LK_EREFUSED, "case: the agency's case number");
+	return 0;
+}
+
 /* A store that failed under a question: nothing is told, nothing is lost. */
 void verb_fail(struct control *control, const struct control_asker *asker,
 	       const struct lk_error *err)

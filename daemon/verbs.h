@@ -57,6 +57,10 @@ DAEMON_VERBS(DAEMON_VERB)
 int verb_purpose(struct daemon *daemon, const struct control_asker *asker, struct lk_span args,
 		 const char *about, struct lk_error *err) LK_MUST_CHECK;
 
+/* The case among the arguments; borrows from them. LK_EREFUSED: there is none. */
+struct case_key;
+int verb_case(struct lk_span args, struct case_key *key, struct lk_error *err) LK_MUST_CHECK;
+
 /* A key and a value; LK_NO_INSTANT gives nil. */
 void verb_put_instant(struct lk_bytes *out, const char *key, lk_instant at);
 

@@ -17,20 +17,29 @@
 typedef int question(struct daemon *d, struct lk_span args, struct lk_bytes *body,
 		     char about[ABOUT_MAX], struct lk_error *err);
 
+static int read_purpose(struct lk_span args, struct lk_text *purpose, struct lk_error *err)
+{
+	*purpose = lk_as_text(lk_get(args, "purpose"));
+	return purpose->len >= 1 && purpose->len <= PURPOSE_MAX
+		       ? 0
+		       : lk_fail(err, LK_EREFUSED,
+				 "purpose: why it is asked, up to 200 characters");
+}
+
 int verb_purpose(struct daemon *d, const struct control_asker *asker, struct lk_span args,
 		 const char *about, struct lk_error *err)
 {
-	struct lk_text purpose = lk_as_text(lk_get(args, "purpose"));
+	struct lk_text purpose;
 	char basis[PURPOSE_MAX + ABOUT_MAX + 32];
 	struct ledger_row row = {
 		.at = clock_now(&d->clock),
 		.worker = lk_text_of(asker->client),
 		.level = LK_CONTENT,
 	};
-	int rc;
+	int rc = read_purpose(args, &purpose, err);
 
-	if (purpose.len < 1 || purpose.len > PURPOSE_MAX)
-		return lk_fail(err, LK_EREFUSED, "purpose: why it is asked, up to 200 characters");
+	if (rc < 0)
+		return rc;
 	row.basis.at = basis;
 	row.basis.len = (uint32_t)snprintf(basis, sizeof(basis), "purpose: %.*s (%.*s)",
 					   LK_PRINT(purpose), ABOUT_MAX, about);
@@ -47,14 +56,12 @@ int verb_purpose(struct daemon *d, const struct control_asker *asker, struct lk_
 static void answer(struct daemon *d, struct control *control, const struct control_asker *asker,
 		   struct lk_span args, question *ask)
 {
-	struct lk_text purpose = lk_as_text(lk_get(args, "purpose"));
+	struct lk_text purpose;
 	struct lk_bytes body = { 0 };
 	struct lk_error err = { 0 };
 	char about[ABOUT_MAX];
-	int rc = 0;
+	int rc = read_purpose(args, &purpose, &err);
 
-	if (purpose.len < 1 || purpose.len > PURPOSE_MAX)
-		rc = lk_fail(&err, LK_EREFUSED, "purpose: why it is asked, up to 200 characters");
 	if (rc >= 0)
 		rc = ask(d, args, &body, about, &err);
 	if (rc >= 0)
@@ -67,17 +74,6 @@ static void answer(struct daemon *d, struct control *control, const struct contr
 }
 
 /* ---- Arguments ---- */
-
-static int read_case(struct lk_span args, struct case_key *key, struct lk_error *err)
-{
-	key->agency = lk_agency_code(lk_as_text(lk_get(args, "agency")));
-	key->number = lk_as_text(lk_get(args, "case"));
-	if (key->agency < 0)
-		return lk_fail(err, LK_EREFUSED, "agency: cws or calworks");
-	if (key->number.len < 1 || key->number.len > 32)
-		return lk_fail(err, LK_EREFUSED, "case: the agency's case number");
-	return 0;
-}
 
 static int read_worker(struct lk_span args, struct lk_text *worker, struct lk_error *err)
 {
@@ -110,7 +106,7 @@ static int ask_family(struct daemon *d, struct lk_span args, struct lk_bytes *bo
 {
 	struct case_key key;
 
-	if (read_case(args, &key, err) < 0)
+	if (verb_case(args, &key, err) < 0)
 		return LK_EREFUSED;
 	(void)snprintf(about, ABOUT_MAX, "%s %.*s", lk_agency_word(key.agency),
 		       LK_PRINT(key.number));
@@ -145,7 +141,7 @@ static int ask_plan(struct daemon *d, struct lk_span args, struct lk_bytes *body
 	struct case_key key;
 	struct lk_text worker;
 
-	if (read_case(args, &key, err) < 0 || read_worker(args, &worker, err) < 0)
+	if (verb_case(args, &key, err) < 0 || read_worker(args, &worker, err) < 0)
 		return LK_EREFUSED;
 	(void)snprintf(about, ABOUT_MAX, "plan of %s %.*s for %.*s", lk_agency_word(key.agency),
 		       LK_PRINT(key.number), LK_PRINT(worker));

@@ -16,17 +16,6 @@
 #define ORDER_MAX 200 /* characters */
 #define BACKUPS_SHOWN 100
 
-static int read_case(struct lk_span args, struct case_key *key, struct lk_error *err)
-{
-	key->agency = lk_agency_code(lk_as_text(lk_get(args, "agency")));
-	key->number = lk_as_text(lk_get(args, "case"));
-	if (key->agency < 0)
-		return lk_fail(err, LK_EREFUSED, "agency: cws or calworks");
-	if (key->number.len < 1 || key->number.len > 32)
-		return lk_fail(err, LK_EREFUSED, "case: the agency's case number");
-	return 0;
-}
-
 /* ---- expunge --------------------------------------------------------------------------------- */
 
 struct expunging {
@@ -137,7 +126,7 @@ static int expunge_begin(struct expunging *x, struct lk_span args, struct lk_err
 
 	if (order.len < 1 || order.len > ORDER_MAX)
 		return lk_fail(err, LK_EREFUSED, "purpose: the order, up to 200 bytes");
-	if (read_case(args, &key, err) < 0)
+	if (verb_case(args, &key, err) < 0)
 		return LK_EREFUSED;
 	if (busy != NULL)
 		return lk_fail(err, LK_ESTATE, "%s is under way: ask again when it is done", busy);
@@ -200,7 +189,7 @@ static int hold_change(struct daemon *d, struct lk_span args, bool held, struct 
 {
 	struct lk_text reason = lk_as_text(lk_get(args, "purpose"));
 	struct case_key key;
-	int rc = read_case(args, &key, err);
+	int rc = verb_case(args, &key, err);
 
 	if (rc == 0 && held && is_too_late(d))
 		rc = lk_fail(err, LK_ESTATE, "an expunge is under way: ask again when it is done");
@@ -227,7 +216,7 @@ static void hold(struct daemon *d, struct control *control, const struct control
 	struct case_key key;
 	struct lk_error err = { 0 };
 	char about[80] = "a legal hold";
-	int rc = read_case(args, &key, &err);
+	int rc = verb_case(args, &key, &err);
 
 	if (rc == 0) {
 		(void)snprintf(about, sizeof(about), "legal hold %s: %s %.*s", held ? "on" : "off",

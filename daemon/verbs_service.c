@@ -15,18 +15,6 @@
 
 #define MAILBOXES_A_LOOK 200
 
-static void put_word(struct lk_bytes *out, const char *key, const char *word)
-{
-	lk_put_word(out, key);
-	lk_put_word(out, word);
-}
-
-static void put_flag(struct lk_bytes *out, const char *key, bool flag)
-{
-	lk_put_word(out, key);
-	lk_put_bool(out, flag);
-}
-
 /* ---- sources ---- */
 
 static void put_counts(struct verb_rows *t, const char *source)
@@ -51,12 +39,12 @@ void verb_sources(void *context, struct control *control, const struct control_a
 	(void)args;
 	for (size_t i = 0; turn_hearing(d->turn, i, &h); i++) {
 		verb_row_begin(&t, 8);
-		put_word(&t.rows, "source", h.name);
-		put_word(&t.rows, "agency",
-			 lk_agency_word(turn_agency_of(d->turn, lk_text_of(h.name))));
+		lk_member_word(&t.rows, "source", h.name);
+		lk_member_word(&t.rows, "agency",
+			       lk_agency_word(turn_agency_of(d->turn, lk_text_of(h.name))));
 		verb_put_instant(&t.rows, "heard", h.heard_at);
-		put_flag(&t.rows, "watched", h.watched);
-		put_flag(&t.rows, "silent", h.silent);
+		lk_member_bool(&t.rows, "watched", h.watched);
+		lk_member_bool(&t.rows, "silent", h.silent);
 		put_counts(&t, h.name);
 	}
 	verb_rows_end(&t);
@@ -67,8 +55,8 @@ void verb_sources(void *context, struct control *control, const struct control_a
 static void put_session(struct verb_rows *t, const char *lane, const char *client, int64_t quiet_us)
 {
 	verb_row_begin(t, 6);
-	put_word(&t->rows, "lane", lane);
-	put_word(&t->rows, "client", client);
+	lk_member_word(&t->rows, "lane", lane);
+	lk_member_word(&t->rows, "client", client);
 	lk_member_int(&t->rows, "quiet_s", quiet_us / LK_SECOND);
 }
 
