@@ -74,10 +74,11 @@ struct run {
 	char **workers;
 	size_t workers_n;
 	char answer[LK_DIGEST_HEX];
-	int answered;          /* 1: confirmed, -1: refused */
-	int fault;             /* of a callback */
-	bool clock_told, calm; /* calm: all that was waiting has come once */
-	int64_t heard_at;      /* steady_us() */
+	int answered; /* 1: confirmed, -1: refused */
+	int fault;    /* of a callback */
+	bool clock_told, calm_told;
+	bool came;        /* all that was waiting when we began */
+	int64_t heard_at; /* steady_us() */
 	char trouble[400];
 	struct lk_error err;
 };
@@ -244,7 +245,7 @@ static void event_json(struct run *r, const char *name, struct lk_text worker, c
 /* A mailbox is there for whoever asks: a name that was mistyped has an empty one. Said once, not at each reconnection. */
 static void empty_say(const struct run *r, struct lk_text worker)
 {
-	if (settings.once || (isatty(STDERR_FILENO) && !r->calm))
+	if (settings.once || (isatty(STDERR_FILENO) && !r->came))
 		(void)options_complain(&tool,
 				       "nothing was ever told to '%.*s': is that the worker's id?",
 				       LK_PRINT(worker));
@@ -263,6 +264,7 @@ static void on_caught_up(void *context, struct lk_text worker, int64_t seq)
 	(void)output_close(&r->out);
 	if (seq == 0)
 		empty_say(r, worker);
+	r->came |= lk_inbox_caught_up(r->inbox);
 }
 
 static void on_answered(void *context, struct lk_text worker, struct lk_text notice,
@@ -396,6 +398,8 @@ static void session_show(struct run *r)
 	lk_inbox_state(r->inbox, &state);
 	if (state.trouble[0] != '\0' && strcmp(state.trouble, r->trouble) != 0)
 		(void)options_complain(&tool, "waiting: %s", state.trouble);
+	else if (state.trouble[0] == '\0' && r->trouble[0] != '\0' && isatty(STDERR_FILENO))
+		(void)options_complain(&tool, "the daemon answers again");
 	memcpy(r->trouble, state.trouble, sizeof(r->trouble));
 	if (state.connected && state.clock_manual && !r->clock_told && !settings.json) {
 		r->clock_told = true;
@@ -407,13 +411,12 @@ static void session_show(struct run *r)
 /* Whoever sits before a terminal is told once that nothing is amiss when nothing comes. */
 static void calm_show(struct run *r)
 {
-	if (r->calm || !lk_inbox_caught_up(r->inbox))
+	if (r->calm_told || settings.json || settings.once || settings.answer != NULL ||
+	    !isatty(STDERR_FILENO) || !r->came)
 		return;
-	r->calm = true;
-	if (!settings.json && !settings.once && settings.answer == NULL && isatty(STDERR_FILENO))
-		(void)options_complain(
-			&tool,
-			"nothing more is waiting; what comes is shown as it comes (Ctrl-C ends)");
+	r->calm_told = true;
+	(void)options_complain(
+		&tool, "nothing more is waiting; what comes is shown as it comes (Ctrl-C ends)");
 }
 
 static bool is_done(const struct run *r)
