@@ -50,6 +50,23 @@ lk_date day_before(lk_date day, struct duration duration)
 	return day_after(day, (struct duration){ -duration.n, duration.unit });
 }
 
+/* Between the midnight and the morning of such a day? */
+static bool is_changing(struct derivation *d, const struct dated *value)
+{
+	bool changing = false;
+	for (uint32_t i = 1; i < value->n; i++)
+		changing |= has_come(d, midnight(d, value->at[i].from)) &&
+			    !has_come(d, morning(d, value->at[i].from));
+	return changing;
+}
+
+struct duration value_today(struct derivation *d, const struct dated *value, enum sooner sooner)
+{
+	struct duration now = dated_on(value, today(d)), before = dated_on(value, today(d) - 1);
+	bool begins = sooner == SOONER_BY_MORE ? now.n > before.n : now.n < before.n;
+	return is_changing(d, value) && begins ? before : now;
+}
+
 /* ---- The family ------------------------------------------------------------------------------ */
 const struct kin *kin_of(const struct derivation *d)
 {

@@ -159,6 +159,10 @@ lk_date day_of(const struct derivation *d, lk_instant at);
 /* The day that lies a duration of days or months after (n > 0) or before it. */
 lk_date day_after(lk_date day, struct duration duration);
 lk_date day_before(lk_date day, struct duration duration);
+/* The value of today, by which a rule speaks the sooner the more it is, or the less. On a day on which it changes, what
+ * ends by that ends at midnight, and what begins is told in the morning. */
+enum sooner { SOONER_BY_MORE, SOONER_BY_LESS };
+struct duration value_today(struct derivation *d, const struct dated *value, enum sooner sooner);
 
 const struct kin *kin_of(const struct derivation *d); /* of the family as it is now */
 bool is_mutual(const struct derivation *d);

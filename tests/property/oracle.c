@@ -20,7 +20,8 @@ struct known_case {
 	bool was_opened, open, limited;
 	bool limit_said; /* by its last opening */
 	int group;       /* cases that links join share one */
-	uint32_t status; /* the event that said its latest; UINT32_MAX: none */
+	uint32_t status; /* the event that its latest came with; UINT32_MAX: none */
+	int code;        /* that status */
 	lk_instant live_since[lk_topic_count];
 	uint32_t first_status[lk_topic_count]; /* the latest as that began; UINT32_MAX: closed */
 };
@@ -338,6 +339,15 @@ static void expire_until(struct view *v, lk_instant at)
 
 /* ---- Events in their order ---------------------------------------------------------------------- */
 
+/* The same again is no status of its own. */
+static void note_status(struct known_case *k, uint32_t event, int code)
+{
+	if (k->status != UINT32_MAX && k->code == code)
+		return;
+	k->status = event;
+	k->code = code;
+}
+
 /* What the opening says anew of the case itself is newer than what had waited for it. */
 static bool is_older(const struct known_case *k, const struct counted *c, int type)
 {
@@ -356,13 +366,13 @@ static void apply(struct view *v, uint32_t place)
 		return;
 	if (e->type == LK_CASE_OPENED) {
 		k->open = k->was_opened = true;
-		k->status = c->event;
+		note_status(k, c->event, e->case_opened.status);
 		k->limit_said = e->case_opened.limited_access >= 0;
 		if (k->limit_said)
 			k->limited = e->case_opened.limited_access == 1;
 		join_alike(v, place);
 	} else if (e->type == LK_CASE_STATUS) {
-		k->status = c->event;
+		note_status(k, c->event, e->case_status.status);
 	} else if (e->type == LK_CASE_CLOSED) {
 		k->open = false;
 	} else if (e->type == LK_CASE_RESTRICTED) {

@@ -572,7 +572,7 @@ static void report(const struct property *p, struct trial *t, uint64_t seed, cha
 struct options {
 	uint64_t seed;
 	long histories, failures;
-	const char *only;
+	const char *only, *policy;
 };
 
 static long try_seed(const struct options *o, uint64_t seed)
@@ -596,6 +596,7 @@ static int usage(const char *program)
 {
 	fprintf(stderr,
 		"usage: %s [--histories N] [--seed S] [--only PROPERTY] [--failures N]\n"
+		"       [--policy FILE]\n"
 		"Rolls N histories (300) from seed S (1) on and holds every property against each; stops after\n"
 		"so many failures (1).\n",
 		program);
@@ -608,6 +609,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 					      { "seed", required_argument, NULL, 's' },
 					      { "only", required_argument, NULL, 'o' },
 					      { "failures", required_argument, NULL, 'f' },
+					      { "policy", required_argument, NULL, 'p' },
 					      { 0 } };
 	for (int c; (c = getopt_long(argc, argv, "", rows, NULL)) >= 0;) {
 		if (c == 'n')
@@ -618,6 +620,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 			o->only = optarg;
 		else if (c == 'f')
 			o->failures = strtol(optarg, NULL, 10);
+		else if (c == 'p')
+			o->policy = optarg;
 		else
 			return false;
 	}
@@ -631,7 +635,7 @@ int main(int argc, char **argv)
 	long failures = 0, done = 0;
 	if (!read_options(argc, argv, &o))
 		return usage(argv[0]);
-	if (policy_load(NULL, &policies[0], &err) < 0) {
+	if (policy_load(o.policy, &policies[0], &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}

@@ -323,6 +323,62 @@ static void a_shorter_clock_begins_in_the_morning_of_its_day(void **state)
 	story_end(&s);
 }
 
+/* So does what a longer notice begins: the day of the change is waited for. */
+static void a_value_that_grows_begins_in_the_morning_of_its_day(void **state)
+{
+	struct dated *const values[] = { &story_policy.consent_expiring_before,
+					 &story_policy.reunification_ending_before,
+					 &story_policy.clock_near };
+	static const char *const told[] = { "consent.expiring", "reunification.ending",
+					    "clock.near" };
+	static const int grown[] = { 40, 60, 12 };
+	lk_date from;
+
+	(void)state;
+	assert_int_equal(lk_date_parse(LK_TEXT("2026-03-12"), &from), 0);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		const struct dated as_it_is = *values[i];
+		const enum unit unit = as_it_is.at[0].value.unit;
+		struct story s;
+
+		two_cases(&s, "ifs", "active");
+		said(&s, "2026-03-02T10:45:00-08:00", "W-1", "consent.signed",
+		     "{'consent':'c1','expires':'2026-04-20'}");
+		said(&s, "2026-03-02T10:45:00-08:00", "W-1", "clock.reported",
+		     "{'clock':'tanf60','used':50}");
+		said(&s, "2026-03-02T10:46:00-08:00", "W-1", "case.status",
+		     "{'status':'reunification','until':'2026-04-30'}");
+		values[i]->at[values[i]->n++] = (struct dated_value){ from, { grown[i], unit } };
+		(void)look(&s, "2026-03-11T23:59:59-07:00");
+		assert_string_equal(only(&s, told[i]), "");
+		assert_true(s.wake <= story_instant("2026-03-12T00:00:00-07:00"));
+		(void)look(&s, "2026-03-12T07:59:59-07:00");
+		assert_string_equal(only(&s, told[i]), "");
+		assert_int_equal(s.wake, story_instant("2026-03-12T08:00:00-07:00"));
+		(void)look(&s, "2026-03-12T08:00:00-07:00");
+		assert_string_not_equal(only(&s, told[i]), "");
+		*values[i] = as_it_is;
+		story_end(&s);
+	}
+}
+
+/* A month that is told of from before its beginning begins in the morning like any other day. */
+static void a_whole_month_of_notice_begins_in_its_first_morning(void **state)
+{
+	const struct dated as_it_is = story_policy.visit_before;
+	struct story s;
+
+	(void)state;
+	story_policy.visit_before.at[0].value.n = 40;
+	two_cases(&s, "ifs", "active");
+	(void)look(&s, "2026-04-01T07:59:59-07:00");
+	assert_string_equal(only(&s, "visit.due"), "");
+	(void)look(&s, "2026-04-01T08:00:00-07:00");
+	assert_string_equal(only(&s, "visit.due"), "new visit.due garcia own 2026-04-30\n");
+	story_policy.visit_before = as_it_is;
+	story_end(&s);
+}
+
 static void a_rule_that_is_switched_off_says_nothing(void **state)
 {
 	struct story s;
@@ -361,6 +417,8 @@ int main(void)
 		cmocka_unit_test(a_stale_moment_is_not_told),
 		cmocka_unit_test(what_was_before_the_county_went_live_is_quiet),
 		cmocka_unit_test(a_shorter_clock_begins_in_the_morning_of_its_day),
+		cmocka_unit_test(a_value_that_grows_begins_in_the_morning_of_its_day),
+		cmocka_unit_test(a_whole_month_of_notice_begins_in_its_first_morning),
 		cmocka_unit_test(a_rule_that_is_switched_off_says_nothing),
 	};
 

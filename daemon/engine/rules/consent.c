@@ -75,7 +75,7 @@ static void expiring(struct derivation *d)
 	if (last == NONE)
 		return;
 	const struct consent *c = &d->f->consents[last];
-	struct duration before = dated_on(&d->p->consent_expiring_before, today(d));
+	struct duration before = value_today(d, &d->p->consent_expiring_before, SOONER_BY_MORE);
 	if (!has_come(d, morning(d, day_before(c->expires, before))))
 		return;
 	key_named(d->f, c->kase, c->id, key);

@@ -67,7 +67,7 @@ static void reunification_ending(struct derivation *d, uint32_t kase)
 	if (k->status != LK_REUNIFICATION)
 		return;
 	lk_date end = reunification_end(d, k);
-	struct duration before = dated_on(&d->p->reunification_ending_before, today(d));
+	struct duration before = value_today(d, &d->p->reunification_ending_before, SOONER_BY_MORE);
 	if (has_come(d, midnight(d, end + 1)) || !has_come(d, morning(d, day_before(end, before))))
 		return;
 	key_case(d->f, kase, key);
@@ -79,29 +79,14 @@ static void reunification_ending(struct derivation *d, uint32_t kase)
 	fact_tell(d, &fact);
 }
 
-/* The limit is today's. On a day on which the law changes it, what ends by that ends at midnight, and what
- * begins is told in the morning. */
-static int64_t months_left(struct derivation *d, const struct kase *k)
-{
-	const struct dated *limit = &d->p->clock_limit;
-	int32_t most = dated_on(limit, today(d)).n;
-	for (uint32_t i = 1; i < limit->n; i++) {
-		lk_date from = limit->at[i].from;
-		bool changes = has_come(d, midnight(d, from)) && !has_come(d, morning(d, from));
-		int32_t before = dated_on(limit, from - 1).n;
-		most = changes && before > most ? before : most;
-	}
-	return most - k->clock_used;
-}
-
 static void clock_near(struct derivation *d, uint32_t kase)
 {
 	char key[KEY_MAX];
 	const struct kase *k = &d->f->cases[kase];
 	if (k->clock_used < 0 || k->status == LK_TIMED_OUT)
 		return;
-	int64_t left = months_left(d, k);
-	if (left > dated_on(&d->p->clock_near, today(d)).n)
+	int64_t left = value_today(d, &d->p->clock_limit, SOONER_BY_LESS).n - k->clock_used;
+	if (left > value_today(d, &d->p->clock_near, SOONER_BY_MORE).n)
 		return;
 	key_case(d->f, kase, key);
 	struct fact fact = fact_of(LK_CLOCK_NEAR, key);

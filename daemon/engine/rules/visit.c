@@ -13,7 +13,8 @@ static void due(struct derivation *d, uint32_t kase)
 	const struct kase *k = &d->f->cases[kase];
 	lk_date first = date_month_first(today(d)), last = date_month_last(today(d));
 	lk_instant began_at = midnight(d, first);
-	lk_date told_from = day_before(last, dated_on(&d->p->visit_before, last));
+	lk_date before = day_before(last, dated_on(&d->p->visit_before, last));
+	lk_date told_from = before > first ? before : first;
 	if (k->opened_at >= began_at || k->visited_at >= began_at ||
 	    !has_come(d, morning(d, told_from)))
 		return;
