@@ -109,6 +109,13 @@ int nearby_silent(struct nearby *n)
 
 /* ---- Likely matches: equal tokens, other agencies, both open, no answer on the pair ---------- */
 
+static int by_role(const void *a, const void *b)
+{
+	const struct lk_contact *x = a, *y = b;
+	return x->role - y->role;
+}
+
+/* By role, so that the order in which they were assigned is no change of content. */
 static struct lk_contact *contacts_of(const struct family *f, uint32_t kase, uint32_t *n)
 {
 	struct lk_contact *contacts = calloc(f->assignments_n + 1, sizeof(*contacts));
@@ -124,6 +131,8 @@ static struct lk_contact *contacts_of(const struct family *f, uint32_t kase, uin
 				.phone = family_text(f, a->phone),
 			};
 	}
+	if (*n > 1) /* no two hold one role of a case */
+		qsort(contacts, *n, sizeof(*contacts), by_role);
 	return contacts;
 }
 
@@ -294,18 +303,18 @@ static bool is_in_calendar(const struct family *f, const struct meeting *m)
 	       (f->versions[m->version].kind == LK_LTM && !m->with_family);
 }
 
-static uint32_t entries_of(const struct family *f, const struct meeting *m,
-			   struct calendar_entry *out)
+/* One for each worker whom the meeting requires. */
+static uint32_t entries_at(const struct family *f, const struct meeting *m, lk_instant start,
+			   lk_instant end, struct calendar_entry *out)
 {
 	const struct version *v = &f->versions[m->version];
-	bool planned = m->state == MEETING_PLANNED;
 	for (uint32_t i = 0; i < v->required_n; i++)
 		out[i] = (struct calendar_entry){
 			.worker = family_text(f, f->names[v->required + i]),
 			.meeting = family_text(f, m->id),
 			.place = family_text(f, v->place),
-			.start = planned ? v->start_at : NEVER,
-			.end = planned ? v->end_at : NEVER,
+			.start = start,
+			.end = end,
 			.scheduled_at = v->said_at,
 			.agency = v->agency,
 			.kind = v->kind,
@@ -313,10 +322,23 @@ static uint32_t entries_of(const struct family *f, const struct meeting *m,
 	return v->required_n;
 }
 
+/* One that was missed stands at its hour, too: that may still be to come. */
+static uint32_t entries_of(const struct family *f, const struct meeting *m,
+			   struct calendar_entry *out)
+{
+	const struct version *v = &f->versions[m->version];
+	uint32_t n = 0;
+	if (m->state != MEETING_HELD)
+		n += entries_at(f, m, v->start_at, v->end_at, out);
+	if (m->state != MEETING_PLANNED)
+		n += entries_at(f, m, NEVER, NEVER, out + n);
+	return n;
+}
+
 int home_write_calendar(struct turn *t, const struct home *h, struct lk_error *err)
 {
 	const struct family *f = &h->f;
-	struct calendar_entry *entries = calloc(f->names_n + 1, sizeof(*entries));
+	struct calendar_entry *entries = calloc(2 * (size_t)f->names_n + 1, sizeof(*entries));
 	uint32_t n = 0;
 	if (entries == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for a calendar");

@@ -277,7 +277,8 @@ class Life:
         if type_ == "meeting.held" and self.r.random() < 0.5:
             data["family"] = self.r.random() < 0.6
         after = datetime.fromisoformat(line["data"]["end"]) + timedelta(minutes=7)
-        self.event(type_, case, data, at=max(after, self.now) if type_ != "meeting.cancelled" else None)
+        early = type_ == "meeting.cancelled" or self.rough and self.r.random() < 0.3  # before its hour
+        self.event(type_, case, data, at=None if early else max(after, self.now))
 
     def contact(self):
         self.event("contact.made", self.case("cws"), {"kind": self.r.choice(("face_to_face", "phone"))})

@@ -827,7 +827,7 @@ class Rules:
         if day < first or until and day > until or day.weekday() > 4 or end > morning(day) + 9 * 3600:
             return False
         return not any(self.collide(m, o, start, end) for o in self.meetings
-                       if o.thing is not m.thing and o.last is o.scheduled and self.concerned(m, o))
+                       if o.thing is not m.thing and (o.last is o.scheduled or o.missed) and self.concerned(m, o))
 
     # ---- Meetings as they are (HB IV.F) -----------------------------------------------------------------------------
 

@@ -50,11 +50,16 @@ static const struct version *version_of(const struct derivation *d, const struct
 	return &d->f->versions[m->version];
 }
 
-/* On the calendar, and its hour has not come. One that was missed stays there. */
+/* At its hour. One that was missed stays there. */
+static bool takes_time(const struct meeting *m)
+{
+	return m->version != NONE && (m->state == MEETING_PLANNED || m->state == MEETING_MISSED);
+}
+
+/* On the calendar, and its hour has not come. */
 static bool is_ahead(struct derivation *d, const struct meeting *m)
 {
-	bool stays = m->state == MEETING_PLANNED || m->state == MEETING_MISSED;
-	return m->version != NONE && stays && !has_come(d, version_of(d, m)->start_at);
+	return takes_time(m) && !has_come(d, version_of(d, m)->start_at);
 }
 
 static bool requires(const struct family *f, const struct version *v, struct lk_text worker)
@@ -256,7 +261,7 @@ static bool is_free(struct derivation *d, const struct moving *mv, lk_instant st
 	struct slotted here = { start_at, start_at + length, family_text(d->f, mv->v->place) };
 	for (uint32_t i = 0; i < d->f->meetings_n; i++) {
 		const struct meeting *o = &d->f->meetings[i];
-		if (o == mv->m || o->version == NONE || o->state != MEETING_PLANNED)
+		if (o == mv->m || !takes_time(o))
 			continue;
 		const struct version *v = version_of(d, o);
 		struct slotted there = slotted_of(d->f, v);
