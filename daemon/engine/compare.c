@@ -63,7 +63,8 @@ static struct word case_word(struct tolds *told, const struct family *f, uint32_
 	return kase == NONE ? NO_WORD : told_word(told, family_text(f, f->cases[kase].number));
 }
 
-/* One agency's duty on its own case crosses no link, whoever else is linked. */
+/* One agency's duty on its own case crosses no link, whoever else is linked; nor does a likely match, whose case is none of
+ * the family's. */
 static bool has_crossed(const struct candidate *c)
 {
 	static const bool own_duty[lk_notice_kind_count] = {
@@ -74,6 +75,8 @@ static bool has_crossed(const struct candidate *c)
 	};
 	bool disposition = c->about.meeting_kind == LK_DISPOSITION;
 	int crosses_above = c->kind == LK_MEETING_RESCHEDULE ? LK_OWN : LK_SIGNAL;
+	if (c->kind == LK_CROSSOVER_POSSIBLE)
+		return false;
 	return !(own_duty[c->kind] || disposition) || c->level > crosses_above;
 }
 

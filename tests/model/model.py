@@ -236,7 +236,7 @@ class Model:
                 continue
             if rules.reached(telling.since + wait):
                 case = self.state.cases.get(n.case)
-                supervisor = self.state.supervisor(case, self.state.family(n.case, self.now), self.now)
+                supervisor = case and self.state.supervisor(case, self.state.family(n.case, self.now), self.now)
                 to = next((w for w in (supervisor, LIAISON[n.case[0]]) if w and w != n.to), None)
                 if to:
                     standing.append(Notice("notice.unanswered", self.id_of(telling), None, to, n.case, SIGNAL,

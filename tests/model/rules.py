@@ -758,7 +758,7 @@ class Rules:
             return [(self.case_of(m.organizer, m, m.owner), m.organizer)]
         if m.kind in JOINT:
             return list(self.both_leads(self.s.cases[m.owner]))
-        case = self.s.cases[m.case]
+        case = self.s.cases[m.owner] if m.owner[0] == m.agency else self.mains[m.agency]
         return [(case, self.lead(case))]
 
     def case_of(self, worker, m, about):

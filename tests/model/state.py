@@ -159,7 +159,7 @@ class State:
         for owner in [e.case] + [c for c in family if c[0] == e.agency] + [c for c in family if c[0] != e.agency]:
             if (owner, name) in table:
                 return table[owner, name]
-        if e.type == "consent.revoked":  # default is no: it never names one that nobody signed
+        if e.type in ("consent.revoked", "consent.refused"):  # default is no: neither names one that nobody signed
             return Thing(e.case, name)
         return table.setdefault((e.case, name), Thing(e.case, name))
 
