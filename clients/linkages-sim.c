@@ -253,28 +253,15 @@ static int run_file(struct sim *s, const char *path)
 	if (rc >= 0 && s->failed)
 		rc = lk_fail(&s->err, LK_EMEMORY, "%s:%d: could not go on", path, s->line);
 	if (rc >= 0 && s->quiet && story_checked(s->story) == 0)
-		rc = lk_fail(&s->err, LK_ENOTFOUND, "there is no check in it");
+		rc = lk_fail(&s->err, LK_ENOTFOUND, "%s: there is no check in it", path);
+	if (rc >= 0 && s->quiet)
+		story_end(s->story);
 	if (rc >= 0)
 		rc = story_failed(s->story);
 	close_sim(s);
 	if (from != stdin)
 		fclose(from);
 	return rc;
-}
-
-static int check_files(const struct policy *policy, char **paths, int n)
-{
-	int failed = 0;
-	for (int i = 0; i < n; i++) {
-		struct sim s = { .policy = policy, .quiet = true };
-		int rc = run_file(&s, paths[i]);
-		if (rc < 0)
-			fprintf(stderr, "%s: %s\n", paths[i], s.err.text);
-		printf("%s %s\n", rc == 0 ? "ok  " : "FAIL", paths[i]);
-		failed += rc != 0;
-	}
-	printf("%d passed, %d failed\n", n - failed, failed);
-	return failed == 0 ? TOOL_OK : TOOL_REFUSED;
 }
 
 static struct {
@@ -301,6 +288,21 @@ static const struct tool tool = {
 		"FILE - is the standard input. Exit status: 0; 1 where input was refused or a check failed;\n"
 		"2 where it could not run.\n",
 };
+
+static int check_files(const struct policy *policy, char **paths, int n)
+{
+	int failed = 0;
+	for (int i = 0; i < n; i++) {
+		struct sim s = { .policy = policy, .quiet = true };
+		int rc = run_file(&s, paths[i]);
+		if (rc < 0)
+			(void)options_complain(&tool, "%s", s.err.text);
+		printf("%s %s\n", rc == 0 ? "ok  " : "FAIL", paths[i]);
+		failed += rc != 0;
+	}
+	printf("%d passed, %d failed\n", n - failed, failed);
+	return failed == 0 ? TOOL_OK : TOOL_REFUSED;
+}
 
 static int play_file(const struct policy *policy, const char *path)
 {

@@ -199,6 +199,21 @@ static const char *text_of(const json_t *object, const char *key)
 	return text != NULL ? text : "";
 }
 
+void story_end(const struct story *s)
+{
+	size_t i;
+	json_t *said;
+	json_array_foreach(s->said, i, said)
+	{
+		const json_t *why = json_object_get(said, "refused");
+		if (why != NULL && json_object_get(said, "asked") == NULL)
+			fprintf(s->complaints,
+				"%s:%d: input that was refused (%s), and no check asks for it\n",
+				s->name, (int)json_integer_value(json_object_get(said, "line")),
+				text_of(why, "reason"));
+	}
+}
+
 static bool is_standing(const struct story *s, size_t at)
 {
 	const json_t *notice = json_array_get(s->said, at);
@@ -235,6 +250,16 @@ static size_t count_matches(const struct story *s, enum check check, const json_
 	return n;
 }
 
+/* What was refused in this window is what its story is about, where a check asks for it. */
+static void note_asked(struct story *s, const json_t *want)
+{
+	size_t i;
+	json_t *said;
+	json_array_foreach(s->said, i, said) if (in_window(s, said) &&
+						 matches(want, json_object_get(said, "refused")))
+		json_object_set_new(said, "asked", json_true());
+}
+
 static void complain(struct story *s, int line, enum check check, const json_t *want, size_t n)
 {
 	size_t i, near = 0;
@@ -266,6 +291,8 @@ void story_check(struct story *story, const struct line *check, int line)
 	size_t n = count_matches(story, (enum check)kind, want);
 	story->in_checks = true;
 	story->checked++;
+	if (kind == CHECK_REFUSED)
+		note_asked(story, want);
 	if (n != (size_t)wanted || (counted && !json_is_integer(json_object_get(body, "n"))))
 		complain(story, line, (enum check)kind, want, n);
 }

@@ -36,6 +36,9 @@ void story_stimulus(struct story *story, int line);
 /* Holds a check against what was said; a failure is printed to complaints with the notices that
  * came near. */
 void story_check(struct story *story, const struct line *check, int line);
+/* The story has ended: input that was refused and that no check asks for, as a check that is spelt wrongly is, is named
+ * among the complaints. It is no failure. */
+void story_end(const struct story *story);
 int story_checked(const struct story *story); /* checks there were */
 int story_failed(const struct story *story);  /* checks that failed */
 /* Calls visit with the id and worker of every telling so far that matches; a notice that was told

@@ -93,15 +93,18 @@ class Mistakes(unittest.TestCase):
         self.assertEqual((status, out.splitlines()[-1]), (1, "0 passed, 1 failed"))
         self.assertIn("there is no check in it", err)
 
-    def test_a_word_that_is_no_command(self):
-        self.said("there is no command 'stauts'", "linkages-ctl", "stauts")
-        self.said("'hold' is followed by one of: add, release, list", "linkages-ctl", "hold")
+    def test_a_check_that_is_spelt_wrongly_is_named(self):
+        story = self.write("story.ndjson", '{"clock": "2026-03-02T08:30:00-08:00"}\n{"never": {"kind": "visit.due"}}\n'
+                           '{"expct": {"kind": "visit.due"}}\n{"clock": "tomorrow"}\n{"refused": {"field": "clock"}}\n')
+        status, out, err = self.run_tool("linkages-sim", "--check", story)
+        self.assertEqual((status, out.splitlines()[-1]), (0, "1 passed, 0 failed"), err)
+        self.assertRegex(err, "^[^\n]*story.ndjson:3: input that was refused [(]missing[)], and no check asks for it\n$")
 
-    def test_a_command_that_was_mistyped_is_guessed(self):
-        self.said("there is no command 'statsu'; is 'status' meant?", "linkages-ctl", "statsu")
+    def test_a_word_that_is_no_command(self):
+        self.said("there is no command 'stauts'; is 'status' meant?", "linkages-ctl", "stauts")
         self.said("is 'dead-letters' meant?", "linkages-ctl", "dead-letter")
         self.said("there is no command 'zzz'; try --help", "linkages-ctl", "zzz")
-        self.said("'ledger' is followed by one of: verify", "linkages-ctl", "ledger")
+        self.said("'hold' is followed by one of: add, release, list", "linkages-ctl", "hold")
 
     def test_a_value_that_is_none_is_refused_before_anybody_is_asked(self):
         case = ("--agency", "foo", "--purpose", "order 1")
