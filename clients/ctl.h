@@ -28,7 +28,7 @@ struct ctl_group {
 	const struct ctl_command *commands;
 	size_t n;
 };
-extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_expunge,
+extern const struct ctl_group ctl_daemon, ctl_case, ctl_letters, ctl_keys, ctl_keep, ctl_restore, ctl_expunge,
 	ctl_service, ctl_clients, ctl_report, ctl_export;
 
 /* The command line. */

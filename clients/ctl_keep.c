@@ -1,13 +1,12 @@
-/* ctl_keep.c - what keeps a store worth keeping: ledger verify, scrub, backup, restore.
+/* ctl_keep.c - what keeps a store worth keeping: ledger verify, scrub, rebuild, prune, backup.
  *
- * In: a command. Out: a verdict, or a file that was proved sound. Promise: a backup that is called one can be opened: every
- * page, every sum and the ledger's chain were looked at in the very file, after it was copied and synced; nothing of a
- * store is replaced before that.
+ * In: a command. Out: a verdict, or a file that was proved sound. Promise: a backup that is called one can be opened: it was
+ * proved (ctl_proof.c) in the very file, after it was copied and synced.
  */
 #include "ctl.h"
+#include "ctl_proof.h"
 
 #include "progress.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,106 +14,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define ROWS_A_STEP 4000
 #define COPY_BYTES (1u << 20)
-
-/* ---- Proving a file ---------------------------------------------------------------------------------------------------- */
-
-struct proof {
-	const struct ledger_head *known; /* NULL: none */
-	int64_t rows, ledger, expunged, damages;
-	int64_t broken; /* the ledger's first row that is not as it was written; 0: none */
-	struct ledger_head head;
-	char first[200]; /* what is wrong, in a sentence; empty: nothing */
-};
-
-static void note_damage(void *context, const char *what)
-{
-	struct proof *p = context;
-
-	if (p->damages++ == 0)
-		(void)snprintf(p->first, sizeof(p->first), "%.199s", what);
-}
-
-static void pages_tick(void *context)
-{
-	int64_t *ticks = context;
-
-	progress_say("looking at every page", ++*ticks, 0);
-}
-
-static int prove_rows(struct store *s, struct proof *p, struct lk_error *err)
-{
-	struct store_check check = { .damaged = note_damage, .context = p };
-	int rc;
-
-	while ((rc = store_check(s, &check, ROWS_A_STEP, err)) == 1)
-		progress_say("checking every sum", check.done, check.of);
-	p->rows = check.rows;
-	return rc;
-}
-
-static int prove_ledger(struct store *s, struct proof *p, struct lk_error *err)
-{
-	struct ledger_check check = { .known = p->known, .known_n = p->known != NULL };
-	int rc;
-
-	while ((rc = store_ledger_check(s, &check, ROWS_A_STEP, err)) == 1)
-		progress_say("following the ledger", check.at.number, check.upto);
-	p->ledger = check.upto;
-	p->expunged = check.expunged;
-	p->head = check.at;
-	p->broken = check.broken;
-	if (check.broken != 0)
-		note_damage(p, check.why);
-	return rc;
-}
-
-/* The store says of a file what it would say of its own. */
-static int file_named(const char *file, struct lk_error *err)
-{
-	static const char own[] = "linkages.db ";
-	char why[sizeof(err->text)];
-	bool is_it = strncmp(err->text, own, strlen(own)) == 0;
-
-	(void)snprintf(why, sizeof(why), "%s", err->text);
-	return strncmp(why, file, strlen(file)) == 0
-		       ? err->code
-		       : lk_fail(err, err->code, "%s is no copy of a store that can be read: %s%s",
-				 file, is_it ? "it " : "", is_it ? why + strlen(own) : why);
-}
-
-/* 0: looked at whole, whatever was found; negative: could not be. */
-static int prove(const char *file, bool ledger_only, struct proof *p, struct lk_error *err)
-{
-	const struct store_options options = { .file = file };
-	struct lk_error why = { 0 };
-	struct store *s = NULL;
-	int64_t ticks = 0;
-	int rc = store_open(&options, &s, err);
-
-	if (rc == 0 && !ledger_only) {
-		if (store_integrity(s, pages_tick, &ticks, &why) < 0)
-			note_damage(p, why.text);
-		rc = prove_rows(s, p, err);
-	}
-	if (rc == 0)
-		rc = prove_ledger(s, p, err);
-	store_close(s);
-	progress_end();
-	return rc < 0 ? file_named(file, err) : rc;
-}
-
-static void put_number(struct lk_bytes *out, const char *key, int64_t value)
-{
-	lk_put_word(out, key);
-	lk_put_int(out, value);
-}
 
 static void put_head(struct lk_bytes *out, const struct ledger_head *head)
 {
@@ -186,9 +89,9 @@ static void put_verdict(struct lk_bytes *out, const struct proof *p)
 
 	lk_put_map(out, 7);
 	lk_member_bool(out, "sound", sound);
-	put_number(out, "rows", p->ledger);
-	put_number(out, "expunged", p->expunged);
-	put_number(out, "heads", p->known != NULL ? 1 : 0);
+	lk_member_int(out, "rows", p->ledger);
+	lk_member_int(out, "expunged", p->expunged);
+	lk_member_int(out, "heads", p->known != NULL ? 1 : 0);
 	put_head(out, &p->head);
 	lk_put_word(out, "broken");
 	if (sound)
@@ -390,18 +293,6 @@ static int folder_sync(const char *path, struct lk_error *err)
 	return rc;
 }
 
-static int prove_sound(const char *file, const struct ledger_head *known, struct proof *p,
-		       struct lk_error *err)
-{
-	int rc;
-
-	*p = (struct proof){ .known = known };
-	rc = prove(file, false, p, err);
-	if (rc == 0 && p->damages != 0)
-		rc = lk_fail(err, LK_EREFUSED, "%s is damaged: %s", file, p->first);
-	return rc;
-}
-
 /* Under another name until it is proved. It is made before the daemon is asked: a place where nothing can be put is told
  * at once, and not after hours of copying. */
 static int part_make(const char *to, char part[PATH_MAX], struct lk_error *err)
@@ -448,7 +339,7 @@ static int tell_verified(struct lk_asker *asker, const struct made *m, const cha
 	int rc;
 
 	lk_put_map(&arguments, 2);
-	put_number(&arguments, "backup", m->number);
+	lk_member_int(&arguments, "backup", m->number);
 	lk_member_word(&arguments, "place", realpath(place, full) != NULL ? full : place);
 	rc = ctl_asker_ask(asker, "backup-verified", &arguments, heard_nothing, NULL, err);
 	lk_bytes_free(&arguments);
@@ -464,7 +355,7 @@ static void give_up(struct lk_asker *asker, int64_t number)
 	if (number == 0)
 		return;
 	lk_put_map(&arguments, 1);
-	put_number(&arguments, "backup", number);
+	lk_member_int(&arguments, "backup", number);
 	if (ctl_asker_ask(asker, "backup-forget", &arguments, heard_nothing, NULL, &err) < 0)
 		(void)options_complain(&ctl_tool, "the daemon's copy stays where it is: %s",
 				       err.text);
@@ -477,11 +368,11 @@ static void print_backup(const struct made *m, const char *place, const struct p
 	struct output out;
 
 	lk_put_map(&body, 6);
-	put_number(&body, "backup", m->number);
+	lk_member_int(&body, "backup", m->number);
 	lk_member_word(&body, "file", place);
-	put_number(&body, "position", m->position);
-	put_number(&body, "rows", p->rows);
-	put_number(&body, "ledger", p->ledger);
+	lk_member_int(&body, "position", m->position);
+	lk_member_int(&body, "rows", p->rows);
+	lk_member_int(&body, "ledger", p->ledger);
 	put_head(&body, &p->head);
 	output_open(&out, stdout, ctl_settings.json);
 	output_value(&out, lk_span_of(body.at, body.len));
@@ -526,7 +417,7 @@ static int number_argument(char *const *arguments, struct lk_bytes *out)
 	if (*end != '\0' || number < 1)
 		return options_complain(&ctl_tool, "'%s' is no backup's number", arguments[0]);
 	lk_put_map(out, 1);
-	put_number(out, "backup", number);
+	lk_member_int(out, "backup", number);
 	return TOOL_OK;
 }
 
@@ -540,150 +431,6 @@ static int backups_print(void *context, struct lk_span body)
 	else
 		output_value(out, out->json ? body : list);
 	return 0;
-}
-
-/* ---- restore ----------------------------------------------------------------------------------------------------------- */
-
-static void restore_tick(void *context, int64_t done, int64_t of)
-{
-	(void)context;
-	progress_say("copying", done, of);
-}
-
-/* What would be lost with the store that is there. */
-struct loss {
-	struct store *copy;
-	int64_t events, newest; /* newest: the number of the newest proved backup; 0: none */
-	char place[512];
-	struct lk_error *err;
-};
-
-/* What is safe, outboxes may have forgotten: where it is not in the copy either, nobody can send it. */
-static int loss_count(void *context, const struct stored_stream *stream)
-{
-	struct loss *l = context;
-	struct stored_stream then = { .next = 1 };
-	int rc = store_stream_get(l->copy, stream->source, stream->epoch, &then, l->err);
-
-	if (rc >= 0 && stream->safe >= then.next)
-		l->events += stream->safe - then.next + 1;
-	return rc < 0 ? rc : 0;
-}
-
-static int loss_newest(void *context, const struct stored_backup *backup)
-{
-	struct loss *l = context;
-
-	if (backup->verified_at == LK_NO_INSTANT)
-		return 0;
-	l->newest = backup->number;
-	(void)snprintf(l->place, sizeof(l->place), "%.*s", LK_PRINT(backup->place));
-	return 0;
-}
-
-static int loss_look(struct loss *l, struct store *present, const char *file, struct lk_error *err)
-{
-	const struct store_options options = { .file = file };
-	int rc = store_open(&options, &l->copy, err);
-
-	l->err = err;
-	if (rc == 0)
-		rc = store_streams(present, loss_count, l, err);
-	if (rc == 0)
-		rc = store_backups(present, loss_newest, l, err);
-	store_close(l->copy);
-	return rc;
-}
-
-static void loss_tell(const struct loss *l, const char *file)
-{
-	if (l->events == 0)
-		return;
-	(void)options_complain(
-		&ctl_tool,
-		"%lld events that outboxes may have forgotten since are not in %s: nobody could send them again",
-		(long long)l->events, file);
-	if (l->newest != 0)
-		(void)options_complain(&ctl_tool, "the newest backup is number %lld, %s",
-				       (long long)l->newest, l->place);
-}
-
-/* Before anything is asked. A store that is held ends it; one that cannot be read says nothing of backups. */
-static int restore_look(const char *state, const char *file, struct lk_error *err)
-{
-	const struct store_options options = { .directory = state, .read_only = true };
-	struct store *present = NULL;
-	struct lk_error why = { 0 };
-	struct loss l = { .copy = NULL };
-	int rc;
-
-	if (access(state, F_OK) != 0)
-		return lk_fail(
-			err, LK_ECONFIG,
-			"%s: no such folder; make it first, and give it to the daemon's user",
-			state);
-	rc = store_open(&options, &present, &why);
-	if (rc == LK_ESTATE)
-		return lk_fail(err, rc, "%s: stop the daemon first", why.text);
-	if (rc < 0)
-		return 0;
-	rc = loss_look(&l, present, file, err);
-	store_close(present);
-	if (rc == 0)
-		loss_tell(&l, file);
-	return rc;
-}
-
-static int restore_ask(const char *state, const char *file)
-{
-	return ctl_confirm(
-		"Put %s in the place of the store in %s? What came after it is asked for "
-		"again from the outboxes; the old file is kept.",
-		file, state);
-}
-
-/* One at a time: two would write the same copy. Held until the tool ends, however it ends; where a file system has no locks of
- * folders nobody is kept out. */
-static int restore_alone(const char *state, struct lk_error *err)
-{
-	int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return lk_fail(err, LK_ECONFIG, "%s: %s", state, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return lk_fail(err, LK_ESTATE, "%s: another restore is under way", state);
-	return 0;
-}
-
-static int restore(const struct ctl_command *command, char *const *arguments)
-{
-	static char state[PLACE_PATH];
-	struct store_restore order = { .directory = state,
-				       .file = arguments[0],
-				       .tick = restore_tick };
-	struct lk_error err;
-	struct proof p;
-	int status, rc = ctl_store(state, &err);
-
-	(void)command;
-	if (rc == 0)
-		rc = prove_sound(arguments[0], NULL, &p, &err);
-	if (rc == 0)
-		rc = restore_look(state, arguments[0], &err);
-	if (rc < 0)
-		return ctl_status(rc, &err);
-	if ((status = restore_ask(state, arguments[0])) != TOOL_OK)
-		return status;
-	order.at = (lk_instant)time(NULL) * LK_SECOND;
-	rc = restore_alone(state, &err);
-	if (rc == 0)
-		rc = store_restore(&order, &err);
-	progress_end();
-	if (rc == 0 &&
-	    printf("restored in %s; start the daemon: the outboxes send again what is missing\n",
-		   state) < 0)
-		rc = lk_fail(&err, LK_EFULL, "cannot write the answer");
-	return ctl_status(rc, &err);
 }
 
 /* ---- Commands ---------------------------------------------------------------------------------------------------------- */
@@ -711,7 +458,5 @@ static const struct ctl_command commands[] = {
 	{ "backup", "FILE",
 	  "copy the store while it is in use, prove the copy sound, and let outboxes forget",
 	  "operator", "backup", NULL, NULL, backup },
-	{ "restore", "FILE", "put the store back from a backup; the daemon is stopped", NULL, NULL,
-	  NULL, NULL, restore },
 };
 const struct ctl_group ctl_keep = { commands, sizeof(commands) / sizeof(commands[0]) };

@@ -83,8 +83,8 @@ const struct tool ctl_tool = {
 /* ---- Commands --------------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_group *const groups[] = {
-	&ctl_clients, &ctl_keys,    &ctl_service, &ctl_daemon, &ctl_letters,
-	&ctl_keep,    &ctl_expunge, &ctl_case,    &ctl_report, &ctl_export,
+	&ctl_clients, &ctl_keys,    &ctl_service, &ctl_daemon, &ctl_letters, &ctl_keep,
+	&ctl_restore, &ctl_expunge, &ctl_case,    &ctl_report, &ctl_export,
 };
 #define GROUPS_N (sizeof(groups) / sizeof(groups[0]))
 

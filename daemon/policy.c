@@ -326,14 +326,6 @@ static const char *class_word(int code)
 	return code == STANDING ? "standing" : code == MOMENT ? "moment" : NULL;
 }
 
-static const char *slot_word(int code)
-{
-#define SLOT_WORD(name, word) [name] = word,
-	static const char *const words[] = { POLICY_SLOTS(SLOT_WORD) };
-
-	return code < 0 || code >= SLOT_COUNT ? NULL : words[code];
-}
-
 static const struct yaml_codes class_codes = { class_word };
 static const struct yaml_codes slot_codes = { slot_word };
 static const struct yaml_codes level_codes = { lk_level_word };

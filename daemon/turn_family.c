@@ -156,12 +156,6 @@ static void put_referrals(const struct print *p)
 	}
 }
 
-static const char *meeting_state_word(int state)
-{
-	static const char *const words[] = { "planned", "held", "missed", "cancelled" };
-	return words[state];
-}
-
 /* One that was named before it was scheduled has no version, and nothing to show yet. */
 static void put_meetings(const struct print *p)
 {

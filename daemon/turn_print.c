@@ -70,13 +70,6 @@ void put_case(const struct print *p, const char *key, uint32_t kase)
 	put_text(p, key, kase == NONE ? LK_NO_TEXT : family_text(p->f, p->f->cases[kase].number));
 }
 
-const char *slot_word(int slot)
-{
-#define SLOT_WORD(name, word) [name] = word,
-	static const char *const words[] = { POLICY_SLOTS(SLOT_WORD) };
-	return slot < 0 ? NULL : words[slot];
-}
-
 void event_name(struct lk_text source, struct lk_text id, char out[EVENT_NAME])
 {
 	snprintf(out, EVENT_NAME, "%.*s/%.*s", LK_PRINT(source), LK_PRINT(id));

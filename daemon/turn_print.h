@@ -22,7 +22,6 @@ void put_date(const struct print *p, const char *key, lk_date date);
 void put_flag(const struct print *p, const char *key, bool flag);
 void put_digest(const struct print *p, const char *key, const uint8_t digest[LK_DIGEST]);
 void put_case(const struct print *p, const char *key, uint32_t kase); /* its number; NONE: nil */
-const char *slot_word(int slot); /* a place, as the policy names it; -1: NULL */
 
 /* What holds an event back from a worker, besides the engine's bars (BARS in engine/trace.h): H(enumerator, word, sentence) */
 #define HELDS(H) \

@@ -126,9 +126,6 @@ struct audience {
 	uint64_t cause;
 };
 
-#define PLACE_WORD(name, word) word,
-static const char *const place_words[] = { POLICY_SLOTS(PLACE_WORD) };
-
 /* A moment belongs to the place, whoever holds it later; a standing notice to the worker. */
 static void name_candidate(struct candidate *c, struct audience *to, const struct recipient *who,
 			   bool is_moment)
@@ -140,7 +137,7 @@ static void name_candidate(struct candidate *c, struct audience *to, const struc
 		to->cause = cause_digest(fact->kind, fact->key);
 	to->is_named = true;
 	c->cause = to->cause;
-	digest_of(kind, fact->key, by_place ? place_words[who->slot] : "",
+	digest_of(kind, fact->key, by_place ? slot_word((int)who->slot) : "",
 		  by_place ? LK_NO_TEXT : who->worker, c->id);
 }
 

@@ -92,6 +92,17 @@ struct word family_word(struct family *f, struct lk_text text)
 	}
 FAMILY_VECTORS(DEFINE_ADD)
 
+const char *meeting_state_word(int state)
+{
+	static const char *const words[] = {
+		[MEETING_PLANNED] = "planned",
+		[MEETING_HELD] = "held",
+		[MEETING_MISSED] = "missed",
+		[MEETING_CANCELLED] = "cancelled",
+	};
+	return words[state];
+}
+
 uint32_t family_case(const struct family *f, int agency, struct lk_text number)
 {
 	for (uint32_t i = 0; i < f->cases_n; i++)

@@ -104,6 +104,7 @@ struct service {
 };
 
 enum meeting_state { MEETING_PLANNED, MEETING_HELD, MEETING_MISSED, MEETING_CANCELLED };
+const char *meeting_state_word(int state);
 
 struct meeting {
 	struct word id;

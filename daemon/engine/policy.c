@@ -62,3 +62,11 @@ void policy_default(struct policy *p)
 	memcpy(p->liaison[LK_CWS], "cws.liaison", sizeof("cws.liaison"));
 	memcpy(p->liaison[LK_CALWORKS], "calworks.liaison", sizeof("calworks.liaison"));
 }
+
+const char *slot_word(int code)
+{
+#define SLOT_WORD(name, word) [name] = word,
+	static const char *const words[] = { POLICY_SLOTS(SLOT_WORD) };
+
+	return code < 0 || code >= SLOT_COUNT ? NULL : words[code];
+}

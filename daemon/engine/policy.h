@@ -168,4 +168,6 @@ struct policy {
 /* The built-in default, without the zone (UTC, no name) and the revision (zeroes): policy_load() adds both. */
 void policy_default(struct policy *p);
 
+const char *slot_word(int slot); /* a place, as the policy names it; NULL for a number that is none */
+
 #endif

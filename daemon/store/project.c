@@ -185,13 +185,6 @@ static int put_service(struct projection *p, uint32_t i, struct lk_error *err)
 	return query_run(&q, err);
 }
 
-static const char *const meeting_words[] = {
-	[MEETING_PLANNED] = "planned",
-	[MEETING_HELD] = "held",
-	[MEETING_MISSED] = "missed",
-	[MEETING_CANCELLED] = "cancelled",
-};
-
 static const struct version *version_of(const struct projection *p, const struct meeting *m)
 {
 	return m->version < p->family->versions_n ? &p->family->versions[m->version] : NULL;
@@ -218,7 +211,7 @@ static int put_meeting(struct projection *p, uint32_t i, struct lk_error *err)
 	bind_case(&q, p, m->kase);
 	bind_word(&q, p, m->id);
 	bind_copy(&q, v != NULL ? lk_meeting_kind_word(v->kind) : NULL);
-	bind_copy(&q, meeting_words[m->state]);
+	bind_copy(&q, meeting_state_word(m->state));
 	bind_version(&q, p, v);
 	bind_time(&q, m->state == MEETING_HELD ? m->held_at : LK_NO_INSTANT);
 	bind_int(&q, m->state == MEETING_HELD && m->with_family != 0);

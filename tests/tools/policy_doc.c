@@ -168,14 +168,6 @@ static void set_print(const char *path, const char *list, unsigned set,
 	printf(" | %s | %s |\n", cites, effect);
 }
 
-static const char *slot_word(int slot)
-{
-#define SLOT_WORD(name, word) [name] = word,
-	static const char *const words[] = { POLICY_SLOTS(SLOT_WORD) };
-
-	return slot < SLOT_COUNT ? words[slot] : NULL;
-}
-
 static void rule_print(const char *word, const struct rule_policy *r, const char *effect)
 {
 	const char *topic = lk_topic_word(r->topic);

@@ -77,11 +77,6 @@ struct member {
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define WORD_AT(table) return (size_t)code < COUNT(table) ? (table)[code] : NULL
 
-static const char *slot_at(int code)
-{
-	return code < SLOT_COUNT ? slot_word(code) : NULL;
-}
-
 #define SECOND(name, word, ...) word,
 static const char *bar_at(int code)
 {
@@ -531,7 +526,7 @@ static const struct member rule[] = {
 	MAY("topic", "what a consent must cover; null: none is asked for", FIELD_IS_CODE(topic)),
 	IS("urgency", NULL, FIELD_IS_CODE(urgency)),
 	IS("blind", "sent as a signal where there is no consent", FIELD_IS_BOOL),
-	SEVERAL("to", "places", WORD_OF(slot_at)),
+	SEVERAL("to", "places", WORD_OF(slot_word)),
 	END
 };
 #define EVENT_SEEN \
@@ -581,7 +576,7 @@ static const struct member why[] = {
 	  "as it was told last, before any withdrawal: ../notice.json, ../notices/KIND.json"),
 	IS("follows", "it still does, now", FIELD_IS_BOOL),
 	MAY("place", "by which it went to the worker; null: it can not be derived again",
-	    WORD_OF(slot_at)),
+	    WORD_OF(slot_word)),
 	OF(MAP, "rule", NULL, rule),
 	OF(MAPS, "events", "that led to it", cause),
 	OF(MAPS, "policy", "values with which it would be another, or none, if they were others",
@@ -597,14 +592,14 @@ static const struct member held_role[] = { IS("agency", NULL, FIELD_IS_CODE(agen
 					   IS("case", "its number there", FIELD_IS_CASE),
 					   IS("role", NULL, FIELD_IS_CODE(role)), END };
 static const struct member place[] = {
-	IS("place", NULL, WORD_OF(slot_at)),
+	IS("place", NULL, WORD_OF(slot_word)),
 	MAY("worker", "who holds it; null: nobody", FIELD_IS_TEXT(64)), END
 };
 static const struct member held_row[] = {
 	MAY("rule", "null: it is so of the event as a whole", FIELD_IS_CODE(notice_kind)),
 	IS("held_by", "what became of it", WORD_OF(held_at)),
 	IS("says", "the same as a sentence", FIELD_IS_TEXT(200)),
-	MAY("place", "of the worker, by the rule", WORD_OF(slot_at)),
+	MAY("place", "of the worker, by the rule", WORD_OF(slot_word)),
 	MAY("holder", "who has it, where it was told", FIELD_IS_TEXT(64)),
 	MAY("at", "when it was told, or will be", FIELD_IS_TIME),
 	MAY("by", "SOURCE/ID of the event that took it back", FIELD_IS_TEXT(EVENT_NAME_MAX)),
