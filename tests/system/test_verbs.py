@@ -5,6 +5,7 @@ In: a small family with something of everything in it, a daemon that is asked ev
 refusals. Out: each reply held against its schema (verbs.py). Promise: a verb that was not asked, and a member that no answer
 has shown with a value, is named.
 """
+import os
 import sqlite3
 import unittest
 
@@ -249,6 +250,30 @@ class LongWork(LaneTest):
         self.assertTrue(last[2]["ok"])
         self.assertTrue(last[1]["ok"] or last[1]["body"]["code"] == "not_now")
         self.assertEqual(self.daemon.process.wait(harness.STOP_S), 0)
+
+
+    def heard_beside(self, asker, verb, much):
+        """The parts of a long work's answer, up to two, while 64 other questions wait all the time."""
+        parts, waiting = [], 0
+        asker.send("verb", verb=verb, v=1, id=1)
+        while not parts or len(parts) < 2 and parts[-1]["more"]:
+            for waiting in range(waiting + 1, 65):
+                asker.send("verb", verb="policy-check", v=1, id=2, args=much)
+            reply = asker.expect("reply")
+            waiting -= reply["id"] == 2
+            parts += [reply] * (reply["id"] == 1)
+        return parts
+
+    def test_who_waits_for_one_hears_how_far_it_is(self):
+        """While the daemon has so much else to do that the work goes on at its beat alone."""
+        self.publisher(contacts(1600)).publish_all()
+        with open(os.path.join(harness.ROOT, "daemon", "policy.yaml"), encoding="utf-8") as f:
+            much = {"text": f.read()}
+        parts = [{"more": False}]
+        while not parts[0]["more"]:
+            parts = self.heard_beside(self.asker(), "scrub", much)
+        self.assertEqual(parts[0]["body"]["working"], "scrub")
+        verbs.check("scrub", {}, parts)
 
 
 class RealClock(ClockTest):
