@@ -73,8 +73,8 @@ struct waiting {
 	lk_instant since, back_at; /* when it began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 };
 
-#define HOME_BUCKETS 16384
-#define HOMES_BYTES ((size_t)80 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
+#define HOME_BUCKETS 65536
+#define HOMES_BYTES ((size_t)68 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
 
 struct turn {
 	struct store *store;

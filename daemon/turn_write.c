@@ -86,10 +86,12 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 	struct stored_notice row = row_of(w, as, n);
 	row.basis = basis_of(w, as, n->level, basis);
 	row.is_first = is_fresh(w, telling);
-	int rc = store_notice_add(w->t->store, &row, &record->seq, w->err);
+	int64_t seq = 0;
+	int rc = store_notice_add(w->t->store, &row, &seq, w->err);
 	record->rev = as->rev;
+	record->seq = (uint32_t)seq;
 	if (rc >= 0)
-		rc = note_grown(w->t, row.worker, record->seq, w->err);
+		rc = note_grown(w->t, row.worker, seq, w->err);
 	if (rc >= 0)
 		rc = tally_notice(w->t, as, n, w->err);
 	if (rc >= 0 && w->t->sink.each != NULL)

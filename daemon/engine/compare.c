@@ -88,11 +88,11 @@ static void note_candidate(struct tolds *told, struct told *t, const struct deri
 	t->worker = told_word(told, c->worker);
 	t->own = case_word(told, d->f, c->own);
 	t->other = case_word(told, d->f, has_crossed(c) ? c->other : NONE);
-	t->kind = c->kind;
-	t->side = c->side;
-	t->level = c->level;
-	t->topic = c->topic;
-	t->urgency = c->urgency;
+	t->kind = (int16_t)c->kind;
+	t->side = (int8_t)c->side;
+	t->level = (int8_t)c->level;
+	t->topic = (int8_t)c->topic;
+	t->urgency = (uint8_t)c->urgency;
 	t->cause_at = c->cause_at;
 	for (uint32_t i = 0; i < LK_PROPOSALS_MAX; i++)
 		t->proposals[i] =
@@ -430,7 +430,7 @@ static void tell_ended(struct tolds *told, uint32_t index, const struct derivati
 	ended.other = NO_WORD; /* it speaks of no link that is there */
 	ended.level = LK_SIGNAL;
 	ended.topic = NO_TOPIC;
-	ended.urgency = d->p->rule[LK_CROSSOVER_ENDED].urgency;
+	ended.urgency = (uint8_t)d->p->rule[LK_CROSSOVER_ENDED].urgency;
 	ended.live = 1;
 	ended.rev = 1;
 	ended.cause_at = d->said_at;

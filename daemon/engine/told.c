@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_MAGIC 0x36544b4cu /* "LKT6" */
+#define ROW_MAGIC 0x37544b4cu /* "LKT7" */
 #define SPARE_RECORDS 4       /* left free behind what is unpacked: two events for two sides */
 
-static_assert(sizeof(struct told) == 144 && sizeof(struct told) <= RECORD_MAX,
+static_assert(sizeof(struct told) == 120 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
 
 struct row_head {
@@ -88,15 +88,39 @@ uint32_t tolds_after(const struct tolds *t, uint32_t place)
 	return same_cause(t, digests_next(&t->causes, place), t->at[place].cause);
 }
 
+static size_t words_space(const struct words *words)
+{
+	return ((size_t)words->len + 7) & ~(size_t)7;
+}
+
+/* The records have left it: what they had is given back, and all of it where there are no words in it. */
+static void block_shrink(struct tolds *t)
+{
+	bool has_words = t->words.len > 0 && !is_own_room(t->words.room);
+	size_t space = has_words ? words_space(&t->words) : 0;
+	void *less = has_words ? realloc(t->block, space) : NULL;
+	if (has_words && less == NULL)
+		return;
+	if (!has_words)
+		free(t->block);
+	if (!is_own_room(t->words.room))
+		t->words.at = less;
+	t->block = less;
+	t->block_len = space;
+}
+
 struct told *tolds_add(struct tolds *t)
 {
 	static struct told scratch;
+	bool lent = t->block != NULL && !is_own_room(t->room);
 	struct told *wider = vector_grown((void *)t->at, t->n, &t->room, sizeof(*wider));
 	if (wider == NULL) {
 		t->failed = true;
 		return &scratch;
 	}
 	t->at = wider;
+	if (lent && is_own_room(t->room))
+		block_shrink(t);
 	memset(&wider[t->n], 0, sizeof(*wider));
 	return &wider[t->n++];
 }
@@ -198,30 +222,29 @@ static bool are_sound(const struct tolds *t)
 	return true;
 }
 
-/* One block for the records and their words. */
+/* One block for the words and the records, which leave it first. */
 static int row_unpack(const struct row_head *head, const uint8_t *from, size_t len,
 		      struct tolds *out)
 {
 	const uint8_t *end = from + len;
 	if (head->magic != ROW_MAGIC || head->n > len || head->words > len)
 		return LK_EWIRE;
-	size_t space = records_space(head->n + SPARE_RECORDS, sizeof(struct told));
-	uint8_t *block = malloc(space + head->words);
+	out->words = (struct words){ .len = head->words, .room = head->words | LENT };
+	size_t space = words_space(&out->words);
+	out->block_len = space + records_space(head->n + SPARE_RECORDS, sizeof(struct told));
+	uint8_t *block = malloc(out->block_len);
 	if (block == NULL)
 		return LK_EMEMORY;
 	out->block = block;
-	out->block_len = space + head->words;
-	if (!records_unpack(&from, end, head->n, sizeof(struct told), block) ||
+	out->words.at = (char *)block;
+	out->at = (struct told *)(void *)(block + space);
+	if (!records_unpack(&from, end, head->n, sizeof(struct told), block + space) ||
 	    head->words != (size_t)(end - from))
 		return LK_EWIRE;
-	memcpy(block + space, from, head->words);
-	out->at = (struct told *)(void *)block;
+	memcpy(block, from, head->words);
 	out->n = head->n;
 	out->room = (head->n + SPARE_RECORDS) | LENT;
 	out->same = head->n;
-	out->words.at = (char *)block + space;
-	out->words.len = head->words;
-	out->words.room = head->words | LENT;
 	out->settled = (struct settled){ head->scene, head->wake, head->moments };
 	return are_sound(out) ? 0 : LK_EWIRE;
 }

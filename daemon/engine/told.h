@@ -15,12 +15,14 @@ struct told {
 	uint64_t cause;             /* digest of rule and cause, whoever has it */
 	uint64_t content;           /* standing: digest of everything that makes a telling differ from the one before */
 	struct word worker, own, other; /* own: number of the recipient's side's case; other: of the case it crossed from */
-	int32_t kind, side;         /* side: lk_agency of `own`; -1: no side */
-	int32_t level, topic, urgency;
-	int32_t live;               /* told and not withdrawn */
-	int32_t doubled;            /* never sent: the worker has it by another place */
+	int16_t kind;
+	int8_t side;                /* lk_agency of `own`; -1: no side */
+	int8_t level, topic;
+	uint8_t urgency;
+	uint8_t live;               /* told and not withdrawn */
+	uint8_t doubled;            /* never sent: the worker has it by another place */
 	uint32_t rev;
-	int64_t seq;                /* of the last telling, in the worker's mailbox; whoever writes it notes it */
+	uint32_t seq;               /* of the last telling, in the worker's mailbox; whoever writes it notes it */
 	lk_instant cause_at;        /* of what it tells */
 	lk_instant first_told_at;   /* of this life: withdrawn and told again begins anew */
 	lk_instant answered_at;     /* LK_NO_INSTANT: nobody has acknowledged it in this life */

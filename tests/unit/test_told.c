@@ -66,6 +66,32 @@ static void what_a_row_gave_can_be_added_to(void **state)
 	tolds_free(&both);
 }
 
+/* With and without words, which stay behind. */
+static void records_that_leave_their_block_leave_nothing_in_it(void **state)
+{
+	static const char *const workers[] = { "garcia", "" };
+
+	(void)state;
+	for (size_t w = 0; w < sizeof(workers) / sizeof(workers[0]); w++) {
+		struct tolds a = { 0 }, t = { 0 };
+		struct lk_bytes row = { 0 };
+		struct lk_error err;
+
+		note(&a, 1, workers[w]);
+		tolds_pack(&a, &row);
+		assert_int_equal(tolds_unpack(row.at, row.len, &t, &err), 0);
+		for (uint8_t id = 2; !is_own_room(t.room); id++)
+			note(&t, id, workers[w]);
+		assert_int_equal(tolds_bytes(&t),
+				 t.room * sizeof(struct told) + (workers[w][0] != '\0' ? 8 : 0));
+		for (uint32_t i = 0; i < t.n; i++)
+			assert_true(is_workers(&t, (uint8_t)(i + 1), workers[w]));
+		lk_bytes_free(&row);
+		tolds_free(&a);
+		tolds_free(&t);
+	}
+}
+
 /* Whatever was added or written to since. */
 static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
 {
@@ -171,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_gives_the_records_again),
 		cmocka_unit_test(what_a_row_gave_can_be_added_to),
+		cmocka_unit_test(records_that_leave_their_block_leave_nothing_in_it),
 		cmocka_unit_test(a_row_packed_onto_the_last_one_is_the_whole_row),
 		cmocka_unit_test(a_record_moves_with_its_words),
 		cmocka_unit_test(a_damaged_row_is_refused),
