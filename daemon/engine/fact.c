@@ -209,9 +209,13 @@ static void set_level(const struct derivation *d, const struct fact *fact,
 		set_reasons(d, fact, c);
 		return;
 	}
-	/* A signal is one to either side: something is to be done because of something there. */
-	bool own = fact->agency == c->side && rule->level != LK_SIGNAL;
+	/* A signal is one to either side: something is to be done because of something there. A meeting's hour and place are
+	 * more: where a county lets the other side have no more than a signal, they are their own side's alone. */
+	bool is_meeting = lk_text_given(fact->about.meeting);
+	bool own = fact->agency == c->side && (rule->level != LK_SIGNAL || is_meeting);
 	c->level = own ? LK_OWN : rule->level;
+	if (c->level == LK_SIGNAL && is_meeting)
+		lk_about_clear(&c->about);
 	if (lk_text_given(fact->other_number) || c->side < 0)
 		return; /* an unlinked likely match, or no family at all: registry by rule, nothing to ask */
 	c->bar = sight_bar(d, fact, c, c->level);

@@ -379,6 +379,42 @@ static void a_whole_month_of_notice_begins_in_its_first_morning(void **state)
 	story_end(&s);
 }
 
+/* A county may let the other side have less than the registry: of a meeting, that there is one. The own side gets all. */
+static void a_meeting_that_is_told_as_a_signal_has_no_place(void **state)
+{
+	struct story s;
+	uint32_t found = 0;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	said(&s, "2026-03-02T10:45:00-08:00", "C-1", "meeting.scheduled",
+	     "{'meeting':'m1','kind':'visit','place':'Office A','start':'2026-03-09T10:00:00-07:00',"
+	     "'end':'2026-03-09T11:00:00-07:00','required':['garcia','jones']}");
+	story_policy.rule[LK_MEETING_CHANGED].level = LK_SIGNAL;
+	struct derivation d = { .f = &s.f,
+				.p = &story_policy,
+				.s = &s.around,
+				.told = &s.told,
+				.now = story_instant("2026-03-02T11:00:00-08:00"),
+				.wake = LK_NO_INSTANT };
+	derive(&d);
+	story_policy.rule[LK_MEETING_CHANGED].level = LK_REGISTRY;
+	for (uint32_t i = 0; i < d.n; i++) {
+		const struct candidate *c = &d.at[i];
+		bool own = c->side == LK_CWS;
+
+		if (c->kind != LK_MEETING_CHANGED)
+			continue;
+		found++;
+		assert_int_equal(c->level, own ? LK_OWN : LK_SIGNAL);
+		assert_int_equal(lk_text_given(c->about.place), own);
+		assert_int_equal(c->about.start.at != LK_NO_INSTANT, own);
+	}
+	assert_int_equal(found, 2);
+	derivation_free(&d);
+	story_end(&s);
+}
+
 static void a_rule_that_is_switched_off_says_nothing(void **state)
 {
 	struct story s;
@@ -419,6 +455,7 @@ int main(void)
 		cmocka_unit_test(a_shorter_clock_begins_in_the_morning_of_its_day),
 		cmocka_unit_test(a_value_that_grows_begins_in_the_morning_of_its_day),
 		cmocka_unit_test(a_whole_month_of_notice_begins_in_its_first_morning),
+		cmocka_unit_test(a_meeting_that_is_told_as_a_signal_has_no_place),
 		cmocka_unit_test(a_rule_that_is_switched_off_says_nothing),
 	};
 
