@@ -32,22 +32,17 @@ static int place_examine(struct query *q, struct lk_error *err)
 
 static int ways_examine(struct query *q, struct lk_error *err)
 {
-	return nothing_is_gone(q, 2, err);
+	return nothing_is_gone(q, 3, err);
 }
 
 static int event_ways_examine(struct query *q, struct lk_error *err)
 {
-	return nothing_is_gone(q, 6, err);
+	return nothing_is_gone(q, 7, err);
 }
 
 static int case_ways_examine(struct query *q, struct lk_error *err)
 {
-	return nothing_is_gone(q, 3, err);
-}
-
-static int places_examine(struct query *q, struct lk_error *err)
-{
-	return nothing_is_gone(q, 3, err);
+	return nothing_is_gone(q, 4, err);
 }
 
 /* Tokens have no number: their kind and their first bytes are one. */
@@ -92,9 +87,9 @@ static const struct part {
 	{ "wake of a family", SQL_check_wakes, 1, ways_examine, BY_NUMBER },
 	{ "family change", SQL_check_changes, 1, changes_examine, BY_NUMBER },
 	{ "mailbox", SQL_check_mailboxes, 1, ways_examine, BY_NUMBER },
-	{ "place in a mailbox", SQL_check_places, 1, places_examine, BY_NUMBER },
+	{ "place in a mailbox", SQL_check_places, 1, ways_examine, BY_NUMBER },
 	{ "case", SQL_check_case_rows, CASE_ROWS, case_ways_examine, BY_NUMBER },
-	{ "links of a case", SQL_check_links, CASE_ROWS, case_ways_examine, BY_NUMBER },
+	{ "links of a case", SQL_check_links, CASE_ROWS, ways_examine, BY_NUMBER },
 	{ "place of an event", SQL_check_event_places, 1, event_ways_examine, BY_NUMBER },
 	{ "outbox", SQL_check_streams, 1, place_examine, BY_NUMBER },
 	{ "token", SQL_check_tokens, 1, place_examine, token_go_on, token_place },
@@ -229,6 +224,20 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
 		return 0;
 	rc = measure(s, check, err);
 	return rc < 0 ? rc : 1;
+}
+
+/* ---- At a start ------------------------------------------------------------------------------ */
+
+/* What must be known before anybody is told anything: a mailbox that begins anew under its old name tells of places that its
+ * client has seen already, and a number that is given again stands for somebody else. Workers are counted from 1 on, and none
+ * ever goes. 1: damaged; 0; negative. */
+int check_names(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_check_start);
+	int64_t is_damaged = 0;
+	int rc = query_number(&q, &is_damaged, err);
+
+	return rc < 0 ? rc : is_damaged != 0;
 }
 
 /* ---- SQLite's own ---------------------------------------------------------------------------- */

@@ -728,6 +728,11 @@ int notice_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 int family_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 int changes_examine(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 
+/* ---- check.c --------------------------------------------------------------------------------- */
+
+/* At a start: 1, a worker or a source that rows speak of is not there; 0; negative. */
+int check_names(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+
 /* ---- mailbox.c ------------------------------------------------------------------------------ */
 
 /* Every mailbox gets the id that the store's present identity gives it. */
@@ -801,7 +806,7 @@ enum doubt { DOUBT_SYNC, DOUBT_DAMAGE };
 /* What is on the disk is not what was written, or nobody knows: remembered beside the database, and
  * from now on every call fails with LK_ESYNC. */
 void store_doubt(struct store *s, enum doubt doubt, const char *why);
-bool rebuild_is_due(struct store *s);
+int rebuild_is_due(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* 1; 0; negative */
 /* Of the open store, a whole new file beside it; then, with the store closed, into its place. The
  * latter does nothing where there is no such file. */
 struct place {

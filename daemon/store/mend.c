@@ -15,6 +15,7 @@
  *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row; where the outbox is
  *                        not known any more, the event stays without one
  *   outbox               it is asked for all that it may still hold
+ *   worker, source       what names it is not what was written, one by one: notices, events
  *   token                its index is made anew, with all others
  *
  * Pages that are no pages of their table any more are not mended: only a backup knows what was in them.
@@ -329,6 +330,13 @@ static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
 	return rc < 0 || awaited == 0 ? rc : store_value_put(s, STORE_AWAITED, awaited, err);
 }
 
+static int run_alone(struct store *s, enum statement which, struct lk_error *err)
+{
+	struct query q = query_begin(s, which);
+
+	return query_run(&q, err);
+}
+
 static int mend_all(struct mending *m, struct lk_error *err)
 {
 	int rc = store_begin(m->store, err);
@@ -339,6 +347,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 		rc = store_value_put(m->store, VALUE_STRUCK_UPTO, m->store->tips.position, err);
 	if (rc == 0)
 		rc = recent_rebuild(m->store, err);
+	if (rc == 0)
+		rc = run_alone(m->store, SQL_mend_workers, err);
 	if (rc == 0)
 		rc = mailboxes_fill(m->store, err);
 	if (rc == 0)

@@ -57,7 +57,9 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 
 	if (fault == LK_ESYNC)
 		store_doubt(s, DOUBT_SYNC, sqlite3_errstr(rc));
-	if (db != s->state && (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB))
+	/* We ask before we add: a row that is in the way is one that should not be there, or was not found. */
+	if (db != s->state &&
+	    (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_CONSTRAINT))
 		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;

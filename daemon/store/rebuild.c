@@ -95,10 +95,17 @@ static int doubt_read(const struct store *s, char *why, size_t room)
 	return 1;
 }
 
-bool rebuild_is_due(struct store *s)
+int rebuild_is_due(struct store *s, struct lk_error *err)
 {
+	int rc = 0;
+
 	if (s->directory == NULL || s->read_only)
-		return false;
+		return 0;
+	if (!s->suspect && (rc = check_names(s, err)) < 0)
+		return rc;
+	if (rc == 1)
+		store_doubt(s, DOUBT_DAMAGE,
+			    "a worker or a source is gone that rows speak of");
 	if (s->mark.found.state == MARK_BEHIND)
 		store_doubt(s, DOUBT_DAMAGE, "the database is behind its mark");
 	if (s->recent.gone != 0)

@@ -380,7 +380,9 @@ WHERE family.ref > ?1 ORDER BY family.ref LIMIT ?2
 -- name: check_wakes
 SELECT ref, EXISTS (SELECT 1 FROM family AS found WHERE found.id = family.id AND +found.ref = family.ref),
 	wake_at IS NULL OR EXISTS (SELECT 1 FROM family AS found INDEXED BY family_wake
-		WHERE found.wake_at = family.wake_at AND found.id = family.id)
+		WHERE found.wake_at = family.wake_at AND found.id = family.id),
+	EXISTS (SELECT 1 FROM family AS found INDEXED BY family_policy
+		WHERE found.policy = family.policy AND found.ref = family.ref)
 FROM family WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_changes
 SELECT number, number, sum, changes FROM family_change WHERE number > ?1 ORDER BY number LIMIT ?2
@@ -395,6 +397,7 @@ SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(numb
 -- name: check_mailboxes
 SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
 	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1)),
+	NOT EXISTS (SELECT 1 FROM notice WHERE number >= worker.ref * 4294967296 + worker.next AND number < (worker.ref + 1) * 4294967296),
 	EXISTS (SELECT 1 FROM worker AS found WHERE found.name = worker.name AND +found.ref = worker.ref)
 FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_places
@@ -409,7 +412,9 @@ SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = age
 		AND listed.position <= (SELECT value FROM value WHERE name = 'event_case.upto')
 		AND NOT EXISTS (SELECT 1 FROM event WHERE event.position = listed.position)),
 	EXISTS (SELECT 1 FROM agency_case AS found
-		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref)
+		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref),
+	family IS NULL OR EXISTS (SELECT 1 FROM agency_case AS found INDEXED BY agency_case_family
+		WHERE found.family = agency_case.family AND found.ref = agency_case.ref)
 FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_links
 SELECT ref, NOT EXISTS (SELECT 1 FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
@@ -433,7 +438,9 @@ SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 
 	supersedes IS NULL OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_supersedes
 		WHERE found.source = event.source AND found.supersedes = event.supersedes AND +found.position = event.position),
 	ahead = 0 OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_ahead
-		WHERE found.ahead = 1 AND found.time_at = event.time_at AND +found.position = event.position)
+		WHERE found.ahead = 1 AND found.time_at = event.time_at AND +found.position = event.position),
+	position > coalesce((SELECT value FROM value WHERE name = 'event_case.upto'), 0)
+		OR EXISTS (SELECT 1 FROM event_case AS listed WHERE listed.case_ref = event.case_ref AND listed.position = event.position)
 FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
 
 -- name: check_streams
@@ -449,6 +456,12 @@ SELECT kind, token, min(EXISTS (SELECT 1 FROM token AS found INDEXED BY token_ca
 	WHERE found.case_ref = token.case_ref AND found.kind = token.kind AND found.token = token.token))
 FROM token WHERE (kind, token) > (?1, ?2) GROUP BY kind, token ORDER BY kind, token LIMIT 1000 * ?3
 
+-- name: check_start
+WITH RECURSIVE said(ref) AS (SELECT min(source) FROM event UNION ALL
+	SELECT (SELECT min(source) FROM event WHERE source > said.ref) FROM said WHERE said.ref IS NOT NULL)
+SELECT (SELECT coalesce(max(ref), 0) - count(*) FROM worker) <> coalesce((SELECT value FROM value WHERE name = 'workers.lost'), 0)
+	OR coalesce((SELECT max(number) >> 32 FROM notice), 0) > coalesce((SELECT max(ref) FROM worker), 0)
+	OR EXISTS (SELECT 1 FROM said WHERE said.ref IS NOT NULL AND NOT EXISTS (SELECT 1 FROM source WHERE source.ref = said.ref))
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
 	AND NOT EXISTS (SELECT 1 FROM event_case WHERE case_ref = event.case_ref AND event_case.position = event.position)
@@ -577,6 +590,9 @@ UPDATE event SET stream = NULL, outbox_seq = NULL
 WHERE position = ?1 AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
 -- name: mend_apart
 UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE number = ?1)) WHERE id = (SELECT id FROM notice WHERE number = ?1)
+-- name: mend_workers
+INSERT INTO value (name, value) SELECT 'workers.lost', coalesce(max(ref), 0) - count(*) FROM worker WHERE 1
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- name: mend_runs_clear
 DELETE FROM outbox_run
 -- name: mend_runs

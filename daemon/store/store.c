@@ -323,9 +323,11 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = mark_open(s, err);
 	if (rc == 0)
 		rc = held_load(s, err);
+	if (rc == 0)
+		rc = rebuild_is_due(s, err);
 	if (rc == LK_ESTORE && s->suspect)
 		rc = beyond_rebuild(err);
-	if (rc == 0 && rebuild_is_due(s))
+	if (rc == 1)
 		rc = store_rebuild(s, err);
 	if (rc == 0)
 		rc = store_load_state(s, err);

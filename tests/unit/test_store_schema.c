@@ -145,6 +145,8 @@ static const char *const whole_tables[] = {
 	"hold_list",      /* a few rows, all of which are asked for */
 	"backup_list",
 	"backup_streams",
+	"check_start", /* as many rows as there are workers, and its own steps from source to source */
+	"mend_workers",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
 	"check_last",    /* likewise */
