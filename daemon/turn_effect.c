@@ -182,11 +182,13 @@ struct effect {
 	struct lk_error *err;
 };
 
-/* The case's family as it was until then: what the event's own instant brings due is told with it, not before it. */
+/* The case's family as it was until then: what the event's own instant brings due is told with it, not before it. A case of
+ * which nothing counts yet has none. */
 static int home_before(const struct effect *x, struct case_key key, struct home **out)
 {
-	int rc = home_open(x->t, key, out, x->err);
-	if (rc < 0)
+	int rc = x->counts ? home_open(x->t, key, out, x->err)
+			   : home_of_case(x->t, key, out, x->err);
+	if (rc < 0 || *out == NULL)
 		return rc;
 	if (has_tokens(x->e))
 		(*out)->is_tokenless = false;

@@ -500,8 +500,26 @@ static void check_ledger(struct rig *r)
 		rig_wrong(r, "the ledger does not hold: %s", more < 0 ? r->err.text : check.why);
 }
 
+static void note_damaged(void *context, const char *what)
+{
+	rig_wrong(context, "rows are taken for damaged: %s", what);
+}
+
+/* What the scrubber would say of it. */
+static void check_rows(struct rig *r)
+{
+	struct store_check check = { .damaged = note_damaged, .context = r };
+	int more = 1;
+
+	while (more > 0)
+		more = store_check(r->store, &check, 1000, &r->err);
+	if (more < 0)
+		rig_wrong(r, "the rows cannot be looked at: %s", r->err.text);
+}
+
 void rig_check(struct rig *r)
 {
+	check_rows(r);
 	check_ledger(r);
 	check_streams(r);
 	for (uint32_t i = 0; i < r->script->sent_n; i++)

@@ -462,6 +462,30 @@ static void a_silence_is_told_of_also_where_the_first_commit_failed(void **state
 				      "withdrawn feed.silent calworks.liaison\n");
 }
 
+/* Its first event lies ahead, or was taken back before it came: it has no family yet, and nothing is missing. */
+static void a_case_of_which_nothing_counts_is_no_damage(void **state)
+{
+	struct office *o = *state;
+	struct store_check check = { 0 };
+	int more = 1;
+
+	says_more(o, "2026-03-02T09:00:00-08:00", "2026-03-05T09:00:00-08:00", "C-1", "case.opened",
+		  "'data':{'status':'er'}");
+	says_more(o, "2026-03-02T09:00:00-08:00", "2026-03-02T09:00:00-08:00", "W-1",
+		  "event.retracted", "'supersedes':'e3','data':{}");
+	says_more(o, "2026-03-02T09:00:00-08:00", "2026-03-02T09:00:00-08:00", "W-2", "case.opened",
+		  "'data':{'status':'active'}");
+	for (int i = 0; i < 2; i++) {
+		while ((more = store_check(o->store, &check, 100, &o->err)) > 0)
+			continue;
+		assert_int_equal(more, 0);
+		assert_int_equal(check.damages, 0);
+		check = (struct store_check){ 0 };
+		assert_int_equal(pass(o, "2026-03-06T09:00:00-08:00"), 0);
+	}
+	assert_int_equal(o->made, 3);
+}
+
 static int64_t last_number(struct office *o)
 {
 	int64_t number = 0;
@@ -2153,6 +2177,7 @@ int main(void)
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
 		IN_OFFICE(a_silence_is_told_of_also_where_the_first_commit_failed),
+		IN_OFFICE(a_case_of_which_nothing_counts_is_no_damage),
 		IN_OFFICE(what_a_source_has_come_to_is_as_it_was_committed),
 		IN_OFFICE(what_silence_held_back_is_told_after_each_that_ends),
 		IN_OFFICE(a_silence_that_outlasts_the_daemon_ends_with_the_first_event),
