@@ -7,7 +7,7 @@
  * A sum tells nothing of a row that is gone. A disk that puts one page in another's place takes all rows of a page away and
  * leaves sound ones: they come out of order, and their places are empty. What an index does not lead to is as good as gone; and
  * what has no sum is there twice, as a link is. A page that is an old copy of itself is in order, too: where an outbox, a roll or
- * a name told apart is, rows of the log and of mailboxes say as well.
+ * a name told apart is, rows of the log and of mailboxes say as well; of values, linkages.mark knows.
  */
 #include "internal.h"
 

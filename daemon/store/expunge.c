@@ -509,7 +509,7 @@ static int strike_all(struct store_traces *t, const struct ledger_row *order,
 	if (rc == 0)
 		rc = strike_ledger(t, ledger, order, &out->ledger, err);
 	if (rc == 0)
-		rc = store_value_put(s, "expunged", (int64_t)s->tombs.n, err);
+		rc = store_value_put(s, VALUE_EXPUNGED, (int64_t)s->tombs.n, err);
 	/* The last event may be gone: a start is not to believe that the log is behind its mark. */
 	if (rc == 0)
 		rc = store_value_put(s, VALUE_STRUCK_UPTO, s->tips.position, err);

@@ -1017,11 +1017,22 @@ static int broken_anew(struct store *s, struct lk_error *err)
 	return store_end(s, rc, err);
 }
 
+/* The last row stays for its number, whatever was in it. */
+static int last_empty(struct store *s, struct lk_error *err)
+{
+	const struct delta_bytes nothing = { NULL, 0 };
+	int rc = store_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	return store_end(s, changes_put(s, SQL_change_empty, s->held.last, nothing, err), err);
+}
+
 int held_mend(struct store *s, struct lk_error *err)
 {
 	int rc = broken_anew(s, err);
 
 	while (rc >= 0 && (rc = store_write_back(s, err)) > 0)
 		continue;
-	return rc;
+	return rc < 0 || s->held.last == 0 ? rc : last_empty(s, err);
 }

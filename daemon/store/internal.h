@@ -77,6 +77,7 @@ struct tips {
 	int64_t ledger;           /* last row of the ledger */
 	uint8_t chain[LK_DIGEST]; /* and its link of the chain */
 	int64_t change;           /* last row of family_change */
+	int64_t values;           /* how many transactions have written a value that counts: store.c */
 };
 
 /* How many frames wait in a write-ahead log, and how many make one bite of at most 10 ms. */
@@ -627,6 +628,8 @@ void held_forget(struct store *s); /* everything: the store is closed */
 
 /* Of linkages.db, how far its log went when something was struck out of it last. */
 #define VALUE_STRUCK_UPTO "struck_upto"
+#define VALUE_EXPUNGED "expunged" /* how many cases: tombs.c */
+#define VALUE_VALUES "values" /* tips.values: of a page that is older than its table, linkages.mark knows */
 int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void tombs_free(struct store *s);
 

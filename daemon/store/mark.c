@@ -1,7 +1,7 @@
 /* mark.c - linkages.mark: how far the database had come, kept outside of it.
  *
  * In: each commit. Out: one line of fixed length: the log position, the ledger's last row and its
- * chain, the number of the last change of families, and a sum of these. Promise: it is written after
+ * chain, the numbers of the last change of families and of values, and a sum of these. Promise: it is written after
  * COMMIT and synced with checkpoints, so that after a power cut it may be behind the database; where
  * the database is behind it, rows that were committed are gone.
  *
@@ -16,7 +16,8 @@
 #include <string.h>
 
 #define MARK_ROOM 160
-#define MARK_FORMAT "linkages.mark 1 %020lld %020lld %s %020lld " /* and the sum, and a newline */
+#define MARK_FORMAT \
+	"linkages.mark 2 %020lld %020lld %s %020lld %020lld " /* and the sum, and a newline */
 
 static int mark_print(const struct store_mark *mark, char out[MARK_ROOM])
 {
@@ -26,7 +27,8 @@ static int mark_print(const struct store_mark *mark, char out[MARK_ROOM])
 
 	lk_digest_hex(mark->head.chain, chain);
 	len = snprintf(out, MARK_ROOM, MARK_FORMAT, (long long)mark->position,
-		       (long long)mark->head.number, chain, (long long)mark->change);
+		       (long long)mark->head.number, chain, (long long)mark->change,
+		       (long long)mark->values);
 	lk_digest(out, (size_t)len, NULL, digest);
 	lk_digest_hex(digest, sum);
 	return len + snprintf(out + len, MARK_ROOM - (size_t)len, "%.8s\n", sum);
@@ -35,16 +37,17 @@ static int mark_print(const struct store_mark *mark, char out[MARK_ROOM])
 /* Believed only if it is, to the byte, what we would write. */
 static bool mark_parse(const char *text, struct store_mark *out)
 {
-	long long position, number, change;
+	long long position, number, change, values;
 	char chain[LK_DIGEST_HEX], again[MARK_ROOM];
 
-	if (sscanf(text, "linkages.mark 1 %20lld %20lld %32[0-9a-f] %20lld ", &position, &number,
-		   chain, &change) != 4 ||
+	if (sscanf(text, "linkages.mark 2 %20lld %20lld %32[0-9a-f] %20lld %20lld ", &position,
+		   &number, chain, &change, &values) != 5 ||
 	    lk_digest_parse(lk_text_of(chain), out->head.chain) < 0)
 		return false;
 	out->position = position;
 	out->head.number = number;
 	out->change = change;
+	out->values = values;
 	(void)mark_print(out, again);
 	return strcmp(text, again) == 0;
 }
@@ -57,7 +60,7 @@ static enum store_mark_state mark_compare(struct store *s, const struct store_ma
 	int rc = 1;
 
 	if (s->tips.position < mark->position || s->tips.ledger < mark->head.number ||
-	    s->tips.change < mark->change)
+	    s->tips.change < mark->change || s->tips.values < mark->values)
 		return MARK_BEHIND;
 	if (mark->head.number > 0) {
 		q = query_begin(s, SQL_ledger_chain);
@@ -120,7 +123,8 @@ int mark_open(struct store *s, struct lk_error *err)
 void mark_write(struct store *s)
 {
 	struct store_mark now = { .position = s->committed.position,
-				  .change = s->committed.change };
+				  .change = s->committed.change,
+				  .values = s->committed.values };
 	char text[MARK_ROOM];
 
 	if (s->mark.file < 0)

@@ -9,6 +9,7 @@
  *   notice               in its place stands that something was told and withdrawn
  *   family change        all families are folded from the log again; of whom it told is not known;
  *                        likewise where the last ones are gone, of which linkages.mark knows
+ *   values of before     of which linkages.mark knows, too: all families, links and tokens are found anew
  *   link                 all links and tokens are found in the log again, as all families are
  *   family that is gone  its state is folded from the log again; of whom it told is not known
  *   place in a mailbox   as a notice; a roll, and what was told last of a name, are found again by the notice's own row
@@ -377,13 +378,54 @@ static int note_lost(struct store *s, const struct store_mark *mark, struct lk_e
 	return store_end(s, rc, err);
 }
 
-static bool lacks_events(const struct mending *m, const struct store_mark *mark)
+/* Values may be old without anything else. */
+static bool is_behind(const struct store *s, const struct store_mark *mark)
 {
-	bool lacks = mark->state == MARK_BEHIND;
+	return mark->state == MARK_BEHIND &&
+	       (s->tips.position < mark->position || s->tips.ledger < mark->head.number ||
+		s->tips.change < mark->change);
+}
+
+static bool lacks_events(const struct mending *m, bool behind)
+{
+	bool lacks = behind;
 
 	for (size_t i = 0; i < m->n; i++)
 		lacks |= mends[m->rows[i].part] == drop_event;
 	return lacks;
+}
+
+/* Values of before: each is put where nothing rests on what it may have been. The log says how late it is. */
+static int values_put(struct store *s, int64_t lost, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_mend_now);
+	int64_t now = 0, spoken = 0, expunged = (int64_t)s->tombs.n;
+	int rc = query_number(&q, &now, err);
+
+	if (rc == 1)
+		rc = store_value_put(s, "now", now, err);
+	if (rc >= 0)
+		rc = store_value_get(s, STORE_FAMILIES_ANEW, &spoken, err);
+	if (rc >= 0)
+		rc = store_value_put(s, STORE_FAMILIES_ANEW, spoken + lost, err);
+	if (rc == 0)
+		rc = store_value_put(s, STORE_LINKS_BY, STORE_LINKS_LOST, err);
+	return rc == 0 ? store_value_put(s, VALUE_EXPUNGED, expunged, err) : rc;
+}
+
+/* Nothing else speaks of a page of values that is older than the rest. */
+static int note_stale(struct store *s, const struct store_mark *mark, struct lk_error *err)
+{
+	int64_t lost = mark->values - s->tips.values;
+	int rc;
+
+	if (mark->state != MARK_BEHIND || lost <= 0)
+		return 0;
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	s->tips.values = mark->values - 1; /* as the next put says */
+	s->committed.values = s->tips.values;
+	return store_end(s, values_put(s, lost + 1, err), err);
 }
 
 /* What can be read of the changes; what cannot is found again by look_at_all(). */
@@ -405,15 +447,18 @@ int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild
 	struct mending m = { .store = copy };
 	struct query q = query_begin(copy, SQL_damage_last);
 	int rc = query_number(&q, &told->known, err);
+	bool behind = is_behind(copy, mark);
 
 	if (rc >= 0)
 		rc = note_lost(copy, mark, err);
+	if (rc >= 0)
+		rc = note_stale(copy, mark, err);
 	if (rc >= 0)
 		rc = load_all(copy, err);
 	if (rc >= 0)
 		rc = look_at_all(&m, err);
 	told->damages = (int64_t)m.n;
-	if (lacks_events(&m, mark))
+	if (lacks_events(&m, behind))
 		m.awaited = STORE_AWAITED_GONE;
 	else
 		m.awaited = m.n > 0 || strncmp(told->why, "sync", 4) != 0;

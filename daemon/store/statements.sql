@@ -597,6 +597,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 DELETE FROM outbox_run
 -- name: mend_runs
 SELECT position, stream, outbox_seq FROM event WHERE stream IS NOT NULL ORDER BY position
+-- name: mend_now
+SELECT max(at) FROM (SELECT value AS at FROM value WHERE name = 'now'
+	UNION ALL SELECT received_at FROM event WHERE position = (SELECT max(position) FROM event))
 -- name: mend_rolls
 DELETE FROM roll
 -- name: mend_rolled

@@ -106,6 +106,8 @@ static int tips_load(struct store *s, struct lk_error *err)
 	q = query_begin(s, SQL_change_last);
 	if (rc >= 0)
 		rc = query_number(&q, &s->tips.change, err);
+	if (rc >= 0)
+		rc = store_value_get(s, VALUE_VALUES, &s->tips.values, err);
 	s->committed = s->tips;
 	return rc < 0 ? rc : 0;
 }
@@ -593,13 +595,36 @@ int store_value_get(struct store *s, const char *name, int64_t *out, struct lk_e
 	return query_number(&q, out, err);
 }
 
-int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err)
+static int value_write(struct store *s, const char *name, int64_t value, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_value_put);
 
 	bind_text(&q, lk_text_of(name));
 	bind_int(&q, value);
 	return query_run(&q, err);
+}
+
+/* Of these an old copy would tell what is not so. Of the others the next writing says as much, or the rows do; and they
+ * are written every second. */
+static bool is_counted(const char *name)
+{
+	static const char *const counted[] = { STORE_FAMILIES_ANEW, STORE_LINKS_BY, STORE_AWAITED,
+					       VALUE_EXPUNGED, VALUE_STRUCK_UPTO };
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+		if (strcmp(name, counted[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The count once in a transaction: values are all on one page. */
+int store_value_put(struct store *s, const char *name, int64_t value, struct lk_error *err)
+{
+	int rc = 0;
+
+	if (is_counted(name) && s->tips.values == s->committed.values)
+		rc = value_write(s, VALUE_VALUES, ++s->tips.values, err);
+	return rc == 0 ? value_write(s, name, value, err) : rc;
 }
 
 static int64_t file_bytes(const struct store *s, const char *suffix)

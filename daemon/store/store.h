@@ -416,6 +416,7 @@ struct store_mark {
 	int64_t position; /* of the log: stored_event.position of the last event */
 	struct ledger_head head;
 	int64_t change; /* how many commits have changed a family */
+	int64_t values; /* and how many the table value */
 };
 void store_mark_found(const struct store *s, struct store_mark *out);
 

@@ -19,7 +19,6 @@
 
 #define KEY_LINE 69 /* bytes, newline included */
 #define TOMB_LINE 33
-#define EXPUNGED "expunged" /* how many, as linkages.db remembers */
 #define HIDDEN \
 	"expunged.hidden" /* how many there were when state.db was filled anew without them */
 
@@ -210,7 +209,7 @@ int tombs_open(struct store *s, struct lk_error *err)
 	if (s->directory == NULL || s->read_only)
 		return 0;
 	if ((rc = tombs_read(s, err)) == 0)
-		rc = store_value_get(s, EXPUNGED, &remembered, err);
+		rc = store_value_get(s, VALUE_EXPUNGED, &remembered, err);
 	if (rc >= 0 && (int64_t)s->tombs.n < remembered)
 		return lk_fail(err, LK_ESTORE,
 			       NAME

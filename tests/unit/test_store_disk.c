@@ -788,6 +788,23 @@ static void names_that_are_gone_are_noticed_at_a_start(void **state)
 	GOOD(place_open(place));
 }
 
+/* All rows have followed: it holds no more than its number. */
+static void the_last_change_of_all_may_be_damaged(void **state)
+{
+	struct place *place = *state;
+
+	put_several(place->store);
+	place_close(place);
+	assert_int_equal(
+		ask(place, "linkages.db", "SELECT sum(length(changes)) FROM family_change"), 0);
+	meddle(place, "linkages.db", "UPDATE family_change SET sum = sum + 1");
+	GOOD(place_open(place));
+	assert_true(was_made_anew(place));
+	place_close(place);
+	GOOD(place_open(place));
+	assert_false(was_made_anew(place));
+}
+
 /* A mailbox that is shorter than it was: the next notice finds its place taken. */
 static void a_place_that_is_taken_is_damage(void **state)
 {
@@ -809,6 +826,39 @@ static void a_place_that_is_taken_is_damage(void **state)
 	GOOD(store_begin(place->store, &err));
 	assert_int_equal(add_notice(place->store, &n), 4);
 	GOOD(store_commit(place->store, &err));
+}
+
+/* They lie on one page; what it may have said since is derived anew, or does not matter. */
+static void old_values_are_noticed_by_the_mark(void **state)
+{
+	struct place *place = *state;
+	struct store_rebuild found;
+	struct store_mark mark;
+	int64_t value = 0;
+
+	put_small_tables(place->store);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_value_put(place->store, "now", 1500, &err));
+	GOOD(store_value_put(place->store, STORE_FAMILIES_ANEW, 7, &err));
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	meddle(place, "linkages.db",
+	       "UPDATE value SET value = value - 1 WHERE name = 'values';"
+	       "UPDATE value SET value = 6 WHERE name = '" STORE_FAMILIES_ANEW "'");
+	GOOD(place_open(place));
+	store_mark_found(place->store, &mark);
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "damage: the database is behind its mark");
+	GOOD(store_value_get(place->store, STORE_FAMILIES_ANEW, &value, &err));
+	assert_true(value > 7);
+	GOOD(store_value_get(place->store, STORE_LINKS_BY, &value, &err));
+	assert_int_equal(value, STORE_LINKS_LOST);
+	GOOD(store_value_get(place->store, "now", &value, &err));
+	assert_int_equal(value, 2000); /* so late the last event came */
+	place_close(place);
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &found);
+	assert_string_equal(found.why, "");
 }
 
 static void a_start_that_was_cut_short_leaves_nothing_behind(void **state)
@@ -865,7 +915,9 @@ int main(void)
 		FILES(a_damaged_index_is_made_anew),
 		FILES(an_old_page_of_a_small_table_is_noticed),
 		FILES(names_that_are_gone_are_noticed_at_a_start),
+		FILES(the_last_change_of_all_may_be_damaged),
 		FILES(a_place_that_is_taken_is_damage),
+		FILES(old_values_are_noticed_by_the_mark),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
 	};
