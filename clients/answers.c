@@ -35,6 +35,15 @@ static unsigned numbers_width(struct lk_span cases)
 	return widest;
 }
 
+/* A case of which only others have spoken, or that waits for its opening, is not closed. */
+static const char *standing_of(struct lk_span kase)
+{
+	if (member_is_true(kase, "open"))
+		return "open";
+	return lk_is_nil(lk_get(kase, "opened")) && lk_is_nil(lk_get(kase, "closed")) ? "not opened"
+										      : "closed";
+}
+
 static void case_print(struct output *out, struct lk_span kase, unsigned numbers)
 {
 	output_pad(out, GRID_INDENT);
@@ -42,7 +51,7 @@ static void case_print(struct output *out, struct lk_span kase, unsigned numbers
 	output_pad(out, CASES_AT);
 	output_text(out, member_text(kase, "case"));
 	output_pad(out, CASES_AT + numbers + 2);
-	output_word(out, member_is_true(kase, "open") ? "open" : "closed");
+	output_word(out, standing_of(kase));
 	piece_print(out, " ", kase, "closed", CELL_TIME);
 	piece_print(out, ", ", kase, "status", CELL_TEXT);
 	piece_print(out, " since ", kase, "since", CELL_TIME);
@@ -137,12 +146,16 @@ static const struct column ahead_columns[] = {
 
 void answer_family(struct output *out, struct lk_span body)
 {
+	int64_t episode = 0;
+
 	label_print(out, "Family");
 	if (member_is_true(body, "mutual"))
 		piece_print(out, "served by both agencies since ", body, "since", CELL_TIME);
 	else
 		output_word(out, "not served by both agencies");
-	piece_print(out, "; episode ", body, "episode", CELL_NUMBER);
+	(void)lk_as_int(lk_get(body, "episode"), &episode);
+	if (episode > 0)
+		piece_print(out, "; episode ", body, "episode", CELL_NUMBER);
 	output_word(out, "\n");
 	cases_print(out, lk_get(body, "cases"));
 	GRID(out, "Consents", lk_get(body, "consents"), consent_columns, NULL);

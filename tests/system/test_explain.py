@@ -31,6 +31,8 @@ FAMILY = [
     event("calsaws", 3, "link.confirmed", 4, other={"agency": "cws", "case": "0123-4567"}),
     event("calsaws", 4, "case.status", 5, status="sanctioned"),
     event("calsaws", 5, "service.started", 6, service="s1", category="employment"),
+    {**event("calsaws", 6, "case.opened", 7, status="active"), "subject": "1B77777"},
+    {**event("calsaws", 7, "link.confirmed", 8, other={"agency": "cws", "case": "0777-7777"}), "subject": "1B77777"},
 ]
 
 
@@ -101,6 +103,12 @@ class Explain(unittest.TestCase):
         for words in ("served by both agencies since 2026-03-02 09:04", "What stands",
                       "What comes next, if nothing else happens", "2026-03-10 08:00  meeting.overdue", "garcia, R. Garcia"):
             self.assertIn(words, text)
+
+    def test_a_family_of_which_one_agency_has_not_spoken(self):
+        """Its case is not called closed, and nothing is said of an episode that there never was."""
+        text = self.ask("--agency", "calworks", "family", "1B77777")
+        self.assertRegex(text, r"^Family +not served by both agencies\n")
+        self.assertRegex(text, r"\n +cws +0777-7777 +not opened\n")
 
     def test_plan(self):
         mine = self.asked("--agency", "cws", "plan", "0123-4567", "--for", "jones")
