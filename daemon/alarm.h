@@ -26,6 +26,8 @@
 	  "a row was not what was written: it is set aside, and shown to nobody") \
 	A(ALARM_MAILBOX_AHEAD, "mailbox_ahead", false, \
 	  "a client has notices that we do not: this is an old copy, or the client's is another's") \
+	A(ALARM_STORE_OLD, "store_old", false, \
+	  "an outbox was told that more is safe here than is here: this is an older copy of the store; mailboxes begin anew") \
 	A(ALARM_EXPUNGED_BACK, "expunged_back", true, \
 	  "cases that were expunged are in the store: by an older backup, or an order that was cut short") \
 	A(ALARM_OUTBOXES_AWAITED, "outboxes_awaited", true, \

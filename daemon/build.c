@@ -234,6 +234,14 @@ static void hand_out(void *context)
 		inbox_hand_out(d->inbox);
 }
 
+static void renewed(void *context)
+{
+	struct daemon *d = context;
+
+	if (d->inbox != NULL)
+		lane_dismiss(inbox_lane(d->inbox), "mailboxes have begun anew: say hello again");
+}
+
 static int build_intake(struct daemon *d, struct lk_error *err)
 {
 	const struct intake_options options = {
@@ -243,7 +251,8 @@ static int build_intake(struct daemon *d, struct lk_error *err)
 		.clock = &d->clock,
 		.wake = d->wake,
 		.hand_out = hand_out,
-		.hand_out_context = d,
+		.renewed = renewed,
+		.context = d,
 		.disk = d->config.state_directory,
 		.credit_most = d->config.intake_credit,
 		.disk_reserve = d->config.disk_reserve,

@@ -120,6 +120,13 @@ static void tell_gap(const struct stored_stream *stream)
 		    LK_PRINT(stream->source), stream->missing, stream->next - 1);
 }
 
+static void tell_old(struct intake *intake, const struct lk_msg_pub_hello *hello)
+{
+	alarm_raise(ALARM_STORE_OLD, "source=%.*s acked=%" PRId64, LK_PRINT(hello->source),
+		    hello->acked);
+	intake->options.renewed(intake->options.context);
+}
+
 static void subscribe(struct intake *intake, const struct lane_sender *from,
 		      const struct lk_msg_pub_hello *hello, const uint8_t epoch[LK_DIGEST])
 {
@@ -145,6 +152,8 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
 	if (stored.missing > 0)
 		tell_gap(&stored);
+	if (stored.shows_old)
+		tell_old(intake, hello);
 	intake_send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
 	log_line(LOG_INFO,
 		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
@@ -360,7 +369,7 @@ static void committed(void *owner, int64_t us)
 	size_t n = batch_count(intake->batch);
 
 	if (n <= FEW)
-		intake->options.hand_out(intake->options.hand_out_context);
+		intake->options.hand_out(intake->options.context);
 	credit_learn(&intake->credit, us);
 	for (size_t i = 0; i < n; i++)
 		stream_judged(intake->input[i].stream, batch_verdict(intake->batch, i)->outcome);

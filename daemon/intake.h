@@ -23,7 +23,8 @@ struct intake_options {
 	struct clock *clock;
 	struct wake *wake;
 	void (*hand_out)(void *context); /* what a commit has told goes to its readers now */
-	void *hand_out_context;
+	void (*renewed)(void *context); /* every mailbox has another id now */
+	void *context;                  /* of both */
 	const char *disk;                  /* a folder on the store's file system */
 	int64_t credit_most;
 	int64_t disk_reserve; /* bytes on that file system */

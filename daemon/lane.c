@@ -464,6 +464,15 @@ void lane_resume(struct lane *lane)
 	zsock_resume(lane->socket);
 }
 
+void lane_dismiss(struct lane *lane, const char *why)
+{
+	for (struct lane_session *s = lane->newest, *older; s != NULL; s = older) {
+		older = s->older;
+		send_error(lane, s->route, LANE_NO_SESSION, why);
+		lane_end(lane, s);
+	}
+}
+
 static void drain_one(void *context, struct lane_session *session)
 {
 	struct lane *lane = context;

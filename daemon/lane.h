@@ -115,6 +115,8 @@ void lane_recheck(struct lane *lane);
 /* Stops and starts reading. Nobody is silent while nobody listens. */
 void lane_pause(struct lane *lane);
 void lane_resume(struct lane *lane);
+/* Ends all sessions with `no_session`; whoever was in one comes again. */
+void lane_dismiss(struct lane *lane, const char *why);
 /* Stops reading and tells everyone `draining`. */
 void lane_drain(struct lane *lane);
 

@@ -11,6 +11,14 @@
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
 
+static int renewed_recall(struct turn *t, struct lk_error *err)
+{
+	int64_t renewed = 0;
+	int rc = store_value_get(t->store, STORE_RENEWED, &renewed, err);
+	t->is_renewed = renewed != 0;
+	return rc;
+}
+
 int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err)
 {
 	struct turn *t = calloc(1, sizeof(*t));
@@ -35,6 +43,8 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 		rc = time_recall(t, err);
 	if (rc >= 0)
 		rc = waiting_recall(t, err);
+	if (rc >= 0)
+		rc = renewed_recall(t, err);
 	if (rc < 0) {
 		turn_destroy(t);
 		return rc;
@@ -234,6 +244,26 @@ static int64_t wanted_of(const struct stored_stream *stream, int64_t first, int6
 	return stream->next > last + 1 || stream->next < unsettled ? stream->next : unsettled;
 }
 
+/* It was acknowledged more than is here, and neither a rebuild nor a restore has told us so: this is an older copy of the
+ * store. Its mailboxes give places that readers have seen to other notices, so they begin anew. Once a start: a store
+ * changes places only where nobody holds it. */
+static int renew_if_old(struct turn *t, struct stored_stream *stream, int64_t acked,
+			struct lk_error *err)
+{
+	int64_t said = 0;
+	if (acked < stream->next || acked <= stream->asked)
+		return 0;
+	int rc = store_lag_get(t->store, stream, &said, err);
+	if (rc < 0 || acked <= said)
+		return rc;
+	rc = store_lag_put(t->store, stream, acked, !t->is_renewed, err);
+	if (rc < 0)
+		return rc;
+	stream->shows_old = !t->is_renewed;
+	t->is_renewed = true;
+	return 0;
+}
+
 int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK_DIGEST],
 		   int64_t first, int64_t last, int64_t acked, struct stored_stream *out,
 		   dead_letter_visitor *refused, void *context, struct lk_error *err)
@@ -245,9 +275,12 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 		*out = (struct stored_stream){ .next = 1 };
 	out->source = source;
 	out->missing = 0;
+	out->shows_old = false;
 	memcpy(out->epoch, epoch, LK_DIGEST);
+	rc = rc > 0 ? renew_if_old(t, out, acked, err) : 0;
 	bool is_gap = first > out->next && last + 1 >= out->next;
-	rc = is_gap ? skip_gap(t, out, first, err) : 0;
+	if (rc == 0 && is_gap)
+		rc = skip_gap(t, out, first, err);
 	out->wanted = wanted_of(out, first, last, acked);
 	return rc < 0 ? rc
 		      : store_stream_refusals(t->store, source, epoch, acked, out->wanted, refused,

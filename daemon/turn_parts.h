@@ -97,6 +97,7 @@ struct turn {
 	bool is_behind;             /* some family was derived under another revision */
 	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
 	struct waiting waiting;
+	bool is_renewed;            /* mailboxes have begun anew, and outboxes may well have been told more than is here */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;

@@ -290,5 +290,7 @@ int store_renew(struct store *s, struct lk_error *err)
 	q = query_begin(s, SQL_identity_renew);
 	bind_digest(&q, s->identity);
 	rc = query_run(&q, err);
-	return rc < 0 ? rc : mailboxes_rename(s, err);
+	if (rc == 0)
+		rc = mailboxes_rename(s, err);
+	return rc < 0 ? rc : store_value_put(s, STORE_RENEWED, 1, err);
 }

@@ -135,6 +135,7 @@ struct stored_stream {
 	int64_t asked; /* how far it had come before a rebuild asked it again for what it may still have; 0: never */
 	int64_t missing; /* not stored: how many seqs turn_subscribe() has just found lost */
 	int64_t wanted;  /* not stored: from where it wants the outbox to send, at most `next` */
+	bool shows_old;  /* not stored: turn_subscribe() has just learnt by it that the store is an older copy */
 };
 /* 1 and *out (whose source is the caller's), or 0: not seen before. */
 int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch[LK_DIGEST], struct stored_stream *out,
@@ -142,6 +143,11 @@ int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch
 /* Every outbox that ever came, with `next`, `safe` and `asked`, as committed. A visitor that returns other than 0 ends it. */
 typedef int stream_visitor(void *context, const struct stored_stream *stream);
 int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* How far an outbox that has been here was acknowledged, by its own word, where that lies behind `next`; 0: it never said so. */
+int store_lag_get(struct store *s, const struct stored_stream *stream, int64_t *acked, struct lk_error *err) LK_MUST_CHECK;
+/* In a transaction of its own: keeps that; `renews`: and is renewed, as by store_renew(). */
+int store_lag_put(struct store *s, const struct stored_stream *stream, int64_t acked, bool renews,
+		  struct lk_error *err) LK_MUST_CHECK;
 /* 1: some outbox that was asked again has not sent all of it yet, as committed; 0. */
 int store_streams_asked(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int store_stream_put(struct store *s, const struct stored_stream *stream, struct lk_error *err) LK_MUST_CHECK;
@@ -589,6 +595,8 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 /* Outboxes are waited for that a rebuild asked again: 1, or STORE_AWAITED_GONE, where events are known to be gone. */
 #define STORE_AWAITED "awaited"
 #define STORE_AWAITED_GONE 2
+/* 1: renewed, and no outbox has said since that it was acknowledged more than is here, as is to be expected then. */
+#define STORE_RENEWED "renewed"
 #define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
 /* The kinds of tokens that linked by themselves when all links were found last, as bits; STORE_LINKS_LOST: rows are missing. */
 #define STORE_LINKS_BY "links.by"

@@ -280,6 +280,62 @@ int store_gap_add(struct store *s, struct lk_text source, const uint8_t epoch[LK
 	return query_run(&q, err);
 }
 
+/* ---- Lags ------------------------------------------------------------------------------------ */
+
+struct lag_name {
+	char at[32];
+};
+
+/* 1; 0: there is no such outbox. */
+static int lag_name(struct store *s, const struct stored_stream *stream, struct lag_name *out,
+		    struct lk_error *err)
+{
+	int64_t ref = 0;
+	int rc = stream_seek(s, stream->source, stream->epoch, &ref, err);
+
+	(void)snprintf(out->at, sizeof(out->at), "lag.%lld", (long long)ref);
+	return rc;
+}
+
+int store_lag_get(struct store *s, const struct stored_stream *stream, int64_t *acked,
+		  struct lk_error *err)
+{
+	struct lag_name name;
+	int rc = lag_name(s, stream, &name, err);
+
+	*acked = 0;
+	if (rc == 1)
+		rc = store_value_get(s, name.at, acked, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int lag_write(struct store *s, const struct stored_stream *stream, int64_t acked,
+		     bool renews, struct lk_error *err)
+{
+	struct lag_name name;
+	int rc = lag_name(s, stream, &name, err);
+
+	if (rc == 1)
+		rc = store_value_put(s, name.at, acked, err);
+	if (rc >= 0 && renews)
+		rc = store_renew(s, err);
+	return rc < 0 ? rc : store_value_put(s, STORE_RENEWED, 0, err);
+}
+
+int store_lag_put(struct store *s, const struct stored_stream *stream, int64_t acked, bool renews,
+		  struct lk_error *err)
+{
+	uint8_t before[LK_DIGEST];
+	int rc = store_begin(s, err);
+
+	memcpy(before, s->identity, LK_DIGEST);
+	if (rc == 0)
+		rc = store_end(s, lag_write(s, stream, acked, renews, err), err);
+	if (rc < 0)
+		memcpy(s->identity, before, LK_DIGEST);
+	return rc;
+}
+
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
 static void text_keep(struct lk_text text, char *out, size_t room)

@@ -150,6 +150,13 @@ static void hand_out(void *context)
 	inbox_hand_out(d->inbox);
 }
 
+static void renewed(void *context)
+{
+	const struct daemon *d = context;
+
+	lane_dismiss(inbox_lane(d->inbox), "mailboxes have begun anew");
+}
+
 static void wake_told(void *context, lk_instant at)
 {
 	struct daemon *d = context;
@@ -278,7 +285,8 @@ static void build_lanes(struct daemon *d)
 					       .clock = &d->clock,
 					       .wake = d->wake,
 					       .hand_out = hand_out,
-					       .hand_out_context = d,
+					       .renewed = renewed,
+					       .context = d,
 					       .disk = "/",
 					       .credit_most = 8 };
 	const struct control_options control = { .place = place,

@@ -21,7 +21,7 @@ import unittest
 import harness
 import verbs
 
-SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))
+SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))  # and whose keys they are
 
 
 class Keep(unittest.TestCase):
@@ -65,9 +65,9 @@ class Keep(unittest.TestCase):
     def asked(self, *words, **more):
         return json.loads(self.ctl("--json", *words, **more))
 
-    def publish(self, part):
+    def publish(self, part, sources=SOURCES):
         """A part of each source's events, into its outbox and from there to the daemon."""
-        for (source, _), key in zip(SOURCES, ("cws", "calworks")):
+        for source, key in sources:
             lines = self.lines(source + ".ndjson")
             with open(self.path("part"), "w", encoding="utf-8") as f:
                 f.write("".join(line + "\n" for line in lines[int(len(lines) * part[0]):int(len(lines) * part[1])]))
@@ -171,6 +171,28 @@ class Keep(unittest.TestCase):
         self.assertIn(f"{lost} events that outboxes may have forgotten since are not in", said)
         self.assertIn(f"the newest backup is number 2, {self.path('new.db')}", said)
         self.assertNotIn("may have forgotten", self.ctl(*where, self.path("new.db"), status=2))
+
+    def test_an_old_copy_of_the_state_directory(self):
+        """As a snapshot of the machine brings one back: its mailboxes give their places to other notices, and nobody may miss one."""
+        self.publish((0, 0.4))
+        shown = self.take_in()
+        self.daemon.stop()
+        shutil.copytree(self.daemon.path("state"), self.path("old"))
+        self.daemon.start()
+        self.publish((0.4, 0.8), SOURCES[1:])
+        shown += self.take_in()
+        self.daemon.stop()
+        shutil.rmtree(self.daemon.path("state"))
+        shutil.move(self.path("old"), self.daemon.path("state"))
+        self.daemon.start()
+        self.publish((0.4, 0.8), SOURCES[:1])
+        self.publish((0.8, 1))
+        self.assertEqual(self.asked("status")["alarms"]["store_old"], {"raised": 1, "stands": False})
+        shown += self.take_in()
+        told = [row for row in self.told_after_stop()[0] if row[0] in self.workers]
+        mine = [(n["to"], n["id"].upper(), n["rev"]) for n in shown]
+        self.assertFalse(set(told) - set(mine), "a notice was told and never received")
+        self.assertEqual(len(mine), len(set(mine)), "a notice was shown twice")
 
     def test_one_restore_after_the_other(self):
         """Also two within a second, and never two at once."""
