@@ -156,8 +156,8 @@ store, seconds = json.load(open(sys.argv[2], encoding="utf-8"))["store"], int(sy
 gone = store["notices"] - sum(total.values())
 print(f"\n{store['events']} events in, {store['notices']} notices out to {store['workers']} workers,")
 print(f"{store['dead_letters']} refused; {store['ledger_rows']} rows in the disclosure ledger; {seconds:.1f} s.")
-print(f"{gone} of the notices are not in the table: what was taken back and may not be seen any")
-print("more is not shown to who comes back.")
+print(f"{gone} of the notices are not in the table: what was taken back and may not be")
+print("seen any more is not shown to who comes back.")
 print("Nobody in this county acknowledges anything: hence notice.unanswered, which goes")
 print("to supervisors.")
 PYTHON
