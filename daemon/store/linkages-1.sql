@@ -239,7 +239,7 @@ CREATE TABLE answer (
 
 -- name: aged
 CREATE TABLE aged (
-	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id of a moment that left its mailbox by its age, unanswered
+	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id, unanswered: a moment that left its mailbox by its age, or a row that was damaged
 	worker INTEGER NOT NULL, -- worker.ref of the one told: an answer finds its family by this row
 	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
 	other_case INTEGER -- agency_case.ref the facts are from; null: none crossed

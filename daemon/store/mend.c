@@ -6,7 +6,7 @@
  *
  *   event, dead letter   its publisher is asked for all that its outbox may still hold
  *   family               its state is folded from the log again; what was told is kept
- *   notice               in its place stands that something was told and withdrawn
+ *   notice               in its place stands that something was told and withdrawn; it can be answered still
  *   family change        all families are folded from the log again; of whom it told is not known;
  *                        likewise where the last ones are gone, of which linkages.mark knows
  *   values of before     of which linkages.mark knows, too: all families, links and tokens are found anew
@@ -41,7 +41,8 @@ struct mending {
 	struct store_check check;
 	struct damaged *rows;
 	size_t n, room;
-	bool is_short;   /* of memory, or there are too many */
+	bool is_short; /* of memory, or there are too many */
+	bool lost_outbox;
 	int64_t awaited; /* STORE_AWAITED; 0: only a sync failed, and all could be read */
 };
 
@@ -106,9 +107,13 @@ static int drop_letter(struct store *s, int64_t at, struct lk_error *err)
 	return drop(s, SQL_mend_letter, at, err);
 }
 
+/* Its worker has it, and may be waited for: what is left of it says where an answer belongs, and the family's own record
+ * whether it does. */
 static int drop_notice(struct store *s, int64_t at, struct lk_error *err)
 {
-	return drop(s, SQL_mend_notice, at, err);
+	int rc = drop(s, SQL_mend_answer, at, err);
+
+	return rc < 0 ? rc : drop(s, SQL_mend_notice, at, err);
 }
 
 static int family_replace(struct store *s, int64_t at, const struct stored_family *by,
@@ -212,27 +217,26 @@ static int place_again(struct store *s, int64_t at, struct lk_error *err)
 	return drop(s, SQL_mend_apart, at, err);
 }
 
-/* Of an event: where its outbox is not known any more, it is as if the feed had brought it. */
-static int place_drop(struct store *s, int64_t at, struct lk_error *err)
-{
-	return drop(s, SQL_mend_place, at, err);
-}
-
 /* In the order of check.c's parts. */
 static int (*const mends[])(struct store *s, int64_t at, struct lk_error *err) = {
 	drop_event,  drop_letter,      drop_notice,     family_anew, leave, families_anew, leave,
-	place_again, lost_family_anew, case_links_anew, place_drop,  leave, leave,
+	place_again, lost_family_anew, case_links_anew, leave,       leave, leave,
 };
+
+static int damage_add(struct store *s, const char *what, lk_instant now, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_damage_add);
+
+	bind_copy(&q, what);
+	bind_int(&q, now);
+	return query_run(&q, err);
+}
 
 static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
 		    struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_damage_add);
-	int rc;
+	int rc = damage_add(s, row->what, now, err);
 
-	bind_copy(&q, row->what);
-	bind_int(&q, now);
-	rc = query_run(&q, err);
 	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
 }
 
@@ -428,6 +432,26 @@ static int note_stale(struct store *s, const struct store_mark *mark, struct lk_
 	return store_end(s, values_put(s, lost + 1, err), err);
 }
 
+/* Of an outbox that is gone each event would be a damage of its own: they stay, as if the feed had brought them. */
+static int places_drop(struct mending *m, struct lk_error *err)
+{
+	char what[80];
+	lk_instant now = 0;
+	int rc = store_begin(m->store, err);
+
+	if (rc == 0)
+		rc = run_alone(m->store, SQL_mend_places, err);
+	int events = rc == 0 ? sqlite3_changes(m->store->db) : 0;
+	m->lost_outbox = events > 0;
+	if (rc == 0)
+		rc = store_value_get(m->store, "now", &now, err);
+	(void)snprintf(what, sizeof(what), "outbox is gone: %d events have no place in it any more",
+		       events);
+	if (rc >= 0 && m->lost_outbox)
+		rc = damage_add(m->store, what, now, err);
+	return store_end(m->store, rc < 0 ? rc : 0, err);
+}
+
 /* What can be read of the changes; what cannot is found again by look_at_all(). */
 static int load_all(struct store *s, struct lk_error *err)
 {
@@ -456,12 +480,14 @@ int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild
 	if (rc >= 0)
 		rc = load_all(copy, err);
 	if (rc >= 0)
+		rc = places_drop(&m, err);
+	if (rc >= 0)
 		rc = look_at_all(&m, err);
-	told->damages = (int64_t)m.n;
+	told->damages = (int64_t)m.n + m.lost_outbox;
 	if (lacks_events(&m, behind))
 		m.awaited = STORE_AWAITED_GONE;
 	else
-		m.awaited = m.n > 0 || strncmp(told->why, "sync", 4) != 0;
+		m.awaited = told->damages > 0 || strncmp(told->why, "sync", 4) != 0;
 	if (rc == 0)
 		rc = mend_all(&m, err);
 	if (rc == 0)

@@ -566,6 +566,11 @@ WHERE position > ?1 AND position <= ?2 ORDER BY case_ref, position
 DELETE FROM dead_letter WHERE number = ?1
 -- name: mend_notice
 DELETE FROM notice WHERE number = ?1
+-- name: mend_answer
+INSERT INTO aged (notice, worker, own_case, other_case) SELECT id, number >> 32, own_case, other_case FROM notice
+WHERE number = ?1 AND typeof(id) = 'blob' AND length(id) = 16 AND typeof(own_case) IN ('null', 'integer')
+	AND typeof(other_case) IN ('null', 'integer') AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.notice = notice.id)
+ON CONFLICT DO NOTHING
 -- name: mend_family
 SELECT id, told FROM family WHERE ref = ?1
 -- name: mend_lost_family
@@ -585,9 +590,9 @@ INSERT INTO value (name, value) SELECT 'asked.' || ref, next - 1 FROM stream WHE
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 -- name: mend_streams
 UPDATE stream SET next = safe + 1 WHERE next > safe + 1
--- name: mend_place
+-- name: mend_places
 UPDATE event SET stream = NULL, outbox_seq = NULL
-WHERE position = ?1 AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
+WHERE stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
 -- name: mend_apart
 UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE number = ?1)) WHERE id = (SELECT id FROM notice WHERE number = ?1)
 -- name: mend_workers

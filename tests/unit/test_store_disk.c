@@ -788,6 +788,29 @@ static void names_that_are_gone_are_noticed_at_a_start(void **state)
 	GOOD(place_open(place));
 }
 
+/* However many events came from it. */
+static void an_outbox_that_is_gone_is_one_damage(void **state)
+{
+	struct place *place = *state;
+	struct store_rebuild found;
+
+	put_small_tables(place->store);
+	place_close(place);
+	meddle(place, "linkages.db", "DELETE FROM stream");
+	GOOD(place_open(place));
+	assert_int_equal(damages_found(place->store), 3);
+	store_distrust(place->store, "an outbox");
+	place_close(place);
+	GOOD(place_open(place));
+	store_rebuild_found(place->store, &found);
+	assert_int_equal(found.damages, 1);
+	place_close(place);
+	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM damage"), 1);
+	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM event"), 12);
+	assert_int_equal(ask(place, "linkages.db", "SELECT count(stream) FROM event"), 0);
+	GOOD(place_open(place));
+}
+
 /* All rows have followed: it holds no more than its number. */
 static void the_last_change_of_all_may_be_damaged(void **state)
 {
@@ -915,6 +938,7 @@ int main(void)
 		FILES(a_damaged_index_is_made_anew),
 		FILES(an_old_page_of_a_small_table_is_noticed),
 		FILES(names_that_are_gone_are_noticed_at_a_start),
+		FILES(an_outbox_that_is_gone_is_one_damage),
 		FILES(the_last_change_of_all_may_be_damaged),
 		FILES(a_place_that_is_taken_is_damage),
 		FILES(old_values_are_noticed_by_the_mark),

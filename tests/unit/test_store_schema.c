@@ -147,6 +147,7 @@ static const char *const whole_tables[] = {
 	"backup_streams",
 	"check_start", /* as many rows as there are workers, and its own steps from source to source */
 	"mend_workers",
+	"mend_places",
 	"mailbox_names", /* a few rows, all of which are asked for */
 	"count_all",     /* of workers only */
 	"check_last",    /* likewise */

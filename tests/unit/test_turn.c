@@ -1556,6 +1556,24 @@ static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 			    "1 new crossover.found\n2 new consent.needed\n");
 }
 
+/* The worker has stored it, and knows nothing of the damage. */
+static void a_notice_whose_row_was_damaged_can_be_answered(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	const lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
+	uint8_t needed[LK_DIGEST];
+
+	a_family(o); /* the last telling is jones's consent.needed */
+	memcpy(needed, o->last, LK_DIGEST);
+	loses(a, "UPDATE notice SET body = CAST(body || x'00' AS BLOB)");
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), needed, now, &o->err),
+			 LK_ENOTFOUND);
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err), 1);
+	assert_string_equal(o->answered, "jones by jones");
+	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err), 0);
+}
+
 /* Likewise whoever asks about it. */
 static void a_family_without_a_state_is_folded_before_a_question(void **state)
 {
@@ -2215,6 +2233,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_family_without_a_state_is_folded_before_a_question, open_archive,
 			close_archive),
+		cmocka_unit_test_setup_teardown(a_notice_whose_row_was_damaged_can_be_answered,
+						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(
 			families_that_one_mailbox_tells_of_are_folded_together, open_archive,
 			close_archive),
