@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Holds the simulator against the model over made-up histories; shrinks what differs.
 
-usage: differ.py [--sim COMMAND] [--seeds N] [--first SEED] [--story FILE] [--keep N] [--stop]
+usage: differ.py [--sim COMMAND] [--seeds N] [--first SEED] [--story FILE] [--keep N] [--stop] [--crowded]
 
 In: seeds, or one story. Out: for each history that differs, a minimal one and what each side says of it; last a line
 'N passed, N failed'; exit status 1 if any failed. Promise: notices are compared line by line as a multiset of what
@@ -146,6 +146,7 @@ def main():
     p.add_argument("--keep", type=int, default=3, help="how many differing histories are shrunk and shown")
     p.add_argument("--stop", action="store_true", help="at the first history that differs, without shrinking it")
     p.add_argument("--story", help="compare this one instead")
+    p.add_argument("--crowded", action="store_true", help="several families that meet, and much that happens to each")
     p.add_argument("--without", default="", help="what shall not happen, by comma")
     a = p.parse_args()
     sim, failed = a.sim.split(), 0
@@ -155,7 +156,7 @@ def main():
         return 1 if differences(sim, stimuli) else 0
     kinds = collections.Counter()
     for seed in range(a.first, a.first + a.seeds):
-        stimuli = histories.history(seed, tuple(a.without.split(",")))
+        stimuli = histories.history(seed, tuple(a.without.split(",")), a.crowded)
         found = differences(sim, stimuli)
         if not found:
             continue

@@ -37,8 +37,9 @@ PLACES = (None, "Office A", "Office B", "home")
 class Life:
     KINDS = ("consent", "plan", "service", "concern", "referral")
 
-    def __init__(self, seed):
+    def __init__(self, seed, crowded):
         self.r = random.Random(seed)
+        self.crowded = crowded  # several families that meet, and much that happens to each
         start = datetime.fromisoformat(self.r.choice(BEGINNINGS))
         self.now = start.replace(hour=9, minute=1, tzinfo=ZONE)
         self.lines, self.count, self.times = [], 0, set()
@@ -98,8 +99,8 @@ class Life:
     # ---- Beginnings -------------------------------------------------------------------------------------------------
 
     def begin(self):
-        n = self.r.choice((1, 1, 1, 1, 2, 2, 3))
-        m = self.r.choice((1, 1, 1, 1, 1, 2))
+        n = self.r.choice((2, 3, 3, 4) if self.crowded else (1, 1, 1, 1, 2, 2, 3))
+        m = self.r.choice((1, 2, 2, 3) if self.crowded else (1, 1, 1, 1, 1, 2))
         cases = [("cws", f"010{i}-000{i}") for i in range(n)] + [("calworks", f"1B{i}C") for i in range(m)]
         self.r.shuffle(cases)
         self.planned = cases
@@ -379,14 +380,14 @@ NEVER_LATE = ("pass_time", "ack", "correct")
 NOT_LATE = ("pass_time", "ack", "correct", "opening", "meeting_ends", "reopen", "close")
 
 
-def history(seed, without=()):
+def history(seed, without=(), crowded=False):
     """-> the lines of one story."""
-    life = Life(seed)
+    life = Life(seed, crowded)
     life.begin()
     names = [n for n, weight in COMMON if n not in without]
     weights = [weight for n, weight in COMMON if n not in without]
     lateness = life.r.choice((0, 0.1, 0.1, 0.4))
-    for _ in range(life.r.choice((life.r.randint(4, 22), life.r.randint(15, 40)))):
+    for _ in range(life.r.randint(30, 60) if crowded else life.r.choice((life.r.randint(4, 22), life.r.randint(15, 40)))):
         life.now = life.later(life.r.choice((0, 1, 1, 2, 5, 18, 24)))
         name = life.r.choices(names, weights)[0]
         if name not in (NEVER_LATE if life.rough else NOT_LATE) and "late" not in without and life.r.random() < lateness:

@@ -520,6 +520,8 @@ class Rules:
     def at_work(self, at):
         """The family's cases of an instant, if both sides are at work in it; else nothing."""
         for key in sorted(self.family):
+            if self.s.mutual_since(key, self.now) > at:
+                continue  # it was of another episode then, or of none
             family = self.s.family(key, at)
             cws = [c for c in self.s.open_cases(family, "cws", at)]
             calworks = [c for c in self.s.open_cases(family, "calworks", at)]

@@ -268,24 +268,29 @@ class State:
         """When the family, mutual now, became so, and the episode's name; None if it is not mutual."""
         if not self.mutual(family, now):
             return None, None
+        first = min(sorted(family), key=lambda key: self.mutual_since(key, now))
+        start = self.mutual_since(first, now)
+        return start, self.name_of_episode(self.family(first, start), start)
+
+    def mutual_since(self, key, now):
+        """From when on the case has been in a mutual family, now's, without a gap: what joins it brings no past of its own
+        that was over by then."""
         start = now
-        for at in reversed([i for i in self.instants(family) if i <= now]):
-            if not any(self.mutual_at(key, at) for key in family):
+        for at in reversed([i for i in self.instants(self.family(key, now)) if i <= now]):
+            if not self.mutual_at(key, at):
                 break
             start = at
-        return start, self.name_of_episode(family, start)
+        return start
 
     def first_open(self, family, at):
         """The lowest case number of each side that is open."""
         return tuple(min(c.number for c in self.open_cases(family, agency, at)) for agency in AGENCIES)
 
-    def name_of_episode(self, family, start):
+    def name_of_episode(self, then, start):
         """The cases that were first open at its start, and how many episodes the CWS case has named by then: another event
         that turns out to have begun it, or a correction of that event, changes nothing."""
-        then = next(f for f in sorted({self.family(key, start) for key in family}, key=sorted)
-                    if self.mutual(f, start))
         cws, calworks = self.first_open(then, start)
-        return cws, calworks, sum(self.begins(("cws", cws), at) for at in self.instants(family) if at <= start)
+        return cws, calworks, sum(self.begins(("cws", cws), at) for at in self.instants(then) if at <= start)
 
     def begins(self, key, at):
         """An episode that this case names."""
