@@ -6,15 +6,18 @@ and what it lets fall due. Promise: every wait is for a condition; the machine's
 """
 import datetime
 import os
+import signal
 import struct
 import subprocess
+import time
 import unittest
 
 import harness
 from saying import calsaws, cws
 from test_lanes import GARCIA, JONES, LaneTest
 
-HOUR, DAY = 3600, 86400
+HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
+STOOD_S = 17  # 15 s of silence end a session
 
 
 def at(seconds):
@@ -107,11 +110,12 @@ class Clock(ClockTest):
         self.cross_now()
         self.shift(HOUR - 60)
         self.assertFalse(self.suspect())
-        self.shift(-2 * HOUR)
-        self.assertTrue(self.suspect())
-        self.shift(0)
-        self.assertFalse(self.suspect())
-        self.assertEqual(self.status()["alarms"]["clock_suspect"]["raised"], 1)
+        for raised, seconds in enumerate((-2 * HOUR, 10 * YEAR, -10 * YEAR), 1):
+            self.shift(seconds)
+            self.assertTrue(self.suspect())
+            self.shift(0)
+            self.assertFalse(self.suspect())
+            self.assertEqual(self.status()["alarms"]["clock_suspect"]["raised"], raised)
 
     def test_at_start_before_the_last_commit(self):
         self.cross_now()
@@ -140,6 +144,29 @@ class Clock(ClockTest):
         while self.status()["counters"]["passes"] == 0:
             pass
         self.assertGreater(self.seconds_off(), 13 * DAY)
+
+    def test_a_daemon_that_stood_still_takes_nobody_for_gone(self):
+        """SIGSTOP for longer than a silence may last: who spoke meanwhile is served in the session of before, and no time was lost."""
+        self.cross_now()
+        worker = self.worker(["garcia"])
+        worker.catch_up()
+        notices, since = len(worker.store["garcia"]["notices"]), time.monotonic()
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        self.agency.outbox.append({**calsaws(4, "case.closed", 0, reason="ended"), "time": at(-DAY)})
+        self.assertEqual(self.agency.push(), 1)
+        while time.monotonic() < since + STOOD_S:
+            self.assertEqual(self.agency.socket.poll(1000), 0)
+            for lane in (self.agency, worker):
+                lane.send("ping")
+        self.daemon.process.send_signal(signal.SIGCONT)
+        while self.agency.acked < len(self.agency.outbox):
+            self.agency.take(self.agency.receive())
+        while len(worker.store["garcia"]["notices"]) == notices:
+            worker.take(worker.receive())
+        status = self.status()
+        self.assertEqual((status["counters"]["sessions_silent"], status["intake"]["sessions"], status["inbox"]["sessions"]), (0, 2, 1))
+        self.assertFalse(self.suspect())
+        self.assertLess(abs(self.seconds_off()), 5)
 
     def test_a_new_store_believes_any_clock(self):
         self.assertFalse(self.suspect())
