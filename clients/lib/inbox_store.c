@@ -41,7 +41,8 @@ static const struct sqlfile_kind store_kind = {
 	  "SELECT DISTINCT id, worker FROM notice WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2") \
 	S(UNTAKEN, "SELECT position, worker, seq, body FROM notice" \
 		   " WHERE position > (SELECT position FROM taken) ORDER BY position LIMIT ?") \
-	S(TAKEN, "UPDATE taken SET position = ?")
+	S(TAKEN, "UPDATE taken SET position = ?") \
+	S(ROLLBACK, "ROLLBACK")
 
 #define STATEMENT_NAME(name, sql) STORE_##name,
 #define STATEMENT_SQL(name, sql) (sql),
@@ -132,9 +133,8 @@ int lk_inbox_store_commit(struct lk_inbox_store *s, struct lk_error *err)
 
 void lk_inbox_store_rollback(struct lk_inbox_store *s)
 {
-	/* After some errors SQLite has rolled back by itself; then this says so, and that is all right. */
 	if (s->in_transaction)
-		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		sqlfile_undo(s->stmt[STORE_ROLLBACK]);
 	s->in_transaction = false;
 	s->last = 0;
 }

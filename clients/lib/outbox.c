@@ -51,7 +51,8 @@ static const struct sqlfile_kind outbox_kind = {
 	S(DELETE, "DELETE FROM event WHERE seq <= ?") \
 	S(RENUMBER, "UPDATE event SET seq = seq - ?") \
 	S(FORGET, "DELETE FROM refusal") \
-	S(RENEW, "UPDATE outbox SET epoch = ?, last = ?, acked = 0")
+	S(RENEW, "UPDATE outbox SET epoch = ?, last = ?, acked = 0") \
+	S(ROLLBACK, "ROLLBACK")
 
 #define STATEMENT_NAME(name, sql) OUTBOX_##name,
 #define STATEMENT_SQL(name, sql) (sql),
@@ -98,8 +99,7 @@ static int outbox_load(struct lk_outbox *o, struct lk_error *err)
 
 static void outbox_undo(struct lk_outbox *o)
 {
-	/* After some errors SQLite has rolled back by itself; then this says so, and that is all right. */
-	(void)sqlite3_exec(o->db, "ROLLBACK", NULL, NULL, NULL);
+	sqlfile_undo(o->stmt[OUTBOX_ROLLBACK]);
 	o->appended = o->state.last;
 	o->in_batch = false;
 }

@@ -276,6 +276,13 @@ int sqlfile_exec(sqlite3_stmt *stmt, struct lk_error *err)
 	return code < 0 ? code : 0;
 }
 
+void sqlfile_undo(sqlite3_stmt *rollback)
+{
+	/* After some errors SQLite has rolled back by itself; then this says so, and that is all right. */
+	(void)sqlite3_step(rollback);
+	(void)sqlite3_reset(rollback);
+}
+
 struct lk_text sqlfile_text(sqlite3_stmt *stmt, int column)
 {
 	const char *at = (const char *)sqlite3_column_text(stmt, column);

@@ -33,6 +33,8 @@ void sqlfile_bind(sqlite3_stmt *stmt, const char *letters, ...);
 int sqlfile_step(sqlite3_stmt *stmt, struct lk_error *err) LK_MUST_CHECK;
 /* Steps a statement that gives no rows, and resets it. */
 int sqlfile_exec(sqlite3_stmt *stmt, struct lk_error *err) LK_MUST_CHECK;
+/* Takes the open transaction back: a statement that was prepared with all others, for when memory has run out none can be. */
+void sqlfile_undo(sqlite3_stmt *rollback);
 struct lk_text sqlfile_text(sqlite3_stmt *stmt, int column); /* borrowed until the next step */
 
 #endif

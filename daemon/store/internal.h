@@ -434,6 +434,10 @@ int query_step(struct query *q, struct lk_error *err) LK_MUST_CHECK;
 void query_end(struct query *q);
 /* Steps to the end and ends: 0 or negative. */
 int query_run(struct query *q, struct lk_error *err) LK_MUST_CHECK;
+/* The transaction that is open there was never begun, whatever state the store is in. The statement was prepared with all
+ * others: where there is no memory for a row there is none to prepare one, and rows of a transaction that stays open are read
+ * as if they were committed. */
+void take_back(struct store *s, sqlite3 *db, enum statement rollback);
 /* The one number of the one row, and ends: 1, 0 where there is no row or it is null, negative. */
 int query_number(struct query *q, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
 

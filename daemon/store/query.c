@@ -203,6 +203,14 @@ int query_run(struct query *q, struct lk_error *err)
 	return rc;
 }
 
+void take_back(struct store *s, sqlite3 *db, enum statement rollback)
+{
+	if (sqlite3_get_autocommit(db) != 0)
+		return; /* SQLite did so by itself */
+	(void)sqlite3_step(s->statement[rollback]);
+	(void)sqlite3_reset(s->statement[rollback]);
+}
+
 int query_number(struct query *q, int64_t *out, struct lk_error *err)
 {
 	int rc = query_step(q, err);

@@ -4,6 +4,8 @@
 BEGIN IMMEDIATE
 -- name: state_commit
 COMMIT
+-- name: state_rollback
+ROLLBACK
 -- name: standing_get
 SELECT fillings FROM standing WHERE one = 1
 -- name: standing_put

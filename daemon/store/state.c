@@ -117,8 +117,8 @@ int state_commit(struct store *s, struct lk_error *err)
 
 void state_rollback(struct store *s)
 {
-	if (s->filling && sqlite3_get_autocommit(s->state) == 0)
-		(void)sqlite3_exec(s->state, "ROLLBACK", NULL, NULL, NULL);
+	if (s->filling)
+		take_back(s, s->state, SQL_state_rollback);
 	s->filling = false;
 	memset(s->manners, 0, sizeof(s->manners));
 }

@@ -4,6 +4,8 @@
 BEGIN IMMEDIATE
 -- name: commit
 COMMIT
+-- name: rollback
+ROLLBACK
 
 -- name: source_seek
 SELECT ref FROM source WHERE name = ?1

@@ -505,8 +505,7 @@ void store_rollback(struct store *s)
 {
 	if (!s->open_since_begin)
 		return;
-	if (sqlite3_get_autocommit(s->db) == 0)
-		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	take_back(s, s->db, SQL_rollback);
 	state_rollback(s);
 	s->open_since_begin = s->lost = false;
 	s->tips = s->committed;

@@ -1,5 +1,5 @@
-/* test_memory.c - the nth allocation fails, for one n after the other: nothing is half done, nothing leaks, and the same
- * deed succeeds afterwards and says the same.
+/* test_memory.c - the nth allocation fails, or all from the nth on, for one n after the other: nothing is half done, nothing
+ * leaks, and the same deed succeeds afterwards and says the same.
  *
  * In: random histories, played up to a point; then one deed with a failing allocation. Out: cmocka's verdicts; leaks are
  * the sanitizer's to find. Promise: allocations of our own code and of SQLite are counted as one row.
@@ -20,13 +20,15 @@
 /* ---- Allocations that fail --------------------------------------------------------------------- */
 
 static long left_until_failure; /* 0: none fails */
-static bool has_failed;
+static bool has_failed,
+	is_lasting; /* it is one allocation; or all from that one on, as at a limit of memory */
 
 static bool is_to_fail(void)
 {
 	if (left_until_failure == 0 || --left_until_failure > 0)
 		return false;
 	has_failed = true;
+	left_until_failure = is_lasting;
 	return true;
 }
 
@@ -254,10 +256,10 @@ static struct scene roll_scene(uint64_t seed)
 static bool is_thorough;
 
 /* Every one of the first dozen, then fewer and fewer: what comes late is more of the same. */
-static void fail_each(const char *name, deed *act)
+static long fail_some(deed *act, uint64_t seeds)
 {
 	long tries = 0;
-	for (uint64_t seed = 1; seed <= 3; seed++) {
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		struct scene s = roll_scene(seed);
 		char *expected = without_failure(&s, act);
 		for (long n = 1; !try_failing(&s, act, n, expected);
@@ -268,7 +270,18 @@ static void fail_each(const char *name, deed *act)
 		history_free(s.h);
 	}
 	assert_true(tries > 10); /* allocations were led here at all */
-	printf("%s, an allocation fails: %ld times, none left anything half done\n", name, tries);
+	return tries;
+}
+
+static void fail_each(const char *name, deed *act)
+{
+	long once, lasting;
+	is_lasting = false;
+	once = fail_some(act, 3);
+	is_lasting = true;
+	lasting = fail_some(act, 1);
+	printf("%s, an allocation fails: %ld times; all from one on: %ld times; none left anything half done\n",
+	       name, once, lasting);
 }
 
 static void batch_without_memory(void **state)

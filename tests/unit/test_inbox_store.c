@@ -6,6 +6,7 @@
 #include "folder.h"
 
 #include <linkages/client.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,19 @@ static void a_second_holder_is_refused(void **state)
 	assert_int_equal(lk_inbox_store_open(path, &second, &err), LK_ESTATE);
 }
 
+static void memory_that_runs_out_leaves_nothing_open(void **state)
+{
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_in_range(put(GARCIA, 1, '1', 1, "new", ""), 0, 1);
+	(void)sqlite3_hard_heap_limit64(1); /* SQLite gets no more */
+	lk_inbox_store_rollback(store);
+	(void)sqlite3_hard_heap_limit64(0);
+	begin();
+	commit();
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -276,6 +290,7 @@ int main(void)
 		TEST(a_notice_is_found_by_the_first_digits_of_its_id),
 		TEST(a_notice_without_a_name_is_refused),
 		TEST(a_second_holder_is_refused),
+		TEST(memory_that_runs_out_leaves_nothing_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,24 @@ static void a_batch_is_kept_whole_or_not_at_all(void **state)
 	lk_outbox_close(o);
 }
 
+/* What was not appended may neither be read nor bar the way. */
+static void memory_that_runs_out_leaves_nothing_open(void **state)
+{
+	struct lk_outbox *o = opened("calsaws");
+
+	(void)state;
+	append_n(o, 1, 2);
+	assert_int_equal(lk_outbox_begin(o, &err), 0);
+	append_n(o, 3, 3);
+	(void)sqlite3_hard_heap_limit64(1); /* SQLite gets no more */
+	lk_outbox_rollback(o);
+	(void)sqlite3_hard_heap_limit64(0);
+	assert_int_equal(walked(o).n, 2);
+	append_n(o, 3, 3);
+	assert_int_equal(state_of(o).last, 3);
+	lk_outbox_close(o);
+}
+
 static void change(const char *sql)
 {
 	sqlite3 *db;
@@ -400,6 +418,7 @@ int main(void)
 		TEST(refusals_are_kept_with_the_event_id),
 		TEST(a_new_epoch_numbers_what_is_kept_from_one),
 		TEST(a_batch_is_kept_whole_or_not_at_all),
+		TEST(memory_that_runs_out_leaves_nothing_open),
 		TEST(a_damaged_event_is_noticed),
 		TEST(a_newer_or_foreign_file_is_refused),
 		TEST(only_the_owner_may_read_it),
