@@ -58,6 +58,9 @@ int ctl_ask_and_say(const struct ctl_command *command, char *const *arguments, c
 int ctl_asker_open(const char *key, struct lk_asker **out, struct lk_error *err) LK_MUST_CHECK;
 int ctl_asker_ask(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
 		  lk_answer_visitor *print, void *context, struct lk_error *err) LK_MUST_CHECK;
+/* An order: what it answers is of no interest. */
+int ctl_asker_tell(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
+		   struct lk_error *err) LK_MUST_CHECK;
 /* May it name a client, and its files? */
 bool ctl_is_name(const char *name);
 #define CTL_NAME_RULE "a client's name has 1 to 64 of A-Za-z0-9._- and begins with no dot"
@@ -75,6 +78,14 @@ int ctl_print_as(struct output *out, struct lk_span body,
 int ctl_confirm(const char *format, ...) LK_PRINTF(1, 2);
 /* --agency was given, and is one; complains where it is not. */
 bool ctl_has_agency(void);
+/* --purpose was given, for what shows case content; complains where it was not. */
+bool ctl_has_purpose(void);
+struct ctl_role {
+	const char *name;
+	const char *covers; /* the member of its entry in the table of clients; NULL: it covers nobody */
+};
+/* Of --role; publisher where it was not given. LK_ECONFIG: there is no such role. */
+int ctl_role(const struct ctl_role **out, struct lk_error *err) LK_MUST_CHECK;
 /* Of the terminal, or as the environment says, or a sheet of paper's: characters. */
 unsigned ctl_page_width(void);
 

@@ -69,6 +69,15 @@ bool ctl_has_agency(void)
 	return false;
 }
 
+bool ctl_has_purpose(void)
+{
+	if (ctl_settings.purpose == NULL)
+		(void)options_complain(
+			&ctl_tool,
+			"why is it looked at? Say --purpose TEXT; it goes to the ledger");
+	return ctl_settings.purpose != NULL;
+}
+
 int ctl_confirm(const char *format, ...)
 {
 	char said[16] = "";
@@ -89,15 +98,15 @@ int ctl_confirm(const char *format, ...)
 	return TOOL_REFUSED;
 }
 
-/* Where the configuration puts the control lane, but no socket is: told where nobody answers elsewhere either. */
+/* Where the configuration puts the control lane, if no socket is there: named in the complaint when nobody answers at the
+ * usual places either. */
 static char without_socket[PLACE_PATH];
 
-/* Where the configuration of the folder that was named puts the control lane, if there is a socket: what systemd has told
- * the daemon is not in the file. 1: there is one, 0: none; a file that is there and cannot be read is no reason to ask
- * another daemon. */
+/* The control lane of the configuration in --config. 1: its socket is there. 0: it is not; systemd may have given the daemon
+ * another folder than the file says. A file that cannot be read is an error: another daemon must not be asked instead. */
 static int configured_control(char out[PLACE_PATH], struct lk_error *err)
 {
-	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	char path[PLACE_PATH];
 	struct config config;
 	struct stat st;
 	bool found;
@@ -105,9 +114,8 @@ static int configured_control(char out[PLACE_PATH], struct lk_error *err)
 
 	if (ctl_settings.place.config == NULL || ctl_settings.place.server != NULL)
 		return 0;
-	if ((code = place_config(&ctl_settings.place, folder, err)) < 0)
+	if ((code = place_config_file(&ctl_settings.place, path, err)) < 0)
 		return code;
-	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
 	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0; /* a folder of keys */
 	if ((code = config_load(path, &config, err)) < 0)
@@ -124,14 +132,13 @@ static int configured_control(char out[PLACE_PATH], struct lk_error *err)
 /* What the configuration says, where there is one that we may read; out is empty where there is none. */
 static int configured_store(char out[PLACE_PATH], struct lk_error *err)
 {
-	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	char path[PLACE_PATH];
 	struct config config;
-	int code = place_config(&ctl_settings.place, folder, err);
+	int code = place_config_file(&ctl_settings.place, path, err);
 
 	out[0] = '\0';
 	if (code < 0)
 		return code;
-	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
 	if (ctl_settings.place.config == NULL && access(path, R_OK) != 0)
 		return 0;
 	code = config_load(path, &config, err);
@@ -150,8 +157,8 @@ static bool holds_store(const char *folder)
 	return access(path, F_OK) == 0;
 }
 
-/* By a name that leaves no doubt. */
-static bool is_told(void)
+/* --state, or systemd's word where no --config contradicts it. */
+static bool state_is_named(void)
 {
 	const char *directory = getenv("STATE_DIRECTORY");
 
@@ -164,7 +171,7 @@ int ctl_store(char out[PLACE_PATH], struct lk_error *err)
 	char configured[PLACE_PATH];
 	int code = place_state(&ctl_settings.place, out, err), rc;
 
-	if (is_told())
+	if (state_is_named())
 		return code;
 	rc = configured_store(configured, err);
 	if (rc < 0 || configured[0] == '\0')
@@ -229,6 +236,19 @@ int ctl_asker_ask(struct lk_asker *asker, const char *verb, const struct lk_byte
 
 	progress_end();
 	return code;
+}
+
+static int drop_answer(void *context, struct lk_span body)
+{
+	(void)context;
+	(void)body;
+	return 0;
+}
+
+int ctl_asker_tell(struct lk_asker *asker, const char *verb, const struct lk_bytes *arguments,
+		   struct lk_error *err)
+{
+	return ctl_asker_ask(asker, verb, arguments, drop_answer, NULL, err);
 }
 
 int ctl_status(int code, const struct lk_error *err)

@@ -30,18 +30,10 @@ static int plan_print(void *context, struct lk_span body)
 	return ctl_print_as(context, body, plan_page);
 }
 
-static int purpose_missing(void)
-{
-	return options_complain(&ctl_tool,
-				"why is it looked at? Say --purpose TEXT; it goes to the ledger");
-}
-
 static int family_arguments(char *const *arguments, struct lk_bytes *out)
 {
-	if (!ctl_has_agency())
+	if (!ctl_has_agency() || !ctl_has_purpose())
 		return TOOL_FAILED;
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
 	lk_put_map(out, 3);
 	lk_member_word(out, "agency", ctl_settings.agency);
 	lk_member_word(out, "case", arguments[0]);
@@ -51,8 +43,8 @@ static int family_arguments(char *const *arguments, struct lk_bytes *out)
 
 static int why_arguments(char *const *arguments, struct lk_bytes *out)
 {
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
+	if (!ctl_has_purpose())
+		return TOOL_FAILED;
 	lk_put_map(out, 2);
 	lk_member_word(out, "notice", arguments[0]);
 	lk_member_word(out, "purpose", ctl_settings.purpose);
@@ -61,8 +53,8 @@ static int why_arguments(char *const *arguments, struct lk_bytes *out)
 
 static int why_not_arguments(char *const *arguments, struct lk_bytes *out)
 {
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
+	if (!ctl_has_purpose())
+		return TOOL_FAILED;
 	lk_put_map(out, 3);
 	lk_member_word(out, "event", arguments[0]);
 	lk_member_word(out, "worker", arguments[1]);
@@ -74,10 +66,8 @@ static int plan_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	if (ctl_settings.worker == NULL)
 		return options_complain(&ctl_tool, "who is to see it? Say --for WORKER");
-	if (!ctl_has_agency())
+	if (!ctl_has_agency() || !ctl_has_purpose())
 		return TOOL_FAILED;
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
 	lk_put_map(out, 4);
 	lk_member_word(out, "agency", ctl_settings.agency);
 	lk_member_word(out, "case", arguments[0]);

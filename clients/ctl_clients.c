@@ -20,12 +20,11 @@
 
 static int configuration_load(struct config *out, struct lk_error *err)
 {
-	char folder[PLACE_PATH], path[PLACE_PATH + 32];
-	int code = place_config(&ctl_settings.place, folder, err);
+	char path[PLACE_PATH];
+	int code = place_config_file(&ctl_settings.place, path, err);
 
 	if (code < 0)
 		return code;
-	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
 	code = config_load(path, out, err);
 	if (code == LK_ENOTFOUND)
 		return lk_fail(
@@ -111,37 +110,23 @@ static void tell(const char *name, const char *what, const char *made)
 
 /* ---- add ---- */
 
-/* What a role's entry covers. */
-static const struct {
-	const char *role, *member;
-} members[] = {
-	{ "publisher", "sources" },
-	{ "worker", "workers" },
-	{ "operator", NULL },
-	{ "auditor", NULL },
-};
-
 static int entry_make(const char *name, const char *key, char out[ENTRY_MAX], struct lk_error *err)
 {
-	const char *role = ctl_settings.role != NULL ? ctl_settings.role : "publisher";
 	const char *covers = ctl_settings.covers;
-	size_t i = 0;
-	int len;
+	const struct ctl_role *role;
+	int len, code = ctl_role(&role, err);
 
-	while (i < sizeof(members) / sizeof(members[0]) && strcmp(role, members[i].role) != 0)
-		i++;
-	if (i == sizeof(members) / sizeof(members[0]))
-		return lk_fail(err, LK_ECONFIG,
-			       "'%s' is no role: publisher, worker, operator or auditor", role);
-	if ((members[i].member != NULL) != (covers != NULL))
-		return lk_fail(err, LK_ECONFIG,
-			       members[i].member != NULL ? "whose %s? Say --covers LIST"
-							 : "%s covers nobody: no --covers",
-			       members[i].member != NULL ? members[i].member : role);
-	len = snprintf(out, ENTRY_MAX, "- name: %s\n  key: '%s'\n  role: %s\n", name, key, role);
+	if (code < 0)
+		return code;
+	if (role->covers != NULL && covers == NULL)
+		return lk_fail(err, LK_ECONFIG, "whose %s? Say --covers LIST", role->covers);
+	if (role->covers == NULL && covers != NULL)
+		return lk_fail(err, LK_ECONFIG, "%s covers nobody: no --covers", role->name);
+	len = snprintf(out, ENTRY_MAX, "- name: %s\n  key: '%s'\n  role: %s\n", name, key,
+		       role->name);
 	if (covers != NULL && len > 0 && len < ENTRY_MAX)
-		len += snprintf(out + len, (size_t)(ENTRY_MAX - len), "  %s: [%s]\n",
-				members[i].member, covers);
+		len += snprintf(out + len, (size_t)(ENTRY_MAX - len), "  %s: [%s]\n", role->covers,
+				covers);
 	return len > 0 && len < ENTRY_MAX ? 0 : lk_fail(err, LK_ECONFIG, "--covers is too long");
 }
 

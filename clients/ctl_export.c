@@ -23,13 +23,6 @@ struct export
 	struct lk_error *err;
 };
 
-static int heard_nothing(void *context, struct lk_span body)
-{
-	(void)context;
-	(void)body;
-	return 0;
-}
-
 static int ask_leave(const char *key, struct lk_error *err)
 {
 	struct lk_bytes arguments = { 0 };
@@ -39,7 +32,7 @@ static int ask_leave(const char *key, struct lk_error *err)
 	lk_put_map(&arguments, 1);
 	lk_member_word(&arguments, "purpose", ctl_settings.purpose);
 	if (rc == 0)
-		rc = ctl_asker_ask(asker, "export", &arguments, heard_nothing, NULL, err);
+		rc = ctl_asker_tell(asker, "export", &arguments, err);
 	lk_asker_destroy(asker);
 	lk_bytes_free(&arguments);
 	return rc;

@@ -145,19 +145,18 @@ static int keep_body(void *context, struct lk_span body)
 	return 0;
 }
 
-/* Slack space may still hold older rows of the family, squeezed, where no search sees a name: so both files are written anew
- * first. It takes long, and everybody waits; an order to expunge is rare. */
+/* Unused space of the files may hold older rows of the family in compressed form, where a search finds no name. So both files
+ * are written anew first. That takes long, and everybody waits for it; an order to expunge is rare. */
 static int prove_gone(struct lk_asker *asker, struct search *s, struct lk_error *err)
 {
-	struct lk_bytes nothing = { 0 }, answer = { 0 };
+	struct lk_bytes nothing = { 0 };
 	int rc;
 
 	lk_put_map(&nothing, 0);
-	rc = ctl_asker_ask(asker, "vacuum", &nothing, keep_body, &answer, err);
+	rc = ctl_asker_tell(asker, "vacuum", &nothing, err);
 	if (rc == 0)
 		rc = search_files(s, err);
 	lk_bytes_free(&nothing);
-	lk_bytes_free(&answer);
 	return rc;
 }
 
@@ -297,10 +296,8 @@ static int expunge(const struct ctl_command *command, char *const *arguments)
 static int list_arguments(char *const *arguments, struct lk_bytes *out)
 {
 	(void)arguments;
-	if (ctl_settings.purpose == NULL)
-		return options_complain(
-			&ctl_tool,
-			"why is it looked at? Say --purpose TEXT; it goes to the ledger");
+	if (!ctl_has_purpose())
+		return TOOL_FAILED;
 	lk_put_map(out, 1);
 	lk_member_word(out, "purpose", ctl_settings.purpose);
 	return TOOL_OK;

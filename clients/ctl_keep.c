@@ -324,13 +324,6 @@ static int bring_home(const struct made *m, const char *part, const char *to, st
 	return rc;
 }
 
-static int heard_nothing(void *context, struct lk_span body)
-{
-	(void)context;
-	(void)body;
-	return 0;
-}
-
 static int tell_verified(struct lk_asker *asker, const struct made *m, const char *place,
 			 struct lk_error *err)
 {
@@ -341,7 +334,7 @@ static int tell_verified(struct lk_asker *asker, const struct made *m, const cha
 	lk_put_map(&arguments, 2);
 	lk_member_int(&arguments, "backup", m->number);
 	lk_member_word(&arguments, "place", realpath(place, full) != NULL ? full : place);
-	rc = ctl_asker_ask(asker, "backup-verified", &arguments, heard_nothing, NULL, err);
+	rc = ctl_asker_tell(asker, "backup-verified", &arguments, err);
 	lk_bytes_free(&arguments);
 	return rc;
 }
@@ -356,7 +349,7 @@ static void give_up(struct lk_asker *asker, int64_t number)
 		return;
 	lk_put_map(&arguments, 1);
 	lk_member_int(&arguments, "backup", number);
-	if (ctl_asker_ask(asker, "backup-forget", &arguments, heard_nothing, NULL, &err) < 0)
+	if (ctl_asker_tell(asker, "backup-forget", &arguments, &err) < 0)
 		(void)options_complain(&ctl_tool, "the daemon's copy stays where it is: %s",
 				       err.text);
 	lk_bytes_free(&arguments);

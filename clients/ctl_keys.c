@@ -8,15 +8,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a role's entry names besides name and key. */
-static const struct {
-	const char *role, *member;
-} roles[] = {
-	{ "publisher", "sources" },
-	{ "worker", "workers" },
-	{ "operator", NULL },
-	{ "auditor", NULL },
-};
+int ctl_role(const struct ctl_role **out, struct lk_error *err)
+{
+	static const struct ctl_role roles[] = {
+		{ "publisher", "sources" },
+		{ "worker", "workers" },
+		{ "operator", NULL },
+		{ "auditor", NULL },
+	};
+	const char *named = ctl_settings.role != NULL ? ctl_settings.role : "publisher";
+
+	*out = NULL;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(named, roles[i].name) == 0)
+			*out = &roles[i];
+	return *out != NULL
+		       ? 0
+		       : lk_fail(err, LK_ECONFIG,
+				 "'%s' is no role: publisher, worker, operator or auditor", named);
+}
 
 bool ctl_is_name(const char *name)
 {
@@ -26,7 +36,7 @@ bool ctl_is_name(const char *name)
 	return len > 0 && len <= 64 && name[len] == '\0' && name[0] != '.';
 }
 
-static void entry_print(const char *name, const char *role, const char *member, const char *key)
+static void entry_print(const char *name, const struct ctl_role *role, const char *key)
 {
 	if (ctl_settings.json) {
 		struct lk_bytes line = { 0 };
@@ -35,18 +45,18 @@ static void entry_print(const char *name, const char *role, const char *member, 
 		lk_put_map(&line, 3);
 		lk_member_word(&line, "name", name);
 		lk_member_word(&line, "key", key);
-		lk_member_word(&line, "role", role);
+		lk_member_word(&line, "role", role->name);
 		output_open(&out, stdout, true);
 		output_line(&out, lk_span_of(line.at, line.len));
 		lk_bytes_free(&line);
 		return;
 	}
 	/* Z85 has no single quote, so that the key needs no escaping between them. */
-	printf("- name: %s\n  key: '%s'\n  role: %s\n", name, key, role);
-	if (member != NULL && ctl_settings.covers != NULL)
-		printf("  %s: [%s]\n", member, ctl_settings.covers);
-	else if (member != NULL)
-		printf("  %s: [] # which? --covers LIST says so\n", member);
+	printf("- name: %s\n  key: '%s'\n  role: %s\n", name, key, role->name);
+	if (role->covers != NULL && ctl_settings.covers != NULL)
+		printf("  %s: [%s]\n", role->covers, ctl_settings.covers);
+	else if (role->covers != NULL)
+		printf("  %s: [] # which? --covers LIST says so\n", role->covers);
 }
 
 static int pair_write(const char *name, struct lk_keypair *keys, struct lk_error *err)
@@ -69,22 +79,18 @@ static int pair_write(const char *name, struct lk_keypair *keys, struct lk_error
 static int keygen(const struct ctl_command *command, char *const *arguments)
 {
 	const char *name = arguments[0];
-	const char *role = ctl_settings.role != NULL ? ctl_settings.role : "publisher";
+	const struct ctl_role *role;
 	struct lk_keypair keys;
 	struct lk_error err;
-	size_t i = 0;
 
 	(void)command;
-	while (i < sizeof(roles) / sizeof(roles[0]) && strcmp(role, roles[i].role) != 0)
-		i++;
-	if (i == sizeof(roles) / sizeof(roles[0]))
-		return options_complain(
-			&ctl_tool, "'%s' is no role: publisher, worker, operator or auditor", role);
+	if (ctl_role(&role, &err) < 0)
+		return options_complain(&ctl_tool, "%s", err.text);
 	if (!ctl_is_name(name))
 		return options_complain(&ctl_tool, "%s", CTL_NAME_RULE);
 	if (pair_write(name, &keys, &err) < 0)
 		return options_complain(&ctl_tool, "%s", err.text);
-	entry_print(name, role, roles[i].member, keys.public_key);
+	entry_print(name, role, keys.public_key);
 	return fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
 }
 

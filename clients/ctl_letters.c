@@ -101,12 +101,6 @@ static int read_part(struct lk_asker *asker, struct reading *r, int64_t limit, s
 	return rc;
 }
 
-static int purpose_missing(void)
-{
-	return options_complain(&ctl_tool,
-				"why is it looked at? Say --purpose TEXT; it goes to the ledger");
-}
-
 static int number_of(const char *text, int64_t *out)
 {
 	char *end;
@@ -125,9 +119,7 @@ static int letter_show(const struct ctl_command *command, char *const *arguments
 	int64_t number;
 	int rc;
 
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
-	if (number_of(arguments[0], &number) != 0)
+	if (!ctl_has_purpose() || number_of(arguments[0], &number) != 0)
 		return TOOL_FAILED;
 	r.after = number - 1;
 	rc = ctl_asker_open(command->key, &asker, &err);
@@ -156,8 +148,8 @@ static int letters_export(const struct ctl_command *command, char *const *argume
 	struct reading r = { .after = ctl_settings.after, .more = true, .err = &err };
 	int rc;
 
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
+	if (!ctl_has_purpose())
+		return TOOL_FAILED;
 	r.to = export_open(arguments[0]);
 	if (r.to == NULL)
 		return options_complain(&ctl_tool, "%s cannot be made: %s", arguments[0],
@@ -198,9 +190,7 @@ static int resubmit_arguments(char *const *arguments, struct lk_bytes *out)
 	int64_t number;
 	int status;
 
-	if (ctl_settings.purpose == NULL)
-		return purpose_missing();
-	if (number_of(arguments[0], &number) != 0)
+	if (!ctl_has_purpose() || number_of(arguments[0], &number) != 0)
 		return TOOL_FAILED;
 	if ((status = event_read(arguments[1], &event)) == TOOL_OK) {
 		lk_put_map(out, 3);

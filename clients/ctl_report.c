@@ -194,13 +194,12 @@ static int print_report(const struct report *r)
 /* The daemon's, found as the daemon finds it; without a configuration the built-in one, as there. */
 static int policy_find(struct policy *out, struct lk_error *err)
 {
-	char folder[PLACE_PATH], path[PLACE_PATH + 32];
+	char path[PLACE_PATH];
 	struct config config;
-	int rc = place_config(&ctl_settings.place, folder, err);
+	int rc = place_config_file(&ctl_settings.place, path, err);
 
 	if (rc < 0)
 		return rc;
-	(void)snprintf(path, sizeof(path), "%s/linkages.yaml", folder);
 	rc = config_load(path, &config, err);
 	if (rc == LK_ENOTFOUND && ctl_settings.place.config == NULL)
 		return policy_load(NULL, out, err);

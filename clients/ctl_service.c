@@ -98,7 +98,7 @@ static void say_head(struct output *out, struct lk_span body)
 	say_time(out, body, "now");
 	if (lk_text_says(lk_as_text(lk_get(body, "clock")), "manual")) {
 		output_painted(out, PAINT_ALARM, "   clock moved by hand");
-		return; /* how long it has run, such a clock does not know */
+		return; /* such a clock cannot tell how long it has run */
 	}
 	if (lk_time_parse(lk_as_text(lk_get(body, "now")), &now) < 0 ||
 	    lk_time_parse(lk_as_text(lk_get(body, "started")), &started) < 0)
@@ -161,7 +161,7 @@ static void say_lanes(struct output *out, struct lk_span body)
 	say_count(out, ", ", inbox, "mailboxes", "mailbox open", "mailboxes open");
 }
 
-/* What would be too much to count whenever it is asked for is as old as its last count: the label says so. */
+/* Waiting notices are counted at intervals only, since counting is dear: the label says how old the numbers may be. */
 static void say_waiting(struct output *out, struct lk_span waiting)
 {
 	label(out, "unanswered");
@@ -242,10 +242,10 @@ static int status_print(void *context, struct lk_span body)
 }
 
 /* Over what stood there, line by line, so that nothing flickers. */
-static void screen_begin(const struct output *out)
+static void screen_begin(struct output *out)
 {
 	if (ctl_settings.follow && out->coloured)
-		output_word((struct output *)(uintptr_t)out, "\x1b[H\x1b[J");
+		output_word(out, "\x1b[H\x1b[J");
 }
 
 static int status_run(const struct ctl_command *command, char *const *arguments)

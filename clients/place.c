@@ -53,6 +53,14 @@ int place_config(const struct place *place, char out[PLACE_PATH], struct lk_erro
 	return path_put(out, err, ETC);
 }
 
+int place_config_file(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
+{
+	char folder[PLACE_PATH];
+	int code = place_config(place, folder, err);
+
+	return code < 0 ? code : path_put(out, err, "%s/linkages.yaml", folder);
+}
+
 int place_state(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
 {
 	size_t len;

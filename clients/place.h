@@ -31,6 +31,9 @@ struct place {
 #define PLACE_PATH 1024
 /* The folder of the configuration, whether it is there or not. */
 int place_config(const struct place *place, char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
+/* linkages.yaml in it. */
+int place_config_file(const struct place *place, char out[PLACE_PATH],
+		      struct lk_error *err) LK_MUST_CHECK;
 /* The state directory, whether it is there or not. 0, or LK_ECONFIG where nothing tells. */
 int place_state(const struct place *place, char out[PLACE_PATH],
 		struct lk_error *err) LK_MUST_CHECK;

@@ -68,9 +68,9 @@ bool line_names_silent(const struct line *line, const char *source)
 {
 	size_t i;
 	json_t *name;
-	json_array_foreach(json_object_get(line->json, "silent"), i,
-			   name) if (json_is_string(name) &&
-				     strcmp(json_string_value(name), source) == 0) return true;
+	json_array_foreach (json_object_get(line->json, "silent"), i, name)
+		if (json_is_string(name) && strcmp(json_string_value(name), source) == 0)
+			return true;
 	return false;
 }
 
@@ -91,8 +91,9 @@ static bool matches_object(const json_t *want, const json_t *got)
 	json_t *value;
 	if (!json_is_object(got))
 		return false;
-	json_object_foreach((json_t *)(uintptr_t)want, key,
-			    value) if (!matches(value, json_object_get(got, key))) return false;
+	json_object_foreach ((json_t *)(uintptr_t)want, key, value)
+		if (!matches(value, json_object_get(got, key)))
+			return false;
 	return true;
 }
 
@@ -100,7 +101,8 @@ static size_t matching_items(const json_t *item, const json_t *list)
 {
 	size_t i, n = 0;
 	json_t *other;
-	json_array_foreach(list, i, other) n += matches(item, other);
+	json_array_foreach (list, i, other)
+		n += matches(item, other);
 	return n;
 }
 
@@ -113,11 +115,11 @@ static bool matches_list(const json_t *want, const json_t *got)
 	bool objects = false;
 	if (!json_is_array(got))
 		return false;
-	json_array_foreach(want, i, item) objects |= json_is_object(item);
+	json_array_foreach (want, i, item)
+		objects |= json_is_object(item);
 	if (!objects && json_array_size(want) != json_array_size(got))
 		return false;
-	json_array_foreach(want, i, item)
-	{
+	json_array_foreach (want, i, item) {
 		size_t there = matching_items(item, got);
 		if (there == 0 || (!objects && there != matching_items(item, want)))
 			return false;
@@ -203,8 +205,7 @@ void story_end(const struct story *s)
 {
 	size_t i;
 	json_t *said;
-	json_array_foreach(s->said, i, said)
-	{
+	json_array_foreach (s->said, i, said) {
 		const json_t *why = json_object_get(said, "refused");
 		if (why != NULL && json_object_get(said, "asked") == NULL)
 			fprintf(s->complaints,
@@ -236,8 +237,7 @@ static size_t count_matches(const struct story *s, enum check check, const json_
 {
 	size_t i, n = 0;
 	json_t *said;
-	json_array_foreach(s->said, i, said)
-	{
+	json_array_foreach (s->said, i, said) {
 		bool is_notice = json_object_get(said, "kind") != NULL;
 		if (check == CHECK_STANDING)
 			n += is_standing(s, i) && matches(want, said);
@@ -255,9 +255,9 @@ static void note_asked(struct story *s, const json_t *want)
 {
 	size_t i;
 	json_t *said;
-	json_array_foreach(s->said, i, said) if (in_window(s, said) &&
-						 matches(want, json_object_get(said, "refused")))
-		json_object_set_new(said, "asked", json_true());
+	json_array_foreach (s->said, i, said)
+		if (in_window(s, said) && matches(want, json_object_get(said, "refused")))
+			json_object_set_new(said, "asked", json_true());
 }
 
 static void complain(struct story *s, int line, enum check check, const json_t *want, size_t n)
@@ -268,8 +268,7 @@ static void complain(struct story *s, int line, enum check check, const json_t *
 	fprintf(s->complaints, "%s:%d: %s %s: %zu found\n", s->name, line, check_words[check], text,
 		n);
 	free(text);
-	json_array_foreach(s->said, i, said)
-	{
+	json_array_foreach (s->said, i, said) {
 		if (!in_window(s, said) ||
 		    strcmp(text_of(said, "kind"), text_of(want, "kind")) != 0 || near++ == 3)
 			continue;
@@ -303,7 +302,7 @@ void story_matching(const struct story *story, const struct line *ack,
 	size_t i;
 	json_t *said;
 	const json_t *want = json_object_get(ack->json, "ack");
-	json_array_foreach(story->said, i,
-			   said) if (json_object_get(said, "kind") != NULL && matches(want, said))
-		visit(context, text_of(said, "id"), text_of(said, "to"));
+	json_array_foreach (story->said, i, said)
+		if (json_object_get(said, "kind") != NULL && matches(want, said))
+			visit(context, text_of(said, "id"), text_of(said, "to"));
 }

@@ -30,9 +30,8 @@ static const struct config_source default_sources[] = {
 #define DEFAULT_HTTP "tcp://127.0.0.1:5564"
 #define DAY_US (24 * LK_HOUR)
 #define DEFAULT_REPLAY_WINDOW (30 * DAY_US)
-/* Two turns' worth: one being committed, one under way. */
 #define DEFAULT_RETENTION (3650 * DAY_US)
-#define DEFAULT_CREDIT 4096
+#define DEFAULT_CREDIT 4096 /* two turns' worth of events: one being committed, one under way */
 #define MIB (INT64_C(1024) * 1024)
 #define DEFAULT_DISK_RESERVE (64 * MIB)
 
@@ -494,7 +493,7 @@ static bool is_one_address(const char *a, const char *b)
 	return a[0] != '\0' && strcmp(a, b) == 0;
 }
 
-/* A second address is one of another key: neither is of use without the other. */
+/* While keys are rotated, a second address answers with the second key: neither is of use without the other. */
 static int check_rotation(const struct yaml_file *file, const struct config *config,
 			  struct lk_error *err)
 {
@@ -511,22 +510,18 @@ static int check_rotation(const struct yaml_file *file, const struct config *con
 static int check_lanes(const struct yaml_file *file, const struct config *config,
 		       struct lk_error *err)
 {
-	for (int i = 0; i < LANE_COUNT; i++)
-		if (is_one_address(config->lane[i], config->http)) {
-			struct yaml_value lanes = yaml_find(file, "lanes");
+	struct yaml_value lanes = yaml_find(file, "lanes");
 
+	for (int i = 0; i < LANE_COUNT; i++)
+		if (is_one_address(config->lane[i], config->http))
 			return yaml_complain(&lanes, err, "%s and http have one address",
 					     config_lane_word((enum config_lane)i));
-		}
 	for (int i = 0; i < LANE_COUNT; i++)
 		for (int j = 0; j < i; j++)
-			if (is_one_address(config->lane[i], config->lane[j])) {
-				struct yaml_value lanes = yaml_find(file, "lanes");
-
+			if (is_one_address(config->lane[i], config->lane[j]))
 				return yaml_complain(&lanes, err, "%s and %s have one address",
 						     config_lane_word((enum config_lane)j),
 						     config_lane_word((enum config_lane)i));
-			}
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* log.c - lines for whoever looks after the daemon.
  *
- * In: facts as key=value. Out: standard error; under systemd an entry of the journal,
- * with its level, and a field for each key. Promise: one write a line, so that lines of several processes never mix; a closed or
- * full log target never stops the daemon.
+ * In: facts as key=value. Out: standard error; under systemd an entry of the journal, with its level, and a field for each
+ * key. Promise: one write a line, so that lines of several processes never mix; a closed or full log target never stops the
+ * daemon.
  */
 #include "log.h"
 

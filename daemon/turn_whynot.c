@@ -35,7 +35,7 @@ static const struct words_of bars[] = {
 	 NEAR_MEETING)
 #define NEAR_CROSSOVER (K(CROSSOVER_FOUND) | K(CONSENT_NEEDED))
 
-/* Only for what is said of rules that said nothing: one that names the event is told of in any case. */
+/* Used for rules that did not fire only: a rule whose notice names the event is reported in any case. */
 static const unsigned near[lk_event_type_count] = {
 	[LK_CASE_OPENED] = NEAR_STATUS | NEAR_CROSSOVER | K(CROSSOVER_POSSIBLE),
 	[LK_CASE_STATUS] = NEAR_STATUS,
@@ -81,11 +81,11 @@ struct asking {
 	struct print p;
 	struct listing held;
 	size_t last_len;                         /* of its last row */
-	unsigned spoken;                         /* kinds of which something was said */
-	enum bar silenced[lk_notice_kind_count]; /* of rules that said nothing */
+	unsigned spoken;                         /* kinds that have a row */
+	enum bar silenced[lk_notice_kind_count]; /* why a rule did not fire */
 	/* The fact at hand */
 	int kind;      /* -1: none that names the event */
-	bool answered; /* and something was said of the worker */
+	bool answered; /* there is a row of it for the worker */
 	struct listing places;
 };
 
@@ -141,7 +141,7 @@ static void encode_row(struct asking *a, const struct row *row, const struct wor
 	a->places = (struct listing){ .n = 0 };
 }
 
-/* A status that is told anew when it begins to be shared is the same notice: said once. */
+/* A status is told again when it begins to be shared; that is the same notice, and one row. */
 static void put_row(struct asking *a, const struct row *row, const struct words_of *why)
 {
 	struct lk_bytes encoded = { .at = NULL };
@@ -175,7 +175,7 @@ static void on_rule(void *context, int kind, enum bar bar)
 	a->silenced[kind] = bar;
 }
 
-/* Nothing was said of the worker: somebody else holds the places, or nobody does. */
+/* There is no row of it for the worker: somebody else holds the places, or nobody does. */
 static void end_fact(struct asking *a)
 {
 	struct row row = NO_ROW;
@@ -253,7 +253,7 @@ static void on_place(void *context, int slot, struct lk_text worker, const struc
 		judge(a, slot, c);
 }
 
-/* ---- Rules that said nothing of it ----------------------------------------------------------- */
+/* ---- Rules that did not fire for it ---------------------------------------------------------- */
 
 struct scan {
 	struct asking *a;
@@ -344,8 +344,7 @@ static void put_rest(struct asking *a)
 
 static int look_at_rules(struct asking *a, const struct home *kept)
 {
-	const struct trace trace = { a, on_moment, on_rule, on_fact, on_place };
-	const struct foresight see = { a->t->policy, &trace, a, NULL };
+	const struct foresight see = { a->t->policy, a->look.f.trace, a, NULL };
 	int rc = home_foresee(a->t, &a->look, a->now, &see, a->err);
 	end_fact(a);
 	if (rc >= 0)
@@ -377,7 +376,7 @@ static int put_unfolded(struct asking *a)
 
 static int look_at_family(struct asking *a)
 {
-	const struct trace moments = { a, on_moment, on_rule, on_fact, on_place };
+	const struct trace trace = { a, on_moment, on_rule, on_fact, on_place };
 	struct gathering *g;
 	struct home *kept;
 	int rc = home_of_case(a->t, case_of(a), &kept, a->err);
@@ -389,7 +388,7 @@ static int look_at_family(struct asking *a)
 	rc = gathering_open(a->t, case_of(a), LK_NO_INSTANT, &g, a->err);
 	if (rc < 0)
 		return rc;
-	a->look.f.trace = &moments;
+	a->look.f.trace = &trace;
 	rc = gathering_fold(g, a->t->policy, a->now, &a->look.f);
 	gathering_close(g);
 	if (rc >= 0)

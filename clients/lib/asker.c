@@ -65,12 +65,17 @@ static int say_verb(struct question *q, struct lk_error *err)
 	return 0;
 }
 
+static int fault_of(struct lk_text code)
+{
+	return lk_text_says(code, "forbidden") ? LK_EAUTH : LK_EREFUSED;
+}
+
 /* A refusal's body is {code, detail}, either of which may be missing. */
 static int refused(const struct lk_msg_reply *reply, struct lk_error *err)
 {
 	struct lk_text code = lk_as_text(lk_get(reply->body, "code"));
 	struct lk_text detail = lk_as_text(lk_get(reply->body, "detail"));
-	int fault = lk_text_says(code, "forbidden") ? LK_EAUTH : LK_EREFUSED;
+	int fault = fault_of(code);
 
 	if (!lk_text_given(detail))
 		return lk_fail(err, fault, "the daemon said no: %.*s", LK_PRINT(code));
@@ -104,9 +109,9 @@ static int take_frame(struct question *q, struct lk_span frame, struct lk_error 
 	if (in->type == LK_MSG_REPLY)
 		return take_reply(q, err);
 	detail = lk_as_text(in->error.detail);
-	return lk_fail(err, lk_text_says(in->error.code, "forbidden") ? LK_EAUTH : LK_EREFUSED,
-		       "the daemon said no: %.*s%s%.*s", LK_PRINT(in->error.code),
-		       lk_text_given(detail) ? ": " : "", LK_PRINT(detail));
+	return lk_fail(err, fault_of(in->error.code), "the daemon said no: %.*s%s%.*s",
+		       LK_PRINT(in->error.code), lk_text_given(detail) ? ": " : "",
+		       LK_PRINT(detail));
 }
 
 /* Takes what there is. Non-zero ends the question. */

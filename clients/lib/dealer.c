@@ -64,7 +64,7 @@ lk_instant dealer_now(void)
 
 /* ---- The socket ---------------------------------------------------------------------------------------------------- */
 
-static int watch(struct dealer *l, void *socket, int operation)
+static int watch(struct dealer *d, void *socket, int operation)
 {
 	struct epoll_event readable = { .events = EPOLLIN };
 	int fd;
@@ -72,23 +72,23 @@ static int watch(struct dealer *l, void *socket, int operation)
 
 	if (zmq_getsockopt(socket, ZMQ_FD, &fd, &size) < 0)
 		return -1;
-	return epoll_ctl(l->epoll_fd, operation, fd, &readable);
+	return epoll_ctl(d->epoll_fd, operation, fd, &readable);
 }
 
-static void hang_up(struct dealer *l, int linger_ms)
+static void hang_up(struct dealer *d, int linger_ms)
 {
-	if (l->monitor != NULL) {
-		(void)watch(l, l->monitor, EPOLL_CTL_DEL);
-		(void)zmq_socket_monitor(l->socket, NULL, 0);
-		(void)zmq_close(l->monitor);
+	if (d->monitor != NULL) {
+		(void)watch(d, d->monitor, EPOLL_CTL_DEL);
+		(void)zmq_socket_monitor(d->socket, NULL, 0);
+		(void)zmq_close(d->monitor);
 	}
-	if (l->socket != NULL) {
-		(void)watch(l, l->socket, EPOLL_CTL_DEL);
-		(void)zmq_setsockopt(l->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
-		(void)zmq_close(l->socket);
+	if (d->socket != NULL) {
+		(void)watch(d, d->socket, EPOLL_CTL_DEL);
+		(void)zmq_setsockopt(d->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+		(void)zmq_close(d->socket);
 	}
-	l->socket = l->monitor = NULL;
-	l->reached = l->greeted = l->blocked = false;
+	d->socket = d->monitor = NULL;
+	d->reached = d->greeted = d->blocked = false;
 }
 
 static int set_number(void *socket, int option, int value)
@@ -96,7 +96,7 @@ static int set_number(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
-static int set_options(struct dealer *l)
+static int set_options(struct dealer *d)
 {
 	static const struct {
 		int option, value;
@@ -112,44 +112,44 @@ static int set_options(struct dealer *l)
 		{ ZMQ_IPV6, 1 },
 	};
 	int64_t largest = LK_MESSAGE_MAX + LK_CURVE_BOX;
-	int failed = zmq_setsockopt(l->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
+	int failed = zmq_setsockopt(d->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		failed |= set_number(l->socket, numbers[i].option, numbers[i].value);
-	failed |= zmq_setsockopt(l->socket, ZMQ_CURVE_SERVERKEY, l->server_key, LK_Z85);
-	failed |= zmq_setsockopt(l->socket, ZMQ_CURVE_PUBLICKEY, l->keys.public_key, LK_Z85);
-	failed |= zmq_setsockopt(l->socket, ZMQ_CURVE_SECRETKEY, l->keys.secret_key, LK_Z85);
+		failed |= set_number(d->socket, numbers[i].option, numbers[i].value);
+	failed |= zmq_setsockopt(d->socket, ZMQ_CURVE_SERVERKEY, d->server_key, LK_Z85);
+	failed |= zmq_setsockopt(d->socket, ZMQ_CURVE_PUBLICKEY, d->keys.public_key, LK_Z85);
+	failed |= zmq_setsockopt(d->socket, ZMQ_CURVE_SECRETKEY, d->keys.secret_key, LK_Z85);
 	return failed;
 }
 
-static int set_monitor(struct dealer *l)
+static int set_monitor(struct dealer *d)
 {
 	char name[48];
 	int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
 		     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
 		     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
-	(void)snprintf(name, sizeof(name), "inproc://dealer-%u", l->dials);
-	if (zmq_socket_monitor(l->socket, name, events) < 0)
+	(void)snprintf(name, sizeof(name), "inproc://dealer-%u", d->dials);
+	if (zmq_socket_monitor(d->socket, name, events) < 0)
 		return -1;
-	l->monitor = zmq_socket(l->context, ZMQ_PAIR);
-	if (l->monitor == NULL || set_number(l->monitor, ZMQ_LINGER, 0) < 0)
+	d->monitor = zmq_socket(d->context, ZMQ_PAIR);
+	if (d->monitor == NULL || set_number(d->monitor, ZMQ_LINGER, 0) < 0)
 		return -1;
-	return zmq_connect(l->monitor, name);
+	return zmq_connect(d->monitor, name);
 }
 
 /* errno of libzmq tells; 0 on success. */
-static int dial(struct dealer *l)
+static int dial(struct dealer *d)
 {
-	l->dials++;
-	l->phase = DIALLING;
-	l->due_at = dealer_now() + DIAL_MAX;
-	l->socket = zmq_socket(l->context, ZMQ_DEALER);
-	if (l->socket == NULL || set_options(l) != 0 || set_monitor(l) < 0 ||
-	    watch(l, l->socket, EPOLL_CTL_ADD) < 0 || watch(l, l->monitor, EPOLL_CTL_ADD) < 0 ||
-	    zmq_connect(l->socket, l->address) < 0)
+	d->dials++;
+	d->phase = DIALLING;
+	d->due_at = dealer_now() + DIAL_MAX;
+	d->socket = zmq_socket(d->context, ZMQ_DEALER);
+	if (d->socket == NULL || set_options(d) != 0 || set_monitor(d) < 0 ||
+	    watch(d, d->socket, EPOLL_CTL_ADD) < 0 || watch(d, d->monitor, EPOLL_CTL_ADD) < 0 ||
+	    zmq_connect(d->socket, d->address) < 0)
 		return errno != 0 ? errno : EINVAL;
-	dealer_again(l);
+	dealer_again(d);
 	return 0;
 }
 
@@ -162,20 +162,20 @@ static lk_instant pause_length(unsigned failures)
 	return pause / 2 + (lk_instant)randombytes_uniform((uint32_t)pause);
 }
 
-void dealer_drop(struct dealer *l, const char *format, ...)
+void dealer_drop(struct dealer *d, const char *format, ...)
 {
 	va_list values;
 
 	va_start(values, format);
-	(void)vsnprintf(l->trouble, sizeof(l->trouble), format, values);
+	(void)vsnprintf(d->trouble, sizeof(d->trouble), format, values);
 	va_end(values);
-	hang_up(l, 0);
-	l->phase = PAUSING;
-	l->left = false;
-	l->drops++;
-	l->due_at = dealer_now() + pause_length(l->failures);
-	if (l->failures < 6)
-		l->failures++;
+	hang_up(d, 0);
+	d->phase = PAUSING;
+	d->left = false;
+	d->drops++;
+	d->due_at = dealer_now() + pause_length(d->failures);
+	if (d->failures < 6)
+		d->failures++;
 }
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------- */
@@ -185,140 +185,140 @@ static int no_descriptors(struct lk_error *err, int fault)
 	return lk_fail(err, LK_ENET, "no descriptors left: %s", strerror(fault));
 }
 
-static int descriptors_make(struct dealer *l, struct lk_error *err)
+static int descriptors_make(struct dealer *d, struct lk_error *err)
 {
 	struct epoll_event readable = { .events = EPOLLIN };
 
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->epoll_fd < 0 || l->timer_fd < 0 ||
-	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->timer_fd, &readable) < 0)
+	d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->epoll_fd < 0 || d->timer_fd < 0 ||
+	    epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, d->timer_fd, &readable) < 0)
 		return no_descriptors(err, errno);
-	l->context = zmq_ctx_new();
-	return l->context != NULL ? 0 : lk_fail(err, LK_ENET, "no socket: %s", zmq_strerror(errno));
+	d->context = zmq_ctx_new();
+	return d->context != NULL ? 0 : lk_fail(err, LK_ENET, "no socket: %s", zmq_strerror(errno));
 }
 
-static int cannot_dial(const struct dealer *l, int failed, struct lk_error *err)
+static int cannot_dial(const struct dealer *d, int failed, struct lk_error *err)
 {
 	if (failed == EMFILE || failed == ENFILE)
 		return no_descriptors(err, failed);
 	return lk_fail(err, LK_ECONFIG, "%s: %s; an address is like tcp://127.0.0.1:5562",
-		       l->address, zmq_strerror(failed));
+		       d->address, zmq_strerror(failed));
 }
 
 int dealer_create(const struct lk_peer *peer, struct dealer **out, struct lk_error *err)
 {
-	struct dealer *l;
+	struct dealer *d;
 	int code, failed;
 
 	*out = NULL;
-	if (peer->address == NULL || strlen(peer->address) >= sizeof(l->address))
+	if (peer->address == NULL || strlen(peer->address) >= sizeof(d->address))
 		return lk_fail(err, LK_ECONFIG, "an address is needed, like tcp://127.0.0.1:5562");
-	if (sodium_init() < 0 || (l = calloc(1, sizeof(*l))) == NULL)
+	if (sodium_init() < 0 || (d = calloc(1, sizeof(*d))) == NULL)
 		return lk_fail(err, LK_EMEMORY, "out of memory");
-	l->epoll_fd = l->timer_fd = -1;
-	(void)zmq_msg_init(&l->frame);
-	memcpy(l->address, peer->address, strlen(peer->address) + 1);
-	memcpy(l->server_key, peer->server_key, LK_Z85);
-	l->keys = peer->keys;
-	code = descriptors_make(l, err);
-	if (code == 0 && (failed = dial(l)) != 0)
-		code = cannot_dial(l, failed, err);
+	d->epoll_fd = d->timer_fd = -1;
+	(void)zmq_msg_init(&d->frame);
+	memcpy(d->address, peer->address, strlen(peer->address) + 1);
+	memcpy(d->server_key, peer->server_key, LK_Z85);
+	d->keys = peer->keys;
+	code = descriptors_make(d, err);
+	if (code == 0 && (failed = dial(d)) != 0)
+		code = cannot_dial(d, failed, err);
 	if (code == 0)
-		dealer_arm(l);
+		dealer_arm(d);
 	if (code < 0) {
-		dealer_destroy(l);
+		dealer_destroy(d);
 		return code;
 	}
-	*out = l;
+	*out = d;
 	return 0;
 }
 
-void dealer_destroy(struct dealer *l)
+void dealer_destroy(struct dealer *d)
 {
-	if (l == NULL)
+	if (d == NULL)
 		return;
-	hang_up(l, l->greeted ? 1000 : 0);
-	(void)zmq_msg_close(&l->frame);
-	if (l->context != NULL)
-		(void)zmq_ctx_term(l->context);
-	if (l->timer_fd >= 0)
-		close(l->timer_fd);
-	if (l->epoll_fd >= 0)
-		close(l->epoll_fd);
-	sodium_memzero(&l->keys, sizeof(l->keys));
-	free(l);
+	hang_up(d, d->greeted ? 1000 : 0);
+	(void)zmq_msg_close(&d->frame);
+	if (d->context != NULL)
+		(void)zmq_ctx_term(d->context);
+	if (d->timer_fd >= 0)
+		close(d->timer_fd);
+	if (d->epoll_fd >= 0)
+		close(d->epoll_fd);
+	sodium_memzero(&d->keys, sizeof(d->keys));
+	free(d);
 }
 
-int dealer_fd(const struct dealer *l)
+int dealer_fd(const struct dealer *d)
 {
-	return l->epoll_fd;
+	return d->epoll_fd;
 }
 
 /* ---- What the monitor says ------------------------------------------------------------------------------------------ */
 
-static enum dealer_news came_up(struct dealer *l, uint32_t value)
+static enum dealer_news came_up(struct dealer *d, uint32_t value)
 {
 	(void)value;
-	l->phase = OPEN;
-	l->heard_at = l->sent_at = dealer_now();
+	d->phase = OPEN;
+	d->heard_at = d->sent_at = dealer_now();
 	return DEALER_UP;
 }
 
-static enum dealer_news came_near(struct dealer *l, uint32_t value)
+static enum dealer_news came_near(struct dealer *d, uint32_t value)
 {
 	(void)value;
-	l->reached = true;
+	d->reached = true;
 	return DEALER_NOTHING;
 }
 
 /* A daemon that does not know a key hangs up without a word. */
-static enum dealer_news was_kept_out(struct dealer *l, uint32_t value)
+static enum dealer_news was_kept_out(struct dealer *d, uint32_t value)
 {
 	(void)value;
 	dealer_drop(
-		l,
+		d,
 		"%s: the daemon lets nobody in with this key: is it in its table of clients, and is the server "
 		"key the right one?",
-		l->address);
+		d->address);
 	return DEALER_NOTHING;
 }
 
-static enum dealer_news went_away(struct dealer *l, uint32_t value)
+static enum dealer_news went_away(struct dealer *d, uint32_t value)
 {
-	if (l->phase != OPEN && l->reached)
-		return was_kept_out(l, value);
-	if (l->phase == OPEN)
-		l->left = true;
+	if (d->phase != OPEN && d->reached)
+		return was_kept_out(d, value);
+	if (d->phase == OPEN)
+		d->left = true;
 	else
-		dealer_drop(l, "%s: nobody answers: is the daemon running?", l->address);
+		dealer_drop(d, "%s: nobody answers: is the daemon running?", d->address);
 	return DEALER_NOTHING;
 }
 
 /* Who is not enrolled hears nothing: of those who are told, 400 was let in once. */
-static enum dealer_news was_refused(struct dealer *l, uint32_t value)
+static enum dealer_news was_refused(struct dealer *d, uint32_t value)
 {
-	dealer_drop(l,
+	dealer_drop(d,
 		    value == 400
 			    ? "%s: this key was revoked (%u): ask for another to be enrolled"
 			    : "%s: the daemon refuses this key (%u): ask for it to be enrolled",
-		    l->address, (unsigned)value);
+		    d->address, (unsigned)value);
 	return DEALER_NOTHING;
 }
 
-static enum dealer_news spoke_oddly(struct dealer *l, uint32_t value)
+static enum dealer_news spoke_oddly(struct dealer *d, uint32_t value)
 {
 	(void)value;
 	dealer_drop(
-		l,
+		d,
 		"%s: no CURVE handshake: is this a lane of Linkages, and is the server key the right one?",
-		l->address);
+		d->address);
 	return DEALER_NOTHING;
 }
 
 static const struct {
 	uint16_t event;
-	enum dealer_news (*take)(struct dealer *l, uint32_t value);
+	enum dealer_news (*take)(struct dealer *d, uint32_t value);
 } monitored[] = {
 	{ ZMQ_EVENT_CONNECTED, came_near },
 	{ ZMQ_EVENT_HANDSHAKE_SUCCEEDED, came_up },
@@ -330,22 +330,22 @@ static const struct {
 };
 
 /* A monitor message: six bytes (event, value), then the address, which we know. */
-static enum dealer_news monitor_take(struct dealer *l)
+static enum dealer_news monitor_take(struct dealer *d)
 {
 	uint8_t head[6];
 	uint16_t event;
 	uint32_t value;
 
-	while (l->monitor != NULL &&
-	       zmq_recv(l->monitor, head, sizeof(head), ZMQ_DONTWAIT) == (int)sizeof(head)) {
+	while (d->monitor != NULL &&
+	       zmq_recv(d->monitor, head, sizeof(head), ZMQ_DONTWAIT) == (int)sizeof(head)) {
 		enum dealer_news news = DEALER_NOTHING;
 
-		(void)zmq_recv(l->monitor, NULL, 0, ZMQ_DONTWAIT);
+		(void)zmq_recv(d->monitor, NULL, 0, ZMQ_DONTWAIT);
 		memcpy(&event, head, sizeof(event));
 		memcpy(&value, head + sizeof(event), sizeof(value));
 		for (size_t i = 0; i < sizeof(monitored) / sizeof(monitored[0]); i++)
 			if (monitored[i].event == event)
-				news = monitored[i].take(l, value);
+				news = monitored[i].take(d, value);
 		if (news != DEALER_NOTHING)
 			return news;
 	}
@@ -354,105 +354,105 @@ static enum dealer_news monitor_take(struct dealer *l)
 
 /* ---- Frames -------------------------------------------------------------------------------------------------------- */
 
-static bool frame_take(struct dealer *l, struct lk_span *frame)
+static bool frame_take(struct dealer *d, struct lk_span *frame)
 {
-	while (l->socket != NULL && zmq_msg_recv(&l->frame, l->socket, ZMQ_DONTWAIT) >= 0) {
-		bool whole = zmq_msg_more(&l->frame) == 0;
+	while (d->socket != NULL && zmq_msg_recv(&d->frame, d->socket, ZMQ_DONTWAIT) >= 0) {
+		bool whole = zmq_msg_more(&d->frame) == 0;
 
-		l->heard_at = dealer_now();
-		while (zmq_msg_more(&l->frame) != 0)
-			if (zmq_msg_recv(&l->frame, l->socket, ZMQ_DONTWAIT) < 0)
+		d->heard_at = dealer_now();
+		while (zmq_msg_more(&d->frame) != 0)
+			if (zmq_msg_recv(&d->frame, d->socket, ZMQ_DONTWAIT) < 0)
 				return false;
 		if (whole) {
-			*frame = lk_span_of(zmq_msg_data(&l->frame), zmq_msg_size(&l->frame));
+			*frame = lk_span_of(zmq_msg_data(&d->frame), zmq_msg_size(&d->frame));
 			return true;
 		}
 	}
 	return false;
 }
 
-static enum dealer_news time_take(struct dealer *l)
+static enum dealer_news time_take(struct dealer *d)
 {
 	lk_instant now = dealer_now();
 
-	if (l->phase == PAUSING && now >= l->due_at) {
-		int failed = dial(l);
+	if (d->phase == PAUSING && now >= d->due_at) {
+		int failed = dial(d);
 		if (failed != 0)
-			dealer_drop(l, "%s: %s", l->address, zmq_strerror(failed));
-	} else if (l->phase == DIALLING && now >= l->due_at) {
+			dealer_drop(d, "%s: %s", d->address, zmq_strerror(failed));
+	} else if (d->phase == DIALLING && now >= d->due_at) {
 		dealer_drop(
-			l,
+			d,
 			"%s: no answer within %d s: is the address right, and the way there open?",
-			l->address, (int)(DIAL_MAX / LK_SECOND));
-	} else if (l->phase == OPEN && now - l->heard_at >= SILENCE_MAX) {
-		dealer_drop(l, "%s: the daemon has said nothing for 15 s", l->address);
-	} else if (l->phase == OPEN && now - l->sent_at >= PING_AFTER) {
-		l->sent_at = now;
+			d->address, (int)(DIAL_MAX / LK_SECOND));
+	} else if (d->phase == OPEN && now - d->heard_at >= SILENCE_MAX) {
+		dealer_drop(d, "%s: the daemon has said nothing for 15 s", d->address);
+	} else if (d->phase == OPEN && now - d->sent_at >= PING_AFTER) {
+		d->sent_at = now;
 		return DEALER_IDLE;
 	}
 	return DEALER_NOTHING;
 }
 
-enum dealer_news dealer_next(struct dealer *l, struct lk_span *frame)
+enum dealer_news dealer_next(struct dealer *d, struct lk_span *frame)
 {
 	uint64_t expirations;
 	enum dealer_news news;
 
-	if (frame_take(l, frame))
+	if (frame_take(d, frame))
 		return DEALER_MESSAGE;
-	news = monitor_take(l);
+	news = monitor_take(d);
 	if (news != DEALER_NOTHING)
 		return news;
-	if (l->left && frame_take(l, frame))
+	if (d->left && frame_take(d, frame))
 		return DEALER_MESSAGE;
-	if (l->left)
-		dealer_drop(l, "%s: the daemon closed the connection", l->address);
-	if (dealer_now() >= l->armed_at && read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
+	if (d->left)
+		dealer_drop(d, "%s: the daemon closed the connection", d->address);
+	if (dealer_now() >= d->armed_at && read(d->timer_fd, &expirations, sizeof(expirations)) < 0)
 		expirations = 0; /* was read before */
-	return time_take(l);
+	return time_take(d);
 }
 
-static bool send_body(struct dealer *l, const struct lk_bytes *body)
+static bool send_body(struct dealer *d, const struct lk_bytes *body)
 {
-	if (l->phase != OPEN || body->failed)
+	if (d->phase != OPEN || body->failed)
 		return false;
-	if (zmq_send(l->socket, body->at, body->len, ZMQ_DONTWAIT) < 0) {
-		l->blocked = true;
+	if (zmq_send(d->socket, body->at, body->len, ZMQ_DONTWAIT) < 0) {
+		d->blocked = true;
 		return false;
 	}
-	l->blocked = false;
-	l->sent_at = dealer_now();
+	d->blocked = false;
+	d->sent_at = dealer_now();
 	return true;
 }
 
-bool dealer_say(struct dealer *l, const struct lk_message *message)
+bool dealer_say(struct dealer *d, const struct lk_message *message)
 {
 	struct lk_bytes body = { 0 };
 	bool sent;
 
 	lk_message_encode(message, &body);
-	sent = send_body(l, &body);
+	sent = send_body(d, &body);
 	lk_bytes_free(&body);
 	return sent;
 }
 
-void dealer_greeted(struct dealer *l)
+void dealer_greeted(struct dealer *d)
 {
-	l->greeted = true;
-	l->failures = 0;
-	l->trouble[0] = '\0';
+	d->greeted = true;
+	d->failures = 0;
+	d->trouble[0] = '\0';
 }
 
 /* ---- Waiting -------------------------------------------------------------------------------------------------------- */
 
-void dealer_again(struct dealer *l)
+void dealer_again(struct dealer *d)
 {
-	l->again = true;
+	d->again = true;
 }
 
-void dealer_wake(struct dealer *l, lk_instant at)
+void dealer_wake(struct dealer *d, lk_instant at)
 {
-	l->wake_at = at;
+	d->wake_at = at;
 }
 
 static lk_instant earlier(lk_instant a, lk_instant b)
@@ -460,51 +460,51 @@ static lk_instant earlier(lk_instant a, lk_instant b)
 	return a < b ? a : b;
 }
 
-static lk_instant dealer_due(const struct dealer *l)
+static lk_instant dealer_due(const struct dealer *d)
 {
-	lk_instant due = earlier(l->heard_at + SILENCE_MAX, l->sent_at + PING_AFTER);
+	lk_instant due = earlier(d->heard_at + SILENCE_MAX, d->sent_at + PING_AFTER);
 
-	if (l->phase != OPEN)
-		due = l->due_at;
-	return l->wake_at != 0 ? earlier(due, l->wake_at) : due;
+	if (d->phase != OPEN)
+		due = d->due_at;
+	return d->wake_at != 0 ? earlier(due, d->wake_at) : due;
 }
 
 /* libzmq's descriptors tell of changes, not of states, and a send may swallow one: ask the sockets themselves. */
-static bool dealer_pending(const struct dealer *l)
+static bool dealer_pending(const struct dealer *d)
 {
 	int events = 0;
 	size_t size = sizeof(events);
 
-	if (l->socket == NULL)
+	if (d->socket == NULL)
 		return false;
-	if (zmq_getsockopt(l->socket, ZMQ_EVENTS, &events, &size) == 0 &&
-	    ((events & ZMQ_POLLIN) != 0 || (l->blocked && (events & ZMQ_POLLOUT) != 0)))
+	if (zmq_getsockopt(d->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+	    ((events & ZMQ_POLLIN) != 0 || (d->blocked && (events & ZMQ_POLLOUT) != 0)))
 		return true;
-	return zmq_getsockopt(l->monitor, ZMQ_EVENTS, &events, &size) == 0 &&
+	return zmq_getsockopt(d->monitor, ZMQ_EVENTS, &events, &size) == 0 &&
 	       (events & ZMQ_POLLIN) != 0;
 }
 
 /* A timer that rings too early costs one look; setting it anew each time would cost a system call a turn. */
-void dealer_arm(struct dealer *l)
+void dealer_arm(struct dealer *d)
 {
-	lk_instant now = dealer_now(), due = dealer_due(l);
+	lk_instant now = dealer_now(), due = dealer_due(d);
 	struct itimerspec at = { 0 };
 
-	if (l->again || due <= now || dealer_pending(l))
+	if (d->again || due <= now || dealer_pending(d))
 		due = now + 1;
-	l->again = false;
-	l->wake_at = 0;
-	if (l->armed_at > now && l->armed_at <= due)
+	d->again = false;
+	d->wake_at = 0;
+	if (d->armed_at > now && d->armed_at <= due)
 		return;
-	l->armed_at = due;
+	d->armed_at = due;
 	at.it_value.tv_sec = due / LK_SECOND;
 	at.it_value.tv_nsec = (due % LK_SECOND) * 1000;
-	(void)timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+	(void)timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-int dealer_wait(struct dealer *l, int timeout_ms, struct lk_error *err)
+int dealer_wait(struct dealer *d, int timeout_ms, struct lk_error *err)
 {
-	struct pollfd readable = { .fd = l->epoll_fd, .events = POLLIN };
+	struct pollfd readable = { .fd = d->epoll_fd, .events = POLLIN };
 	int n = poll(&readable, 1, timeout_ms);
 
 	if (n < 0 && errno == EINTR)
@@ -512,21 +512,21 @@ int dealer_wait(struct dealer *l, int timeout_ms, struct lk_error *err)
 	return n < 0 ? lk_fail(err, LK_ENET, "cannot wait: %s", strerror(errno)) : n;
 }
 
-unsigned dealer_drops(const struct dealer *l)
+unsigned dealer_drops(const struct dealer *d)
 {
-	return l->drops;
+	return d->drops;
 }
 
-bool dealer_connected(const struct dealer *l)
+bool dealer_connected(const struct dealer *d)
 {
-	return l->greeted;
+	return d->greeted;
 }
 
-void dealer_state(const struct dealer *l, struct lk_session_state *out)
+void dealer_state(const struct dealer *d, struct lk_session_state *out)
 {
-	out->connected = l->greeted;
+	out->connected = d->greeted;
 	out->clock_manual = false;
-	memcpy(out->trouble, l->trouble, sizeof(out->trouble));
+	memcpy(out->trouble, d->trouble, sizeof(out->trouble));
 }
 
 /* ---- Errors the daemon names ----------------------------------------------------------------------------------------- */
@@ -550,7 +550,7 @@ static const struct {
 	{ "draining", false, "the daemon is shutting down; trying again" },
 };
 
-int dealer_refused(struct dealer *l, const struct lk_msg_error *error, struct lk_error *err)
+int dealer_refused(struct dealer *d, const struct lk_msg_error *error, struct lk_error *err)
 {
 	struct lk_text detail = lk_as_text(error->detail);
 	const char *advice = "an error that this version does not know";
@@ -562,7 +562,7 @@ int dealer_refused(struct dealer *l, const struct lk_msg_error *error, struct lk
 			final = refusals[i].final;
 		}
 	}
-	dealer_drop(l, "%s: %s (%.*s%s%.*s)", l->address, advice, LK_PRINT(error->code),
+	dealer_drop(d, "%s: %s (%.*s%s%.*s)", d->address, advice, LK_PRINT(error->code),
 		    lk_text_given(detail) ? ": " : "", LK_PRINT(detail));
-	return final ? lk_fail(err, LK_EAUTH, "%s", l->trouble) : 0;
+	return final ? lk_fail(err, LK_EAUTH, "%s", d->trouble) : 0;
 }

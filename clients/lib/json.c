@@ -60,8 +60,7 @@ static int object_put(struct writer *w, json_t *object, unsigned depth)
 	json_t *value;
 
 	lk_put_map(&w->bytes, (uint32_t)json_object_size(object));
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach (object, name, value) {
 		lk_put_word(&w->bytes, name);
 		if (value_put(w, value, depth) < 0)
 			return refuse_under_name(w->why, name);
@@ -75,8 +74,7 @@ static int array_put(struct writer *w, json_t *array, unsigned depth)
 	json_t *value;
 
 	lk_put_array(&w->bytes, (uint32_t)json_array_size(array));
-	json_array_foreach(array, i, value)
-	{
+	json_array_foreach (array, i, value) {
 		if (value_put(w, value, depth) < 0)
 			return refuse_at(w->why, i);
 	}

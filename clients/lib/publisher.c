@@ -24,8 +24,8 @@ struct lk_publisher {
 	int64_t cursor;  /* next seq to send */
 	int64_t limit;   /* highest seq that may be sent */
 	int64_t several; /* events that the daemon takes in one message */
-	struct lk_bytes events,
-		array; /* of the message that is being made: `waiting` events from `cursor` on */
+	/* The message that is being made: `waiting` events from `cursor` on */
+	struct lk_bytes events, array;
 	uint32_t waiting;
 	bool just_renewed; /* the hello that was answered last was of an epoch made for this connection */
 	struct lk_message in; /* the message at hand; borrows from the dealer's frame */
@@ -294,7 +294,6 @@ static int take_ack(struct lk_publisher *p, struct lk_error *err)
 {
 	const struct lk_msg_ack *a = &p->in.ack;
 	struct lk_outbox_state state = state_of(p);
-	int code;
 
 	if (!dealer_connected(p->dealer) || !lk_text_says(a->epoch, state.epoch))
 		return 0;
@@ -308,8 +307,7 @@ static int take_ack(struct lk_publisher *p, struct lk_error *err)
 	if (a->upto >= p->cursor)
 		p->cursor = a->upto + 1;
 	p->limit = a->upto + a->credit;
-	code = settle(p, a->upto > state.acked ? a->upto : state.acked, a->safe, a->refused, err);
-	return code;
+	return settle(p, a->upto > state.acked ? a->upto : state.acked, a->safe, a->refused, err);
 }
 
 static int take_nak(struct lk_publisher *p, struct lk_error *err)

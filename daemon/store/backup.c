@@ -187,7 +187,7 @@ void store_backup_end(struct store_backup *b)
 
 /* ---- The list -------------------------------------------------------------------------------- */
 
-/* The one copy beside the store is of the newest backup; an older one's tool must not take it from that one's. */
+/* backup.db beside the store is of the newest backup: a tool that is done with an older one must not remove it. */
 static void copy_drop(const struct store *s, bool is_newest)
 {
 	char path[4096];

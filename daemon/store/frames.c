@@ -40,8 +40,9 @@ static int frames_write(sqlite3_file *file, const void *at, int len, sqlite3_int
 	return SQLITE_OK;
 }
 
-/* What waits is read where it waits: a read that failed for a write's sake would end a statement, where SQLite goes on with
- * the transaction, which is not whole any more. In part it is read by a commit alone, which ends with it. */
+/* What waits is read from where it waits. Writing it out here might fail, and for SQLite a failed read ends the statement
+ * only: it would go on with a transaction that has lost pages. Only a commit reads across the edge of what waits, and a
+ * commit that fails ends the transaction. */
 static int frames_read(sqlite3_file *file, void *at, int len, sqlite3_int64 offset)
 {
 	struct frames *f = frames_of(file);
