@@ -102,11 +102,24 @@ static void ask(struct derivation *d, const struct asking *a, struct need *need,
 		a->visit(d, need, a->context);
 }
 
+/* A closed case needs no PLTM: one is open that is worked together, or that may have been since `at`, for it has
+ * taken another status. */
+static bool is_worked_since(const struct derivation *d, lk_instant at)
+{
+	for (uint32_t i = 0; i < d->f->cases_n; i++) {
+		const struct kase *k = &d->f->cases[i];
+		if (k->open && k->agency == LK_CWS &&
+		    ((d->p->linkages_statuses & POLICY_BIT(k->status)) != 0 || k->status_at >= at))
+			return true;
+	}
+	return false;
+}
+
 static void need_pltm(struct derivation *d, const struct asking *a)
 {
 	char episode[KEY_MAX], key[KEY_MAX];
 	const struct kin *k = kin_of(d);
-	if (k->pltm_at == LK_NO_INSTANT)
+	if (k->pltm_at == LK_NO_INSTANT || !is_worked_since(d, k->pltm_at))
 		return;
 	struct need need = need_of(LK_PLTM, POLICY_BIT(LK_PLTM) | POLICY_BIT(LK_LTM), k->pltm_at,
 				   k->pltm_cause);

@@ -5,7 +5,7 @@ the instants at which the answer may change. Promise: every function looks at th
 """
 from datetime import date
 
-from state import LIAISON, OTHER, alike, answered, in_force, last_day
+from state import LIAISON, OTHER, alike, answered, in_force, last_day, last_until
 from story import (AGENCIES, day_of, days_after, instant_of, last_of_month, midnight, months_after, morning, written)
 
 SIGNAL, REGISTRY, CONTENT, OWN = "signal", "registry", "content", "own"
@@ -513,9 +513,14 @@ class Rules:
         """From the first instant of the episode at which both are at work on a case in ifs, fm or fr."""
         for at in [i for i in self.s.instants(self.family) if self.episode <= i <= self.now]:
             family = self.family & self.at_work(at)
-            if family:
+            if family and self.worked_since(at):
                 return [Need(("pltm", self.episode_key), "pltm", ("pltm", "ltm"), at, days_after(day_of(at), 7), None)]
         return []
+
+    def worked_since(self, at):
+        """A closed case needs no meeting: one is open that both work on, or that took another status since."""
+        return any(c.status(self.now) in WORKED_TOGETHER or last_until(c.statuses, self.now)[0] >= at
+                   for c in self.s.open_cases(self.family, "cws", self.now))
 
     def at_work(self, at):
         """The family's cases of an instant, if both sides are at work in it; else nothing."""
