@@ -23,6 +23,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -47,6 +48,20 @@ static_assert(sizeof(ZSOCK_DOMAIN) > 1, "enforcing an empty domain switches auth
 struct zsock_context {
 	void *raw;
 };
+
+/* libzmq 4.3.4 ends the process where a connection to an ipc address finds no descriptor left in it (EMFILE); where the whole
+ * system has none (ENFILE) it waits, and over TCP in both cases. Whoever opens enough connections to a lane would only have to
+ * wait for somebody to ask on the control lane. So this stands in front of the C library's function, which libzmq calls. */
+int zsock_accept(int listener, void *address, socklen_t *len, int flags) __asm__("accept4");
+
+int zsock_accept(int listener, void *address, socklen_t *len, int flags)
+{
+	int taken = (int)syscall(SYS_accept4, listener, address, len, flags);
+
+	if (taken < 0 && errno == EMFILE)
+		errno = ENFILE;
+	return taken;
+}
 
 struct zsock {
 	void *socket;
