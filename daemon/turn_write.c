@@ -99,16 +99,27 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 	return rc;
 }
 
+struct recall {
+	const uint8_t *id;
+	struct lk_bytes *bytes;
+	bool is_found;
+};
+
 static int copy_body(void *context, const struct stored_notice *row)
 {
-	lk_notice_encode(row->said, context);
+	struct recall *r = context;
+	r->is_found = memcmp(row->id, r->id, LK_DIGEST) == 0;
+	if (r->is_found)
+		lk_notice_encode(row->said, r->bytes);
 	return 0;
 }
 
-static bool is_pruned(const struct writing *w, struct lk_text worker, int64_t seq)
+/* Retention has taken it out; or a damage has taken the mailbox, which began anew. */
+static bool is_outside(const struct writing *w, struct lk_text worker, int64_t seq)
 {
 	struct stored_mailbox mailbox;
-	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 && seq < mailbox.first;
+	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 &&
+	       (seq < mailbox.first || seq >= mailbox.next);
 }
 
 /* Whoever has stored the notice still has it: the withdrawal names it, and repeats nothing. */
@@ -122,19 +133,20 @@ static void notice_of_record(const struct writing *w, const struct told *as, str
 	out->level = LK_SIGNAL;
 }
 
-/* The last telling as it stands in its mailbox: 1; 0 where retention has taken it out, or where a
- * rebuild knew only that something had been told in this place. */
+/* The last telling as it stands in its mailbox: 1; 0 where it does not, by its age or by a damage: a rebuild may know only that
+ * something had been told in this place, or something else is in it by now. */
 static int last_telling(const struct writing *w, const struct told *as, struct lk_bytes *bytes,
 			struct lk_notice *out)
 {
 	struct lk_text worker = words_text(&w->h->told.words, as->worker);
-	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, bytes, w->err);
-	if (rc == 0 && !is_pruned(w, worker, as->seq))
+	struct recall r = { .id = as->id, .bytes = bytes };
+	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, &r, w->err);
+	if (rc == 0 && !is_outside(w, worker, as->seq))
 		return lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
 	if (rc >= 0 && bytes->failed)
 		return lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
-	if (rc <= 0)
-		return rc;
+	if (rc <= 0 || !r.is_found)
+		return rc < 0 ? rc : 0;
 	rc = lk_notice_decode(bytes->at, bytes->len, out, w->err);
 	return rc < 0 ? rc : out->level != LK_NO_CODE;
 }

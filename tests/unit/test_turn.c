@@ -1574,6 +1574,45 @@ static void a_notice_whose_row_was_damaged_can_be_answered(void **state)
 	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err), 0);
 }
 
+/* Over the feed: the outbox has been asked for all that it had sent before. */
+static void feed_says(struct office *o, const char *time, const char *number, const char *type,
+		      const char *data)
+{
+	struct turn_event in = { .source = number[0] == 'W' ? LK_TEXT("calsaws")
+							    : LK_TEXT("cws-cms") };
+	struct lk_bytes wire = event(type, time, number, type, data);
+
+	in.bytes = wire.at;
+	in.len = wire.len;
+	assert_int_equal(turn_events(o->turn, story_instant(time), &in, 1, &o->verdict, &o->err),
+			 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	lk_bytes_free(&wire);
+}
+
+/* The mailbox is gone with its row, and begins anew: what was told is taken back by its name, whatever lies in its place. */
+static void what_was_told_in_a_mailbox_that_is_lost_is_taken_back(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+
+	a_family(o);
+	loses(a, "DELETE FROM worker WHERE name = 'jones'");
+	for (int beats = 0; beats < 4; beats++) {
+		assert_int_equal(pass(o, "2026-03-02T10:20:00-08:00"), 0);
+		assert_int_equal(turn_touch(o->turn, story_instant("2026-03-02T10:20:00-08:00"),
+					    &o->err),
+				 0);
+	}
+	(void)heard(o);
+	feed_says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed",
+		  "'data':{'consent':'c1'}");
+	assert_non_null(strstr(heard(o), "withdrawn consent.needed jones\n"));
+	feed_says(o, "2026-03-02T10:40:00-08:00", "W-1", "case.closed", "'data':{}");
+	assert_non_null(strstr(heard(o), "withdrawn crossover.found jones\n"));
+	assert_non_null(strstr(opened(o, "jones", 0, "s-1"), "withdrawn consent.needed"));
+}
+
 /* Likewise whoever asks about it. */
 static void a_family_without_a_state_is_folded_before_a_question(void **state)
 {
@@ -2232,6 +2271,9 @@ int main(void)
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(
 			a_family_without_a_state_is_folded_before_a_question, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			what_was_told_in_a_mailbox_that_is_lost_is_taken_back, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(a_notice_whose_row_was_damaged_can_be_answered,
 						open_archive, close_archive),
