@@ -321,25 +321,27 @@ static int mend_rows(struct mending *m, struct lk_error *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
- * what is missing without a trace. How far they had come is remembered: up to there an event is none that is new. */
-static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_asked);
-	int rc = query_run(&q, err);
-
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_mend_streams);
-	rc = query_run(&q, err);
-	return rc < 0 || awaited == 0 ? rc : store_value_put(s, STORE_AWAITED, awaited, err);
-}
-
 static int run_alone(struct store *s, enum statement which, struct lk_error *err)
 {
 	struct query q = query_begin(s, which);
 
 	return query_run(&q, err);
+}
+
+/* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
+ * what is missing without a trace. How far they had come is remembered: up to there an event is none that is new. */
+static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
+{
+	int64_t before = 0; /* a damage whose events have not all come back yet */
+	int rc = run_alone(s, SQL_mend_asked, err);
+
+	if (rc == 0)
+		rc = run_alone(s, SQL_mend_streams, err);
+	if (rc == 0)
+		rc = store_value_get(s, STORE_AWAITED, &before, err);
+	if (rc < 0 || awaited <= before)
+		return rc < 0 ? rc : 0;
+	return store_value_put(s, STORE_AWAITED, awaited, err);
 }
 
 static int mend_all(struct mending *m, struct lk_error *err)

@@ -851,6 +851,29 @@ static void a_place_that_is_taken_is_damage(void **state)
 	GOOD(store_commit(place->store, &err));
 }
 
+/* The first one found that events are gone, and nobody has sent them since; the second finds nothing. */
+static void what_is_waited_for_is_so_after_another_damage(void **state)
+{
+	struct place *place = *state;
+	int64_t awaited = 0;
+
+	put_several(place->store);
+	place_close(place);
+	meddle(place, "linkages.db", "UPDATE event SET sum = sum + 1 WHERE position = 2");
+	GOOD(place_open(place));
+	store_distrust(place->store, "an event");
+	place_close(place);
+	for (int i = 0; i < 2; i++) {
+		GOOD(place_open(place));
+		assert_true(was_made_anew(place));
+		GOOD(store_value_get(place->store, STORE_AWAITED, &awaited, &err));
+		assert_int_equal(awaited, STORE_AWAITED_GONE);
+		store_distrust(place->store, "an index");
+		place_close(place);
+	}
+	GOOD(place_open(place));
+}
+
 /* They lie on one page; what it may have said since is derived anew, or does not matter. */
 static void old_values_are_noticed_by_the_mark(void **state)
 {
@@ -941,6 +964,7 @@ int main(void)
 		FILES(an_outbox_that_is_gone_is_one_damage),
 		FILES(the_last_change_of_all_may_be_damaged),
 		FILES(a_place_that_is_taken_is_damage),
+		FILES(what_is_waited_for_is_so_after_another_damage),
 		FILES(old_values_are_noticed_by_the_mark),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
