@@ -50,6 +50,14 @@ static struct more told_more(sqlite3 *db, int rc)
 	return more;
 }
 
+/* We ask before we add: a row that is in the way is one that should not be there, or was not found. A row that may not be is
+ * no damage: another store would not take it either, and be made anew with each start. */
+static bool is_in_the_way(int rc)
+{
+	return rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE ||
+	       rc == SQLITE_CONSTRAINT_ROWID;
+}
+
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err)
 {
 	enum lk_fault fault = store_fault_of(rc);
@@ -57,9 +65,8 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 
 	if (fault == LK_ESYNC)
 		store_doubt(s, DOUBT_SYNC, sqlite3_errstr(rc));
-	/* We ask before we add: a row that is in the way is one that should not be there, or was not found. */
 	if (db != s->state &&
-	    (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_CONSTRAINT))
+	    (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || is_in_the_way(rc)))
 		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;

@@ -874,6 +874,20 @@ static void what_is_waited_for_is_so_after_another_damage(void **state)
 	GOOD(place_open(place));
 }
 
+/* What nobody can write is our own fault: a store that is made anew for it is so again, with each start. */
+static void a_row_that_may_not_be_is_no_damage(void **state)
+{
+	struct place *place = *state;
+
+	GOOD(store_begin(place->store, &err));
+	REFUSED(store_hold_put(place->store, CWS_CASE, LK_NO_TEXT, 1, &err), LK_ESTORE, "NOT NULL");
+	store_rollback(place->store);
+	put_several(place->store);
+	place_close(place);
+	GOOD(place_open(place));
+	assert_false(was_made_anew(place));
+}
+
 /* They lie on one page; what it may have said since is derived anew, or does not matter. */
 static void old_values_are_noticed_by_the_mark(void **state)
 {
@@ -965,6 +979,7 @@ int main(void)
 		FILES(the_last_change_of_all_may_be_damaged),
 		FILES(a_place_that_is_taken_is_damage),
 		FILES(what_is_waited_for_is_so_after_another_damage),
+		FILES(a_row_that_may_not_be_is_no_damage),
 		FILES(old_values_are_noticed_by_the_mark),
 		FILES(a_start_that_was_cut_short_leaves_nothing_behind),
 		FILES(a_store_can_be_read_only),
