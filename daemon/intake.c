@@ -138,6 +138,8 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 				hello->last, hello->acked, &stored, collect_refusal, &refusals,
 				&err);
 
+	if (stored.shows_old) /* and mailboxes have begun anew, whatever becomes of this hello */
+		tell_old(intake, hello);
 	if (rc < 0) {
 		store_failed(intake, from, &err);
 		goto out;
@@ -152,8 +154,6 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
 	if (stored.missing > 0)
 		tell_gap(&stored);
-	if (stored.shows_old)
-		tell_old(intake, hello);
 	intake_send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
 	log_line(LOG_INFO,
 		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,

@@ -165,6 +165,20 @@ class Intake(LaneTest):
             message = agency.expect("ack")
             upto[message["epoch"]] = message["upto"]
 
+    def test_an_outbox_that_finds_no_room_shows_an_old_store_all_the_same(self):
+        """Its mailboxes begin anew before there is a place for the outbox; who reads them is told."""
+        self.subscribed(contacts(3)).publish_all()
+        worker = self.worker(["garcia"])
+        worker.catch_up()
+        agency = self.publisher([])
+        for n in range(4):
+            agency.send("hello", v=1, source="calsaws", epoch=f"{n:032x}", first=1, last=0, acked=0)
+            agency.expect("subscribe")
+        agency.send("hello", v=1, source="calsaws", epoch=EPOCH, first=1, last=9, acked=9)
+        self.assertEqual(agency.expect("error")["code"], "busy")
+        self.assertEqual(self.asker().ok("status")["alarms"]["store_old"]["raised"], 1)
+        self.assertEqual(worker.expect("error")["code"], "no_session")
+
     def test_two_publishers_with_one_outbox(self):
         one, two = (self.subscribed(contacts(10)) for _ in range(2))
         for seq in range(1, 11):
