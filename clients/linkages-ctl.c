@@ -5,7 +5,6 @@
  */
 #include "ctl.h"
 
-#include <signal.h>
 #include <string.h>
 
 struct ctl_settings ctl_settings = { .timeout = 10,
@@ -225,7 +224,6 @@ int main(int argc, char **argv)
 {
 	int first, status;
 
-	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
 	purpose_make();
 	status = options_parse(&ctl_tool, argc, argv, &first);
 	if (status >= 0)
