@@ -2,7 +2,7 @@
  * map.
  *
  * In: a case. Out: MessagePack that clients print. Promise: shown to auditors only, by the lane
- * that asks; nothing here writes. What comes next is no list of timers: it is what the engine would
+ * that asks; nothing here writes, but that a family which waits for it is folded first. What comes next is no list of timers: it is what the engine would
  * tell at each instant to come if nothing else happened.
  */
 #include "turn_print.h"
@@ -180,57 +180,55 @@ static void put_meetings(const struct print *p)
 /* ---- What stands ----------------------------------------------------------------------------- */
 
 /* What the last telling says: the rest is in the family's record of it. */
-static int put_said(void *context, const struct stored_notice *row)
+static void put_said(const struct print *p, struct lk_span notice)
 {
-	const struct print *p = context;
-	struct lk_bytes body = { .at = NULL };
-	lk_notice_encode(row->said, &body);
-	struct lk_span notice = lk_span_of(body.at, body.len), about = lk_get(notice, "about");
+	struct lk_span about = lk_get(notice, "about");
 	put_text(p, "due", lk_as_text(lk_get(notice, "due")));
 	put_key(p, "about");
-	lk_put_raw(p->out, about.at, about.len);
-	p->out->failed |= body.failed;
-	lk_bytes_free(&body);
-	return 0;
+	if (about.at != NULL)
+		lk_put_raw(p->out, about.at, about.len);
+	else
+		lk_put_map(p->out, 0);
 }
 
-/* A mailbox keeps a moment for a time, its record stays as long as the family. 1: it is there still. */
-static int is_in_mailbox(struct turn *t, const struct tolds *told, const struct told *n,
-			 struct lk_error *err)
+static void put_told(const struct print *item, bool stands, const struct tolds *told,
+		     const struct told *n, struct lk_span said)
 {
-	struct stored_mailbox box;
-	int rc = store_mailbox_get(t->store, words_text(&told->words, n->worker), &box, err);
-	return rc < 0 ? rc : n->seq >= box.first;
+	lk_put_map(item->out, 10);
+	put_digest(item, "id", n->id);
+	put_code(item, "kind", lk_notice_kind_word(n->kind));
+	put_flag(item, "standing", stands);
+	put_text(item, "to", words_text(&told->words, n->worker));
+	put_code(item, "level", lk_level_word(n->level));
+	put_code(item, "urgency", lk_urgency_word(n->urgency));
+	put_instant(item, "told", n->first_told_at);
+	put_instant(item, "answered", n->answered_at);
+	put_said(item, said);
 }
 
+/* A mailbox keeps a moment for a time, its record stays as long as the family. What stands does so also where a damage has
+ * taken the words of it. */
 static int put_standing(struct turn *t, const struct print *p, const struct tolds *told,
 			struct lk_error *err)
 {
 	struct listing list = { .n = 0 };
+	struct lk_bytes body = { .at = NULL };
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < told->n; i++) {
 		const struct told *n = &told->at[i];
-		rc = n->live && !n->doubled ? is_in_mailbox(t, told, n, err) : 0;
-		if (rc <= 0)
+		bool stands = t->policy->rule[n->kind].rule_class == STANDING;
+		if (!n->live || n->doubled)
 			continue;
-		struct print item = listing_item(p, &list);
-		lk_put_map(item.out, 10);
-		put_digest(&item, "id", n->id);
-		put_code(&item, "kind", lk_notice_kind_word(n->kind));
-		put_flag(&item, "standing", t->policy->rule[n->kind].rule_class == STANDING);
-		put_text(&item, "to", words_text(&told->words, n->worker));
-		put_code(&item, "level", lk_level_word(n->level));
-		put_code(&item, "urgency", lk_urgency_word(n->urgency));
-		put_instant(&item, "told", n->first_told_at);
-		put_instant(&item, "answered", n->answered_at);
-		rc = store_notice_at(t->store, words_text(&told->words, n->worker), n->seq,
-				     put_said, &item, err);
-		if (rc == 0)
-			rc = lk_fail(err, LK_ESTORE,
-				     "a notice that was told is not in its mailbox");
+		rc = told_body(t, told, n, &body, err);
+		struct lk_span said = lk_span_of(body.at, rc > 0 ? body.len : 0);
+		if (rc > 0 || (rc == 0 && stands)) {
+			struct print item = listing_item(p, &list);
+			put_told(&item, stands, told, n, said);
+		}
 	}
+	lk_bytes_free(&body);
 	put_listing(p, "notices", &list);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- What comes next ------------------------------------------------------------------------- */

@@ -31,6 +31,43 @@ int turn_receipts(struct turn *t, const struct turn_receipt *receipts, size_t n,
 	return rc;
 }
 
+struct recall {
+	const uint8_t *id;
+	struct lk_bytes *body;
+	bool is_found;
+};
+
+static int copy_body(void *context, const struct stored_notice *row)
+{
+	struct recall *r = context;
+	r->is_found = memcmp(row->id, r->id, LK_DIGEST) == 0;
+	if (r->is_found)
+		lk_notice_encode(row->said, r->body);
+	return 0;
+}
+
+/* Retention has taken it out; or a damage has taken the mailbox, which began anew. */
+static bool is_outside(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err)
+{
+	struct stored_mailbox mailbox;
+	return store_mailbox_get(t->store, worker, &mailbox, err) >= 0 &&
+	       (seq < mailbox.first || seq >= mailbox.next);
+}
+
+int told_body(struct turn *t, const struct tolds *told, const struct told *record,
+	      struct lk_bytes *body, struct lk_error *err)
+{
+	struct lk_text worker = words_text(&told->words, record->worker);
+	struct recall r = { .id = record->id, .body = body };
+	lk_bytes_clear(body);
+	int rc = store_notice_at(t->store, worker, record->seq, copy_body, &r, err);
+	if (rc == 0 && !is_outside(t, worker, record->seq, err))
+		return lk_fail(err, LK_ESTORE, "a notice that was told is not in its mailbox");
+	if (rc >= 0 && body->failed)
+		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
+	return rc < 0 ? rc : r.is_found;
+}
+
 /* ---- Hand-out -------------------------------------------------------------------------------- */
 
 struct handed {

@@ -260,12 +260,14 @@ struct scan {
 	const struct told *t;
 };
 
-/* A telling that named the event, and has been withdrawn since. */
+/* A telling that named the event, and has been withdrawn since. Where a damage has taken the mailbox, something else may be in
+ * its place. */
 static int see_told(void *context, const struct stored_notice *row)
 {
 	struct scan *s = context;
 	struct row said = NO_ROW;
-	for (uint32_t i = 0; !s->t->live && i < row->said->events_n; i++) {
+	bool is_it = !s->t->live && memcmp(row->id, s->t->id, LK_DIGEST) == 0;
+	for (uint32_t i = 0; is_it && i < row->said->events_n; i++) {
 		if (!lk_text_says(row->said->events[i], s->a->name))
 			continue;
 		said.kind = s->t->kind;

@@ -99,29 +99,6 @@ static int write_notice(struct writing *w, const struct telling *telling, const 
 	return rc;
 }
 
-struct recall {
-	const uint8_t *id;
-	struct lk_bytes *bytes;
-	bool is_found;
-};
-
-static int copy_body(void *context, const struct stored_notice *row)
-{
-	struct recall *r = context;
-	r->is_found = memcmp(row->id, r->id, LK_DIGEST) == 0;
-	if (r->is_found)
-		lk_notice_encode(row->said, r->bytes);
-	return 0;
-}
-
-/* Retention has taken it out; or a damage has taken the mailbox, which began anew. */
-static bool is_outside(const struct writing *w, struct lk_text worker, int64_t seq)
-{
-	struct stored_mailbox mailbox;
-	return store_mailbox_get(w->t->store, worker, &mailbox, w->err) >= 0 &&
-	       (seq < mailbox.first || seq >= mailbox.next);
-}
-
 /* Whoever has stored the notice still has it: the withdrawal names it, and repeats nothing. */
 static void notice_of_record(const struct writing *w, const struct told *as, struct lk_notice *out)
 {
@@ -133,20 +110,13 @@ static void notice_of_record(const struct writing *w, const struct told *as, str
 	out->level = LK_SIGNAL;
 }
 
-/* The last telling as it stands in its mailbox: 1; 0 where it does not, by its age or by a damage: a rebuild may know only that
- * something had been told in this place, or something else is in it by now. */
+/* As it stands in its mailbox: 1; 0 where it does not. */
 static int last_telling(const struct writing *w, const struct told *as, struct lk_bytes *bytes,
 			struct lk_notice *out)
 {
-	struct lk_text worker = words_text(&w->h->told.words, as->worker);
-	struct recall r = { .id = as->id, .bytes = bytes };
-	int rc = store_notice_at(w->t->store, worker, as->seq, copy_body, &r, w->err);
-	if (rc == 0 && !is_outside(w, worker, as->seq))
-		return lk_fail(w->err, LK_ESTORE, "a notice that was told is not in its mailbox");
-	if (rc >= 0 && bytes->failed)
-		return lk_fail(w->err, LK_EMEMORY, "no memory for a notice");
-	if (rc <= 0 || !r.is_found)
-		return rc < 0 ? rc : 0;
+	int rc = told_body(w->t, &w->h->told, as, bytes, w->err);
+	if (rc <= 0)
+		return rc;
 	rc = lk_notice_decode(bytes->at, bytes->len, out, w->err);
 	return rc < 0 ? rc : out->level != LK_NO_CODE;
 }

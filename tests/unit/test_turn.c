@@ -1590,6 +1590,26 @@ static void feed_says(struct office *o, const char *time, const char *number, co
 	lk_bytes_free(&wire);
 }
 
+/* How much `family` says of what jones was told; -1: that is not there. */
+static int64_t members_told(struct office *o, const char *kind)
+{
+	struct lk_bytes map = { 0 };
+	struct lk_span key, item;
+	size_t cursor = 0;
+	int64_t n = -1;
+
+	assert_int_equal(turn_family(o->turn, (struct case_key){ LK_CWS, LK_TEXT("C-1") },
+				     story_instant("2026-03-02T10:30:00-08:00"), &map, &o->err),
+			 0);
+	struct lk_span all = lk_get(lk_span_of(map.at, map.len), "notices");
+	while (lk_next(all, &cursor, &key, &item))
+		if (lk_text_says(lk_as_text(lk_get(item, "kind")), kind) &&
+		    lk_text_says(lk_as_text(lk_get(item, "to")), "jones"))
+			n = lk_count(lk_get(item, "about"));
+	lk_bytes_free(&map);
+	return n;
+}
+
 /* The mailbox is gone with its row, and begins anew: what was told is taken back by its name, whatever lies in its place. */
 static void what_was_told_in_a_mailbox_that_is_lost_is_taken_back(void **state)
 {
@@ -1605,6 +1625,11 @@ static void what_was_told_in_a_mailbox_that_is_lost_is_taken_back(void **state)
 				 0);
 	}
 	(void)heard(o);
+	assert_int_equal(members_told(o, "crossover.found"), 0);
+	feed_says(o, "2026-03-02T10:25:00-08:00", "W-1", "clock.reported",
+		  "'data':{'clock':'tanf60','used':58}");
+	assert_int_equal(members_told(o, "clock.near"), 1);
+	assert_int_equal(members_told(o, "crossover.found"), 0); /* in whose place that is */
 	feed_says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed",
 		  "'data':{'consent':'c1'}");
 	assert_non_null(strstr(heard(o), "withdrawn consent.needed jones\n"));
