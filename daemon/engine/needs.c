@@ -102,14 +102,20 @@ static void ask(struct derivation *d, const struct asking *a, struct need *need,
 		a->visit(d, need, a->context);
 }
 
-/* A closed case needs no PLTM: one is open that is worked together, or that may have been since `at`, for it has
- * taken another status. */
+/* It has taken another status than the one that it was opened with. */
+static bool has_turned_since(const struct kase *k, lk_instant at)
+{
+	return k->status_at >= at && k->status_at > k->opened_at;
+}
+
+/* A closed case needs no PLTM: one is open that is worked together, or that may have been since `at`. */
 static bool is_worked_since(const struct derivation *d, lk_instant at)
 {
 	for (uint32_t i = 0; i < d->f->cases_n; i++) {
 		const struct kase *k = &d->f->cases[i];
 		if (k->open && k->agency == LK_CWS &&
-		    ((d->p->linkages_statuses & POLICY_BIT(k->status)) != 0 || k->status_at >= at))
+		    ((d->p->linkages_statuses & POLICY_BIT(k->status)) != 0 ||
+		     has_turned_since(k, at)))
 			return true;
 	}
 	return false;

@@ -5,7 +5,7 @@ the instants at which the answer may change. Promise: every function looks at th
 """
 from datetime import date
 
-from state import LIAISON, OTHER, alike, answered, in_force, last_day, last_until
+from state import LIAISON, OTHER, alike, answered, in_force, last_day
 from story import (AGENCIES, day_of, days_after, instant_of, last_of_month, midnight, months_after, morning, written)
 
 SIGNAL, REGISTRY, CONTENT, OWN = "signal", "registry", "content", "own"
@@ -518,9 +518,13 @@ class Rules:
         return []
 
     def worked_since(self, at):
-        """A closed case needs no meeting: one is open that both work on, or that took another status since."""
-        return any(c.status(self.now) in WORKED_TOGETHER or last_until(c.statuses, self.now)[0] >= at
+        """A closed case needs no meeting: one is open that both work on, or that took another status since, not by its
+        opening."""
+        return any(c.status(self.now) in WORKED_TOGETHER or self.turned(c) >= at and self.turned(c) > c.opened(self.now)
                    for c in self.s.open_cases(self.family, "cws", self.now))
+
+    def turned(self, case):
+        return [s[0] for s in case.statuses if s[1] != s[2] and s[0] <= self.now][-1]
 
     def at_work(self, at):
         """The family's cases of an instant, if both sides are at work in it; else nothing."""
