@@ -23,7 +23,7 @@ struct turn_expunging {
 	struct case_key cases[CASES_MAX], *neighbours;
 	char (*numbers)[33];
 	size_t n, neighbours_n;
-	bool again; /* it was struck out, and perhaps the process died before all was overwritten */
+	bool has_family; /* no: it was struck out, and perhaps the process died before all was overwritten; or nothing counts yet */
 	enum { SEARCHING, ASKING, FOLLOWING, STRIKING, PROJECTING, FLUSHING } stage;
 	uint8_t asked[LK_DIGEST]; /* the family that was asked last */
 	struct lk_bytes told_of;  /* ids of families that were told of the cases */
@@ -48,16 +48,32 @@ static int note_case(void *context, struct case_key key)
 	return 0;
 }
 
+static int note_any(void *context, const struct stored_event *row)
+{
+	(void)context;
+	(void)row;
+	return 1;
+}
+
+/* 1: the store has something of it, or had; 0; negative. A case of which nothing counts yet has no family. */
+static int is_case(struct turn *t, struct case_key key, uint8_t family[LK_DIGEST], bool *has_family,
+		   struct lk_error *err)
+{
+	int rc = store_case_family(t->store, key, family, err);
+	*has_family = rc > 0;
+	if (rc == 0 && store_is_expunged(t->store, key))
+		return 1;
+	return rc == 0 ? store_case_events(t->store, key, note_any, NULL, err) : rc;
+}
+
 static int find_family(struct turn_expunging *x, struct case_key key)
 {
-	int rc = store_case_family(x->t->store, key, x->family, x->err);
-	x->again = rc == 0 && store_is_expunged(x->t->store, key);
-	if (rc == 0 && !x->again)
+	int rc = is_case(x->t, key, x->family, &x->has_family, x->err);
+	if (rc == 0)
 		return lk_fail(x->err, LK_ENOTFOUND, "there is no such case");
-	if (x->again)
-		rc = note_case(x, key);
-	else if (rc > 0)
-		rc = store_family_cases(x->t->store, x->family, note_case, x, x->err);
+	if (rc > 0)
+		rc = x->has_family ? store_family_cases(x->t->store, x->family, note_case, x, x->err)
+				   : note_case(x, key);
 	for (size_t i = 0; i < x->n; i++)
 		x->cases[i].number = lk_text_of(x->numbers[i]);
 	for (size_t i = 0; rc >= 0 && i < x->n; i++) {
@@ -88,16 +104,13 @@ static bool says_number(struct lk_text words, const char *number)
 }
 
 /* 1: the word is the number of a case, at either agency; 0; negative. */
-static int is_case(struct turn *t, struct lk_text word, struct lk_error *err)
+static int is_number(struct turn *t, struct lk_text word, struct lk_error *err)
 {
 	uint8_t family[LK_DIGEST];
+	bool has_family;
 	int rc = 0;
-	for (int agency = 0; rc == 0 && agency < lk_agency_count; agency++) {
-		const struct case_key key = { agency, word };
-		rc = store_is_expunged(t->store, key)
-			     ? 1
-			     : store_case_family(t->store, key, family, err);
-	}
+	for (int agency = 0; rc == 0 && agency < lk_agency_count; agency++)
+		rc = is_case(t, (struct case_key){ agency, word }, family, &has_family, err);
 	return rc;
 }
 
@@ -117,7 +130,7 @@ static int look_at_words(struct turn_expunging *x, struct lk_text order)
 	for (uint32_t at = 0, end; found == 0 && at < order.len; at = end + 1) {
 		end = word_end(order, at);
 		if (end > at)
-			found = is_case(x->t, (struct lk_text){ order.at + at, end - at }, x->err);
+			found = is_number(x->t, (struct lk_text){ order.at + at, end - at }, x->err);
 	}
 	if (found <= 0)
 		return found;
@@ -349,14 +362,14 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 	struct turn *t = x->t;
 	struct neighbours had = { 0 };
 	x->neighbours_n = 0;
-	int rc = x->again ? 0 : note_own(x);
+	int rc = x->has_family ? note_own(x) : 0;
 	if (rc >= 0)
 		rc = note_told_of(x);
 	if (rc >= 0)
 		rc = store_traces_neighbours(x->traces, note_neighbour, x);
 	if (rc >= 0)
 		rc = store_traces_strike(x->traces, order, &x->struck, x->err);
-	if (rc >= 0 && !x->again)
+	if (rc >= 0 && x->has_family)
 		rc = drop_own(x, &had);
 	if (rc >= 0)
 		rc = homes_flush(t, x->err);

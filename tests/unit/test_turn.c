@@ -2137,6 +2137,34 @@ static int is_empty(void *context, const struct dead_letter *letter)
 }
 
 /* Whose acknowledgements were lost says it all again: that nothing is kept of it is no conflict. */
+static int is_there(void *context, const struct stored_event *row)
+{
+	(void)context;
+	(void)row;
+	return 1;
+}
+
+/* Its only event lies ahead: it has no family yet, and is in the log. */
+static void a_case_of_which_nothing_counts_is_expunged(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+	const struct case_key gone = { LK_CWS, LK_TEXT("C-1") };
+	struct turn_expunging *x;
+
+	says_more(o, "2026-03-02T09:00:00-08:00", "2026-03-05T09:00:00-08:00", "C-1", "case.opened",
+		  "'data':{'status':'er'}");
+	says_more(o, "2026-03-02T09:00:00-08:00", "2026-03-05T09:00:00-08:00", "W-1", "case.opened",
+		  "'data':{'status':'active'}");
+	assert_int_equal(turn_expunge(o->turn, gone, LK_TEXT("order of W-1"), &x, &o->err),
+			 LK_EREFUSED);
+	assert_int_equal(store_case_events(o->store, gone, is_there, NULL, &o->err), 1);
+	expunge(o, LK_CWS, "C-1");
+	assert_int_equal(store_case_events(o->store, gone, is_there, NULL, &o->err), 0);
+	assert_int_equal(pass(o, "2026-03-06T09:00:00-08:00"), 0);
+	says_more(o, "2026-03-06T09:00:00-08:00", "2026-03-06T09:00:00-08:00", "W-1", "case.closed",
+		  "'data':{}");
+}
+
 static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 {
 	struct office *o = &((struct archive *)*state)->o;
@@ -2324,6 +2352,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_words_of_an_order_name_no_case, open_archive,
 						close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(a_case_of_which_nothing_counts_is_expunged,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
