@@ -72,8 +72,9 @@ static int find_family(struct turn_expunging *x, struct case_key key)
 	if (rc == 0)
 		return lk_fail(x->err, LK_ENOTFOUND, "there is no such case");
 	if (rc > 0)
-		rc = x->has_family ? store_family_cases(x->t->store, x->family, note_case, x, x->err)
-				   : note_case(x, key);
+		rc = x->has_family
+			     ? store_family_cases(x->t->store, x->family, note_case, x, x->err)
+			     : note_case(x, key);
 	for (size_t i = 0; i < x->n; i++)
 		x->cases[i].number = lk_text_of(x->numbers[i]);
 	for (size_t i = 0; rc >= 0 && i < x->n; i++) {
@@ -130,7 +131,8 @@ static int look_at_words(struct turn_expunging *x, struct lk_text order)
 	for (uint32_t at = 0, end; found == 0 && at < order.len; at = end + 1) {
 		end = word_end(order, at);
 		if (end > at)
-			found = is_number(x->t, (struct lk_text){ order.at + at, end - at }, x->err);
+			found = is_number(x->t, (struct lk_text){ order.at + at, end - at },
+					  x->err);
 	}
 	if (found <= 0)
 		return found;

@@ -2,8 +2,9 @@
  * map.
  *
  * In: a case. Out: MessagePack that clients print. Promise: shown to auditors only, by the lane
- * that asks; nothing here writes, but that a family which waits for it is folded first. What comes next is no list of timers: it is what the engine would
- * tell at each instant to come if nothing else happened.
+ * that asks; nothing here writes, but a family that waits to be folded is folded first. What comes
+ * next is no list of timers: it is what the engine would tell at each instant to come if nothing
+ * else happened.
  */
 #include "turn_print.h"
 
