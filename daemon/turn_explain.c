@@ -210,12 +210,32 @@ static int note_telling(void *context, const struct stored_notice *row)
 	return w->body.failed ? lk_fail(w->err, LK_EMEMORY, "no memory for a notice") : 0;
 }
 
+static int note_case(void *context, const struct stored_notice *row)
+{
+	struct why *w = context;
+	w->row.own.agency = row->own.agency;
+	w->row.own.number = copied(w->own, sizeof(w->own), row->own.number);
+	return 0;
+}
+
 static int find_notice(struct why *w, struct lk_text prefix)
 {
 	int rc = store_notice_named(w->t->store, prefix, w->id, w->err);
 	if (rc == 0)
 		return lk_fail(w->err, LK_ENOTFOUND, "no such notice");
-	return rc < 0 ? rc : store_notice_history(w->t->store, w->id, note_telling, w, w->err);
+	return rc < 0 ? rc : store_notice_history(w->t->store, w->id, note_case, w, w->err);
+}
+
+/* Its family first: by that it is decided what a hand-out would show. Sources have none. 1: it has one; 0; negative. */
+static int find_tellings(struct why *w)
+{
+	int has_family = lk_text_given(w->row.own.number)
+				 ? home_folded(w->t, w->row.own, &w->kept, w->err)
+				 : 0;
+	if (has_family < 0)
+		return has_family;
+	int rc = store_notice_history(w->t->store, w->id, note_telling, w, w->err);
+	return rc < 0 ? rc : has_family;
 }
 
 /* ---- Deriving it again ----------------------------------------------------------------------- */
@@ -561,11 +581,10 @@ static int put_answer(struct why *w)
 	return rc;
 }
 
-/* Sources have no family, so that feed.silent is told by its rule alone. */
+/* Where there is no family, as of feed.silent, it is told by its rule alone. */
 static int explain(struct why *w)
 {
-	int rc = lk_text_given(w->row.own.number) ? home_folded(w->t, w->row.own, &w->kept, w->err)
-						  : 0;
+	int rc = find_tellings(w);
 	if (rc < 0)
 		return rc;
 	if (notice_is_expunged(w->t, &w->row) || (rc > 0 && family_is_expunged(w->t, &w->kept->f)))

@@ -1646,14 +1646,22 @@ static void a_family_without_a_state_is_folded_before_a_question(void **state)
 	const struct case_key key = { LK_CWS, LK_TEXT("C-1") };
 	const lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
 	struct lk_bytes map = { 0 };
-	bool mutual = false;
+	char needed[LK_DIGEST_HEX];
+	bool mutual = false, shown = false;
 
 	a_family(o);
+	lk_digest_hex(o->last, needed); /* jones's consent.needed */
 	loses(a, "UPDATE family SET state = x'00'");
 	assert_int_equal(turn_family(o->turn, key, now, &map, &o->err), 0);
 	assert_true(lk_as_bool(lk_get(lk_span_of(map.at, map.len), "mutual"), &mutual) && mutual);
 	loses(a, "UPDATE family SET state = x'00'");
 	assert_int_equal(turn_plan(o->turn, key, LK_TEXT("garcia"), now, &map, &o->err), 0);
+	loses(a, "UPDATE family SET state = x'00'");
+	lk_bytes_clear(&map);
+	assert_int_equal(turn_why(o->turn, lk_text_of(needed), now, &map, &o->err), 0);
+	assert_true(lk_as_bool(lk_get_path(lk_span_of(map.at, map.len), "disclosure.may_be_seen"),
+			       &shown) &&
+		    shown);
 	loses(a,
 	      "UPDATE family SET state = x'00'; UPDATE event SET body = CAST(body || x'00' AS BLOB) "
 	      "WHERE position = (SELECT max(position) FROM event)");
