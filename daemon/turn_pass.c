@@ -239,9 +239,9 @@ int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
 		turn_undo(t);
 	else
 		rc = turn_commit(t, err);
+	/* With the rest: a clock that is moved by hand may stay where it is. */
 	if (more < 0 || rc < 0)
-		t->now =
-			before; /* with the rest: a clock that is moved by hand may stay where it is */
+		t->now = before;
 	return rc < 0 ? rc : more;
 }
 

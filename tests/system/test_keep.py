@@ -22,6 +22,7 @@ import harness
 import verbs
 
 SOURCES = (("cws-cms", "cws"), ("calsaws", "calworks"))  # and whose keys they are
+SOME_EVENTS = "UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position BETWEEN 20 AND 100"
 
 
 class Keep(unittest.TestCase):
@@ -561,10 +562,8 @@ class Keep(unittest.TestCase):
         self.take_in()
         self.daemon.stop()
         told = self.told()
-        shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
-        self.meddle("DELETE FROM ledger WHERE number > (SELECT max(number) - 2 FROM ledger)", "linkages.db")
-        self.meddle("DELETE FROM notice WHERE number = (SELECT min(number) FROM notice)", "linkages.db")
-        shutil.copy(self.path("linkages.db"), self.state("linkages.db"))
+        self.damage("DELETE FROM ledger WHERE number > (SELECT max(number) - 2 FROM ledger)",
+                    "DELETE FROM notice WHERE number = (SELECT min(number) FROM notice)")
         self.daemon.start()
         self.assertIn("committed rows are gone", self.daemon.said())
         self.assertIn(" 0 damaged", self.ctl("scrub"))
@@ -578,13 +577,8 @@ class Keep(unittest.TestCase):
         self.take_in()
         self.daemon.stop()
         told, logged = self.told(), self.logged()
-        shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
-        self.meddle("UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position BETWEEN 20 AND 100", "linkages.db")
-        shutil.copy(self.path("linkages.db"), self.state("linkages.db"))
-        self.daemon.start()
-        self.run_tool("linkages-ctl", "scrub", key="operator", status=None)
-        self.assertEqual(self.daemon.process.wait(harness.STOP_S), 75)
-        self.daemon.start()
+        self.damage(SOME_EVENTS)
+        self.scrub_ends_the_daemon()
         self.assertIn("alarm=row_damaged", self.daemon.said())
         self.assertEqual(self.asked("status")["alarms"].get("outboxes_awaited"), {"stands": True, "raised": 1})
         self.assertRegex(self.ctl("rebuild", status=1), r"events \d+ to \d+ of the outbox of [a-z-]+ are waited for")
@@ -602,14 +596,8 @@ class Keep(unittest.TestCase):
         self.publish((0, 1))
         self.daemon.stop()
         told = self.told()
-        shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
-        self.meddle("UPDATE event SET body = CAST(body || x'00' AS BLOB) WHERE position BETWEEN 20 AND 100", "linkages.db")
-        self.meddle("UPDATE family SET state = x'00'", "linkages.db")
-        shutil.copy(self.path("linkages.db"), self.state("linkages.db"))
-        self.daemon.start()
-        self.run_tool("linkages-ctl", "scrub", key="operator", status=None)
-        self.assertEqual(self.daemon.process.wait(harness.STOP_S), 75)
-        self.daemon.start()
+        self.damage(SOME_EVENTS, "UPDATE family SET state = x'00'")
+        self.scrub_ends_the_daemon()
         reader = threading.Thread(target=lambda: got.extend(self.take_in()))
         got = []
         reader.start()
@@ -620,6 +608,20 @@ class Keep(unittest.TestCase):
         read = {row for row in told if row[0] in self.workers}
         self.assertLessEqual(read, {(n["to"], n["id"].upper(), n["rev"]) for n in got})
         self.assertTrue(read)
+
+    def damage(self, *queries):
+        """Of a daemon that is stopped. What is done to a copy leaves nothing else behind beside the database."""
+        shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
+        for query in queries:
+            self.meddle(query, "linkages.db")
+        shutil.copy(self.path("linkages.db"), self.state("linkages.db"))
+
+    def scrub_ends_the_daemon(self):
+        """And the next start makes the store anew."""
+        self.daemon.start()
+        self.run_tool("linkages-ctl", "scrub", key="operator", status=None)
+        self.assertEqual(self.daemon.process.wait(harness.STOP_S), 75)
+        self.daemon.start()
 
     def meddle(self, query, name):
         base = sqlite3.connect(self.path(name))
