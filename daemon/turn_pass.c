@@ -54,7 +54,14 @@ static int note_arrived(void *context, const struct stored_event *row)
 	return 0;
 }
 
-/* The time of an event that was kept has come: from here on it is as any that arrives. */
+static bool names_expunged(const struct turn *t, const struct lk_event *e)
+{
+	return store_is_expunged(t->store, (struct case_key){ (int)e->agency, e->subject }) ||
+	       (is_link((int)e->type) && store_is_expunged(t->store, other_of(e)));
+}
+
+/* The time of an event that was kept has come: from here on it is as any that arrives. While an order is carried out, that is as
+ * one that is refused: the row goes with the others. */
 static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 {
 	struct arrived a = { .found = false };
@@ -66,7 +73,8 @@ static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)
 	if (rc >= 0 && a.body.failed)
 		rc = lk_fail(err, LK_EMEMORY, "no memory for an event");
 	if (rc >= 0 && a.found &&
-	    lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0)
+	    lk_event_decode(a.row.body, a.row.body_len, turn_agency_of, t, &event, &why) == 0 &&
+	    !names_expunged(t, &event))
 		rc = effect_settle(t, &event, &a.row, true, at, err);
 	lk_bytes_free(&a.body);
 	return rc;

@@ -1378,18 +1378,29 @@ static void says_as(struct office *o, const char *source, const char *time, cons
 	lk_bytes_free(&wire);
 }
 
-static void expunge(struct office *o, int agency, const char *number)
+static struct turn_expunging *is_ordered(struct office *o, int agency, const char *number)
 {
 	const struct case_key key = { agency, lk_text_of(number) };
-	const struct ledger_row order = { .worker = LK_TEXT("auditor"), .basis = LK_TEXT("order") };
 	struct turn_expunging *x;
-	int more = 1;
 
 	assert_int_equal(turn_expunge(o->turn, key, LK_TEXT("order"), &x, &o->err), 0);
+	return x;
+}
+
+static void is_carried_out(struct office *o, struct turn_expunging *x)
+{
+	const struct ledger_row order = { .worker = LK_TEXT("auditor"), .basis = LK_TEXT("order") };
+	int more = 1;
+
 	while (more > 0)
 		more = turn_expunge_step(x, &order, &o->err);
 	assert_int_equal(more, 0);
 	turn_expunge_end(x);
+}
+
+static void expunge(struct office *o, int agency, const char *number)
+{
+	is_carried_out(o, is_ordered(o, agency, number));
 }
 
 /* ---- A pass comes to an end, whatever a damage has taken ------------------------------------------ */
@@ -2173,6 +2184,28 @@ static void a_case_of_which_nothing_counts_is_expunged(void **state)
 		  "'data':{}");
 }
 
+/* Its opening comes due while the order is carried out, and so does a link to it of a family that stays. */
+static void what_comes_due_during_an_order_is_expunged_too(void **state)
+{
+	static const char day[] = "2026-03-02T09:00:00-08:00", due[] = "2026-03-05T09:00:00-08:00";
+	struct office *o = &((struct archive *)*state)->o;
+	const struct case_key gone = { LK_CWS, LK_TEXT("C-1") };
+	const struct case_key stays = { LK_CALWORKS, LK_TEXT("W-1") };
+	uint8_t family[LK_DIGEST];
+
+	says(o, day, "W-1", "case.opened", "{'status':'active'}");
+	says_more(o, day, due, "C-1", "case.opened", "'data':{'status':'er'}");
+	says_more(o, day, due, "W-1", "link.confirmed",
+		  "'data':{'other':{'agency':'cws','case':'C-1'}}");
+	struct turn_expunging *x = is_ordered(o, LK_CWS, "C-1");
+	assert_int_equal(pass(o, "2026-03-06T09:00:00-08:00"), 0);
+	is_carried_out(o, x);
+	assert_int_equal(store_case_family(o->store, gone, family, &o->err), 0);
+	assert_int_equal(store_case_family(o->store, stays, family, &o->err), 1);
+	assert_int_equal(store_case_events(o->store, gone, is_there, NULL, &o->err), 0);
+	is_as_the_log_says(o);
+}
+
 static void what_was_expunged_is_forbidden_when_it_comes_again(void **state)
 {
 	struct office *o = &((struct archive *)*state)->o;
@@ -2362,6 +2395,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_case_of_which_nothing_counts_is_expunged,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(what_comes_due_during_an_order_is_expunged_too,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_forbidden_when_it_comes_again,
 						open_archive, close_archive),
