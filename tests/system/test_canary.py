@@ -7,7 +7,6 @@ core. Promise: the search finds what it must find, too.
 """
 import json
 import os
-import re
 import secrets
 import signal
 import socket
@@ -188,7 +187,6 @@ class Canary(unittest.TestCase):
         kinds = {n["kind"] for s in store.values() for n in s["notices"].values()}
         self.assertIn("crossover.found", kinds, "the same CIN on both sides: the tokens joined the cases")
         self.absent(self.said, "what was said")
-        tokens = re.findall(rb"[0-9a-f]{32}", self.said)
         scanned = found = 0
         for piece in self.memory():
             self.absent(piece, "memory of the daemon")
@@ -202,7 +200,6 @@ class Canary(unittest.TestCase):
                     self.absent(piece, path)
                     hits += b"0123-4567" in piece
         self.assertGreaterEqual(hits, 2, "files can be searched")
-        self.assertTrue(tokens)
         print(f"identities planted: words {len(CANARIES)}, found 0 in outboxes, databases, logs, answers, metrics, notices, memory")
         print(f"  memory_mb={scanned >> 20} core={core}")
 

@@ -103,7 +103,7 @@ class Shapes(besieged.Siege):
 
     def test_bombs(self):
         count = 3 * len(BOMBS)
-        with self.siege("MessagePack bombs", rss_mb=64, malformed=count) as figure:
+        with self.siege("MessagePack bombs", rss_mb=64, malformed=count, events_refused=len(BOMBS)) as figure:
             for lane, client, kind in self.ROLES[:3]:
                 p = self.raw(lane, client).shake(kind)
                 for name, bomb in BOMBS:

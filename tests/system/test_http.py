@@ -74,7 +74,7 @@ class Metrics(Http):
         self.assertEqual(after["linkages_log_events"], 5)
         self.assertEqual(after["linkages_clock_manual"], 1)
 
-    def test_a_mailbox_that_waits_and_a_notice_that_is_answered(self):
+    def test_a_notice_that_is_answered(self):
         self.cross()
         told = self.scrape()["linkages_notices_unanswered"]
         worker = self.worker(["garcia"])

@@ -182,6 +182,17 @@ class Places(InboxTest):
             pass
         self.assertEqual(self.receipt(), 1, "of this session alone")
 
+    def test_receipts_reach_the_disk_and_never_beyond_what_was_sent(self):
+        self.tell(2)
+        worker = self.welcomed(credit=2)
+        self.notices(worker, 2)
+        for upto in (3, 99, 2):
+            worker.send("receipt", session=worker.session, worker="garcia", upto=upto)
+        asker = self.asker()
+        while asker.ok("status")["counters"]["receipts"] < 1:
+            pass
+        self.assertEqual(self.receipt(), 2)
+
     def test_a_receipt_never_goes_back(self):
         self.tell(2)
         worker = self.welcomed(credit=100)
@@ -424,8 +435,6 @@ class Crowd(InboxTest):
             worker.credit(100)
         for worker in crowd:
             self.assertEqual(self.notices(worker, 6), [1, 2, 3, 4, 5, 6])
-            worker.store["garcia"]["last"] = 6
-            worker.store["garcia"]["mailbox"] = None
         mailbox = self.welcomed().store["garcia"]["mailbox"]
         self.daemon.kill()
         self.daemon.start()

@@ -190,11 +190,6 @@ class Intake(LaneTest):
             self.assertEqual(agency.refused, {})
         self.assertEqual(self.asker().ok("status")["store"]["events"], 10)
 
-    def test_a_lost_outbox_range_is_not_waited_for(self):
-        agency = self.publisher(contacts(5))
-        agency.send("hello", v=1, source="calsaws", epoch=EPOCH, first=4, last=5, acked=3)
-        self.assertEqual(agency.expect("subscribe")["next"], 4)
-
     def test_errors_by_code(self):
         hello = {"v": 1, "source": "calsaws", "epoch": EPOCH, "first": 1, "last": 0, "acked": 0}
         for code, change in (("version", {"v": 2}), ("unknown_source", {"source": "nobody"}),
@@ -313,17 +308,6 @@ class Inbox(LaneTest):
         worker.catch_up()
         worker.send("receipt", session=worker.session, worker="jones", upto=0)
         self.assertEqual(worker.expect("error")["code"], "unknown_worker")
-
-    def test_receipts_reach_the_disk_and_never_beyond_what_was_sent(self):
-        self.cross()
-        worker = self.worker(["garcia"])
-        worker.catch_up()
-        worker.send("receipt", session=worker.session, worker="garcia", upto=99)
-        worker.receipt("garcia")
-        asker = self.asker()
-        while asker.ok("status")["counters"]["receipts"] < 1:
-            pass
-        self.assertEqual(asker.ok("status")["counters"]["receipts"], 1)
 
     def test_a_publisher_is_no_worker(self):
         worker = self.open(peer.Worker, "inbox", "cws", "python", peer.new_store(["garcia"]))

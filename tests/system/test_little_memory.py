@@ -39,19 +39,22 @@ class LittleMemory(InboxTest):
             limit = (self.had("VmData") + 1024 * more_mib) << 10
             zmtp.prlimit(d.process.pid, zmtp.RLIMIT_DATA, zmtp.struct.pack("QQ", limit, limit))
 
-    def say(self, agency, worker, upto):
-        """As long as it answers; what it tells the worker meanwhile is kept. True: all was acknowledged."""
-        while agency.acked < upto:
+    def is_out_of_memory(self):
+        """It says so, or is gone."""
+        with open(self.daemon.path("log"), encoding="utf-8", errors="replace") as f:
+            return "memory" in f.read() or self.daemon.process.poll() is not None
+
+    def say(self, agency, worker):
+        """As long as there is memory; what it tells the worker meanwhile is kept."""
+        while agency.acked < len(agency.outbox) and not self.is_out_of_memory():
             agency.push(BATCH)
-            if not agency.socket.poll(QUIET_MS):
-                return False
-            message = agency.receive()
-            if message["m"] == "error":
-                return False
-            agency.take(message)
+            if agency.socket.poll(100):
+                message = agency.receive()
+                if message["m"] == "error":
+                    return
+                agency.take(message)
             while worker.socket.poll(0):
                 worker.take(worker.receive())
-        return True
 
     def hear(self, worker):
         while worker.socket.poll(QUIET_MS):
@@ -70,10 +73,10 @@ class LittleMemory(InboxTest):
         worker.catch_up()
         agency.hello()
         agency.subscribed(agency.expect("subscribe"))
-        has_all = self.say(agency, worker, len(sides[1]))
+        self.say(agency, worker)
         self.hear(worker)
+        self.assertTrue(self.is_out_of_memory(), "there was memory enough")
         self.daemon.kill()
-        self.assertFalse(has_all, "there was memory enough")
         self.daemon.start()
         again = self.publisher(sides[1])
         again.acked = agency.acked
@@ -83,8 +86,9 @@ class LittleMemory(InboxTest):
         everything = self.worker(["garcia"])
         everything.catch_up()
         told, now = (w.store["garcia"]["notices"] for w in (worker, everything))
+        self.assertTrue(agency.acked and told, "nothing was acknowledged, or told, before")
         self.assertEqual({seq: now.get(seq) for seq in told}, told)
-        print(f"memory that ends: acknowledged before {agency.acked > 0}, told before {len(told) > 0}; lost 0, untrue 0", flush=True)
+        print("memory that ends: lost 0 of what was acknowledged before, untrue 0 of what was told", flush=True)
 
 
 if __name__ == "__main__":
