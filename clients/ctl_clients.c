@@ -220,13 +220,33 @@ static int add_run(const struct ctl_command *command, char *const *arguments)
 
 /* ---- revoke, rotate ---- */
 
+/* What is told to a worker for whom no other client reads waits for nobody. */
+static void tell_unread(const struct roster *roster, const struct roster_client *client)
+{
+	const char *between = "linkages-ctl: then no client reads for ";
+
+	for (size_t i = 0; i < client->workers_n && strcmp(client->workers[i], "*") != 0; i++) {
+		if (roster_reader(roster, lk_text_of(client->workers[i])) != NULL)
+			continue;
+		fprintf(stderr, "%s%s", between, client->workers[i]);
+		between = ", ";
+	}
+	if (between[0] == ',')
+		fputc('\n', stderr);
+}
+
 static int client_revoke(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
 			 struct lk_error *err)
 {
 	int code = table_revoke(table, arguments[0], err);
 
 	(void)made;
-	return code < 0 ? code : table_write(table, err);
+	if (code == 0)
+		code = table_write(table, err);
+	if (code == 0)
+		tell_unread(table->roster,
+			    roster_find_name(table->roster, lk_text_of(arguments[0])));
+	return code;
 }
 
 /* Nobody is asked about a client that is not there. */

@@ -64,10 +64,22 @@ static int stop_arguments(char *const *arguments, struct lk_bytes *out)
 	return status == TOOL_OK ? ctl_put_nothing(arguments, out) : status;
 }
 
-static int reload_run(const struct ctl_command *command, char *const *arguments)
+static void reload_lines(struct output *out, struct lk_span body)
 {
-	return ctl_ask_and_say(command, arguments,
-			       "policy and table of clients were read again, and are in force");
+	struct lk_span key, liaison;
+	size_t cursor = 0;
+
+	output_word(out, "policy and table of clients were read again, and are in force\n");
+	while (lk_next(lk_get(body, "unreachable"), &cursor, &key, &liaison)) {
+		output_word(out, "no client reads for the liaison ");
+		output_text(out, lk_as_text(liaison));
+		output_word(out, ": 'linkages-ctl clients add' enrolls one\n");
+	}
+}
+
+static int reload_print(void *context, struct lk_span body)
+{
+	return ctl_print_as(context, body, reload_lines);
 }
 
 static int stop_run(const struct ctl_command *command, char *const *arguments)
@@ -85,7 +97,7 @@ static const struct ctl_command commands[] = {
 	{ "clock", "TO", "move a clock that is `manual` to TO, like 2026-03-09T08:00:00-08:00",
 	  "operator", "clock", clock_arguments, ctl_print_value, ctl_ask },
 	{ "reload", NULL, "read policy and table of clients again", "operator", "reload",
-	  ctl_put_nothing, ctl_print_value, reload_run },
+	  ctl_put_nothing, reload_print, ctl_ask },
 	{ "stop", NULL, "commit what waits, tell everyone, and end", "operator", "stop",
 	  stop_arguments, ctl_print_value, stop_run },
 };

@@ -11,7 +11,7 @@
 
 struct daemon {
 	struct config config;
-	struct policy *policy; /* borrowed by the turn */
+	struct policy *policy;             /* borrowed by the turn */
 	struct key_pair keys, second_keys; /* the second ones: `rotation` of the configuration */
 	struct clock clock;
 	lk_instant started_at;
@@ -30,9 +30,9 @@ struct daemon {
 	struct jobs *jobs;
 	struct prune *prune;
 	struct census *census;
-	struct http *http;          /* NULL: off */
-	struct loop_timer *beat;    /* of the status line and the watchdog */
-	bool store_answers;         /* when it was last touched */
+	struct http *http;       /* NULL: off */
+	struct loop_timer *beat; /* of the status line and the watchdog */
+	bool store_answers;      /* when it was last touched */
 	bool draining;
 	struct control_asker mover; /* who waits for a manual clock that is under way */
 	bool *silent; /* with a manual clock: the sources that the last move named as silent */
@@ -49,10 +49,15 @@ int daemon_load(struct daemon *daemon, const char *path, struct lk_error *err) L
  * reached, and as roster_load(). */
 int daemon_check(const struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
 /* The table of clients that the configuration names, as roster_load(). */
-int daemon_roster(const struct config *config, struct roster **out, struct lk_error *err) LK_MUST_CHECK;
+int daemon_roster(const struct config *config, struct roster **out,
+		  struct lk_error *err) LK_MUST_CHECK;
 /* Policy and table of clients, read, checked whole, then swapped. What is refused changes
  * nothing. */
 int daemon_reload(struct daemon *daemon, struct lk_error *err) LK_MUST_CHECK;
+/* The liaison of an agency for whom no client reads, as policy and table are now: what is told to it waits for nobody. NULL:
+ * there is a client. Of a daemon that was built. */
+const char *daemon_unread(const struct daemon *daemon, int agency);
+void daemon_tell_unread(const struct daemon *daemon); /* a line of the log for each */
 
 /* build.c. Everything from keys to http, of a daemon that daemon_load() has filled. Negative: daemon_unwind() undoes what
  * was made. */

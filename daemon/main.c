@@ -183,6 +183,7 @@ static int run(struct daemon *d, struct lk_error *err)
 			 zsock_second_endpoint(feed_socket(d->feed)),
 			 zsock_second_endpoint(lane_socket(intake_lane(d->intake))),
 			 zsock_second_endpoint(lane_socket(inbox_lane(d->inbox))));
+	daemon_tell_unread(d);
 	loop_tell_ready(d->clock.manual ? "manual clock; serving" : "serving");
 	hold_reloads(SIG_UNBLOCK);
 	return loop_run(d->loop, err);

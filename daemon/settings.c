@@ -102,6 +102,27 @@ static void swap_roster(struct daemon *d, struct roster *roster)
 	lane_recheck(inbox_lane(d->inbox));
 }
 
+const char *daemon_unread(const struct daemon *d, int agency)
+{
+	const char *liaison = d->policy->liaison[agency];
+
+	return roster_reader(access_roster(d->access), lk_text_of(liaison)) != NULL ? NULL
+										    : liaison;
+}
+
+void daemon_tell_unread(const struct daemon *d)
+{
+	for (int agency = 0; agency < lk_agency_count; agency++) {
+		const char *liaison = daemon_unread(d, agency);
+
+		if (liaison != NULL)
+			log_line(LOG_WARN,
+				 "reach outcome=nobody worker=%s detail=\"no client reads for the "
+				 "liaison of %s: what is told to it waits\"",
+				 liaison, lk_agency_word(agency));
+	}
+}
+
 static int reload(struct daemon *d, struct lk_error *err)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));
@@ -135,6 +156,8 @@ int daemon_reload(struct daemon *d, struct lk_error *err)
 		log_line(LOG_ERROR, "reload outcome=refused detail=\"%s\"", why.text);
 	else
 		log_line(LOG_NOTE, "reload outcome=accepted");
+	if (rc == 0)
+		daemon_tell_unread(d);
 	loop_tell_reloaded(rc < 0 ? "reload refused; the old settings stay" : "serving");
 	*err = why;
 	return rc;

@@ -338,13 +338,26 @@ void verb_clock_accept(void *context, struct control *control, const struct cont
 void verb_reload(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args)
 {
+	const char *unread[lk_agency_count];
+	struct lk_bytes body = { 0 };
 	struct lk_error err = { 0 };
+	uint32_t n = 0;
 
 	(void)args;
-	if (daemon_reload(context, &err) < 0)
+	if (daemon_reload(context, &err) < 0) {
 		verb_fail(control, asker, &err);
-	else
-		control_reply(control, asker, false, NULL);
+		return;
+	}
+	for (int agency = 0; agency < lk_agency_count; agency++)
+		if ((unread[n] = daemon_unread(context, agency)) != NULL)
+			n++;
+	lk_put_map(&body, 1);
+	lk_put_word(&body, "unreachable");
+	lk_put_array(&body, n);
+	for (uint32_t i = 0; i < n; i++)
+		lk_put_word(&body, unread[i]);
+	control_reply(control, asker, false, &body);
+	lk_bytes_free(&body);
 }
 
 void verb_stop(void *context, struct control *control, const struct control_asker *asker,

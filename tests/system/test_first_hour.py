@@ -65,7 +65,8 @@ class FirstHour(unittest.TestCase):
         self.assertIn("clients add", said)
         self.add("liaisons", "worker", "cws.liaison,calworks.liaison")
         self.assertIn("sound", self.check())
-        self.ctl("--yes", "clients", "revoke", "liaisons")
+        self.add("desk", "worker", "calworks.liaison,garcia")
+        self.assertIn("then no client reads for cws.liaison\n", self.ctl("--yes", "clients", "revoke", "liaisons"))
         self.check(status=78)
 
     def test_a_client_is_added_rotated_and_revoked_and_comments_stay(self):
@@ -159,7 +160,10 @@ class FirstHour(unittest.TestCase):
         self.assertEqual([s["source"] for s in json.loads(self.ctl("--json", "sources"))["sources"]],
                          ["cws-cms", "cws-cares", "calsaws"])
         self.assertIn("nobody is connected", self.ctl("sessions"))
-        self.assertIn("read again", self.ctl("reload"))
+        self.add("desk", "worker", "calworks.liaison")
+        self.assertRegex(self.ctl("reload"), r"read again, and are in force\nno client reads for the liaison cws\.liaison: .*\n$")
+        self.add("other", "worker", "cws.liaison")
+        self.assertEqual(json.loads(self.ctl("--json", "reload")), {"unreachable": []})
         self.assertIn("ends", self.ctl("--yes", "stop"))
 
     def test_the_store_that_is_meant_is_the_configurations(self):
@@ -234,6 +238,8 @@ class Looks(test_lanes.LaneTest):
         self.daemon.write("clients.yaml", "".join(
             self.daemon.entry(*c) for c in harness.CLIENTS if c[0] != "district"))
         self.asker().ok("reload")
+        told = re.findall(r"worker=(\S+) .*no client reads for the liaison of", self.daemon.said())
+        self.assertEqual(told, ["cws.liaison", "calworks.liaison"] * 2, "at the start, and at the reload")
         rows = json.loads(self.ctl("workers", "--unreachable"))["workers"]
         self.assertEqual(sorted((w["worker"], w["client"]) for w in rows), [("garcia", None), ("jones", None)])
 

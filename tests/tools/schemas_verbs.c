@@ -634,6 +634,10 @@ static const struct member page[] = {
 	END
 };
 
+static const struct member reloaded[] = {
+	SEVERAL("unreachable", "liaisons for whom no client reads now", FIELD_IS_TEXT(64)), END
+};
+
 /* ---- The table --------------------------------------------------------------------------------------------------------- */
 
 enum manner { AT_ONCE, IN_PARTS, LONG_WORK };
@@ -683,7 +687,7 @@ static const struct verb {
 	  "Time moved by hand, and all that fell due told." },
 	{ "clock-accept", no_args, clock_accepted, AT_ONCE,
 	  "The machine's clock is believed again." },
-	{ "reload", no_args, NULL, AT_ONCE, "Policy and table of clients read again." },
+	{ "reload", no_args, reloaded, AT_ONCE, "Policy and table of clients read again." },
 	{ "stop", no_args, NULL, AT_ONCE, "The daemon commits what waits, and ends." },
 };
 
