@@ -12,6 +12,7 @@ import zmq.utils.z85
 
 LIMIT_S = 20
 MORE, LONG, COMMAND = 1, 2, 4
+HEARTBEAT = b"\x04PING\x00\x00", 2  # and how it is marked inside of a message
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
 MAC, KEY, NONCE = 16, 32, 24
 
