@@ -229,8 +229,8 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
 /* ---- At a start ------------------------------------------------------------------------------ */
 
 /* What must be known before anybody is told anything: a mailbox that begins anew under its old name tells of places that its
- * client has seen already, and a number that is given again stands for somebody else. Workers are counted from 1 on, and none
- * ever goes. 1: damaged; 0; negative. */
+ * client has seen already, a number that is given again stands for somebody else, and a rev that is given again for what its client
+ * has. Workers are counted from 1 on, and none ever goes; so are names that were told apart. 1: damaged; 0; negative. */
 int check_names(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_check_start);

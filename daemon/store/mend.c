@@ -344,6 +344,15 @@ static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
 	return store_value_put(s, STORE_AWAITED, awaited, err);
 }
 
+/* Which names it said is not known: so it says all that mailboxes have. A rev that is not given is no harm; one that is given
+ * twice is a notice that its client takes for the one that it has. */
+static int aparts_fill(struct store *s, struct lk_error *err)
+{
+	int rc = run_alone(s, SQL_mend_aparts, err);
+
+	return rc == 0 ? run_alone(s, SQL_mend_apart_count, err) : rc;
+}
+
 static int mend_all(struct mending *m, struct lk_error *err)
 {
 	int rc = store_begin(m->store, err);
@@ -356,6 +365,8 @@ static int mend_all(struct mending *m, struct lk_error *err)
 		rc = recent_rebuild(m->store, err);
 	if (rc == 0)
 		rc = run_alone(m->store, SQL_mend_workers, err);
+	if (rc == 0)
+		rc = aparts_fill(m->store, err);
 	if (rc == 0)
 		rc = mailboxes_fill(m->store, err);
 	if (rc == 0)

@@ -104,7 +104,7 @@ int rebuild_is_due(struct store *s, struct lk_error *err)
 	if (!s->suspect && (rc = check_names(s, err)) < 0)
 		return rc;
 	if (rc == 1)
-		store_doubt(s, DOUBT_DAMAGE, "a worker or a source is gone that rows speak of");
+		store_doubt(s, DOUBT_DAMAGE, "a worker, a source or a name told apart is gone");
 	if (s->mark.found.state == MARK_BEHIND)
 		store_doubt(s, DOUBT_DAMAGE, "the database is behind its mark");
 	if (s->recent.gone != 0)

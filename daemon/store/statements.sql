@@ -284,6 +284,9 @@ INSERT INTO roll (number, starts) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET star
 UPDATE worker SET rolled = ?2 WHERE ref = ?1
 -- name: apart_get
 SELECT rev FROM apart WHERE id = ?1
+-- name: apart_count
+INSERT INTO value (name, value) SELECT 'apart.n', 1 WHERE NOT EXISTS (SELECT 1 FROM apart WHERE id = ?1)
+ON CONFLICT (name) DO UPDATE SET value = value + 1
 -- name: apart_put
 INSERT INTO apart (id, rev) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rev = max(rev, excluded.rev)
 -- name: answer_get
@@ -463,6 +466,7 @@ WITH RECURSIVE said(ref) AS (SELECT min(source) FROM event UNION ALL
 	SELECT (SELECT min(source) FROM event WHERE source > said.ref) FROM said WHERE said.ref IS NOT NULL)
 SELECT (SELECT coalesce(max(ref), 0) - count(*) FROM worker) <> coalesce((SELECT value FROM value WHERE name = 'workers.lost'), 0)
 	OR coalesce((SELECT max(number) >> 32 FROM notice), 0) > coalesce((SELECT max(ref) FROM worker), 0)
+	OR (SELECT count(*) FROM apart) <> coalesce((SELECT value FROM value WHERE name = 'apart.n'), 0)
 	OR EXISTS (SELECT 1 FROM said WHERE said.ref IS NOT NULL AND NOT EXISTS (SELECT 1 FROM source WHERE source.ref = said.ref))
 -- name: check_cases
 SELECT position FROM event WHERE position <= (SELECT value FROM value WHERE name = 'event_case.upto')
@@ -597,6 +601,13 @@ UPDATE event SET stream = NULL, outbox_seq = NULL
 WHERE stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
 -- name: mend_apart
 UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE number = ?1)) WHERE id = (SELECT id FROM notice WHERE number = ?1)
+-- name: mend_aparts
+INSERT INTO apart (id, rev) SELECT id, max(rev) FROM notice
+WHERE (SELECT count(*) FROM apart) <> coalesce((SELECT value FROM value WHERE name = 'apart.n'), 0) GROUP BY id
+ON CONFLICT (id) DO UPDATE SET rev = max(rev, excluded.rev)
+-- name: mend_apart_count
+INSERT INTO value (name, value) SELECT 'apart.n', count(*) FROM apart WHERE 1
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- name: mend_workers
 INSERT INTO value (name, value) SELECT 'workers.lost', coalesce(max(ref), 0) - count(*) FROM worker WHERE 1
 ON CONFLICT (name) DO UPDATE SET value = excluded.value

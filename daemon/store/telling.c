@@ -469,8 +469,14 @@ int store_apart_get(struct store *s, const uint8_t id[LK_DIGEST], int64_t *rev,
 
 int store_apart_put(struct store *s, const uint8_t id[LK_DIGEST], int64_t rev, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_apart_put);
+	struct query q =
+		query_begin(s, SQL_apart_count); /* a row that is gone leaves no trace else */
+	int rc;
 
+	bind_digest(&q, id);
+	if ((rc = query_run(&q, err)) < 0)
+		return rc;
+	q = query_begin(s, SQL_apart_put);
 	bind_digest(&q, id);
 	bind_int(&q, rev);
 	return query_run(&q, err);

@@ -764,9 +764,11 @@ static void names_that_are_gone_are_noticed_at_a_start(void **state)
 		"DELETE FROM worker WHERE ref = 1",
 		"DELETE FROM worker WHERE ref = (SELECT max(ref) FROM worker)",
 		"DELETE FROM source",
+		"DELETE FROM apart",
 	};
 	struct place *place = *state;
 	char copy[200];
+	int64_t rev = 0;
 
 	put_small_tables(place->store);
 	place_close(place);
@@ -780,6 +782,8 @@ static void names_that_are_gone_are_noticed_at_a_start(void **state)
 		if (!was_made_anew(place))
 			fail_msg("not noticed: %s", names[i]);
 		assert_int_equal(damages_found(place->store), 0);
+		assert_int_equal(store_apart_get(place->store, notice_a, &rev, &err), 1);
+		assert_int_equal(rev, 200);
 		place_close(place);
 		GOOD(place_open(place));
 		assert_false(was_made_anew(place));

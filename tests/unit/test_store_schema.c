@@ -145,7 +145,9 @@ static const char *const whole_tables[] = {
 	"hold_list",      /* a few rows, all of which are asked for */
 	"backup_list",
 	"backup_streams",
-	"check_start", /* as many rows as there are workers, and its own steps from source to source */
+	"check_start", /* as many rows as there are workers, its own steps from source to source, and names told apart */
+	"mend_aparts",
+	"mend_apart_count",
 	"mend_workers",
 	"mend_places",
 	"mailbox_names", /* a few rows, all of which are asked for */
