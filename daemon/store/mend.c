@@ -333,8 +333,10 @@ static int run_alone(struct store *s, enum statement which, struct lk_error *err
 static int ask_again(struct store *s, int64_t awaited, struct lk_error *err)
 {
 	int64_t before = 0; /* a damage whose events have not all come back yet */
-	int rc = run_alone(s, SQL_mend_asked, err);
+	int rc = run_alone(s, SQL_mend_outboxes_gone, err); /* others may get their numbers */
 
+	if (rc == 0)
+		rc = run_alone(s, SQL_mend_asked, err);
 	if (rc == 0)
 		rc = run_alone(s, SQL_mend_streams, err);
 	if (rc == 0)

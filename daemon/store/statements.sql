@@ -591,6 +591,9 @@ DELETE FROM token
 DELETE FROM dirty WHERE ref = ?1
 -- name: mend_drop_family
 DELETE FROM family WHERE ref = ?1
+-- name: mend_outboxes_gone
+DELETE FROM value WHERE (name > 'asked.' AND name < 'asked/' OR name > 'lag.' AND name < 'lag/')
+	AND CAST(substr(name, instr(name, '.') + 1) AS INTEGER) NOT IN (SELECT ref FROM stream)
 -- name: mend_asked
 INSERT INTO value (name, value) SELECT 'asked.' || ref, next - 1 FROM stream WHERE next > safe + 1
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)

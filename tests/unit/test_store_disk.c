@@ -800,7 +800,8 @@ static void an_outbox_that_is_gone_is_one_damage(void **state)
 
 	put_small_tables(place->store);
 	place_close(place);
-	meddle(place, "linkages.db", "DELETE FROM stream");
+	meddle(place, "linkages.db",
+	       "DELETE FROM stream; INSERT INTO value VALUES ('asked.1', 9), ('lag.1', 9)");
 	GOOD(place_open(place));
 	assert_int_equal(damages_found(place->store), 3);
 	store_distrust(place->store, "an outbox");
@@ -812,6 +813,9 @@ static void an_outbox_that_is_gone_is_one_damage(void **state)
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM damage"), 1);
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM event"), 12);
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(stream) FROM event"), 0);
+	assert_int_equal(ask(place, "linkages.db",
+			     "SELECT count(*) FROM value WHERE name IN ('asked.1', 'lag.1')"),
+			 0);
 	GOOD(place_open(place));
 }
 

@@ -133,6 +133,7 @@ static void every_column_is_commented(void **state)
 /* Statements that read a whole table on purpose, and why. */
 static const char *const whole_tables[] = {
 	"mend_asked",
+	"mend_outboxes_gone",
 	"mend_streams",
 	"mend_mailbox_ends",
 	"mend_cases",
