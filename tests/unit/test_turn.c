@@ -181,11 +181,18 @@ static struct store_counts counts(struct office *o)
 
 /* ---- Events ------------------------------------------------------------------------------------ */
 
+static int nothing_was_told(void *context)
+{
+	return ((struct office *)context)->each[0] != '\0'; /* else the commit is refused */
+}
+
 static void a_batch_is_told_of_after_its_commit(void **state)
 {
 	struct office *o = *state;
 
+	(void)sqlite3_commit_hook(o->store->db, nothing_was_told, o);
 	a_family(o);
+	(void)sqlite3_commit_hook(o->store->db, NULL, NULL);
 	assert_string_equal(o->told, "garcia 1\njones 2\n");
 	assert_string_equal(heard(o), "new crossover.found garcia\nnew crossover.found jones\n"
 				      "new consent.needed jones\n");
@@ -2291,6 +2298,19 @@ static void what_was_expunged_and_is_there_again_is_shown_nowhere(void **state)
 	assert_int_equal(number_of(o->store->state, cases), 1);
 }
 
+/* The order was about a case that no link led to any more; a backup brings back when one did. */
+static void what_names_an_expunged_case_is_shown_to_neither_side(void **state)
+{
+	struct office *o = &((struct archive *)*state)->o;
+	const struct case_key gone = { LK_CWS, LK_TEXT("C-1") };
+
+	a_family(o);
+	assert_int_equal(store_expunged_add(o->store, &gone, 1, &o->err), 0);
+	assert_string_equal(opened(o, "garcia", 0, NULL), "1 withdrawn crossover.found reduced\n");
+	assert_string_equal(opened(o, "jones", 0, NULL), "1 withdrawn crossover.found reduced\n"
+							 "2 withdrawn consent.needed reduced\n");
+}
+
 /* Two families stand in state.db, become one, and nobody was idle since. */
 static void what_waits_for_state_db_is_no_difference(void **state)
 {
@@ -2385,6 +2405,9 @@ int main(void)
 						close_archive),
 		cmocka_unit_test_setup_teardown(
 			what_was_expunged_and_is_there_again_is_shown_nowhere, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			what_names_an_expunged_case_is_shown_to_neither_side, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(what_left_another_familys_mailbox_is_expunged_too,
 						open_archive, close_archive),
