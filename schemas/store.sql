@@ -39,6 +39,7 @@ CREATE TABLE agency_case (
 	agency INTEGER NOT NULL CHECK (agency IN (0, 1)), -- lk_agency
 	number TEXT NOT NULL, -- the agency's own case number
 	family BLOB CHECK (length(family) = 16), -- the family it belongs to; null: to none yet
+	family_ref INTEGER, -- family.ref of that family, which spares looking for its id; null: look for it
 	UNIQUE (agency, number)
 ) STRICT;
 CREATE INDEX agency_case_family ON agency_case (family) WHERE family IS NOT NULL;

@@ -42,7 +42,7 @@ static int event_ways_examine(struct query *q, struct lk_error *err)
 
 static int case_ways_examine(struct query *q, struct lk_error *err)
 {
-	return nothing_is_gone(q, 4, err);
+	return nothing_is_gone(q, 5, err);
 }
 
 /* Tokens have no number: their kind and their first bytes are one. */

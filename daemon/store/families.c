@@ -100,14 +100,17 @@ static int family_copy(const struct family_row *row, struct family_version *out,
 	return 1;
 }
 
-int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_version *out,
-		struct lk_error *err)
+/* Of a place: 0 where another family, or none, is there. */
+static int row_load(struct store *s, const uint8_t id[LK_DIGEST], int64_t place,
+		    struct family_version *out, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_family_get);
+	struct query q = query_begin(s, place != 0 ? SQL_family_at : SQL_family_get);
 	struct family_row row;
 	int rc, sound;
 
 	bind_digest(&q, id);
+	if (place != 0)
+		bind_int(&q, place);
 	if ((rc = query_step(&q, err)) == 1) {
 		sound = family_read(&q, &row, err);
 		rc = sound == 1 ? family_copy(&row, out, err) : sound;
@@ -116,6 +119,17 @@ int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_vers
 	}
 	query_end(&q);
 	return rc;
+}
+
+int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_version *out,
+		struct lk_error *err)
+{
+	const struct case_slot *of = s->asked;
+	int rc = 0;
+
+	if (of != NULL && of->family_ref != 0 && memcmp(of->family, id, LK_DIGEST) == 0)
+		rc = row_load(s, id, of->family_ref, out, err);
+	return rc != 0 ? rc : row_load(s, id, 0, out, err);
 }
 
 static int version_sum(struct store *s, const struct family_version *v, int64_t *sum,
@@ -171,9 +185,13 @@ int family_write(struct store *s, struct family_version *v, struct lk_error *err
 		bind_int(&q, v->ref);
 	bind_instant(&q, v->wake_at);
 	bind_int(&q, policy);
-	if ((rc = version_run(&q, v, sum, err)) == 0 && v->ref == 0)
-		v->ref = sqlite3_last_insert_rowid(s->db);
-	return rc;
+	if ((rc = version_run(&q, v, sum, err)) < 0 || v->ref != 0)
+		return rc;
+	v->ref = sqlite3_last_insert_rowid(s->db);
+	q = query_begin(s, SQL_family_added);
+	bind_digest(&q, v->id);
+	bind_int(&q, v->ref);
+	return query_run(&q, err);
 }
 
 int family_follow(struct store *s, const struct family_version *v, struct lk_error *err)
@@ -359,44 +377,57 @@ static struct case_slot *case_remembered(const struct store *s, int64_t ref)
 	return slot->ref == ref && slot->generation == s->generation ? slot : NULL;
 }
 
-static void case_remember(const struct store *s, int64_t ref, const uint8_t id[LK_DIGEST])
+static struct case_slot *case_remember(const struct store *s, int64_t ref,
+				       const uint8_t id[LK_DIGEST], int64_t family_ref)
 {
 	struct case_slot *slot = &s->cases[ref % CASE_SLOTS];
 
-	*slot = (struct case_slot){ .ref = ref, .generation = s->generation };
+	*slot = (struct case_slot){ .ref = ref,
+				    .family_ref = family_ref,
+				    .generation = s->generation };
 	memcpy(slot->family, id, LK_DIGEST);
+	return slot;
 }
 
 void case_learn(struct query *q, int64_t ref)
 {
 	uint8_t family[LK_DIGEST];
+	struct case_slot *slot;
 
 	if (!column_digest(q, family))
 		return;
-	case_remember(q->store, ref, family);
-	case_remembered(q->store, ref)->is_tokenless = column_int(q) == 0;
+	slot = case_remember(q->store, ref, family, column_int(q));
+	slot->is_tokenless = column_int(q) == 0;
+}
+
+static int case_ask(struct store *s, int64_t ref, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_family_of_case);
+	uint8_t family[LK_DIGEST];
+	int rc;
+
+	bind_int(&q, ref);
+	if ((rc = query_step(&q, err)) == 1) {
+		(void)column_digest(&q, family);
+		(void)case_remember(s, ref, family, column_int(&q));
+	}
+	query_end(&q);
+	return rc;
 }
 
 int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST],
 		      struct lk_error *err)
 {
-	struct case_slot *slot;
-	struct query q;
 	int64_t ref;
 	int rc = name_seek(s, name_of_case(key), &ref, err);
 
+	if (rc == 1 && case_remembered(s, ref) == NULL)
+		rc = case_ask(s, ref, err);
 	if (rc != 1)
 		return rc;
-	if ((slot = case_remembered(s, ref)) != NULL) {
-		memcpy(id, slot->family, LK_DIGEST);
-		return 1;
-	}
-	q = query_begin(s, SQL_family_of_case);
-	bind_int(&q, ref);
-	if ((rc = query_step(&q, err)) == 1 && column_digest(&q, id))
-		case_remember(s, ref, id);
-	query_end(&q);
-	return rc;
+	s->asked = case_remembered(s, ref);
+	memcpy(id, s->asked->family, LK_DIGEST);
+	return 1;
 }
 
 int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DIGEST],
@@ -412,7 +443,7 @@ int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DI
 	bind_int(&q, ref);
 	bind_digest(&q, id);
 	s->named = true; /* what is remembered of it is void after a rollback */
-	case_remember(s, ref, id);
+	(void)case_remember(s, ref, id, 0);
 	return query_run(&q, err);
 }
 

@@ -52,6 +52,7 @@ struct name_set {
 #define CASE_SLOTS 65536u
 struct case_slot {
 	int64_t ref;
+	int64_t family_ref; /* 0: not known; a family's row is believed where it says its id */
 	uint32_t generation;
 	bool is_tokenless;
 	uint8_t family[LK_DIGEST];
@@ -392,6 +393,7 @@ struct store {
 	uint32_t generation;
 	struct name_set *names;
 	struct case_slot *cases;
+	const struct case_slot *asked; /* the one whose family was asked for last; NULL: none */
 	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct fresh fresh;
@@ -586,7 +588,8 @@ void roll_grew(struct store *s, int64_t seq);
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 
-/* The row of a family, read: 1 and *out, whose bytes are the caller's; 0: there is none. */
+/* The row of a family, read: 1 and *out, whose bytes are the caller's; 0: there is none. It is looked for at the place that
+ * the case says which was asked for last, if that is one of the family's, and then by its id. */
 int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_version *out,
 		struct lk_error *err) LK_MUST_CHECK;
 /* Written as a whole; made, and v->ref given, where that is 0. */

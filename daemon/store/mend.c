@@ -171,7 +171,7 @@ static int leave(struct store *s, int64_t at, struct lk_error *err)
 	return 0;
 }
 
-/* Of a case: its family, where that is what is gone; events are asked for again with all others. */
+/* Of a case: its family, or where that is, where either is what is gone; events are asked for again with all others. */
 static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 {
 	struct stored_family family = { .wake_at = LK_NO_INSTANT };
@@ -182,7 +182,9 @@ static int lost_family_anew(struct store *s, int64_t at, struct lk_error *err)
 	if ((rc = query_step(&q, err)) == 1)
 		(void)column_digest(&q, family.id);
 	query_end(&q);
-	return rc == 1 ? store_family_put(s, &family, err) : rc;
+	if (rc == 1)
+		rc = store_family_put(s, &family, err);
+	return rc < 0 ? rc : drop(s, SQL_mend_case, at, err);
 }
 
 /* What is left is believed where it is there twice; the turn finds the rest before it does anything with a family. */

@@ -16,7 +16,7 @@ SELECT ref FROM worker WHERE name = ?1
 -- name: worker_add
 INSERT INTO worker (name) VALUES (?1)
 -- name: case_seek
-SELECT ref, family, EXISTS (SELECT 1 FROM token WHERE case_ref = agency_case.ref)
+SELECT ref, family, family_ref, EXISTS (SELECT 1 FROM token WHERE case_ref = agency_case.ref)
 FROM agency_case WHERE agency = ?1 AND number = ?2
 -- name: case_add
 INSERT INTO agency_case (agency, number) VALUES (?1, ?2)
@@ -144,8 +144,13 @@ SELECT source.name, received_at FROM event JOIN source ON source.ref = event.sou
 -- name: family_get
 SELECT family.ref, family.id, wake_at, revision, changed, sum, state, told
 FROM family JOIN policy ON policy.ref = family.policy WHERE family.id = ?1
+-- name: family_at
+SELECT family.ref, family.id, wake_at, revision, changed, sum, state, told
+FROM family JOIN policy ON policy.ref = family.policy WHERE family.ref = ?2 AND +family.id = ?1
 -- name: family_add
 INSERT INTO family (id, wake_at, policy, changed, sum, state, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+-- name: family_added
+UPDATE agency_case SET family_ref = ?2 WHERE family = ?1
 -- name: family_put
 UPDATE family SET wake_at = ?2, policy = ?3, changed = ?4, sum = ?5, state = ?6, told = ?7 WHERE ref = ?1
 -- name: family_follow
@@ -164,11 +169,11 @@ LIMIT ?2
 -- name: family_next_wake
 SELECT min(wake_at) FROM family WHERE wake_at IS NOT NULL
 -- name: family_of_case
-SELECT family FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
+SELECT family, family_ref FROM agency_case WHERE ref = ?1 AND family IS NOT NULL
 -- name: case_after
 SELECT ref, family IS NOT NULL, agency, number FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: case_join
-UPDATE agency_case SET family = ?2 WHERE ref = ?1
+UPDATE agency_case SET family = ?2, family_ref = (SELECT ref FROM family WHERE id = ?2) WHERE ref = ?1
 
 -- name: family_ids
 SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
@@ -419,7 +424,8 @@ SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = age
 	EXISTS (SELECT 1 FROM agency_case AS found
 		WHERE found.agency = agency_case.agency AND found.number = agency_case.number AND +found.ref = agency_case.ref),
 	family IS NULL OR EXISTS (SELECT 1 FROM agency_case AS found INDEXED BY agency_case_family
-		WHERE found.family = agency_case.family AND found.ref = agency_case.ref)
+		WHERE found.family = agency_case.family AND found.ref = agency_case.ref),
+	family_ref IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.ref = family_ref AND +family.id = agency_case.family)
 FROM agency_case WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_links
 SELECT ref, NOT EXISTS (SELECT 1 FROM link LEFT JOIN link AS back ON back.one = link.other AND back.other = link.one
@@ -582,6 +588,8 @@ SELECT id, told FROM family WHERE ref = ?1
 -- name: mend_lost_family
 SELECT family FROM agency_case
 WHERE ref = ?1 AND family IS NOT NULL AND NOT EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family)
+-- name: mend_case
+UPDATE agency_case SET family_ref = (SELECT ref FROM family WHERE id = agency_case.family) WHERE ref = ?1
 -- name: mend_links
 DELETE FROM link WHERE one = ?1 AND NOT EXISTS (SELECT 1 FROM link AS back
 	WHERE back.one = link.other AND back.other = link.one AND back.since = link.since)

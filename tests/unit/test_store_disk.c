@@ -369,6 +369,7 @@ static const char *const losses[] = {
 	"DELETE FROM link WHERE one < other",
 	"UPDATE link SET other = other + 9 WHERE one < other",
 	"DELETE FROM link WHERE since < 9223372036854775807",
+	"UPDATE agency_case SET family_ref = family_ref + 1",
 };
 
 static void put_several(struct store *s)
@@ -435,6 +436,57 @@ static void what_is_gone_without_a_trace_is_noticed(void **state)
 		place_close(place);
 		(void)unlink(path_in(place, "linkages.suspect"));
 	}
+	GOOD(place_open(place));
+}
+
+/* Where a family lies by a word of its case: nowhere, at another family's place, and not known. */
+static const char *const short_cuts[] = {
+	"UPDATE agency_case SET family_ref = family_ref",
+	"UPDATE agency_case SET family_ref = 99",
+	"UPDATE agency_case SET family_ref = (SELECT ref FROM family WHERE id <> agency_case.family)",
+	"UPDATE agency_case SET family_ref = NULL",
+};
+
+static int64_t right_short_cuts(struct place *place)
+{
+	return ask(
+		place, "linkages.db",
+		"SELECT count(*) FROM agency_case JOIN family ON family.ref = family_ref AND id = family");
+}
+
+static int see_id(void *context, const struct stored_family *family)
+{
+	memcpy(context, family->id, LK_DIGEST);
+	return 0;
+}
+
+static void a_short_cut_leads_to_no_other_family(void **state)
+{
+	struct place *place = *state;
+	struct stored_family other = a_family(family_b, 10, policy_a);
+	uint8_t id[LK_DIGEST], seen[LK_DIGEST];
+
+	put_several(place->store);
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_family_put(place->store, &other, &err));
+	GOOD(store_commit(place->store, &err));
+	for (size_t i = 0; i < sizeof(short_cuts) / sizeof(short_cuts[0]); i++) {
+		place_close(place);
+		meddle(place, "linkages.db", short_cuts[i]);
+		assert_int_equal(right_short_cuts(place), i == 0 ? 2 : 0);
+		GOOD(place_open(place));
+		assert_int_equal(store_case_family(place->store, CWS_CASE, id, &err), 1);
+		assert_memory_equal(id, family_a, LK_DIGEST);
+		assert_int_equal(store_family_get(place->store, id, see_id, seen, &err), 1);
+		assert_memory_equal(seen, family_a, LK_DIGEST);
+		assert_int_equal(store_family_get(place->store, family_b, see_id, seen, &err), 1);
+		assert_memory_equal(seen, family_b, LK_DIGEST);
+	}
+	GOOD(store_begin(place->store, &err));
+	GOOD(store_case_join(place->store, CWS_CASE, family_b, &err));
+	GOOD(store_commit(place->store, &err));
+	place_close(place);
+	assert_int_equal(right_short_cuts(place), 1);
 	GOOD(place_open(place));
 }
 
@@ -708,6 +760,7 @@ static const char *const old_pages[] = {
 	"DELETE FROM stream",
 	"DELETE FROM event_case WHERE position = (SELECT max(position) FROM event_case)",
 	"UPDATE worker SET next = next - 1, rolled = 0, received = 0 WHERE next > 100",
+	"UPDATE agency_case SET family_ref = family_ref + 1",
 };
 
 /* Of which nothing is left, or what they once were. */
@@ -979,6 +1032,7 @@ int main(void)
 		FILES(a_truncated_or_damaged_file_is_refused),
 		FILES(a_page_without_anything_in_it_is_survived_or_named),
 		FILES(what_is_gone_without_a_trace_is_noticed),
+		FILES(a_short_cut_leads_to_no_other_family),
 		FILES(an_event_that_is_gone_is_noticed_by_its_place),
 		FILES(a_damaged_index_is_made_anew),
 		FILES(an_old_page_of_a_small_table_is_noticed),
