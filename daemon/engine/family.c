@@ -11,8 +11,8 @@
 
 #define ROW_MAGIC 0x39464b4cu /* "LKF9" */
 
-/* Left free behind what is unpacked, so that the next events need no memory of their own: behind each list that is longer
- * than those which hardly grow any more, and behind the texts. */
+/* Left free behind what is unpacked, so that the next events need no memory of their own: behind the moments, behind each
+ * list that is longer than those which hardly grow any more, and behind the texts. */
 #define SHORT 4
 #define SPARE_RECORDS 4
 #define SPARE_TEXT 64
@@ -203,9 +203,10 @@ void family_pack_on(struct family *f, const void *was, size_t was_len, struct lk
 }
 
 /* What is unpacked is mostly unpacked to be added to. */
-static uint32_t room_for(uint32_t n)
+static uint32_t room_for(const struct row_head *head, unsigned v)
 {
-	return n > SHORT ? n + SPARE_RECORDS : n;
+	uint32_t n = head->n[v];
+	return n > SHORT || v == VECTORS - 1 ? n + SPARE_RECORDS : n;
 }
 
 static bool vectors_unpack(const struct row_head *head, const uint8_t *from, const uint8_t *end,
@@ -220,8 +221,8 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 		return false; \
 	out->plural = (struct record *)(void *)at; \
 	out->plural##_n = head->n[v]; \
-	out->plural##_room = room_for(head->n[v]) | LENT; \
-	at += records_space(room_for(head->n[v++]), sizeof(struct record));
+	out->plural##_room = room_for(head, v) | LENT; \
+	at += records_space(room_for(head, v++), sizeof(struct record));
 	FAMILY_VECTORS(UNPACK_VECTOR)
 	out->causes_packed = (uint32_t)(begins[1] - begins[0]);
 	out->moments_packed = (uint32_t)(from - begins[VECTORS - 1]);
@@ -245,7 +246,7 @@ static int row_unpack(const struct row_head *head, const uint8_t *from, size_t l
 #define ADD_SPACE(record, plural) \
 	if (head->n[v] > len) \
 		return LK_EWIRE; \
-	space += records_space(room_for(head->n[v++]), sizeof(struct record));
+	space += records_space(room_for(head, v++), sizeof(struct record));
 	FAMILY_VECTORS(ADD_SPACE)
 	out->block = malloc(space);
 	if (out->block == NULL)

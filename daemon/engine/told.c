@@ -12,6 +12,7 @@
 
 #define ROW_MAGIC 0x37544b4cu /* "LKT7" */
 #define SPARE_RECORDS 4       /* left free behind what is unpacked: two events for two sides */
+#define FEW 8                 /* so many are looked through sooner than an index of them is made */
 
 static_assert(sizeof(struct told) == 120 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
@@ -74,8 +75,19 @@ static uint32_t same_cause(const struct tolds *t, uint32_t place, uint64_t cause
 	return place;
 }
 
+/* The last of that cause before a place. */
+static uint32_t few_of(const struct tolds *t, uint32_t place, uint64_t cause)
+{
+	while (place-- > 0)
+		if (t->at[place].cause == cause)
+			return place;
+	return NONE;
+}
+
 uint32_t tolds_of(struct tolds *t, uint64_t cause)
 {
+	if (t->n <= FEW && t->causes.n == 0)
+		return few_of(t, t->n, cause);
 	if (!know_causes(t)) {
 		t->failed = true;
 		return NONE;
@@ -85,7 +97,9 @@ uint32_t tolds_of(struct tolds *t, uint64_t cause)
 
 uint32_t tolds_after(const struct tolds *t, uint32_t place)
 {
-	return same_cause(t, digests_next(&t->causes, place), t->at[place].cause);
+	uint64_t cause = t->at[place].cause;
+	return t->causes.n == 0 ? few_of(t, place, cause)
+				: same_cause(t, digests_next(&t->causes, place), cause);
 }
 
 static size_t words_space(const struct words *words)
