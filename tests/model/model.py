@@ -156,8 +156,8 @@ class Model:
     def reason_over(self, notice, holds):
         """The first that applies: consent, unlinked, reassigned, over (domain.md 5)."""
         near = self.state.family(notice.case, self.now) if notice.case else ()
-        if any(n.withheld and n.case[0] == notice.case[0] and n.case in near for n in holds) and \
-                notice.level == CONTENT:
+        if any(n.withheld and n.case[0] == notice.case[0] and (n.case in near or n.to == notice.to) for n in holds) and \
+                notice.level == CONTENT:  # also of who leads a case of each part that an undone link leaves
             return "consent"
         if self.was_unlinked(notice):
             return "unlinked"
@@ -312,8 +312,8 @@ class Model:
         """From when on it must have been live: of a moment whose event still counts, from its time."""
         if not telling.moment:
             return self.now
-        events = [e.at for e in self.state.events if e.name in telling.notice.events]
-        return events[0] if events else telling.seen_from or telling.since
+        counted = self.state.counted_from
+        return min((counted[name] for name in telling.notice.events if name in counted), default=telling.seen_from or telling.since)
 
     def events_shown(self, notice, out):
         """The other side's only where its content is; nothing of it once it may not be seen."""

@@ -133,7 +133,7 @@ class State:
     def __init__(self, known):
         self.cases = {}
         self.things = {kind: {} for kind in self.KINDS}
-        self.events = in_order(known)
+        self.events, self.counted_from = in_order(known)
         for rank, e in enumerate(self.events):
             e.rank = rank
         self.tokens = tokens_of(self.events)  # case -> {(kind, token): since}
@@ -348,7 +348,8 @@ def within_an_instant(e):
 
 
 def in_order(known):
-    """Superseded out, then by (time, source, sequence); a case's events count from its opening (domain.md 2, 3)."""
+    """Superseded out, then by (time, source, sequence); a case's events count from its opening, which says its own status
+    (domain.md 2, 3): then also from when on each event counts, by name."""
     out = {(e.source, e.supersedes) for e in known if e.supersedes}
     left = [e for e in known if (e.source, e.id) not in out and e.type != "event.retracted"]
     opening = {}
@@ -357,13 +358,13 @@ def in_order(known):
     left = [e for e in left if e.case in opening or e.type.startswith("link.")]
     waits = {e for e in left if not e.type.startswith("link.") and
              (e.time, *within_an_instant(e)) < (opening[e.case].time, *within_an_instant(opening[e.case]))}
-    left = [e for e in left if e not in waits or e.type not in ("case.status", "case.closed")]
     for e in left:  # what waited stands behind the opening
         waited = e in waits
         behind = opening[e.case] if waited else e
         e.at = behind.time
         e.key = (e.at, within_an_instant(behind), waited, e.time, within_an_instant(e))
-    return sorted(left, key=lambda e: e.key)
+    told = [e for e in left if e not in waits or e.type not in ("case.status", "case.closed")]
+    return sorted(told, key=lambda e: e.key), {e.name: e.at for e in left}
 
 
 def pair_of(e):
