@@ -203,7 +203,7 @@ static int append_consent(struct bench *b, int family, lk_instant at)
 
 /* The nth event of the measurement: the agencies take turns, and so do the families. The agencies are half the county
  * apart: where both spoke of one family at once, the slower publisher's events would be late, and that is another
- * measurement. So neither may be half of it ahead of the other. */
+ * measurement. */
 static int append_milestone(struct bench *b, int n)
 {
 	static const char note[] =
@@ -263,12 +263,6 @@ static int64_t left(const struct agency *a)
 static int64_t acknowledged(const struct bench *b)
 {
 	return settings.events - left(&b->agency[0]) - left(&b->agency[1]);
-}
-
-/* A publisher that is a quarter of the county ahead waits for the other one: see append_milestone(). */
-static bool is_ahead(const struct bench *b, int agency)
-{
-	return left(&b->agency[1 - agency]) - left(&b->agency[agency]) > settings.families / 4;
 }
 
 /* ---- Making ready --------------------------------------------------------------------------- */
@@ -489,9 +483,6 @@ static void await_any(const struct bench *b, int64_t until)
 	int64_t wait = until - now_ns();
 	struct timespec pause = { 0 };
 
-	for (int i = 0; i < lk_agency_count; i++)
-		if (is_ahead(b, i))
-			fds[i].fd = -1;
 	if (wait > 0)
 		pause = (struct timespec){ wait / SECOND_NS, wait % SECOND_NS };
 	(void)ppoll(fds, 3, &pause, NULL);
@@ -502,8 +493,7 @@ static int turn_all(struct bench *b)
 	int code = 0;
 
 	for (int i = 0; i < lk_agency_count && code >= 0; i++)
-		if (!is_ahead(b, i))
-			code = lk_publisher_process(b->agency[i].publisher, &b->err);
+		code = lk_publisher_process(b->agency[i].publisher, &b->err);
 	return code < 0 ? code : lk_inbox_process(b->inbox, &b->err);
 }
 

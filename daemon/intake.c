@@ -1,8 +1,8 @@
 /* intake.c - what publishers say: hello, event, events, ping, pong.
  *
- * In: outboxes' events, numbered. Out: one batch for all that came together; acknowledgements after its COMMIT
- * (intake_send.c). Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the credit is taken; a
- * verdict is never lost with a lost acknowledgement.
+ * In: outboxes' events, numbered. Out: one batch of what waits, in the order in which it happened (merge.c); acknowledgements
+ * after its COMMIT (intake_send.c). Promise: what is acknowledged is on disk; a gap is asked for again; nothing above the
+ * credit is taken; a verdict is never lost with a lost acknowledgement.
  */
 #include "intake_parts.h"
 
@@ -29,6 +29,7 @@
 
 static void subscription_free(struct intake *intake, struct subscription *s)
 {
+	merge_clear(&intake->merge, &s->queue);
 	if (s->stream != NULL)
 		stream_release(&intake->outboxes, s->stream);
 	*s = (struct subscription){ .first = NO_INPUT, .last = NO_INPUT };
@@ -55,6 +56,49 @@ static struct subscription *subscription_for(struct intake_session *session,
 		if (session->subscription[i].stream == NULL)
 			found = &session->subscription[i];
 	return found;
+}
+
+/* ---- What the next commit takes ---- */
+
+static int add_to_batch(struct intake *intake, struct subscription *s)
+{
+	const struct merge_event *event = s->queue.first;
+	struct batch_input input = {
+		.source = lk_text_of(s->stream->source),
+		.bytes = event->bytes,
+		.len = event->len,
+		.has_outbox_seq = true,
+		.seq = event->seq,
+	};
+
+	memcpy(input.epoch, s->stream->epoch, LK_DIGEST);
+	int i = batch_add(intake->batch, &input);
+	if (i < 0)
+		return i;
+	intake->input[i] = (struct intake_input){ s->stream, event->seq, NO_INPUT };
+	s->stream->users++;
+	if (s->last == NO_INPUT)
+		s->first = i;
+	else
+		intake->input[s->last].next = i;
+	s->last = i;
+	if (event->seq == s->taken)
+		s->taken++;
+	return 0;
+}
+
+/* What a batch has no memory for waits on. */
+static void commit_next(struct intake *intake)
+{
+	struct merge_queue *next;
+
+	if (batch_is_held(intake->batch))
+		return;
+	merge_begin(&intake->merge);
+	while (!batch_is_full(intake->batch) && (next = merge_next(&intake->merge)) != NULL &&
+	       add_to_batch(intake, (struct subscription *)next) == 0)
+		merge_take(&intake->merge, next);
+	batch_commit(intake->batch);
 }
 
 /* ---- Hello ---- */
@@ -104,7 +148,7 @@ static bool attach(struct intake *intake, struct intake_session *session, struct
 		return false;
 	subscription_free(intake, s);
 	s->stream = stream;
-	stream->next = stored->next;
+	s->queue.source = stream->source;
 	stream->safe = stored->safe;
 	*out = s;
 	return true;
@@ -174,8 +218,9 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 	const struct lk_msg_pub_hello *hello = &message->pub_hello;
 	uint8_t epoch[LK_DIGEST];
 
-	/* What waits is committed first, so that the answer is true. Its acknowledgement may find nobody. */
-	batch_commit(intake->batch);
+	/* What waits is committed first, as much as one commit takes: what is left of it is asked for again. The acknowledgement
+	 * may find nobody. */
+	commit_next(intake);
 	const struct lane_sender now = lane_sender_now(intake->lane, from);
 	from = &now;
 	if (hello->v != LK_PROTOCOL_VERSION)
@@ -209,32 +254,25 @@ static void exceeded(struct intake *intake, const struct lane_sender *from, stru
 	intake_send_nak(intake, from->route, s);
 }
 
-static int add_to_batch(struct intake *intake, struct subscription *s, int64_t seq,
+/* Bytes that were measured only: what is read is read within them, and what they say is judged with the event. */
+static lk_instant time_of(struct lk_span event)
+{
+	struct lk_time time;
+
+	return lk_time_parse(lk_as_text(lk_get(event, "time")), &time) == 0 ? time.at
+									    : LK_NO_INSTANT;
+}
+
+static int keep_waiting(struct intake *intake, struct subscription *s, int64_t seq,
 			struct lk_span event)
 {
-	struct batch_input input = {
-		.source = lk_text_of(s->stream->source),
-		.bytes = event.at,
-		.len = event.len,
-		.has_outbox_seq = true,
-		.seq = seq,
-	};
+	int rc = merge_add(&intake->merge, &s->queue, seq, time_of(event), event.at, event.len);
 
-	memcpy(input.epoch, s->stream->epoch, LK_DIGEST);
-	int i = batch_add(intake->batch, &input);
-	if (i < 0)
-		return i;
-	intake->input[i] = (struct intake_input){ s->stream, seq, NO_INPUT };
-	s->stream->users++;
-	if (s->last == NO_INPUT)
-		s->first = i;
-	else
-		intake->input[s->last].next = i;
-	s->last = i;
-	if (seq == s->stream->next)
-		s->stream->next++;
+	if (rc < 0)
+		return rc;
 	if (seq == s->next)
 		s->next++;
+	s->queue.is_pressed |= s->next > s->told;
 	return 0;
 }
 
@@ -269,7 +307,7 @@ static bool take_one(struct intake *intake, const struct lane_sender *from, stru
 	} else if (seq > s->next) {
 		if (s->naked != s->next)
 			intake_send_nak(intake, from->route, s);
-	} else if (add_to_batch(intake, s, seq, event) < 0) {
+	} else if (keep_waiting(intake, s, seq, event) < 0) {
 		lane_error(intake->lane, from, LANE_BUSY, "no memory");
 	} else {
 		return true;
@@ -277,47 +315,51 @@ static bool take_one(struct intake *intake, const struct lane_sender *from, stru
 	return false;
 }
 
+/* True: so much waits that the message comes once more, after the next commit. */
+static bool is_put_off(struct intake *intake)
+{
+	bool full = merge_is_full(&intake->merge);
+
+	if (full)
+		lane_keep(intake->lane);
+	return full;
+}
+
 static bool take_event(struct intake *intake, const struct lane_sender *from,
 		       const struct lk_message *message)
 {
 	const struct lk_msg_event_sent *event = &message->event_sent;
-	struct subscription *s = subscription_named(intake, from, event->epoch);
+	struct subscription *s;
 
+	if (is_put_off(intake))
+		return false;
+	s = subscription_named(intake, from, event->epoch);
 	if (s != NULL)
 		(void)take_one(intake, from, s, event->seq, event->event);
-	return !batch_is_full(intake->batch);
+	return true;
 }
 
-/* The batch may be full in the middle of it: the rest is the next one's. */
 static bool take_events(struct intake *intake, const struct lane_sender *from,
 			const struct lk_message *message)
 {
 	const struct lk_msg_events_sent *sent = &message->events_sent;
-	struct subscription *s = subscription_named(intake, from, sent->epoch);
-	int64_t n = lk_count(sent->events), seq = sent->seq, first;
+	int64_t n = lk_count(sent->events), seq = sent->seq;
+	struct subscription *s;
 	struct lk_span key, event;
 	size_t cursor = 0;
 
+	if (is_put_off(intake))
+		return false;
+	s = subscription_named(intake, from, sent->epoch);
 	if (s == NULL)
-		return !batch_is_full(intake->batch);
-	first = s->go_on;
-	s->go_on = 0;
-	if (n < 1 || n > LK_SEVERAL) {
+		return true;
+	if (n < 1 || n > LK_SEVERAL)
 		lane_error(intake->lane, from, LANE_MALFORMED, "a message has 1 to 128 events");
-		return !batch_is_full(intake->batch);
-	}
-	for (; lk_next(sent->events, &cursor, &key, &event); seq++) {
-		if (seq < first)
-			continue;
-		if (batch_is_full(intake->batch)) {
-			s->go_on = seq;
-			lane_keep(intake->lane);
-			return false;
-		}
-		if (!take_one(intake, from, s, seq, event))
-			break;
-	}
-	return !batch_is_full(intake->batch);
+	else
+		while (lk_next(sent->events, &cursor, &key, &event) &&
+		       take_one(intake, from, s, seq, event))
+			seq++;
+	return true;
 }
 
 /* A publisher that has more than has come, and was asked for it, is asked again: the request may
@@ -472,8 +514,9 @@ static void bitten(void *owner)
 {
 	struct intake *intake = owner;
 
-	if (!batch_is_held(intake->batch))
-		batch_commit(intake->batch);
+	commit_next(intake);
+	if (intake->merge.waiting != NULL)
+		lane_bite_again(intake->lane);
 }
 
 static bool may_stay(void *owner, const struct roster_client *client,

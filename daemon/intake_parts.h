@@ -6,6 +6,7 @@
 #include "credit.h"
 #include "intake.h"
 #include "lane.h"
+#include "merge.h"
 #include "outboxes.h"
 
 #define STREAMS_MAX 4 /* epochs that one session may speak under */
@@ -13,14 +14,15 @@
 
 /* A session's view of a stream. */
 struct subscription {
-	struct stream *stream; /* NULL: free */
-	int64_t next;  /* the seq expected from it; lower than the stream's while it sends again */
-	int64_t limit; /* the highest seq that may have been sent */
-	int64_t told;  /* the highest seq that may be sent, as the publisher was told last */
-	int64_t naked; /* the lowest missing seq that was asked for last; 0: none */
-	bool exceeded; /* sent above its credit once, and was told */
+	struct merge_queue queue; /* first: what it has sent, and no commit has taken yet */
+	struct stream *stream;    /* NULL: free */
+	int64_t next;             /* the seq expected from it */
+	int64_t taken;            /* all below it are on disk, or in the batch */
+	int64_t limit;            /* the highest seq that may have been sent */
+	int64_t told;    /* the highest seq that may be sent, as the publisher was told last */
+	int64_t naked;   /* the lowest missing seq that was asked for last; 0: none */
+	bool exceeded;   /* sent above its credit once, and was told */
 	int first, last; /* its inputs in the batch, chained; NO_INPUT */
-	int64_t go_on; /* the first event of a message that the batch had no room for, and that comes once more; 0: none */
 };
 
 struct intake_session {
@@ -38,6 +40,7 @@ struct intake {
 	struct intake_options options;
 	struct lane *lane;
 	struct batch *batch;
+	struct merge merge;
 	struct outboxes outboxes;
 	struct credit credit;
 	int64_t let_go; /* turn_let_go(), as last seen */
@@ -50,14 +53,16 @@ struct refusals {
 	struct lk_bytes items;
 	uint32_t n;
 };
-#define REFUSALS_MAX 256 /* in one message: 8,192 items and 256 KiB are the limits of a lane message */
-void refusals_add(struct refusals *refusals, int64_t seq, enum lk_refusal reason, struct lk_text field,
-		  struct lk_text detail);
+/* In one message: 8,192 items and 256 KiB are the limits of a lane message. */
+#define REFUSALS_MAX 256
+void refusals_add(struct refusals *refusals, int64_t seq, enum lk_refusal reason,
+		  struct lk_text field, struct lk_text detail);
 
 /* What the publisher does not know to be settled is asked for again, and acknowledged with its stored verdict; verdicts are
  * told here of what it has no more. */
-void intake_send_subscribe(struct intake *intake, const struct lane_sender *from, struct lk_text epoch,
-			   struct subscription *s, const struct stored_stream *stored, const struct refusals *refused);
+void intake_send_subscribe(struct intake *intake, const struct lane_sender *from,
+			   struct lk_text epoch, struct subscription *s,
+			   const struct stored_stream *stored, const struct refusals *refused);
 /* It is to send again from what is expected of it. */
 void intake_send_nak(struct intake *intake, lane_route route, struct subscription *s);
 /* After a commit, to every session: how far its outboxes are, and which of their events were refused. */

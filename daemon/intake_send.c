@@ -5,6 +5,7 @@
  */
 #include "intake_parts.h"
 
+#include "clock.h"
 #include "metrics.h"
 
 static int64_t offer_for(const struct intake *intake, const struct stream *stream)
@@ -66,7 +67,7 @@ void intake_send_subscribe(struct intake *intake, const struct lane_sender *from
 	message.subscribe.safe = stored->safe < next ? stored->safe : next - 1;
 	message.subscribe.refused = as_array(&array, refused);
 	message.subscribe.several = LK_SEVERAL;
-	s->next = next;
+	s->next = s->taken = next;
 	s->limit = s->told = next - 1 + offer;
 	if (message.subscribe.refused.at != NULL)
 		lane_tell(intake->lane, from->route, &message);
@@ -139,7 +140,7 @@ static bool ack_subscription(struct ack *ack)
 	}
 	s->first = s->last = NO_INPUT;
 	s->naked = 0;
-	return sent && send_ack(ack, s->next - 1);
+	return sent && send_ack(ack, s->taken - 1);
 }
 
 /* What could not be sent ends the session: the next hello tells it. */
@@ -158,11 +159,13 @@ static void ack_session(void *context, struct lane_session *base)
 	struct ack ack = { .intake = intake, .route = base->route };
 	bool sent = true;
 
-	/* Refusals that could not be sent are not to go out under the next one's epoch. */
+	/* Refusals that could not be sent are not to go out under the next one's epoch. Nobody is silent whose events wait. */
 	for (size_t i = 0; sent && i < STREAMS_MAX; i++) {
 		ack.subscription = &session->subscription[i];
-		if (ack.subscription->first != NO_INPUT)
-			sent = ack_subscription(&ack);
+		if (ack.subscription->first == NO_INPUT)
+			continue;
+		base->heard_us = clock_ticks();
+		sent = ack_subscription(&ack);
 	}
 	ack_end(&ack, base, sent);
 }
@@ -174,10 +177,10 @@ void intake_send_acks(struct intake *intake)
 
 /* ---- Credit that has gone or come back ---- */
 
-/* Who has credit, but there is none any more; who has none, but there is. */
+/* Who has credit, but there is none any more; who has none, but there is. What waits will be acknowledged, which tells it. */
 static bool must_be_told(const struct subscription *s, int64_t offer)
 {
-	return (s->told < s->next) != (offer == 0);
+	return s->queue.n == 0 && (s->told < s->next) != (offer == 0);
 }
 
 static void credit_session(void *context, struct lane_session *base)
@@ -190,7 +193,7 @@ static void credit_session(void *context, struct lane_session *base)
 	for (size_t i = 0; sent && i < STREAMS_MAX; i++) {
 		struct subscription *s = ack.subscription = &session->subscription[i];
 		if (s->stream != NULL && must_be_told(s, offer_for(intake, s->stream)))
-			sent = send_ack(&ack, s->next - 1);
+			sent = send_ack(&ack, s->taken - 1);
 	}
 	ack_end(&ack, base, sent);
 }

@@ -80,6 +80,11 @@ void lane_keep(struct lane *lane)
 	zsock_keep(lane->socket);
 }
 
+void lane_bite_again(struct lane *lane)
+{
+	zsock_bite_again(lane->socket);
+}
+
 static void list_join(struct lane *lane, struct lane_session *session)
 {
 	session->older = lane->newest;

@@ -96,6 +96,8 @@ void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_err
 
 /* From inside `handle`, which then returns false: the message comes once more, in the next bite. */
 void lane_keep(struct lane *lane);
+/* From inside `bitten`: it is called again soon, also where nothing comes. */
+void lane_bite_again(struct lane *lane);
 /* The sender with the session that it has now: what was sent meanwhile may have ended the one that it had. */
 struct lane_sender lane_sender_now(const struct lane *lane, const struct lane_sender *from);
 

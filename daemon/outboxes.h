@@ -12,7 +12,6 @@ struct stream {
 	struct standing *standing; /* of its source */
 	char source[65];
 	uint8_t epoch[LK_DIGEST];
-	int64_t next; /* the lowest seq that is neither on disk nor in the batch */
 	int64_t safe;
 	size_t users; /* sessions, and inputs of the batch */
 };
@@ -21,12 +20,14 @@ struct stream {
 struct outboxes {
 	struct stream *first;
 	size_t n;
-	struct standing *standings; /* of sources, for as long as the daemon runs: they are those of the configuration */
+	struct standing *
+		standings; /* of sources, for as long as the daemon runs: they are those of the configuration */
 };
 void outboxes_free(struct outboxes *all); /* nobody uses a stream any more */
 
-/* The stream, with one user more; of a new one `next` and `safe` are the caller's to set. NULL: no memory. */
-struct stream *stream_use(struct outboxes *all, struct lk_text source, const uint8_t epoch[LK_DIGEST]);
+/* The stream, with one user more; of a new one `safe` is the caller's to set. NULL: no memory. */
+struct stream *stream_use(struct outboxes *all, struct lk_text source,
+			  const uint8_t epoch[LK_DIGEST]);
 /* One user less: gone with the last. */
 void stream_release(struct outboxes *all, struct stream *stream);
 /* What it is offered of what everybody is: less where most of its source's events are refused. */

@@ -72,6 +72,7 @@ struct zsock {
 	bool paused;
 	bool due; /* `again` is set */
 	bool keep;
+	bool owes;                       /* the owner a call of `bitten`, whatever a bite brings */
 	zmq_msg_t kept[ZSOCK_PARTS_MAX]; /* a message that is to come once more */
 	size_t kept_n;
 };
@@ -256,6 +257,13 @@ void zsock_keep(struct zsock *zsock)
 	zsock->keep = true;
 }
 
+void zsock_bite_again(struct zsock *zsock)
+{
+	zsock->owes = true;
+	if (!zsock->paused)
+		look_again(zsock);
+}
+
 static void move_parts(zmq_msg_t *to, zmq_msg_t *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -299,8 +307,9 @@ void zsock_look(struct zsock *zsock)
 {
 	zmq_msg_t parts[ZSOCK_PARTS_MAX];
 	size_t taken = 0, n;
-	bool go_on = true, empty = false;
+	bool go_on = true, empty = false, owes = zsock->owes;
 
+	zsock->owes = false;
 	while (!zsock->paused && go_on && taken < zsock->options.bite) {
 		empty = !take_next(zsock, parts, &n);
 		if (empty)
@@ -316,7 +325,7 @@ void zsock_look(struct zsock *zsock)
 	}
 	if (!empty && !zsock->paused)
 		look_again(zsock);
-	if (taken > 0 && zsock->options.bitten != NULL)
+	if ((taken > 0 || owes) && zsock->options.bitten != NULL)
 		zsock->options.bitten(zsock->options.owner);
 }
 

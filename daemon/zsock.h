@@ -97,6 +97,8 @@ bool zsock_paused(const struct zsock *zsock);
 /* From inside `receive`, which then returns false: the message was not used up; it comes once more, as
  * the first of the next bite. */
 void zsock_keep(struct zsock *zsock);
+/* From inside `bitten`: it left work that waits. It is called again after the next bite, whether that brings anything or not. */
+void zsock_bite_again(struct zsock *zsock);
 /* One bite, now. */
 void zsock_look(struct zsock *zsock);
 /* The endpoint as bound: a wildcard port is a number here. */

@@ -17,7 +17,8 @@ struct zsock_context {
 
 struct zsock {
 	struct zsock_options options;
-	bool paused, keep;
+	bool paused;
+	bool keep, owes; /* the message, a call of `bitten`: once more */
 };
 
 static struct {
@@ -48,6 +49,13 @@ static struct zsock *find(const char *name)
 	abort();
 }
 
+static void bitten(struct zsock *zsock)
+{
+	zsock->owes = false;
+	if (zsock->options.bitten != NULL)
+		zsock->options.bitten(zsock->options.owner);
+}
+
 void socketless_say(const char *socket, const struct zsock_part *parts, size_t n, const char *user,
 		    int line)
 {
@@ -61,9 +69,15 @@ void socketless_say(const char *socket, const struct zsock_part *parts, size_t n
 	do { /* each is a bite of its own */
 		zsock->keep = false;
 		(void)zsock->options.receive(zsock->options.owner, &message);
-		if (zsock->options.bitten != NULL)
-			zsock->options.bitten(zsock->options.owner);
+		bitten(zsock);
 	} while (zsock->keep && !zsock->paused);
+	while (zsock->owes && !zsock->paused)
+		bitten(zsock);
+}
+
+void zsock_bite_again(struct zsock *zsock)
+{
+	zsock->owes = true;
 }
 
 void zsock_keep(struct zsock *zsock)

@@ -235,6 +235,7 @@ class Order(Streams):
 
 FLOOD = 7_000
 COSTLY = 4_500
+BEHIND = 3_000
 
 
 class Several(Streams):
@@ -329,21 +330,41 @@ class Fairness(Streams):
         with open(self.daemon.path("log"), encoding="utf-8") as f:
             return [int(n) for n in re.findall(r"^batch lane=intake n=(\d+) ", f.read(), re.MULTILINE)]
 
-    def test_one_agencys_flood_does_not_delay_anothers_single_event(self):
-        """Not by the clock: 7,000 events lie before the daemon when the single one comes, and most of the flood is behind it
-        (the kernel may hand over the flood a moment earlier)."""
-        flood = self.subscribed([{**e, "subject": f"F{i}"} for i, e in enumerate(contacts(FLOOD))])
-        single = self.subscribed(OTHER_SIDE[:1], client="cws", source="cws-cms", epoch=OTHER_EPOCH)
+    def both_at_once(self, calworks, cws):
+        """What both have sent lies before the daemon when it wakes (the kernel may hand over one of them a moment earlier)."""
+        agencies = (self.subscribed(calworks), self.subscribed(cws, client="cws", source="cws-cms", epoch=OTHER_EPOCH))
         self.daemon.process.send_signal(signal.SIGSTOP)
         try:
-            flood.push(FLOOD)
-            single.push()
+            for agency in agencies:
+                agency.push(FLOOD)
         finally:
             self.daemon.process.send_signal(signal.SIGCONT)
-        self.settle(single, 1)
-        self.settle(flood, FLOOD)
-        position = self.stored("SELECT position FROM event_row WHERE source_name = 'cws-cms'")[0][0]
-        self.assertLess(position, FLOOD // 2, f"in batches of {self.batches()}")
+        for agency in reversed(agencies):
+            self.settle(agency, len(agency.outbox))
+        return [source for source, in self.stored("SELECT source_name FROM event_row ORDER BY position")]
+
+    def single_in_a_flood(self, time):
+        """Not by the clock: 7,000 events lie before the daemon when the single one comes, and most of the flood is behind it."""
+        sources = self.both_at_once([{**e, "subject": f"F{i}"} for i, e in enumerate(contacts(FLOOD))],
+                                    [{**OTHER_SIDE[0], "time": time}])
+        self.assertLess(sources.index("cws-cms"), FLOOD // 2, f"in batches of {self.batches()}")
+
+    def test_one_agencys_flood_does_not_delay_anothers_single_event(self):
+        self.single_in_a_flood("2026-03-02T09:00:00-08:00")
+
+    def test_nor_one_that_happened_after_all_of_the_flood(self):
+        """At most 32 are taken before it because of their times."""
+        self.single_in_a_flood("2026-03-02T23:00:00-08:00")
+
+    def test_who_is_behind_in_time_goes_first_and_nobody_is_kept_out(self):
+        """All of the one happened on the day before all of the other, and comes through before the most of it; but of the other's
+        one in 33 comes along, whatever its clock says."""
+        yesterday = [{**e, "source": "cws-cms", "time": "2026-03-01T09:00:00-08:00"} for e in contacts(BEHIND)]
+        yesterday[0]["data"] = {"status": "fm"}
+        sources = self.both_at_once(contacts(BEHIND), yesterday)
+        self.assertEqual(sources[:BEHIND + BEHIND // 2].count("cws-cms"), BEHIND, f"in batches of {self.batches()}")
+        before = sources[:len(sources) - sources[::-1].index("cws-cms")].count("calsaws")
+        self.assertGreater(before, BEHIND // 50)
 
     def test_events_that_cost_much_are_committed_few_at_a_time(self):
         """Each is earlier than all before it, and folds its case anew: the longer the case is, the fewer have others to wait
