@@ -247,6 +247,33 @@ static void what_was_taken_back_for_want_of_its_event_is_told_again_however_old(
 	story_end(&s);
 }
 
+static void a_life_with_a_meeting(struct story *s)
+{
+	a_life(s);
+	said(s, "2026-03-02T10:45:00-08:00", "C-1", "meeting.scheduled",
+	     "{'meeting':'m1','kind':'staffing','start':'2026-03-04T10:00:00-08:00',"
+	     "'end':'2026-03-04T11:00:00-08:00','required':['garcia']}");
+}
+
+/* Likewise of a meeting that has begun since: what nobody would be told is not told again. */
+static void a_reminder_of_what_has_begun_is_not_told_again(void **state)
+{
+	struct story s;
+
+	(void)state;
+	a_life_with_a_meeting(&s);
+	(void)look(&s, "2026-03-03T11:00:00-08:00");
+	assert_string_equal(only(&s, "meeting.reminder"), "new meeting.reminder garcia own\n");
+	lived_otherwise(&s, a_life);
+	(void)look(&s, "2026-03-03T12:00:00-08:00");
+	assert_non_null(strstr(s.text, "withdrawn meeting.reminder garcia corrected\n"));
+	lived_otherwise(&s, a_life_with_a_meeting);
+	s.retells = true;
+	(void)look(&s, "2026-03-04T10:30:00-08:00");
+	assert_string_equal(only(&s, "meeting.reminder"), "");
+	story_end(&s);
+}
+
 /* The cases without the link; the CWS case's half of the family is looked at. */
 static void never_linked(struct story *s)
 {
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_moment_that_no_longer_follows_is_corrected),
 		cmocka_unit_test(
 			what_was_taken_back_for_want_of_its_event_is_told_again_however_old),
+		cmocka_unit_test(a_reminder_of_what_has_begun_is_not_told_again),
 		cmocka_unit_test(an_undone_link_takes_back_what_crossed_it),
 		cmocka_unit_test(a_withdrawal_repeats_all_that_may_be_seen),
 		cmocka_unit_test(without_consent_it_repeats_no_content),
