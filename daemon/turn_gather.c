@@ -70,6 +70,7 @@ int gathering_add(struct gathering *g, struct case_key key)
 	g->cases[g->cases_n] = (struct gathered_case){
 		.key = { key.agency, { number, key.number.len } },
 		.part = g->cases_n,
+		.family = NONE,
 	};
 	g->cases_n++;
 	return 0;
@@ -85,11 +86,18 @@ static int visit_link(void *context, struct case_key other, lk_instant since)
 	return since == LINK_REFUSED ? 0 : gathering_add(context, other);
 }
 
-static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
+static uint32_t family_index(const struct gathering *g, const uint8_t id[LK_DIGEST])
 {
 	for (uint32_t i = 0; i < g->families_n; i++)
 		if (memcmp(g->families[i], id, LK_DIGEST) == 0)
-			return 0;
+			return i;
+	return NONE;
+}
+
+static int add_family(struct gathering *g, const uint8_t id[LK_DIGEST])
+{
+	if (family_index(g, id) != NONE)
+		return 0;
 	void *wider =
 		vector_grown(g->families, g->families_n, &g->families_room, sizeof(*g->families));
 	if (wider == NULL)
@@ -103,8 +111,10 @@ int gathering_reach(struct gathering *g, uint32_t kase)
 {
 	uint8_t id[LK_DIGEST];
 	int rc = store_case_family(g->t->store, g->cases[kase].key, id, g->err);
-	if (rc > 0)
+	if (rc > 0) {
 		rc = add_family(g, id);
+		g->cases[kase].family = family_index(g, id);
+	}
 	return rc < 0 ? rc : store_links_of(g->t->store, g->cases[kase].key, visit_link, g, g->err);
 }
 

@@ -12,6 +12,7 @@
 struct gathered_case {
 	struct case_key key;            /* its number is a copy of our own */
 	uint32_t part;                  /* the cases that links join share one */
+	uint32_t family;                /* of before, among .families; NONE */
 	const struct fold_key *opening; /* first that counts; NULL: none yet */
 };
 

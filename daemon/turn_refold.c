@@ -190,14 +190,26 @@ static int share_told(struct gathering *g, struct parts *all, struct tolds *told
 	return shared ? 0 : lk_fail(g->err, LK_EMEMORY, "no memory for what was told");
 }
 
+/* Of the cases of one family, not all are of one any more. */
+static bool is_apart(const struct gathering *g)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		for (uint32_t j = 0; j < i && g->cases[i].family != NONE; j++)
+			if (g->cases[j].family == g->cases[i].family &&
+			    g->cases[j].part != g->cases[i].part)
+				return true;
+	return false;
+}
+
 static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
 {
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) /* each sees the others' */
 		rc = home_write_calendar(g->t, all->at[i].home, g->err);
+	g->t->is_apart = is_apart(g);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = home_settle(g->t, all->at[i].home, at, g->err);
-	g->t->retells = false; /* of others nothing was missing */
+	g->t->retells = g->t->is_apart = false; /* of others nothing was missing */
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = settle_neighbours(g->t, all->at[i].home, at, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)

@@ -39,7 +39,8 @@ static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 				.said_at = instant_earlier(n->t->said_at, at),
 				.wake = LK_NO_INSTANT,
 				.thrifty = only == NULL,
-				.retells = only == NULL && n->t->retells };
+				.retells = only == NULL && n->t->retells,
+				.is_apart = only == NULL && n->t->is_apart };
 	struct outcome out = { 0 };
 	look->rules(&d);
 	compare(&h->told, &d, look->scope, &out);

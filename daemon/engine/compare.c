@@ -267,10 +267,13 @@ static bool lacks_consent(const struct tolds *told, const struct derivation *d,
 	return bar == BAR_NO_CONSENT || bar == BAR_LIMITED;
 }
 
+/* Where a family comes apart, nothing but that link has taken back what goes: it had crossed it, though both cases that it
+ * names may be linked by another one. */
 static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
 			     const struct told *t, const struct standing *s)
 {
-	bool unlinked = is_unlinked(told, d, t);
+	bool crossed = t->side >= 0 && t->other.at != NONE;
+	bool unlinked = is_unlinked(told, d, t) || (d->is_apart && crossed);
 	if (is_moment(d->p, t->kind))
 		return unlinked || s->follows ? LK_UNLINKED : LK_CORRECTED;
 	if (s->withheld)

@@ -35,6 +35,7 @@ class Telling:
 class Model:
     def __init__(self, out):
         self.known, self.told, self.out = [], {}, out
+        self.state, self.apart = None, set()
         self.shared = set()  # slots whose worker had the moment by another slot
         self.by_name = {}
         self.now = BEGINNING
@@ -106,7 +107,9 @@ class Model:
         stands = {(t.notice.kind, t.notice.key) for t in self.told.values() if t.told}
         proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
                     if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
-        self.state = State(self.known)
+        before, self.state = self.state, State(self.known)
+        self.apart = {case for case in self.state.cases if before and case in before.cases and
+                      before.family(case, self.now) - self.state.family(case, self.now)}
         rules = self.derived(stands, proposed)
         gone = self.compare_standing(rules.standing)
         if self.compare_moments(rules.moments):  # what crossed an undone link may follow by another one
@@ -159,7 +162,7 @@ class Model:
         if any(n.withheld and n.case[0] == notice.case[0] and (n.case in near or n.to == notice.to) for n in holds) and \
                 notice.level == CONTENT:  # also of who leads a case of each part that an undone link leaves
             return "consent"
-        if self.was_unlinked(notice):
+        if self.was_unlinked(notice) or self.came_apart(notice):
             return "unlinked"
         if notice.level == CONTENT and notice.kind not in BLIND_KINDS and self.hidden(notice.topic, near):
             return "consent"
@@ -175,6 +178,10 @@ class Model:
     def was_unlinked(self, notice, at=None):
         """It had crossed a link since removed."""
         return bool(notice.crosses) and notice.crosses[1] not in self.state.family(notice.crosses[0], at or self.now)
+
+    def came_apart(self, notice):
+        """Its family has just lost cases: what goes had crossed that link, whichever link its two cases have left."""
+        return bool(notice.crosses) and notice.case in self.apart
 
     def went_apart(self, told, follows):
         """What follows does so in another family than that which was told."""
@@ -194,7 +201,7 @@ class Model:
                 self.withdraw(telling, "unlinked")
                 undone.add(slot)
             elif slot not in follows and not self.ended_holds(telling.notice):
-                self.withdraw(telling, "corrected")
+                self.withdraw(telling, "unlinked" if self.came_apart(telling.notice) else "corrected")
         for slot, notice in follows.items():
             have = self.told.get(slot)
             if have and have.told:
