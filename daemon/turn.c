@@ -11,14 +11,6 @@
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
 
-static int renewed_recall(struct turn *t, struct lk_error *err)
-{
-	int64_t renewed = 0;
-	int rc = store_value_get(t->store, STORE_RENEWED, &renewed, err);
-	t->is_renewed = renewed != 0;
-	return rc;
-}
-
 int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err)
 {
 	struct turn *t = calloc(1, sizeof(*t));
@@ -43,8 +35,6 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 		rc = time_recall(t, err);
 	if (rc >= 0)
 		rc = waiting_recall(t, err);
-	if (rc >= 0)
-		rc = renewed_recall(t, err);
 	if (rc < 0) {
 		turn_destroy(t);
 		return rc;
@@ -244,23 +234,23 @@ static int64_t wanted_of(const struct stored_stream *stream, int64_t first, int6
 	return stream->next > last + 1 || stream->next < unsettled ? stream->next : unsettled;
 }
 
-/* It was acknowledged more than is here, and neither a rebuild nor a restore has told us so: this is an older copy of the
+/* It was acknowledged more than is here, and neither a rebuild nor a restore lies between: this is an older copy of the
  * store. Its mailboxes give places that readers have seen to other notices, so they begin anew. Once a start: a store
  * changes places only where nobody holds it. */
 static int renew_if_old(struct turn *t, struct stored_stream *stream, int64_t acked,
 			struct lk_error *err)
 {
 	int64_t said = 0;
-	if (acked < stream->next || acked <= stream->asked)
-		return 0;
 	int rc = store_lag_get(t->store, stream, &said, err);
-	if (rc < 0 || acked <= said)
+	bool is_expected = said == STORE_LAG_ANY;
+	if (rc < 0 || (!is_expected && (acked < stream->next || acked <= said)))
 		return rc;
-	rc = store_lag_put(t->store, stream, acked, !t->is_renewed, err);
+	bool shows_old = !is_expected && !t->is_renewed;
+	rc = store_lag_put(t->store, stream, acked, shows_old, err);
 	if (rc < 0)
 		return rc;
-	stream->shows_old = !t->is_renewed;
-	t->is_renewed = true;
+	stream->shows_old = shows_old;
+	t->is_renewed |= shows_old;
 	return 0;
 }
 

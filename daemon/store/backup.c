@@ -292,5 +292,9 @@ int store_renew(struct store *s, struct lk_error *err)
 	rc = query_run(&q, err);
 	if (rc == 0)
 		rc = mailboxes_rename(s, err);
-	return rc < 0 ? rc : store_value_put(s, STORE_RENEWED, 1, err);
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_lags_renew);
+	bind_int(&q, STORE_LAG_ANY);
+	return query_run(&q, err);
 }

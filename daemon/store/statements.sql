@@ -497,6 +497,8 @@ DELETE FROM backup WHERE number = ?1 RETURNING ?1 >= coalesce((SELECT max(number
 
 -- name: identity_renew
 UPDATE identity SET store = ?1 WHERE one = 1
+-- name: lags_renew
+REPLACE INTO value (name, value) SELECT 'lag.' || ref, ?1 FROM stream
 -- name: mailbox_names
 SELECT name FROM worker WHERE mailbox IS NOT NULL
 -- name: mailbox_rename

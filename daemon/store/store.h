@@ -10,6 +10,7 @@
  * walk returns that number. Visitors may not write to the store.
  * One thread, but for the checkpoints (struct store_options, beside). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
+/* clang-format off */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H
 
@@ -143,7 +144,9 @@ int store_stream_get(struct store *s, struct lk_text source, const uint8_t epoch
 /* Every outbox that ever came, with `next`, `safe` and `asked`, as committed. A visitor that returns other than 0 ends it. */
 typedef int stream_visitor(void *context, const struct stored_stream *stream);
 int store_streams(struct store *s, stream_visitor *visit, void *context, struct lk_error *err) LK_MUST_CHECK;
-/* How far an outbox that has been here was acknowledged, by its own word, where that lies behind `next`; 0: it never said so. */
+/* How far an outbox that has been here was acknowledged, by its own word, where that lies behind `next`; 0: it never said so;
+ * STORE_LAG_ANY: it has not said anything since the store was renewed, and may well have been told of more than is here. */
+#define STORE_LAG_ANY INT64_MAX
 int store_lag_get(struct store *s, const struct stored_stream *stream, int64_t *acked, struct lk_error *err) LK_MUST_CHECK;
 /* In a transaction of its own: keeps that; `renews`: and is renewed, as by store_renew(). */
 int store_lag_put(struct store *s, const struct stored_stream *stream, int64_t acked, bool renews,
@@ -595,8 +598,6 @@ int store_holds(struct store *s, hold_visitor *visit, void *context, struct lk_e
 /* Outboxes are waited for that a rebuild asked again: 1, or STORE_AWAITED_GONE, where events are known to be gone. */
 #define STORE_AWAITED "awaited"
 #define STORE_AWAITED_GONE 2
-/* 1: renewed, and no outbox has said since that it was acknowledged more than is here, as is to be expected then. */
-#define STORE_RENEWED "renewed"
 #define STORE_FAMILIES_ANEW "spoken" /* counts how often all families had to be derived anew: part of their revision */
 /* The kinds of tokens that linked by themselves when all links were found last, as bits; STORE_LINKS_LOST: rows are missing. */
 #define STORE_LINKS_BY "links.by"

@@ -313,13 +313,11 @@ static int lag_write(struct store *s, const struct stored_stream *stream, int64_
 		     bool renews, struct lk_error *err)
 {
 	struct lag_name name;
-	int rc = lag_name(s, stream, &name, err);
+	int rc = renews ? store_renew(s, err) : 0;
 
-	if (rc == 1)
-		rc = store_value_put(s, name.at, acked, err);
-	if (rc >= 0 && renews)
-		rc = store_renew(s, err);
-	return rc < 0 ? rc : store_value_put(s, STORE_RENEWED, 0, err);
+	if (rc == 0)
+		rc = lag_name(s, stream, &name, err);
+	return rc == 1 ? store_value_put(s, name.at, acked, err) : rc;
 }
 
 int store_lag_put(struct store *s, const struct stored_stream *stream, int64_t acked, bool renews,

@@ -152,6 +152,7 @@ static const char *const whole_tables[] = {
 	"mend_workers",
 	"mend_places",
 	"mailbox_names", /* a few rows, all of which are asked for */
+	"lags_renew",    /* likewise: a row for each outbox */
 	"count_all",     /* of workers only */
 	"check_last",    /* likewise */
 	"notice_take",   /* what waits in memory, to be taken */

@@ -81,6 +81,12 @@ static void make_turn(struct office *o, const struct policy *policy)
 	assert_int_equal(turn_create(&options, &o->turn, &o->err), 0);
 }
 
+static void restarts(struct office *o)
+{
+	turn_destroy(o->turn);
+	make_turn(o, &story_policy);
+}
+
 static int open_office(void **state)
 {
 	struct store_options in_memory = { .directory = NULL };
@@ -594,8 +600,7 @@ static void a_silence_that_outlasts_the_daemon_ends_with_the_first_event(void **
 	a_family(o);
 	assert_int_equal(pass(o, "2026-03-03T10:00:00-08:00"), 0);
 	(void)heard(o);
-	turn_destroy(o->turn);
-	make_turn(o, &story_policy);
+	restarts(o);
 	struct lk_bytes wire =
 		event("first", spoke, "W-1", "contact.made", "'data':{'kind':'phone'}");
 	const struct turn_event in = { .bytes = wire.at, .len = wire.len };
@@ -612,8 +617,7 @@ static void a_restart_remembers_everything(void **state)
 
 	a_family(o);
 	(void)heard(o);
-	turn_destroy(o->turn);
-	make_turn(o, &story_policy);
+	restarts(o);
 	assert_int_equal(pass(o, "2026-03-02T10:00:00-08:00"), 0);
 	assert_string_equal(heard(o), "");
 	says(o, "2026-03-02T11:00:00-08:00", "C-1", "case.closed", "{}");
@@ -649,8 +653,7 @@ static void time_is_written_once_a_second_and_read_from_the_log_beside_it(void *
 	calls(o, "first", first);
 	calls(o, "second", second);
 	assert_int_equal(time_written(o), story_instant(first));
-	turn_destroy(o->turn);
-	make_turn(o, &story_policy);
+	restarts(o);
 	assert_int_equal(turn_now(o->turn), story_instant(second));
 	assert_true(turn_hearing(o->turn, 0, &hearing));
 	assert_string_equal(hearing.name, "cws-cms");
@@ -1244,6 +1247,47 @@ static void what_an_outbox_forgot_is_passed_over(void **state)
 					count_letter, &letters, &o->err),
 			 0);
 	assert_int_equal(stream.next, 5);
+}
+
+static bool shows_old(struct office *o, struct lk_text source, int64_t acked)
+{
+	static const uint8_t epoch[LK_DIGEST];
+	struct stored_stream stream;
+	int letters = 0;
+
+	assert_int_equal(turn_subscribe(o->turn, source, epoch, 1, acked, acked, &stream,
+					count_letter, &letters, &o->err),
+			 0);
+	return stream.shows_old;
+}
+
+/* One outbox tells of it; another one may come long after, and tells nothing new. */
+static void an_older_copy_is_told_of_once(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	assert_true(shows_old(o, LK_TEXT("cws-cms"), 9));
+	restarts(o);
+	assert_false(shows_old(o, LK_TEXT("calsaws"), 9));
+	assert_false(shows_old(o, LK_TEXT("cws-cms"), 9));
+	assert_true(shows_old(o, LK_TEXT("calsaws"), 12)); /* a copy of after that has come back */
+}
+
+/* Whichever outbox comes when: that it was acknowledged more is to be expected of each, once. */
+static void a_restored_store_is_no_older_copy(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	assert_int_equal(store_begin(o->store, &o->err), 0);
+	assert_int_equal(store_renew(o->store, &o->err), 0);
+	assert_int_equal(store_commit(o->store, &o->err), 0);
+	restarts(o);
+	assert_false(shows_old(o, LK_TEXT("cws-cms"), 9));
+	restarts(o);
+	assert_false(shows_old(o, LK_TEXT("calsaws"), 9));
+	assert_true(shows_old(o, LK_TEXT("calsaws"), 12));
 }
 
 static void comes(struct office *o, const char *id, int64_t seq, const char *type, const char *data)
@@ -1939,8 +1983,7 @@ static void a_wait_that_an_event_began_outlasts_the_daemon(void **state)
 	assert_int_equal(pass(o, SUMMER), 0);
 	assert_int_equal(pass(o, "2026-06-01T12:01:00-07:00"), 0);
 	says_part(o, 'W', later);
-	turn_destroy(o->turn);
-	make_turn(o, &story_policy);
+	restarts(o);
 	assert_int_equal(pass(o, later), 0);
 	assert_int_equal(turn_rebuild(o->turn, &r, &o->err), LK_ESTATE);
 	assert_null(r);
@@ -2447,6 +2490,8 @@ int main(void)
 		IN_OFFICE(a_publisher_is_asked_for_what_is_missing),
 		IN_OFFICE(nothing_new_passes_for_what_was_settled),
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
+		IN_OFFICE(an_older_copy_is_told_of_once),
+		IN_OFFICE(a_restored_store_is_no_older_copy),
 		IN_OFFICE(what_waits_for_state_db_is_no_difference),
 		IN_OFFICE(a_place_that_is_learnt_later_decides),
 		IN_OFFICE(a_place_that_is_learnt_later_decides_of_a_pair),
