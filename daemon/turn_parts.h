@@ -20,19 +20,19 @@
 
 /* A family at hand: its state, and what was told of it. */
 struct home {
-	struct home *next;          /* in its bucket */
+	struct home *next; /* in its bucket */
 	struct home *newer, *older; /* by use */
-	uint64_t used;              /* turn.commits when it was asked for last */
-	size_t bytes;               /* as last weighed */
+	uint64_t used;     /* turn.commits when it was asked for last */
+	size_t bytes;      /* as last weighed */
 	uint8_t id[LK_DIGEST];
 	uint8_t policy[LK_DIGEST];
 	struct family f;
 	struct tolds told;
 	lk_instant wake_at;
-	uint32_t fresh;    /* cause that the event at hand has just become; NONE */
+	uint32_t fresh; /* cause that the event at hand has just become; NONE */
 	bool is_tokenless; /* none of its cases has a token: as was found once, until a token comes */
-	bool is_dirty;     /* differs from its row */
-	bool is_stale;     /* the row's state was of another layout: to be folded from the log */
+	bool is_dirty;  /* differs from its row */
+	bool is_stale;  /* the row's state was of another layout: to be folded from the log */
 };
 
 /* A mailbox that has grown, to be told of after COMMIT. */
@@ -51,7 +51,7 @@ struct answered {
 
 struct source_state {
 	struct turn_source source;
-	lk_instant heard_at;        /* LK_NO_INSTANT: not yet */
+	lk_instant heard_at; /* LK_NO_INSTANT: not yet */
 	bool is_silent, was_silent; /* in this transaction; as committed */
 	/* That it has come to, of a dense sequence, 0: none; with this transaction; as the store was told. */
 	int64_t number, comes_to, kept_number;
@@ -65,19 +65,16 @@ struct tally {
 
 /* For events that a damage has taken out of the log: turn_waiting.c. */
 struct waiting {
-	bool is_on;        /* no family is folded from the log */
-	bool lacks_events; /* some are known to be gone: a family without a state is not folded either */
+	bool is_on;         /* no family is folded from the log */
+	bool lacks_events;  /* some are known to be gone: a family without a state is not folded either */
 	bool has_caught_up; /* an outbox that was asked again has sent all of it: to be looked at */
 	int quiet_beats;    /* since one was sent again */
 	int64_t kept;       /* what the store says of is_on and lacks_events, as committed */
-	lk_instant since,
-		back_at; /* when it began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
+	lk_instant since, back_at; /* when it began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 };
 
 #define HOME_BUCKETS 65536
-#define HOMES_BYTES \
-	((size_t)68 \
-	 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
+#define HOMES_BYTES ((size_t)68 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
 
 struct turn {
 	struct store *store;
@@ -86,42 +83,39 @@ struct turn {
 	struct source_state *sources;
 	size_t sources_n;
 	int64_t replay_window_us;
-	lk_instant now;     /* of the last call */
-	lk_instant kept_at; /* what the store was told of it last; LK_NO_INSTANT: nothing yet */
-	lk_instant said_at; /* of the event at hand, as it says itself; LK_NO_INSTANT */
-	lk_instant wake_at; /* as last told to the sink */
-	uint8_t revision
-		[LK_DIGEST]; /* of the policy and of what silence has held back: in this transaction */
+	lk_instant now;             /* of the last call */
+	lk_instant kept_at;         /* what the store was told of it last; LK_NO_INSTANT: nothing yet */
+	lk_instant said_at;         /* of the event at hand, as it says itself; LK_NO_INSTANT */
+	lk_instant wake_at;         /* as last told to the sink */
+	uint8_t revision[LK_DIGEST]; /* of the policy and of what silence has held back: in this transaction */
 	uint8_t committed[LK_DIGEST]; /* the same, as committed */
-	int families_most;            /* that one pass takes on */
-	int fill_most;                /* that one bite takes into state.db */
-	bool is_taking;               /* events, in this transaction */
-	bool is_told_by_events; /* the events of this transaction say in their rows when it was */
-	bool feeds_due;         /* nobody has looked yet whether what is told of sources is so */
-	bool is_behind;         /* some family was derived under another revision */
-	bool retells; /* while families are gathered: they may have been folded without events that are back now */
-	bool is_apart; /* while families are gathered: a link was undone that held one of them together */
+	int families_most;          /* that one pass takes on */
+	int fill_most;              /* that one bite takes into state.db */
+	bool is_taking;             /* events, in this transaction */
+	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
+	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
+	bool is_behind;             /* some family was derived under another revision */
+	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
+	bool is_apart;              /* while families are gathered: a link was undone that held one of them together */
 	struct waiting waiting;
-	bool is_renewed; /* mailboxes have begun anew, and outboxes may well have been told more than is here */
-	int64_t links_by; /* as the value STORE_LINKS_BY */
+	bool is_renewed;            /* mailboxes have begun anew, and outboxes may well have been told more than is here */
+	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
 	size_t homes_bytes;
-	uint64_t
-		commits; /* so far: whoever was not asked for since the last one is as its row is */
+	uint64_t commits; /* so far: whoever was not asked for since the last one is as its row is */
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
-	struct hand *hand;                /* events that gatherings of this transaction have read */
-	struct lk_notice notice;          /* that is being written, and the room for its texts */
+	struct hand *hand;          /* events that gatherings of this transaction have read */
+	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
 	struct lk_bytes state, told; /* of the family that is being packed */
-	struct lk_bytes each; /* bodies told in this transaction, where the sink asks for each */
+	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
 	struct tally tally;
 	int64_t touched; /* how often turn_touch() was asked; begins where the store left it */
-	struct turn_expunging
-		*expunging; /* is to look at each family that is written; NULL: none is under way */
+	struct turn_expunging *expunging; /* is to look at each family that is written; NULL: none is under way */
 	struct stored_stream stream; /* the outbox of the batch at hand; source absent: none */
 	char stream_source[65];
 };
@@ -147,11 +141,9 @@ int home_of_case(struct turn *t, struct case_key key, struct home **out, struct 
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 /* Out of the cache and the store. */
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
-int homes_flush(struct turn *t,
-		struct lk_error *err); /* writes what is dirty, within the transaction */
-void homes_forget(struct turn *t);     /* all, after a rollback */
-void homes_trim(
-	struct turn *t); /* back to HOMES_BYTES, between transactions: the latest used stay */
+int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
+void homes_forget(struct turn *t);                      /* all, after a rollback */
+void homes_trim(struct turn *t);                        /* back to HOMES_BYTES, between transactions: the latest used stay */
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 
@@ -171,8 +163,7 @@ struct foresight {
 	const struct trace *trace; /* may be NULL */
 	void *context;
 	/* What would be told, of state and then of answers; borrowed until it returns. May be NULL; negative stops. */
-	int (*see)(void *context, const struct derivation *d, const struct tolds *told,
-		   const struct outcome *out);
+	int (*see)(void *context, const struct derivation *d, const struct tolds *told, const struct outcome *out);
 };
 /* As home_settle(); h->told and h->wake_at are as they would be. h->id names the family that is kept. */
 int home_foresee(struct turn *t, struct home *h, lk_instant at, const struct foresight *see,
@@ -186,12 +177,10 @@ int sources_copy(struct turn *t, const struct turn_options *o, struct lk_error *
 int revision_set(struct turn *t, struct lk_error *err);
 /* Within a transaction: what has begun or ended to be silent by now. */
 int silence_settle(struct turn *t, lk_instant now, struct lk_error *err);
-lk_instant silence_next(
-	const struct turn *t); /* when the next source will be silent; LK_NO_INSTANT */
-void source_comes_to(struct turn *t, struct lk_text source,
-		     int64_t number);                  /* of this transaction */
-void silence_keep(struct turn *t);                     /* after COMMIT */
-void silence_undo(struct turn *t);                     /* after a rollback */
+lk_instant silence_next(const struct turn *t); /* when the next source will be silent; LK_NO_INSTANT */
+void source_comes_to(struct turn *t, struct lk_text source, int64_t number); /* of this transaction */
+void silence_keep(struct turn *t);             /* after COMMIT */
+void silence_undo(struct turn *t);             /* after a rollback */
 int time_recall(struct turn *t, struct lk_error *err); /* as the store was left */
 void time_advance(struct turn *t, lk_instant now);     /* never back */
 /* Within a transaction: the time, when each source was heard, and to what number it has come. */
@@ -214,8 +203,7 @@ struct neighbours {
 /* Adds those with workers of the family's calendar as it was last written. */
 int neighbours_had(struct neighbours *all, struct turn *t, const uint8_t family[LK_DIGEST],
 		   lk_instant at, struct lk_error *err);
-int settle_others(struct turn *t, const struct neighbours *all, lk_instant at,
-		  struct lk_error *err);
+int settle_others(struct turn *t, const struct neighbours *all, lk_instant at, struct lk_error *err);
 /* After a change of who is open and who works there: the families that equal tokens make a likely
  * match. */
 int settle_lookalikes(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
@@ -230,8 +218,7 @@ void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
 
 /* The last telling of a record, as it stands in its mailbox: 1; 0 where it does not, by its age or by a damage: a rebuild may know
  * only that something had been told in this place, or something else is in it by now; negative. */
-int told_body(struct turn *t, const struct tolds *told, const struct told *record,
-	      struct lk_bytes *body, struct lk_error *err);
+int told_body(struct turn *t, const struct tolds *told, const struct told *record, struct lk_bytes *body, struct lk_error *err);
 /* When what the row tells happened: a correction may have found an earlier time since. */
 lk_instant home_happened_at(const struct home *home, const struct stored_notice *row);
 /* May its reader see it now: is there still a link to the case the facts are from, and a consent for their topic? Asked at
@@ -251,9 +238,9 @@ int home_to_show(struct turn *t, struct case_key key, struct home **out, struct 
 
 /* An event of the log, to be folded with others of its family. */
 struct gathered_event {
-	struct fold_key key;       /* its texts point into row */
-	uint32_t kase;             /* of the gathering */
-	uint32_t other;            /* of a link by token */
+	struct fold_key key; /* its texts point into row */
+	uint32_t kase;       /* of the gathering */
+	uint32_t other;      /* of a link by token */
 	struct lk_text numbers[2]; /* its two cases'; else empty */
 	int type;
 	bool is_out; /* superseded by what was known at an instant that has passed */
@@ -269,10 +256,9 @@ struct gathered_list {
 };
 
 struct gathered_event *gathered_copy(const struct stored_event *row); /* NULL: no memory */
-void gathered_free(struct gathered_event *e);                         /* NULL-safe */
+void gathered_free(struct gathered_event *e);                        /* NULL-safe */
 /* Texts of the event live as long as e. */
-int gathered_decode(struct turn *t, struct gathered_event *e, struct lk_event *out,
-		    struct lk_error *err);
+int gathered_decode(struct turn *t, struct gathered_event *e, struct lk_event *out, struct lk_error *err);
 
 /* While events are taken: the case's events that count now, all of them. The taker has them alone, and gives them back. */
 bool hand_take(struct turn *t, struct case_key key, struct gathered_list *out);
@@ -284,23 +270,20 @@ void hand_drop(struct turn *t); /* what was read counts no more */
 /* ---- turn_refold.c --------------------------------------------------------------------------- */
 
 /* Folds the families of these cases anew from the log, as links join them now, and settles them. */
-int refold(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
-	   struct lk_error *err);
+int refold(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Of one that is behind, and that no case belongs to any more, nothing stands: it is not behind then. */
 int family_without_cases(struct turn *t, struct home *h, lk_instant at, struct lk_error *err);
 
 /* ---- turn_waiting.c -------------------------------------------------------------------------- */
 
 /* As refold(), now if the log is whole; else the families stay as they are and are behind, until it is. */
-int refold_when_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at,
-		      struct lk_error *err);
+int refold_when_whole(struct turn *t, const struct case_key *cases, size_t n, lk_instant at, struct lk_error *err);
 /* Whether the store waits for what a damage took. */
 int waiting_recall(struct turn *t, struct lk_error *err);
 /* An outbox sends again what it was asked for; the last of it. */
 void waiting_sent_again(struct turn *t, bool is_last);
 void waiting_came_back(struct turn *t); /* what it sent was gone from the log */
-int waiting_beat(struct turn *t,
-		 struct lk_error *err); /* within a transaction, whatever the clock says */
+int waiting_beat(struct turn *t, struct lk_error *err); /* within a transaction, whatever the clock says */
 /* Within a transaction that is about to be committed: whether it waits, for the next start. What was rolled back is kept with
  * the next one. */
 int waiting_keep(struct turn *t, struct lk_error *err);
@@ -308,8 +291,7 @@ void waiting_was_kept(struct turn *t); /* after COMMIT */
 /* Within a transaction. 1: it waits; 0: not, or not any more; negative. */
 int waiting_look(struct turn *t, lk_instant now, struct lk_error *err);
 lk_instant waiting_until(const struct turn *t); /* when to look */
-int waiting_refuse(struct turn *t,
-		   struct lk_error *err); /* LK_ESTATE: it says what is waited for */
+int waiting_refuse(struct turn *t, struct lk_error *err); /* LK_ESTATE: it says what is waited for */
 
 /* ---- turn_links.c ---------------------------------------------------------------------------- */
 
@@ -348,12 +330,12 @@ int stream_flush(struct turn *t, struct lk_error *err);
 /* ---- turn_effect.c --------------------------------------------------------------------------- */
 
 /* An event whose time has come, or that has just arrived: folds it and settles what it touches. */
-int effect_settle(struct turn *t, const struct lk_event *event, const struct stored_event *row,
-		  bool is_known_case, lk_instant at, struct lk_error *err);
+int effect_settle(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
+		  lk_instant at, struct lk_error *err);
 /* An event that is back in the log, which a damage had taken it from: its family was folded with it, and stays as it is
  * until the log is whole. */
-int effect_of_return(struct turn *t, const struct lk_event *event, const struct stored_event *row,
-		     bool is_known_case, lk_instant at, struct lk_error *err);
+int effect_of_return(struct turn *t, const struct lk_event *event, const struct stored_event *row, bool is_known_case,
+		     lk_instant at, struct lk_error *err);
 /* An event that the feed had brought has a place in its source's outbox now, which may stand between equals. */
 int effect_of_place(struct turn *t, const struct lk_event *event, int64_t place, lk_instant now,
 		    struct lk_error *err);
@@ -362,12 +344,10 @@ int effect_of_place(struct turn *t, const struct lk_event *event, int64_t place,
 
 int tally_load(struct turn *t, struct lk_error *err);
 /* Counts a telling in this transaction. LK_EMEMORY. */
-int tally_notice(struct turn *t, const struct told *record, const struct lk_notice *n,
-		 struct lk_error *err);
+int tally_notice(struct turn *t, const struct told *record, const struct lk_notice *n, struct lk_error *err);
 void tally_answer(struct turn *t, const struct told *record);
-int64_t tally_waiting(const struct tolds *told); /* of these, how many wait for a person */
-void tally_forget(struct turn *t,
-		  const struct told *record);          /* it is as if it had never been told */
+int64_t tally_waiting(const struct tolds *told);            /* of these, how many wait for a person */
+void tally_forget(struct turn *t, const struct told *record); /* it is as if it had never been told */
 int tally_flush(struct turn *t, struct lk_error *err); /* within the transaction */
 void tally_tell(struct turn *t);                       /* after COMMIT */
 void tally_undo(struct turn *t);
@@ -387,8 +367,7 @@ int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *e
 
 /* Remembers for after COMMIT. LK_EMEMORY. */
 int note_grown(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err);
-int turn_commit(struct turn *t,
-		struct lk_error *err); /* flush, COMMIT, tell; on failure rolls back */
+int turn_commit(struct turn *t, struct lk_error *err); /* flush, COMMIT, tell; on failure rolls back */
 void turn_undo(struct turn *t);
 
 #endif

@@ -27,8 +27,8 @@ struct busy {
 
 /* Another family's case with an equal token of identity, open, of the other agency, unanswered. */
 struct likely {
-	struct lk_text number; /* this family's case */
-	int agency;            /* of this family's case */
+	struct lk_text number;       /* this family's case */
+	int agency;                  /* of this family's case */
 	struct lk_text other_number;
 	lk_instant other_opened_at;
 	struct lk_text other_source; /* that said the opening */
@@ -58,15 +58,14 @@ struct candidate {
 	bool follows;  /* false: it could not be known when it happened, and is as if it were not */
 	bool doubled;  /* the worker has it by another place already */
 	struct lk_text worker;
-	uint32_t own, other;         /* cases; NONE */
+	uint32_t own, other; /* cases; NONE */
 	struct lk_text other_number; /* where the other case is another family's */
 	const struct lk_contact *contacts;
 	uint32_t contacts_n;
 	lk_date due;
 	lk_instant cause_at;
-	char notice
-		[LK_DIGEST_HEX]; /* notice.unanswered: what about.notice and about.worker say, kept here because */
-	char waits_for[65]; /* the records they come from move while notices are compared */
+	char notice[LK_DIGEST_HEX]; /* notice.unanswered: what about.notice and about.worker say, kept here because */
+	char waits_for[65];         /* the records they come from move while notices are compared */
 	struct lk_about about;
 	uint32_t causes[LK_BECAUSE_MAX];
 	uint32_t causes_n;
@@ -78,8 +77,7 @@ struct derivation {
 	const struct surroundings *s;
 	const struct tolds *told;
 	lk_instant now;
-	lk_instant
-		said_at; /* when the event that is being settled says it happened; no later than now */
+	lk_instant said_at; /* when the event that is being settled says it happened; no later than now */
 	lk_instant wake; /* next instant at which the answer may differ; LK_NO_INSTANT */
 	struct candidate *at;
 	uint32_t n, room;
@@ -87,8 +85,8 @@ struct derivation {
 	bool retells; /* set by the caller, for compare(): a moment that was taken back, and follows again, is told however old */
 	bool is_apart; /* set by the caller, for compare(): the family has just lost cases by a link that was undone */
 	bool partial; /* derive() did: candidates are news, and whatever was told follows */
-	struct settled settled;    /* derive(), thrifty: for compare() to keep */
-	bool failed;               /* memory ran out: void */
+	struct settled settled; /* derive(), thrifty: for compare() to keep */
+	bool failed; /* memory ran out: void */
 	const struct trace *trace; /* who asks why; NULL in all other work */
 };
 
@@ -109,23 +107,22 @@ struct person {
 #define PEOPLE_MAX (2 * LK_WORKERS_MAX)
 
 struct fact {
-	int kind; /* lk_notice_kind: gives rule, recipients, level, topic, urgency, citation */
-	const char *key; /* what it is about, unique among facts of the kind in the county */
-	uint32_t kase;   /* the case it is about; NONE: the family */
-	int agency;      /* the side whose fact it is; -1: both sides' */
-	int only;        /* the one side it is told to; -1: all that the rule names */
-	int to_side;     /* who counts as the other side; -1: the one that is not `agency` */
+	int kind;              /* lk_notice_kind: gives rule, recipients, level, topic, urgency, citation */
+	const char *key;       /* what it is about, unique among facts of the kind in the county */
+	uint32_t kase;         /* the case it is about; NONE: the family */
+	int agency;            /* the side whose fact it is; -1: both sides' */
+	int only;              /* the one side it is told to; -1: all that the rule names */
+	int to_side;           /* who counts as the other side; -1: the one that is not `agency` */
 	lk_date due;
-	enum bar
-		bar; /* a moment that may not be told any more, but still follows, and why; BAR_NONE */
-	lk_instant at;       /* moments: when; standing: LK_NO_INSTANT */
-	bool barred;         /* may never cross */
-	int urgency;         /* above the rule's, or -1 */
-	unsigned reasons[2]; /* lk_meeting_reason by the side that caused them */
-	struct lk_text with; /* meeting.reschedule: the other meeting, and who said it */
-	int with_agency;     /* -1: no other meeting is in the way */
-	bool with_foreign;   /* it is another family's: named only to the side that said it */
-	uint32_t discoverer; /* case whose lead discovered it, or whose side it asks something of */
+	enum bar bar;          /* a moment that may not be told any more, but still follows, and why; BAR_NONE */
+	lk_instant at;         /* moments: when; standing: LK_NO_INSTANT */
+	bool barred;           /* may never cross */
+	int urgency;           /* above the rule's, or -1 */
+	unsigned reasons[2];   /* lk_meeting_reason by the side that caused them */
+	struct lk_text with;   /* meeting.reschedule: the other meeting, and who said it */
+	int with_agency;       /* -1: no other meeting is in the way */
+	bool with_foreign;     /* it is another family's: named only to the side that said it */
+	uint32_t discoverer;   /* case whose lead discovered it, or whose side it asks something of */
 	struct lk_text other_number;
 	const struct lk_contact *contacts;
 	uint32_t contacts_n;
@@ -137,7 +134,7 @@ struct fact {
 	uint32_t causes_n;
 };
 
-struct fact fact_of(int kind, const char *key);       /* everything absent */
+struct fact fact_of(int kind, const char *key); /* everything absent */
 void fact_because(struct fact *fact, uint32_t cause); /* NONE is passed over */
 void fact_tell(struct derivation *d, const struct fact *fact);
 
@@ -201,11 +198,11 @@ bool absence_holds(struct derivation *d, uint32_t kase, const struct fact *fact)
 /* ---- The one decision function (domain.md, section 4) ---------------------------------------- */
 
 struct disclosure {
-	int level, topic; /* lk_level asked for; lk_topic or NO_TOPIC */
+	int level, topic;       /* lk_level asked for; lk_topic or NO_TOPIC */
 	bool is_moment;
-	int other_agency;     /* whose facts they are */
-	struct lk_text other; /* the case they are from; absent: any case of that side */
-	lk_instant cause_at;  /* moments: when it happened */
+	int other_agency;       /* whose facts they are */
+	struct lk_text other;   /* the case they are from; absent: any case of that side */
+	lk_instant cause_at;    /* moments: when it happened */
 };
 /* May a worker of one side of this family see that now? Asked when a notice is made and again at
  * every hand-out. */
