@@ -78,7 +78,7 @@ struct tips {
 	int64_t ledger;           /* last row of the ledger */
 	uint8_t chain[LK_DIGEST]; /* and its link of the chain */
 	int64_t change;           /* last row of family_change */
-	int64_t values; /* how many transactions have written a value that counts: store.c */
+	int64_t values;           /* how many transactions have written a value that counts: store.c */
 };
 
 /* How many frames wait in a write-ahead log, and how many make one bite of at most 10 ms. */
@@ -125,10 +125,9 @@ struct superseded {
 /* Where an outbox is, known by its stream's ref: asked once, written once a batch. */
 struct stream_end {
 	int64_t next, safe, known, asked;
-	int64_t last,
-		position; /* of the event that was added last; 0: none since this is remembered */
-	bool is_known;    /* else the row is asked */
-	bool moved;       /* in this transaction: the row is behind */
+	int64_t last, position; /* of the event that was added last; 0: none since this is remembered */
+	bool is_known; /* else the row is asked */
+	bool moved;    /* in this transaction: the row is behind */
 };
 
 struct stream_ends {
@@ -144,9 +143,9 @@ struct stream_ends {
 #define SPELLING_SLOTS 256
 struct spelling {
 	uint8_t first[SPELLING_SLOTS]; /* number + 1 of the longest that begins so, */
-	uint8_t next[PIECES];          /* and of the next shorter one; 0: none */
+	uint8_t next[PIECES];        /* and of the next shorter one; 0: none */
 	uint8_t len[PIECES];
-	uint8_t kind[256];                    /* of each byte: spelling.c */
+	uint8_t kind[256]; /* of each byte: spelling.c */
 	uint64_t piece[PIECES], mask[PIECES]; /* its letters, the first the lowest */
 };
 
@@ -165,7 +164,15 @@ struct vocabulary {
 };
 
 /* Texts that a row says, and need not be said again in its body. */
-enum own_text { OWN_ID, OWN_SOURCE, OWN_NUMBER, OWN_TIME, OWN_SUPERSEDES, OWN_TYPE, OWN_TEXTS };
+enum own_text {
+	OWN_ID,
+	OWN_SOURCE,
+	OWN_NUMBER,
+	OWN_TIME,
+	OWN_SUPERSEDES,
+	OWN_TYPE,
+	OWN_TEXTS
+};
 
 /* Events that the list event_case lacks: recent.c. */
 struct recent_event {
@@ -192,11 +199,11 @@ struct recent {
 };
 
 /* Salts of the ledger's rows, a block at a time: salts.c. */
-#define SALT 12         /* bytes */
-#define SALTS 64        /* rows of a block: linkages-1.sql says so too */
+#define SALT 12        /* bytes */
+#define SALTS 64       /* rows of a block: linkages-1.sql says so too */
 #define SALTS_SECRET 32 /* bytes */
 struct salts {
-	int64_t block;   /* from 1: that of the rows 64 * block - 63 to 64 * block; 0: none */
+	int64_t block; /* from 1: that of the rows 64 * block - 63 to 64 * block; 0: none */
 	bool has_secret; /* else each row keeps its own */
 	uint8_t at[SALTS][SALT];
 };
@@ -205,10 +212,9 @@ struct salts {
 
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
 struct mailbox_end {
-	int64_t next; /* 0: not known */
-	uint64_t
-		last; /* serial number of the last notice that was told; 0, or nowhere: not known */
-	bool grew;    /* in this transaction: the row in `worker` is behind */
+	int64_t next;  /* 0: not known */
+	uint64_t last; /* serial number of the last notice that was told; 0, or nowhere: not known */
+	bool grew;     /* in this transaction: the row in `worker` is behind */
 };
 
 struct mailbox_ends {
@@ -231,10 +237,8 @@ struct fresh_notice {
 	int64_t own_case, other_case, ledger; /* 0: null */
 	uint8_t id[LK_DIGEST];
 	struct piece own_number, other_number, body;
-	uint64_t before,
-		after; /* serial numbers of its neighbours in the mailbox; 0, or nowhere: none */
-	uint64_t
-		answers; /* nobody had answered it when this was the count of answers; 0: not known */
+	uint64_t before, after; /* serial numbers of its neighbours in the mailbox; 0, or nowhere: none */
+	uint64_t answers;	/* nobody had answered it when this was the count of answers; 0: not known */
 };
 
 #define LINK_START 4 /* bytes */
@@ -248,8 +252,7 @@ struct fresh_ledger {
 	} salt;
 	struct link {
 		uint8_t at[LK_DIGEST];
-		uint32_t
-			len; /* so much of it is written: of the last one of a commit all, else LINK_START */
+		uint32_t len; /* so much of it is written: of the last one of a commit all, else LINK_START */
 	} chain;
 };
 
@@ -264,7 +267,7 @@ struct shelf {
 struct fresh {
 	struct shelf newer, older;
 	uint32_t written; /* of the newer one; those behind are not in the table yet */
-	uint64_t *head;   /* of those, the first of each mailbox */
+	uint64_t *head;	  /* of those, the first of each mailbox */
 	uint32_t heads_n, heads_room;
 	struct fresh_ledger *ledger; /* not in the table yet */
 	uint32_t ledger_n, ledger_room;
@@ -305,10 +308,10 @@ struct held {
 	struct held_link link[HELD_ORDERS];
 	struct family_version is;   /* as committed; where is_lean, without bytes */
 	struct family_version will; /* as of this transaction; where is_changed */
-	size_t change_at; /* in the changes of this transaction; where is_changed, and not is_through */
-	int64_t since;          /* the first change that its row lacks; where is_late */
-	int64_t read_in;        /* its row was read in the transaction of that number */
-	struct pending pending; /* where is_late */
+	size_t change_at;           /* in the changes of this transaction; where is_changed, and not is_through */
+	int64_t since;              /* the first change that its row lacks; where is_late */
+	int64_t read_in;            /* its row was read in the transaction of that number */
+	struct pending pending;     /* where is_late */
 	bool is_changed;
 	bool is_through; /* its row was written in this transaction, and will be again */
 	bool is_late;    /* its row is not what was committed */
@@ -323,10 +326,10 @@ struct held_list {
 
 /* What a transaction brings up to date of late families; nothing outside of its commit. */
 struct following {
-	struct held *next; /* where n > 0: those before this one are written, */
-	size_t n, bytes;   /* so many, for which so many bytes were pending */
-	int64_t until;     /* changes up to here are deleted, */
-	size_t dropped;    /* of so many bytes */
+	struct held *next;	 /* where n > 0: those before this one are written, */
+	size_t n, bytes;	 /* so many, for which so many bytes were pending */
+	int64_t until;		 /* changes up to here are deleted, */
+	size_t dropped;		 /* of so many bytes */
 };
 
 /* How far rows may be behind: so many families, bytes that are pending, bytes of changes. How much is in memory: what was
@@ -342,12 +345,11 @@ struct held_families {
 	struct held_list list[HELD_ORDERS];
 	struct held *changed; /* in this transaction */
 	size_t late_n, late_bytes, pending_n, bytes;
-	int64_t first, last; /* rows of `family_change`; the last one stays, for its number */
-	size_t log_bytes;    /* of their changes */
-	bool is_writing;     /* back, to the rows */
+	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
+	size_t log_bytes;      /* of their changes */
+	bool is_writing;       /* back, to the rows */
 	struct following following;
-	struct lk_bytes changes, delta,
-		squeezed; /* of a commit; of a family; of a commit, as its row keeps them */
+	struct lk_bytes changes, delta, squeezed; /* of a commit; of a family; of a commit, as its row keeps them */
 };
 
 struct store {
@@ -355,17 +357,17 @@ struct store {
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	bool lets_in[STATEMENT_COUNT]; /* it asks a table whose rows may wait */
-	char *directory;               /* NULL: in memory, or a file alone */
-	char *file; /* a copy of linkages.db, to be read; NULL: the files of a directory */
+	char *directory; /* NULL: in memory, or a file alone */
+	char *file;      /* a copy of linkages.db, to be read; NULL: the files of a directory */
 	bool read_only;
-	bool has_beside;       /* is to have one */
+	bool has_beside; /* is to have one */
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
 	struct {
 		bool are_due;    /* some mailbox may have places for a row */
 		int64_t reached; /* worker.ref of the one written last */
 	} rolls;
-	bool lost;    /* SQLite rolled the transaction back by itself */
-	bool suspect; /* a sync failed, or a row is damaged: see rebuild.c */
+	bool lost;             /* SQLite rolled the transaction back by itself */
+	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
 	bool is_draft; /* a copy that has no name yet: what is wrong with it is its maker's to know */
 	bool is_checked; /* damage is looked for: finding it is no surprise */
 	struct store_rebuild rebuilt;
@@ -381,8 +383,7 @@ struct store {
 	struct mark mark;
 	uint64_t file_id; /* of linkages.db, whose name must go on leading to it; 0: it has none */
 	uint64_t log_id;  /* likewise of its write-ahead log */
-	uint64_t state_id,
-		state_log_id; /* of state.db, which is made anew where it was taken away */
+	uint64_t state_id, state_log_id; /* of state.db, which is made anew where it was taken away */
 	struct tombs tombs;
 	struct wal wal, state_wal;
 	struct share *share;   /* of linkages.db between its connections; NULL: it has one */
@@ -407,7 +408,7 @@ struct store {
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
 	struct spelled spelled;           /* the last one */
-	struct salts salts;               /* of the block that was asked for last */
+	struct salts salts; /* of the block that was asked for last */
 };
 
 /* ---- query.c -------------------------------------------------------------------------------- */
@@ -424,7 +425,7 @@ struct query query_begin(struct store *s, enum statement which);
 void bind_int(struct query *q, int64_t value);
 void bind_null(struct query *q);
 void bind_if(struct query *q, bool given, int64_t value); /* not given: null */
-void bind_instant(struct query *q, lk_instant at);        /* LK_NO_INSTANT: null */
+void bind_instant(struct query *q, lk_instant at); /* LK_NO_INSTANT: null */
 void bind_text(struct query *q,
 	       struct lk_text text);                 /* absent: null. Borrowed until query_end(). */
 void bind_copy(struct query *q, const char *string); /* NULL: null. Copied. */
@@ -535,8 +536,7 @@ int waiting_take(struct store *s, enum statement which, struct lk_error *err) LK
 /* ---- notice.c ------------------------------------------------------------------------------- */
 
 /* A notice that was read, and texts of it that stand nowhere else in one piece. */
-#define NOTICE_TEXTS \
-	34816 /* the most that contacts, citation, events and what it is about can be */
+#define NOTICE_TEXTS 34816 /* the most that contacts, citation, events and what it is about can be */
 struct said_room {
 	struct lk_notice notice;
 	char answerer[65]; /* where it was read without its row */
@@ -580,8 +580,7 @@ int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out,
 /* Mailboxes were flushed. 0, or what `found` gave. */
 int mailbox_seek(struct store *s, const struct mailbox_row *box, const struct sought *sought,
 		 struct lk_error *err) LK_MUST_CHECK;
-int mailboxes_seek(struct store *s, const struct sought *sought,
-		   struct lk_error *err) LK_MUST_CHECK;
+int mailboxes_seek(struct store *s, const struct sought *sought, struct lk_error *err) LK_MUST_CHECK;
 /* One bite, in a transaction of its own. 1: there is more; 0: only mailboxes' ends are in no roll. */
 int rolls_write(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* The place that a mailbox gives: with each 128th there is a row to be written. */
@@ -637,8 +636,7 @@ void held_forget(struct store *s); /* everything: the store is closed */
 /* Of linkages.db, how far its log went when something was struck out of it last. */
 #define VALUE_STRUCK_UPTO "struck_upto"
 #define VALUE_EXPUNGED "expunged" /* how many cases: tombs.c */
-#define VALUE_VALUES \
-	"values" /* tips.values: of a page that is older than its table, linkages.mark knows */
+#define VALUE_VALUES "values" /* tips.values: of a page that is older than its table, linkages.mark knows */
 int tombs_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void tombs_free(struct store *s);
 
@@ -664,7 +662,7 @@ void spelling_load(struct spelling *l);
 size_t spelling_put(const struct spelling *l, struct lk_text text, uint8_t *to, size_t room);
 /* Appends a text of so many bytes. Returns the end of what was read; NULL: there was not enough. */
 const uint8_t *spelling_take(const struct spelling *l, const uint8_t *from, const uint8_t *end,
-			     size_t len, struct lk_bytes *out) LK_MUST_CHECK;
+			    size_t len, struct lk_bytes *out) LK_MUST_CHECK;
 
 /* ---- vocabulary.c --------------------------------------------------------------------------- */
 
@@ -723,8 +721,7 @@ int letter_strike(struct store *s, int64_t number, struct lk_error *err) LK_MUST
 /* ---- salts.c -------------------------------------------------------------------------------- */
 
 /* A salt for the row of that number, which is to be written. */
-int salt_make(struct store *s, int64_t number, struct seal *out,
-	      struct lk_error *err) LK_MUST_CHECK;
+int salt_make(struct store *s, int64_t number, struct seal *out, struct lk_error *err) LK_MUST_CHECK;
 /* The salts of the row's block, for salt_at(). */
 int salts_load(struct store *s, int64_t number, struct lk_error *err) LK_MUST_CHECK;
 const uint8_t *salt_at(const struct store *s, int64_t number);
@@ -764,10 +761,10 @@ void mailboxes_free(struct store *s);
 
 int64_t now_ns(void); /* of a clock that nobody sets: for how long something took */
 void wal_watch(struct wal *wal, sqlite3 *db, int64_t room);
-bool wal_has_bite(const struct wal *wal);    /* as much as 10 ms of checkpointing */
-bool wal_is_long(const struct wal *wal);     /* too long to wait for quiet */
+bool wal_has_bite(const struct wal *wal); /* as much as 10 ms of checkpointing */
+bool wal_is_long(const struct wal *wal);  /* too long to wait for quiet */
 bool wal_is_pressing(const struct wal *wal); /* soon too long */
-bool wal_is_full(const struct wal *wal);     /* too long for another commit */
+bool wal_is_full(const struct wal *wal);  /* too long for another commit */
 int wal_checkpoint(struct store *s, struct wal *wal, struct lk_error *err);
 /* One bite of zeros behind what is written. 1: there is more to come; 0: there is room enough; LK_ESYNC. */
 int wal_prepare(struct store *s, struct wal *wal, struct lk_error *err) LK_MUST_CHECK;
@@ -789,9 +786,8 @@ void frames_join(struct frames *f, sqlite3_file *file); /* unless another file w
 
 /* What is called after each write to the database by a connection that is watched; its failure is the write's. */
 typedef int share_call(void *context);
-struct share *share_create(void); /* NULL: no memory */
-const char *share_name(
-	const struct share *share); /* of the VFS for its connections; NULL of NULL */
+struct share *share_create(void);                    /* NULL: no memory */
+const char *share_name(const struct share *share);   /* of the VFS for its connections; NULL of NULL */
 void share_watch(struct share *share, const sqlite3_file *file, share_call *wrote, void *context);
 void share_free(struct share *share); /* every connection is closed */
 
@@ -803,17 +799,15 @@ void beside_ask(struct store *s); /* a checkpoint, unless one is under way */
 void beside_commits(struct store *s, bool begins);
 /* What one has come to, if it is done: 0, or negative as wal_checkpoint(). With `commits` only what a commit must know. */
 int beside_look(struct store *s, bool commits, struct lk_error *err) LK_MUST_CHECK;
-int beside_settle(struct store *s,
-		  struct lk_error *err); /* the same, waiting until none is under way */
-void beside_stop(struct store *s);       /* NULL-safe; settles */
+int beside_settle(struct store *s, struct lk_error *err); /* the same, waiting until none is under way */
+void beside_stop(struct store *s);                        /* NULL-safe; settles */
 
 /* ---- mark.c --------------------------------------------------------------------------------- */
 
 int mark_open(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void mark_write(struct store *s);
 int mark_sync(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-int mark_synced(struct store *s, int rc,
-		struct lk_error *err) LK_MUST_CHECK; /* its sync came to that */
+int mark_synced(struct store *s, int rc, struct lk_error *err) LK_MUST_CHECK; /* its sync came to that */
 void mark_close(struct store *s);
 
 /* ---- rebuild.c, mend.c ------------------------------------------------------------------------ */
@@ -836,8 +830,7 @@ int restore_finish(const char *directory, struct lk_error *err) LK_MUST_CHECK;
 /* Tokens of identity are to be found again in the log. */
 int mend_tokens(struct store *copy, struct lk_error *err) LK_MUST_CHECK;
 /* What the mark of the old file says goes beyond what is left in the copy, or does not. */
-int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild *told,
-	 struct lk_error *err) LK_MUST_CHECK;
+int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild *told, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- store.c ---------------------------------------------------------------------------------- */
 
