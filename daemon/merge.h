@@ -3,8 +3,12 @@
  * Outboxes that come from an outage send what happened in the same weeks, each as fast as it can. What one of them says of a
  * family after the other has gone on in time is late, and a late event folds its family anew. So who is behind goes first.
  *
+ * Whoever goes first goes on until somebody else has been passed over for MERGE_PASSED_MOST events: a few events out of order
+ * make next to none of them late, and what an outbox has in a row in the log takes no room in the store to be found again.
+ *
  * Bounds: an outbox stays in its own order; it waits for those only that have something here; and it is never passed over by
- * more than MERGE_PASSED_MOST events on end, whatever times they and it say. A leaf. One thread.
+ * more than MERGE_PASSED_MOST events on end, whatever times they and it say, but for one of each other that is due with it.
+ * A leaf. One thread.
  */
 #ifndef LINKAGES_MERGE_H
 #define LINKAGES_MERGE_H
@@ -21,7 +25,7 @@
 struct merge_event {
 	struct merge_event *next;
 	int64_t seq;
-	/* LK_NO_INSTANT where it says none: it is next as soon as it is the first of its queue. */
+	/* LK_NO_INSTANT where it says none: it is before all that say one. */
 	lk_instant time;
 	size_t len;
 	uint8_t bytes[];
@@ -43,7 +47,8 @@ struct merge_queue {
 /* Starts from zeroes. */
 struct merge {
 	struct merge_queue *waiting;
-	size_t bytes;
+	struct merge_queue *going; /* it went first, and goes on; NULL: the times decide */
+	size_t bytes;              /* of memory */
 };
 
 /* The bytes are copied; NULL where there are none. LK_EMEMORY. */
