@@ -24,6 +24,8 @@
 /* A batch of so few is for whoever waits: its notices go out before its acknowledgements. Of a larger one publishers hear
  * first, so that they send while it is handed out. */
 #define FEW 16
+/* At the end what waits is committed for so long; the rest is sent again to whoever starts next. */
+#define DRAIN_US (2 * LK_SECOND)
 
 /* ---- Subscriptions ---- */
 
@@ -218,8 +220,8 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 	const struct lk_msg_pub_hello *hello = &message->pub_hello;
 	uint8_t epoch[LK_DIGEST];
 
-	/* What waits is committed first, as much as one commit takes: what is left of it is asked for again. The acknowledgement
-	 * may find nobody. */
+	/* What waits is committed first, as much as one commit takes: what is left of it is asked for again, and ends the bite, so
+	 * that many hellos are not as many commits in one. The acknowledgement may find nobody. */
 	commit_next(intake);
 	const struct lane_sender now = lane_sender_now(intake->lane, from);
 	from = &now;
@@ -237,7 +239,7 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 		lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
 	else
 		subscribe(intake, from, hello, epoch);
-	return !batch_is_held(intake->batch);
+	return !batch_is_held(intake->batch) && intake->merge.waiting == NULL;
 }
 
 /* ---- Events ---- */
@@ -567,8 +569,13 @@ void intake_resume(struct intake *intake)
 
 void intake_drain(struct intake *intake)
 {
+	int64_t end = clock_ticks() + DRAIN_US;
+
 	intake_pause(intake);
 	batch_commit(intake->batch);
+	while (batch_count(intake->batch) == 0 && intake->merge.waiting != NULL &&
+	       clock_ticks() < end)
+		commit_next(intake);
 	lane_drain(intake->lane);
 }
 

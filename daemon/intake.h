@@ -37,7 +37,7 @@ struct lane *intake_lane(struct intake *intake);
 /* Stops and starts reading; for as long as a manual clock is being moved. */
 void intake_pause(struct intake *intake);
 void intake_resume(struct intake *intake);
-/* Reads no more, commits what waits, acknowledges it, tells everyone. */
+/* Reads no more, commits what waits, for two seconds at most, acknowledges it, tells everyone. */
 void intake_drain(struct intake *intake);
 /* The store may say that outboxes may forget more: from now on acknowledgements say so too. */
 int intake_safe_moved(struct intake *intake, struct lk_error *err) LK_MUST_CHECK;

@@ -235,6 +235,7 @@ class Order(Streams):
 
 FLOOD = 7_000
 COSTLY = 4_500
+CROWD = 3_000
 BEHIND = 3_000
 
 
@@ -366,12 +367,40 @@ class Fairness(Streams):
         before = sources[:len(sources) - sources[::-1].index("cws-cms")].count("calsaws")
         self.assertGreater(before, BEHIND // 50)
 
-    def test_events_that_cost_much_are_committed_few_at_a_time(self):
-        """Each is earlier than all before it, and folds its case anew: the longer the case is, the fewer have others to wait
-        for. There are so many that on no machine the last ones fit into a batch as large as the first."""
-        opening, *later = contacts(COSTLY)
-        backwards = self.subscribed([opening, *reversed([
+    def backwards(self, n):
+        """Each is earlier than all before it, and folds its case anew."""
+        opening, *later = contacts(n)
+        return self.subscribed([opening, *reversed([
             {**e, "time": f"2026-03-{2 + i // 600:02d}T10:{i % 600 // 10:02d}:{i % 10:02d}-08:00"} for i, e in enumerate(later)])])
+
+    def test_many_hellos_do_not_commit_in_one_bite_all_that_waits(self):
+        """Whoever asks meanwhile on another lane, and once more when that is answered, is answered before the end of it."""
+        agency = self.backwards(CROWD)
+        greeter, asker = self.subscribed([], client="cws", source="cws-cms", epoch=OTHER_EPOCH), self.asker()
+        agency.push(CROWD)
+        self.settle(agency, CROWD // 4)
+        for _ in range(400):
+            greeter.hello()
+        self.assertLess([asker.ok("status")["store"]["events"] for _ in range(3)][-1], CROWD)
+        self.settle(agency, CROWD)
+
+    def test_what_waits_is_committed_before_the_end(self):
+        """Not only what one commit takes."""
+        agency = self.backwards(CROWD)
+        agency.push(CROWD)
+        self.settle(agency, CROWD // 4)
+        self.daemon.process.send_signal(signal.SIGTERM)
+        while (message := agency.receive())["m"] == "ack":
+            agency.take(message)
+        self.assertEqual(message["code"], "draining")
+        self.assertEqual(self.stored("SELECT count(*) FROM event_row"), [(agency.acked,)])
+        with open(self.daemon.path("log"), encoding="utf-8") as f:
+            self.assertRegex(f.read().partition("\ndrain ")[2], "\nbatch lane=intake n=")
+
+    def test_events_that_cost_much_are_committed_few_at_a_time(self):
+        """The longer the case is, the fewer have others to wait for. There are so many that on no machine the last ones fit into
+        a batch as large as the first."""
+        backwards = self.backwards(COSTLY)
         self.daemon.process.send_signal(signal.SIGSTOP)
         try:
             backwards.push(COSTLY)
