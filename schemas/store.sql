@@ -50,7 +50,6 @@ CREATE TABLE worker (
 	mailbox BLOB CHECK (length(mailbox) = 16), -- the mailbox's id; null: there is none
 	first INTEGER NOT NULL DEFAULT 1, -- oldest seq kept
 	next INTEGER NOT NULL DEFAULT 1 CHECK (next >= first), -- next seq to be given
-	rolled INTEGER NOT NULL DEFAULT 0 CHECK (rolled < next), -- notices up to this seq are in `roll`: a multiple of 128
 	received INTEGER NOT NULL DEFAULT 0 CHECK (received < next) -- highest seq that a client has stored
 ) STRICT;
 
@@ -186,7 +185,8 @@ CREATE TABLE phrase (
 ) STRICT;
 
 CREATE TABLE notice (
-	number INTEGER PRIMARY KEY, -- 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
+	serial INTEGER PRIMARY KEY, -- order of telling, from 1
+	number INTEGER NOT NULL, -- 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
 	id BLOB NOT NULL CHECK (length(id) = 16), -- the notice's id, the same for all of its tellings
 	rev INTEGER NOT NULL, -- 1, 2, ... a telling
 	marks INTEGER NOT NULL, -- kind, state, level, class, agencies and topic, as notice_row takes them apart
@@ -199,8 +199,9 @@ CREATE TABLE notice (
 ) STRICT;
 
 CREATE TABLE roll (
-	number INTEGER PRIMARY KEY, -- notice.number of the first of 128 places of a mailbox
-	starts BLOB NOT NULL -- the first three bytes of the notice's id at each of them; zeroes where there was none
+	number INTEGER PRIMARY KEY, -- notice.number of the first of 64 places of a mailbox
+	places BLOB NOT NULL -- of each, 8 bytes: the first three of the notice's id, notice.serial; zeroes: none. Filled behind:
+		-- whole up to the serial that is the value roll.upto
 ) STRICT;
 
 CREATE TABLE apart (

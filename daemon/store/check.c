@@ -233,9 +233,15 @@ int store_check(struct store *s, struct store_check *check, int limit, struct lk
  * has. Workers are counted from 1 on, and none ever goes; so are names that were told apart. 1: damaged; 0; negative. */
 int check_names(struct store *s, struct lk_error *err)
 {
+	const struct recent *r = &s->recent[RECENT_PLACES];
 	struct query q = query_begin(s, SQL_check_start);
-	int64_t is_damaged = 0;
-	int rc = query_number(&q, &is_damaged, err);
+	int64_t is_damaged = 0, told = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		told = r->at[i].key > told ? r->at[i].key : told;
+	bind_int(&q, told);
+	rc = query_number(&q, &is_damaged, err);
 
 	return rc < 0 ? rc : is_damaged != 0;
 }

@@ -192,13 +192,15 @@ static int find_event(struct store_traces *t, struct query *q, int64_t position)
 	return number_add(t, &t->foreign, position);
 }
 
-/* Columns: number; own agency, number; other agency, number. */
-static int find_notice(struct store_traces *t, struct query *q, int64_t number)
+/* Columns: serial; number; own agency, number; other agency, number. */
+static int find_notice(struct store_traces *t, struct query *q, int64_t serial)
 {
+	int64_t number = column_int(q);
 	int own_agency = column_code(q), other_agency;
 	struct lk_text own = column_text(q), other;
 	bool is_own, is_other;
 
+	(void)serial;
 	other_agency = column_code(q);
 	other = column_text(q);
 	is_own = case_named(t, own_agency, own) != NULL;
@@ -339,7 +341,7 @@ static int strike_events(struct store *s, const struct numbers *list, struct lk_
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < list->n; i++) {
-		rc = recent_strike(s, list->at[i], err);
+		rc = case_event_strike(s, list->at[i], err);
 		if (rc == 0)
 			rc = strike_ref(s, SQL_strike_event, list->at[i], err);
 	}
@@ -471,7 +473,7 @@ static int find_told(struct store_traces *t, struct lk_error *err)
 	return mailboxes_seek(t->store, &told, err);
 }
 
-/* What has come since each part was searched: logs and ledger grow at their end, mailboxes do not. */
+/* What has come since each part was searched; what was told since is found by its name. */
 static int find_since(struct store_traces *t, struct lk_error *err)
 {
 	int rc = 0;

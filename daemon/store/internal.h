@@ -4,6 +4,7 @@
  * from left to right, end. The first thing that goes wrong is remembered and told by the next
  * step, so that binding needs no checks.
  */
+/* clang-format off */
 #ifndef LINKAGES_STORE_INTERNAL_H
 #define LINKAGES_STORE_INTERNAL_H
 
@@ -75,6 +76,7 @@ struct phrases {
 /* Ends of the two logs, kept so that the hot path does not ask for them. */
 struct tips {
 	int64_t position;         /* last event */
+	int64_t serial;           /* last notice */
 	int64_t ledger;           /* last row of the ledger */
 	uint8_t chain[LK_DIGEST]; /* and its link of the chain */
 	int64_t change;           /* last row of family_change */
@@ -174,29 +176,32 @@ enum own_text {
 	OWN_TEXTS
 };
 
-/* Events that the list event_case lacks: recent.c. */
-struct recent_event {
-	int64_t kase;    /* agency_case.ref; 0: struck out */
+/* Rows that a list lacks: recent.c. */
+struct recent_row {
+	int64_t key;     /* that the list has it under; 0: it went */
 	uint32_t before; /* index + 1 of the one before it in its bucket; 0: none */
+	uint32_t note;   /* what the list says of it beyond its place */
 };
 
 struct recent_entry {
-	int64_t kase, position;
+	int64_t key, place;
 };
 
 struct recent {
-	int64_t first; /* position of the first; the list is believed of all before */
-	struct recent_event *at;
+	int64_t first; /* place of the first; the list is believed of all before */
+	struct recent_row *at;
 	uint32_t n, room, committed;
 	uint32_t *bucket; /* index + 1 of the last of each */
 	uint32_t buckets, lag;
 	struct recent_entry *order; /* of the first `run`, which are being moved into the list */
 	uint32_t run, moved, moved_committed;
 	uint32_t owed;  /* to be moved, too few to be worth while */
-	int64_t gone;   /* an event that must be there, and is not; 0: none */
+	int64_t gone;   /* a row that must be there, and is not; 0: none */
 	bool is_struck; /* in this transaction something was struck out */
 	bool is_stale;  /* to be read again */
 };
+
+enum recent_list { RECENT_CASES, RECENT_PLACES, RECENT_LISTS };
 
 /* Salts of the ledger's rows, a block at a time: salts.c. */
 #define SALT 12        /* bytes */
@@ -212,9 +217,8 @@ struct salts {
 
 /* Where a mailbox ends, known by its worker's ref: a batch asks once, and writes once. */
 struct mailbox_end {
-	int64_t next;  /* 0: not known */
-	uint64_t last; /* serial number of the last notice that was told; 0, or nowhere: not known */
-	bool grew;     /* in this transaction: the row in `worker` is behind */
+	int64_t next; /* 0: not known */
+	bool grew;    /* in this transaction: the row in `worker` is behind */
 };
 
 struct mailbox_ends {
@@ -233,12 +237,11 @@ struct piece {
 
 /* A notice's row, as it is told: fresh.c. */
 struct fresh_notice {
-	int64_t number, rev, marks, told_at, sum;
+	int64_t serial, number, rev, marks, told_at, sum;
 	int64_t own_case, other_case, ledger; /* 0: null */
 	uint8_t id[LK_DIGEST];
 	struct piece own_number, other_number, body;
-	uint64_t before, after; /* serial numbers of its neighbours in the mailbox; 0, or nowhere: none */
-	uint64_t answers;	/* nobody had answered it when this was the count of answers; 0: not known */
+	uint64_t answers; /* nobody had answered it when this was the count of answers; 0: not known */
 };
 
 #define LINK_START 4 /* bytes */
@@ -260,15 +263,13 @@ struct fresh_ledger {
 struct shelf {
 	struct fresh_notice *at;
 	uint32_t n, room;
-	uint64_t first; /* the serial number of the first */
+	int64_t first; /* the serial number of the first */
 	struct lk_bytes bytes;
 };
 
 struct fresh {
 	struct shelf newer, older;
 	uint32_t written; /* of the newer one; those behind are not in the table yet */
-	uint64_t *head;	  /* of those, the first of each mailbox */
-	uint32_t heads_n, heads_room;
 	struct fresh_ledger *ledger; /* not in the table yet */
 	uint32_t ledger_n, ledger_room;
 	struct lk_bytes ledger_bytes;
@@ -362,10 +363,6 @@ struct store {
 	bool read_only;
 	bool has_beside; /* is to have one */
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
-	struct {
-		bool are_due;    /* some mailbox may have places for a row */
-		int64_t reached; /* worker.ref of the one written last */
-	} rolls;
 	bool lost;             /* SQLite rolled the transaction back by itself */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
 	bool is_draft; /* a copy that has no name yet: what is wrong with it is its maker's to know */
@@ -399,11 +396,11 @@ struct store {
 	struct fresh fresh;
 	struct stream_ends streams;
 	struct superseded superseded;
-	struct recent recent;
+	struct recent recent[RECENT_LISTS];
 	struct held_families held;
 	struct vocabulary vocabulary;
 	struct lk_bytes shortened;        /* an event's body on its way into its row */
-	uint32_t lag;                     /* of the list event_case; 0: what is best */
+	uint32_t lag;                     /* of lists that are filled behind; 0: what is best */
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
 	struct lk_bytes packed, contacts; /* of the notice that is being written */
@@ -510,7 +507,7 @@ struct fresh_texts {
 };
 void fresh_make(struct store *s);
 void fresh_free(struct store *s);
-/* Its texts are copied; `before`, `after` and pieces are given here. Its mailbox's end is known. */
+/* Its texts are copied; its serial number and pieces are given here. */
 int fresh_notice_add(struct store *s, const struct fresh_notice *row,
 		     const struct fresh_texts *texts, struct lk_error *err) LK_MUST_CHECK;
 int fresh_ledger_add(struct store *s, const struct fresh_ledger *row, struct lk_text session,
@@ -521,10 +518,9 @@ int fresh_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void fresh_commit(struct store *s);
 /* After a rollback, and when rows of notices were changed by a statement. */
 void fresh_forget(struct store *s);
-/* The serial number of the notice of that number; 0: ask the table. */
-uint64_t fresh_find(const struct store *s, int64_t number);
-/* One that was found; `after` leads to the next one. */
-struct fresh_notice *fresh_get(struct store *s, uint64_t serial, struct fresh_texts *texts);
+/* The notice that has both of these numbers; NULL: ask the table. */
+struct fresh_notice *fresh_get(struct store *s, int64_t serial, int64_t number,
+			       struct fresh_texts *texts);
 
 /* ---- waiting.c ------------------------------------------------------------------------------ */
 
@@ -572,7 +568,7 @@ bool roll_may_be(const struct sought *sought, const uint8_t start[ROLL_START]);
 bool roll_is(const struct sought *sought, const uint8_t id[LK_DIGEST]);
 
 struct mailbox_row {
-	int64_t ref, first, next, rolled, received;
+	int64_t ref, first, next, received;
 };
 /* 1 and the next one after that ref; 0. */
 int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out,
@@ -581,10 +577,23 @@ int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out,
 int mailbox_seek(struct store *s, const struct mailbox_row *box, const struct sought *sought,
 		 struct lk_error *err) LK_MUST_CHECK;
 int mailboxes_seek(struct store *s, const struct sought *sought, struct lk_error *err) LK_MUST_CHECK;
-/* One bite, in a transaction of its own. 1: there is more; 0: only mailboxes' ends are in no roll. */
-int rolls_write(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-/* The place that a mailbox gives: with each 128th there is a row to be written. */
-void roll_grew(struct store *s, int64_t seq);
+
+#define ROLL_PLACES 64 /* in a row: linkages-1.sql says so too */
+#define ROLL_ENTRY 8   /* bytes, of a place: the start of its notice's id, and its serial number */
+/* A row of a roll, as it was read last; one that is all zeroes was not read yet. */
+struct roll {
+	int64_t number; /* of its first place */
+	uint32_t n;
+	uint8_t at[ROLL_PLACES][ROLL_ENTRY];
+};
+/* 1 and where in the order of arrival the notice of that number is: its row is to say so, too; 0: nobody knows of it. *roll
+ * makes it cheap to go on with its neighbours. */
+int place_seek(struct store *s, struct roll *roll, int64_t number, int64_t *serial,
+	       struct lk_error *err) LK_MUST_CHECK;
+/* serial_of(NUMBER) for statements: the same, or null. */
+int serial_declare(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+int place_add(struct store *s, int64_t number, int64_t serial, const uint8_t id[LK_DIGEST],
+	      struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 
@@ -676,18 +685,47 @@ bool vocabulary_unpack(const struct vocabulary *v, const struct lk_text own[OWN_
 
 /* ---- recent.c ------------------------------------------------------------------------------- */
 
+struct recent_found {
+	int64_t place, key;
+	uint32_t note;
+};
+struct recent_kind {
+	const char *upto;      /* value: the list is believed up to there */
+	const char *struck;    /* value: up to there a row may have gone; NULL: anywhere */
+	enum statement rows;   /* those behind a place, in their order, up to a limit: place, key, and what is noted */
+	enum statement clear;
+	uint32_t lag;
+	uint32_t (*note)(struct query *q); /* NULL: nothing is */
+	/* Into the list: r->order[i], and what is moved with it at no cost. How many were; negative. */
+	int (*move)(struct store *s, const struct recent *r, uint32_t i, struct lk_error *err);
+};
+extern const struct recent_kind case_list, roll_list;
+
 int recent_load(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void recent_free(struct store *s);
-int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error *err) LK_MUST_CHECK;
-/* Before the row of an event is deleted. */
-int recent_strike(struct store *s, int64_t position, struct lk_error *err) LK_MUST_CHECK;
-/* Those of a case that the list lacks, ascending; to be freed. */
-int recent_of(struct store *s, int64_t kase, int64_t **positions, size_t *n,
-	      struct lk_error *err) LK_MUST_CHECK;
-int recent_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* Before any is looked for. */
+int recent_ready(struct store *s, enum recent_list which, struct lk_error *err) LK_MUST_CHECK;
+/* 1: the list is believed of that place, and the caller's to write. */
+int recent_add(struct store *s, enum recent_list which, struct recent_found row,
+	       struct lk_error *err) LK_MUST_CHECK;
+/* Index + 1 of the last one of that key, of the one before it; 0: there is none. */
+uint32_t recent_last(const struct recent *r, int64_t key);
+uint32_t recent_before(const struct recent *r, uint32_t i);
+/* All of the list, after damage. */
+int recent_rebuild(struct store *s, enum recent_list which, struct lk_error *err) LK_MUST_CHECK;
 int recent_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* before COMMIT */
 void recent_commit(struct store *s);                                   /* after it */
 void recent_rollback(struct store *s);
+
+/* ---- case_list.c ---------------------------------------------------------------------------- */
+
+int case_event_add(struct store *s, int64_t position, int64_t kase,
+		   struct lk_error *err) LK_MUST_CHECK;
+/* Before the row of an event is deleted. */
+int case_event_strike(struct store *s, int64_t position, struct lk_error *err) LK_MUST_CHECK;
+/* Those of a case that the list lacks, ascending; to be freed. */
+int case_events_recent(struct store *s, int64_t kase, int64_t **positions, size_t *n,
+		       struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- stream.c ------------------------------------------------------------------------------- */
 
@@ -704,8 +742,10 @@ void streams_forget(
 int streams_rebuild(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void streams_free(struct store *s);
 
-/* ---- telling.c, for telling_find.c ------------------------------------------------------------ */
+/* ---- telling.c, for telling_find.c and roll.c -------------------------------------------------- */
 
+/* LK_ESTORE: a place of a mailbox holds nothing. The store is not to be trusted as it is. */
+int place_gone(struct store *s, int64_t seq, struct lk_error *err);
 /* The telling of that number: 1 and visit, or 0. */
 int notice_get(struct store *s, int64_t number, stored_notice_visitor *visit, void *context,
 	       struct lk_error *err) LK_MUST_CHECK;
@@ -747,8 +787,8 @@ int check_names(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
 /* Every mailbox gets the id that the store's present identity gives it. */
 int mailboxes_rename(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-/* Room for knowing where the mailbox ends. */
-int mailbox_reserve(struct store *s, int64_t ref, struct lk_error *err) LK_MUST_CHECK;
+/* That the mailbox has no such place yet; false: it may have. */
+bool mailbox_ends_at(const struct store *s, int64_t ref, int64_t seq);
 /* The next place in the worker's mailbox, which grows by one. */
 int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *seq,
 		 struct lk_error *err) LK_MUST_CHECK;

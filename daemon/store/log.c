@@ -152,7 +152,7 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 	*position = ++s->tips.position;
 	if (lk_text_given(event->supersedes))
 		superseded_note(s, refs.source, event->supersedes);
-	rc = recent_add(s, *position, refs.kase, err);
+	rc = case_event_add(s, *position, refs.kase, err);
 	if (rc == 0 && event->has_outbox_seq)
 		rc = stream_event_add(s, refs.stream, event->outbox_seq, *position, err);
 	return rc < 0 ? rc : 1;
@@ -249,7 +249,7 @@ static int events_at(struct store *s, const int64_t *positions, size_t found,
 
 		bind_int(&q, positions[i]);
 		rc = events_walk(&q, visit, context, &n, err);
-		if (rc == 0 && n == 0 && !s->recent.is_struck)
+		if (rc == 0 && n == 0 && !s->recent[RECENT_CASES].is_struck)
 			rc = row_damaged(s, err, "event", positions[i], "place");
 	}
 	return rc;
@@ -265,11 +265,11 @@ int store_case_events(struct store *s, struct case_key key, stored_event_visitor
 
 	if (rc != 1)
 		return rc;
-	if ((rc = recent_of(s, ref, &recent, &found, err)) < 0)
+	if ((rc = case_events_recent(s, ref, &recent, &found, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_event_of_case);
 	bind_int(&q, ref);
-	bind_int(&q, s->recent.first); /* from here on it is not believed */
+	bind_int(&q, s->recent[RECENT_CASES].first); /* from here on it is not believed */
 	rc = events_walk(&q, visit, context, &n, err);
 	if (rc == 0)
 		rc = events_at(s, recent, found, visit, context, err);

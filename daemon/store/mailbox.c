@@ -90,7 +90,7 @@ int mailboxes_rename(struct store *s, struct lk_error *err)
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
-int mailbox_reserve(struct store *s, int64_t ref, struct lk_error *err)
+static int ends_reserve(struct store *s, int64_t ref, struct lk_error *err)
 {
 	struct mailbox_ends *ends = &s->ends;
 	size_t room = ends->room == 0 ? 256 : ends->room;
@@ -127,32 +127,51 @@ static int ends_note(struct store *s, int64_t ref, struct lk_error *err)
 	return 0;
 }
 
+/* A place is given once: by an old row it would be given again. */
+static int end_check(struct store *s, int64_t ref, int64_t next, struct lk_error *err)
+{
+	struct roll roll = { 0 };
+	int64_t serial;
+	int rc = place_seek(s, &roll, (ref << SEQ_BITS) + next, &serial, err);
+
+	return rc == 1 ? row_damaged(s, err, "the end of a mailbox, its place", next, "row") : rc;
+}
+
 /* Asks the row, and makes the mailbox where there is none. */
 static int end_load(struct store *s, struct lk_text worker, int64_t ref, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_mailbox_next);
+	int64_t next = 1;
 	int rc;
 
 	bind_int(&q, ref);
-	rc = query_number(&q, &s->ends.at[ref].next, err);
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	s->ends.at[ref].next = 1;
-	return mailbox_make(s, worker, err);
+	if ((rc = query_number(&q, &next, err)) == 0)
+		rc = mailbox_make(s, worker, err);
+	else if (rc == 1)
+		rc = end_check(s, ref, next, err);
+	if (rc == 0)
+		s->ends.at[ref].next = next;
+	return rc;
 }
 
 int mailbox_grow(struct store *s, struct lk_text worker, int64_t ref, int64_t *seq,
 		 struct lk_error *err)
 {
-	int rc = mailbox_reserve(s, ref, err);
+	int rc = ends_reserve(s, ref, err);
 
 	if (rc == 0 && !s->ends.at[ref].grew)
 		rc = ends_note(s, ref, err);
 	if (rc == 0 && s->ends.at[ref].next == 0)
 		rc = end_load(s, worker, ref, err);
 	if (rc == 0)
-		roll_grew(s, *seq = s->ends.at[ref].next++);
+		*seq = s->ends.at[ref].next++;
 	return rc;
+}
+
+bool mailbox_ends_at(const struct store *s, int64_t ref, int64_t seq)
+{
+	return (size_t)ref < s->ends.room && s->ends.at[ref].next != 0 &&
+	       seq >= s->ends.at[ref].next;
 }
 
 int mailboxes_flush(struct store *s, struct lk_error *err)

@@ -89,6 +89,13 @@ static int look_at_all(struct mending *m, struct lk_error *err)
 
 /* ---- One row --------------------------------------------------------------------------------- */
 
+static int run_alone(struct store *s, enum statement which, struct lk_error *err)
+{
+	struct query q = query_begin(s, which);
+
+	return query_run(&q, err);
+}
+
 static int drop(struct store *s, enum statement which, int64_t at, struct lk_error *err)
 {
 	struct query q = query_begin(s, which);
@@ -242,73 +249,53 @@ static int mend_row(struct store *s, const struct damaged *row, lk_instant now,
 	return rc == 0 ? mends[row->part](s, row->at, err) : rc;
 }
 
-/* Rolls are written again, in idle bites: what lies in a place may be another notice by now. */
-static int rolls_anew(struct store *s, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_rolls);
-	int rc = query_run(&q, err);
-
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_mend_rolled);
-	return query_run(&q, err);
-}
-
 /* ---- Mailboxes ------------------------------------------------------------------------------- */
 
-struct sparse_mailbox {
-	int64_t ref, first, next;
-	char worker[65];
-};
-
-static int places_fill(struct store *s, const struct sparse_mailbox *box, struct lk_error *err)
+static int worker_name(struct store *s, int64_t ref, char name[65], struct lk_error *err)
 {
-	int64_t there;
+	struct query q = query_begin(s, SQL_worker_name);
+	int rc;
 
-	for (int64_t seq = box->first; seq < box->next; seq++) {
-		struct query q = query_begin(s, SQL_mend_is_there);
-		int rc;
+	bind_int(&q, ref);
+	if ((rc = query_step(&q, err)) == 1) {
+		struct lk_text worker = column_text(&q);
 
-		bind_int(&q, box->ref);
-		bind_int(&q, seq);
-		rc = query_number(&q, &there, err);
-		if (rc == 0)
-			rc = notice_bury(s, lk_text_of(box->worker), box->ref, seq, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* One mailbox that is not dense, until there is none. */
-static int mailbox_fill(struct store *s, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_mailboxes);
-	struct sparse_mailbox box = { 0 };
-	struct lk_text worker;
-	int rc = query_step(&q, err);
-
-	if (rc == 1) {
-		box.ref = column_int(&q);
-		worker = column_text(&q);
-		(void)snprintf(box.worker, sizeof(box.worker), "%.*s", LK_PRINT(worker));
-		box.first = column_int(&q);
-		box.next = column_int(&q);
+		(void)snprintf(name, 65, "%.*s", LK_PRINT(worker));
 	}
 	query_end(&q);
-	if (rc == 1)
-		rc = places_fill(s, &box, err);
-	return rc < 0 ? rc : box.ref != 0;
+	return rc < 0 ? rc : 0;
 }
 
+static int places_fill(struct store *s, const struct mailbox_row *box, struct lk_error *err)
+{
+	struct roll roll = { 0 };
+	char worker[65] = "";
+	int64_t serial;
+	int rc = 0;
+
+	for (int64_t seq = box->first; rc >= 0 && seq < box->next; seq++) {
+		rc = place_seek(s, &roll, (box->ref << SEQ_BITS) + seq, &serial, err);
+		if (rc == 0)
+			rc = worker_name(s, box->ref, worker, err);
+		if (rc == 0)
+			rc = notice_bury(s, lk_text_of(worker), box->ref, seq, err);
+	}
+	return rc;
+}
+
+/* By rolls that lead to each row that is left, and to nothing else. */
 static int mailboxes_fill(struct store *s, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_mend_mailbox_ends);
-	int more = query_run(&q, err) < 0 ? LK_ESTORE : 1;
+	struct mailbox_row box = { .ref = 0 };
+	int rc = recent_rebuild(s, RECENT_PLACES, err);
 
-	while (more > 0)
-		more = mailbox_fill(s, err);
-	return more;
+	if (rc == 0)
+		rc = run_alone(s, SQL_mend_strays, err);
+	if (rc == 0)
+		rc = run_alone(s, SQL_mend_mailbox_ends, err);
+	while (rc >= 0 && (rc = mailbox_row_get(s, box.ref, &box, err)) == 1)
+		rc = places_fill(s, &box, err);
+	return rc;
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -321,13 +308,6 @@ static int mend_rows(struct mending *m, struct lk_error *err)
 	for (size_t i = 0; rc >= 0 && i < m->n; i++)
 		rc = mend_row(m->store, &m->rows[i], now, err);
 	return rc < 0 ? rc : 0;
-}
-
-static int run_alone(struct store *s, enum statement which, struct lk_error *err)
-{
-	struct query q = query_begin(s, which);
-
-	return query_run(&q, err);
 }
 
 /* Asked for again is whatever the outboxes may still have: it is known what was damaged, but not
@@ -366,15 +346,13 @@ static int mend_all(struct mending *m, struct lk_error *err)
 	if (rc == 0) /* what is not there is known, and asked for */
 		rc = store_value_put(m->store, VALUE_STRUCK_UPTO, m->store->tips.position, err);
 	if (rc == 0)
-		rc = recent_rebuild(m->store, err);
+		rc = recent_rebuild(m->store, RECENT_CASES, err);
 	if (rc == 0)
 		rc = run_alone(m->store, SQL_mend_workers, err);
 	if (rc == 0)
 		rc = aparts_fill(m->store, err);
 	if (rc == 0)
 		rc = mailboxes_fill(m->store, err);
-	if (rc == 0)
-		rc = rolls_anew(m->store, err);
 	if (rc == 0)
 		rc = streams_rebuild(m->store, err);
 	if (rc == 0)
@@ -469,6 +447,14 @@ static int places_drop(struct mending *m, struct lk_error *err)
 	return store_end(m->store, rc < 0 ? rc : 0, err);
 }
 
+/* Before anything is looked for by them: rolls say nothing that the rows of notices do not, and many may be wrong. */
+static int rolls_anew(struct store *s, struct lk_error *err)
+{
+	int rc = store_begin(s, err);
+
+	return rc == 0 ? store_end(s, recent_rebuild(s, RECENT_PLACES, err), err) : rc;
+}
+
 /* What can be read of the changes; what cannot is found again by look_at_all(). */
 static int load_all(struct store *s, struct lk_error *err)
 {
@@ -496,6 +482,8 @@ int mend(struct store *copy, const struct store_mark *mark, struct store_rebuild
 		rc = note_stale(copy, mark, err);
 	if (rc >= 0)
 		rc = load_all(copy, err);
+	if (rc >= 0)
+		rc = rolls_anew(copy, err);
 	if (rc >= 0)
 		rc = places_drop(&m, err);
 	if (rc >= 0)

@@ -107,8 +107,10 @@ int rebuild_is_due(struct store *s, struct lk_error *err)
 		store_doubt(s, DOUBT_DAMAGE, "a worker, a source or a name told apart is gone");
 	if (s->mark.found.state == MARK_BEHIND)
 		store_doubt(s, DOUBT_DAMAGE, "the database is behind its mark");
-	if (s->recent.gone != 0)
+	if (s->recent[RECENT_CASES].gone != 0)
 		store_doubt(s, DOUBT_DAMAGE, "an event is gone from the log");
+	if (s->recent[RECENT_PLACES].gone != 0)
+		store_doubt(s, DOUBT_DAMAGE, "a notice is out of place");
 	return doubt_read(s, s->rebuilt.why, sizeof(s->rebuilt.why)) == 1;
 }
 

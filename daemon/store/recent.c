@@ -1,56 +1,61 @@
-/* recent.c - which events a case has: the list event_case, which is filled behind, and what it lacks,
- * in memory.
+/* recent.c - lists that are filled behind, and what they lack, in memory.
  *
- * In: events as they are added, or struck out. Out: a case's events, in order of arrival. Promise: the
- * list and what is in memory are never both believed of one position, so that nothing is missing and
- * nothing is there twice; a rollback leaves nothing of its transaction.
+ * In: rows as they are added, each by its place in the order of arrival, with the key that a list has it under. Out: what a
+ * list does not have yet. Promise: the list and what is in memory together lack nothing; a rollback leaves nothing of its
+ * transaction; memory is bounded, but for what one transaction adds.
  *
- * Why: cases take turns, so that an entry for each event, written at once, is a page for each event.
- * The last ones are kept back, up to `lag` of them, and moved into the list in the order of the list,
- * many to a page. The value UPTO says up to which position the list is to be believed; what is behind
- * it is read from the log when the store is opened.
+ * Why: keys take turns, so that an entry for each row, written at once, is a page for each row. The last ones are kept
+ * back, up to `lag` of them, and moved into the list in the order of the list, many to a page. A value says up to which
+ * place the list is to be believed; what is behind it is read from the rows when the store is opened.
  */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LAG 131072       /* 6 MiB of memory */
 #define LAG_IN_MEMORY 64 /* where there are no pages to be saved */
-#define MOVE_LEAST 256 /* entries at a time: a page that is written for each event saves nothing */
-#define SORTED 500000  /* of a rebuild: 16 MiB of memory */
-#define MOVE_FOR_ONE 2 /* for each event that comes: a run is moved before the next one is full */
+#define MOVE_LEAST 256   /* entries at a time: a page that is written for each row saves nothing */
+#define MOVE_FOR_ONE 2   /* for each row that comes: a run is moved before the next one is full */
+#define HOLE_MOST (1 << 22) /* places without rows: more of them are no rows that went */
 
-static const char upto_value[] = "event_case.upto";
+static const struct recent_kind *const kinds[RECENT_LISTS] = {
+	[RECENT_CASES] = &case_list,
+	[RECENT_PLACES] = &roll_list,
+};
 
-static uint32_t *bucket_of(const struct recent *r, int64_t kase)
+static uint32_t *bucket_of(const struct recent *r, int64_t key)
 {
-	return &r->bucket[(uint64_t)kase * UINT64_C(11400714819323198485) >> 32 & (r->buckets - 1)];
+	return &r->bucket[(uint64_t)key * UINT64_C(11400714819323198485) >> 32 & (r->buckets - 1)];
+}
+
+static int no_memory(struct lk_error *err)
+{
+	return lk_fail(err, LK_EMEMORY, "store: no memory for what lists lack");
 }
 
 /* ---- What is kept back ----------------------------------------------------------------------- */
 
-static int recent_push(struct recent *r, int64_t kase, struct lk_error *err)
+static int recent_push(struct recent *r, int64_t key, uint32_t note, struct lk_error *err)
 {
 	uint32_t room = r->room == 0 ? 256 : 2 * r->room;
-	struct recent_event *wider;
+	struct recent_row *wider;
 
 	if (r->n == r->room) {
 		wider = realloc(r->at, room * sizeof(*wider));
 		if (wider == NULL)
-			return lk_fail(err, LK_EMEMORY, "store: no memory for a case's events");
+			return no_memory(err);
 		r->at = wider;
 		r->room = room;
 	}
-	r->at[r->n] = (struct recent_event){ .kase = kase, .before = *bucket_of(r, kase) };
-	*bucket_of(r, kase) = ++r->n;
+	r->at[r->n] = (struct recent_row){ key, *bucket_of(r, key), note };
+	*bucket_of(r, key) = ++r->n;
 	return 0;
 }
 
 static void recent_cut(struct recent *r, uint32_t n)
 {
 	for (; r->n > n; r->n--)
-		*bucket_of(r, r->at[r->n - 1].kase) = r->at[r->n - 1].before;
+		*bucket_of(r, r->at[r->n - 1].key) = r->at[r->n - 1].before;
 }
 
 /* The first `gone` have found their place in the list. */
@@ -62,10 +67,10 @@ static void recent_shift(struct recent *r, uint32_t gone)
 	memset(r->bucket, 0, r->buckets * sizeof(*r->bucket));
 	r->first += gone;
 	for (r->n = 0; r->n < left;) {
-		struct recent_event *e = &r->at[r->n];
+		struct recent_row *row = &r->at[r->n];
 
-		e->before = *bucket_of(r, e->kase);
-		*bucket_of(r, e->kase) = ++r->n;
+		row->before = *bucket_of(r, row->key);
+		*bucket_of(r, row->key) = ++r->n;
 	}
 	r->committed = left;
 	r->run = r->moved = r->moved_committed = 0;
@@ -73,173 +78,148 @@ static void recent_shift(struct recent *r, uint32_t gone)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* Between it and the last one nothing is, or what was struck out: behind `struck` nothing was. */
-static int recent_put(struct recent *r, int64_t position, int64_t kase, int64_t struck,
+/* Between it and the last one nothing is, or what has gone: behind `struck` nothing has. */
+static int recent_put(struct recent *r, const struct recent_found *found, int64_t struck,
 		      struct lk_error *err)
 {
+	int64_t hole = found->place - r->first - r->n;
 	int rc = 0;
 
-	if (r->first + r->n < position && position - 1 > struck)
-		r->gone = position - 1;
-	while (rc == 0 && r->first + r->n < position)
-		rc = recent_push(r, 0, err);
-	return rc == 0 ? recent_push(r, kase, err) : rc;
+	if (hole > 0 && (found->place - 1 > struck || (r->n > 0 && hole > HOLE_MOST)))
+		r->gone = found->place - 1;
+	if (r->n == 0)
+		r->first = found->place;
+	else if (hole > HOLE_MOST)
+		return 0; /* a start looks at what has gone, and a rebuild comes back */
+	while (rc == 0 && r->first + r->n < found->place)
+		rc = recent_push(r, 0, 0, err);
+	return rc == 0 ? recent_push(r, found->key, found->note, err) : rc;
 }
 
-static int recent_read(struct store *s, int64_t struck, struct lk_error *err)
+/* Rows behind the last one, so many at most; -1: all. Returns how many. */
+static int recent_read(struct store *s, enum recent_list which, int64_t limit, int64_t struck,
+		       struct lk_error *err)
 {
-	struct recent *r = &s->recent;
-	struct query q = query_begin(s, SQL_event_cases_after);
-	int rc;
+	struct recent *r = &s->recent[which];
+	struct query q = query_begin(s, kinds[which]->rows);
+	int rc, n = 0;
 
-	bind_int(&q, r->first - 1);
-	while ((rc = query_step(&q, err)) == 1) {
-		int64_t position = column_int(&q), kase = column_int(&q);
+	bind_int(&q, r->first + r->n - 1);
+	bind_int(&q, limit);
+	for (; (rc = query_step(&q, err)) == 1; n++) {
+		struct recent_found found = { .place = column_int(&q) };
 
-		if ((rc = recent_put(r, position, kase, struck, err)) < 0)
+		found.key = column_int(&q);
+		if (kinds[which]->note != NULL)
+			found.note = kinds[which]->note(&q);
+		if ((rc = recent_put(r, &found, struck, err)) < 0)
 			break;
 	}
 	query_end(&q);
-	return rc;
+	return rc < 0 ? rc : n;
+}
+
+static void recent_clear(struct recent *r, int64_t first)
+{
+	recent_cut(r, 0);
+	r->run = r->moved = r->moved_committed = r->committed = 0;
+	r->first = first;
+	r->gone = 0;
+}
+
+static int buckets_make(struct store *s, struct recent *r, uint32_t lag, struct lk_error *err)
+{
+	if (r->bucket != NULL)
+		return 0;
+	r->lag = s->lag > 0 ? s->lag : s->directory != NULL ? lag : LAG_IN_MEMORY;
+	for (r->buckets = 64; r->buckets < r->lag;)
+		r->buckets *= 2;
+	r->bucket = calloc(r->buckets, sizeof(*r->bucket));
+	return r->bucket != NULL ? 0 : no_memory(err);
+}
+
+static int list_load(struct store *s, enum recent_list which, struct lk_error *err)
+{
+	struct recent *r = &s->recent[which];
+	int64_t upto = 0, struck = INT64_MAX;
+	int rc = buckets_make(s, r, kinds[which]->lag, err);
+
+	if (rc == 0)
+		rc = store_value_get(s, kinds[which]->upto, &upto, err);
+	if (rc >= 0 && kinds[which]->struck != NULL) {
+		struck = 0;
+		rc = store_value_get(s, kinds[which]->struck, &struck, err);
+	}
+	if (rc < 0)
+		return rc;
+	recent_clear(r, upto + 1);
+	r->is_struck = false;
+	rc = recent_read(s, which, -1, struck, err);
+	r->committed = r->n;
+	r->is_stale = rc < 0; /* a part of it is none */
+	return rc < 0 ? rc : 0;
 }
 
 int recent_load(struct store *s, struct lk_error *err)
 {
-	struct recent *r = &s->recent;
-	int64_t upto = 0, struck = 0;
-	int rc;
+	int rc = 0;
 
-	if (r->bucket == NULL) {
-		r->lag = s->lag > 0 ? s->lag : s->directory != NULL ? LAG : LAG_IN_MEMORY;
-		for (r->buckets = 64; r->buckets < r->lag;)
-			r->buckets *= 2;
-		r->bucket = calloc(r->buckets, sizeof(*r->bucket));
-	}
-	if (r->bucket == NULL)
-		return lk_fail(err, LK_EMEMORY, "store: no memory for a case's events");
-	if ((rc = store_value_get(s, upto_value, &upto, err)) < 0 ||
-	    (rc = store_value_get(s, VALUE_STRUCK_UPTO, &struck, err)) < 0)
-		return rc;
-	recent_cut(r, 0);
-	r->run = r->moved = r->moved_committed = 0;
-	r->first = upto + 1;
-	r->gone = 0;
-	r->is_struck = false;
-	rc = recent_read(s, struck, err);
-	r->committed = r->n;
-	r->is_stale = rc < 0; /* a part of it is none */
+	for (int i = 0; rc == 0 && i < RECENT_LISTS; i++)
+		rc = list_load(s, (enum recent_list)i, err);
 	return rc;
 }
 
 void recent_free(struct store *s)
 {
-	free(s->recent.at);
-	free(s->recent.bucket);
-	free(s->recent.order);
+	for (int i = 0; i < RECENT_LISTS; i++) {
+		free(s->recent[i].at);
+		free(s->recent[i].bucket);
+		free(s->recent[i].order);
+	}
 	memset(&s->recent, 0, sizeof(s->recent));
 }
 
 /* ---- Coming and going ------------------------------------------------------------------------ */
 
-static int listed(struct store *s, enum statement which, int64_t kase, int64_t position,
-		  struct lk_error *err)
+int recent_ready(struct store *s, enum recent_list which, struct lk_error *err)
 {
-	struct query q = query_begin(s, which);
-
-	bind_int(&q, kase);
-	bind_int(&q, position);
-	return query_run(&q, err);
+	return s->recent[which].is_stale ? list_load(s, which, err) : 0;
 }
 
-static int recent_ready(struct store *s, struct lk_error *err)
-{
-	int rc = s->recent.is_stale ? recent_load(s, err) : 0;
-
-	if (rc == 0 && s->recent.gone != 0)
-		rc = row_damaged(s, err, "event", s->recent.gone, "place");
-	return rc;
-}
-
-/* Its row is there, and is read with the others where all of them are. Where the last ones were struck out, it is not the
+/* Its row may have been read with the others, where all of them were. Where the last ones were struck out, it is not the
  * next place. */
-int recent_add(struct store *s, int64_t position, int64_t kase, struct lk_error *err)
+int recent_add(struct store *s, enum recent_list which, struct recent_found row,
+	       struct lk_error *err)
 {
-	struct recent *r = &s->recent;
-	bool is_read = r->is_stale;
-	int rc = recent_ready(s, err);
+	struct recent *r = &s->recent[which];
+	int rc = recent_ready(s, which, err);
 
-	if (rc < 0)
-		return rc;
-	if (position < r->first)
-		return listed(s, SQL_event_case_add, kase, position, err);
-	if (is_read) {
+	if (rc < 0 || row.place < r->first)
+		return rc < 0 ? rc : 1;
+	if (row.place < r->first + r->n) {
 		r->committed--; /* of this transaction */
 		return 0;
 	}
-	return recent_put(r, position, kase, position, err);
+	return recent_put(r, &row, row.place, err);
 }
 
-int recent_of(struct store *s, int64_t kase, int64_t **positions, size_t *n, struct lk_error *err)
+uint32_t recent_last(const struct recent *r, int64_t key)
 {
-	struct recent *r = &s->recent;
-	int rc = recent_ready(s, err);
-	size_t found = 0;
+	uint32_t i = *bucket_of(r, key);
 
-	*positions = NULL;
-	*n = 0;
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = *bucket_of(r, kase); i > 0; i = r->at[i - 1].before)
-		found += r->at[i - 1].kase == kase;
-	if (found == 0)
-		return 0;
-	if ((*positions = calloc(found, sizeof(**positions))) == NULL)
-		return lk_fail(err, LK_EMEMORY, "store: no memory for a case's events");
-	*n = found;
-	for (uint32_t i = *bucket_of(r, kase); i > 0; i = r->at[i - 1].before)
-		if (r->at[i - 1].kase == kase)
-			(*positions)[--found] = r->first + i - 1;
-	return 0;
+	while (i > 0 && r->at[i - 1].key != key)
+		i = r->at[i - 1].before;
+	return i;
 }
 
-/* Before its row goes. */
-int recent_strike(struct store *s, int64_t position, struct lk_error *err)
+uint32_t recent_before(const struct recent *r, uint32_t i)
 {
-	struct recent *r = &s->recent;
-	struct query q = query_begin(s, SQL_event_case_of);
-	int64_t kase;
-	int rc;
+	int64_t key = r->at[i - 1].key;
 
-	bind_int(&q, position);
-	if ((rc = query_number(&q, &kase, err)) != 1)
-		return rc;
-	r->is_struck = true;
-	return listed(s, SQL_event_case_drop, kase, position, err);
-}
-
-static int positions_list(struct store *s, int64_t after, int64_t upto, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_cases);
-
-	bind_int(&q, after);
-	bind_int(&q, upto);
-	return query_run(&q, err);
-}
-
-/* All of the list, after damage: so many at a time as may be sorted in memory. */
-int recent_rebuild(struct store *s, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_mend_cases_clear);
-	int64_t last = 0;
-	int rc = query_run(&q, err);
-
-	s->recent.is_struck = true;
-	q = query_begin(s, SQL_event_last);
-	if (rc == 0)
-		rc = query_number(&q, &last, err);
-	for (int64_t at = 0; rc >= 0 && at < last; at += SORTED)
-		rc = positions_list(s, at, at + SORTED, err);
-	return rc < 0 ? rc : store_value_put(s, upto_value, last, err);
+	do
+		i = r->at[i - 1].before;
+	while (i > 0 && r->at[i - 1].key != key);
+	return i;
 }
 
 /* ---- Moving ---------------------------------------------------------------------------------- */
@@ -248,74 +228,110 @@ static int in_order(const void *a, const void *b)
 {
 	const struct recent_entry *x = a, *y = b;
 
-	if (x->kase != y->kase)
-		return x->kase < y->kase ? -1 : 1;
-	return x->position < y->position ? -1 : x->position > y->position;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static int run_begin(struct recent *r, struct lk_error *err)
+static int run_begin(struct recent *r, uint32_t n, struct lk_error *err)
 {
-	struct recent_entry *order = realloc(r->order, r->lag * sizeof(*order));
+	struct recent_entry *order = realloc(r->order, n * sizeof(*order));
 
 	if (order == NULL)
-		return lk_fail(err, LK_EMEMORY, "store: no memory for a case's events");
+		return no_memory(err);
 	r->order = order;
-	r->run = r->lag;
-	for (uint32_t i = 0; i < r->run; i++)
-		order[i] = (struct recent_entry){ r->at[i].kase, r->first + i };
-	qsort(order, r->run, sizeof(*order), in_order);
+	r->run = n;
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = (struct recent_entry){ r->at[i].key, r->first + i };
+	qsort(order, n, sizeof(*order), in_order);
 	return 0;
 }
 
-/* What is left over from before a crash is there already. */
-static int run_move(struct store *s, uint32_t n, struct lk_error *err)
+/* About so many. What is left over from before a crash is there already. */
+static int run_move(struct store *s, enum recent_list which, uint32_t n, struct lk_error *err)
 {
-	struct recent *r = &s->recent;
-	int rc = 0;
+	struct recent *r = &s->recent[which];
+	uint32_t until = r->run - r->moved < n ? r->run : r->moved + n;
 
-	for (; rc == 0 && n > 0 && r->moved < r->run; n--, r->moved++)
-		rc = listed(s, SQL_event_case_add, r->order[r->moved].kase,
-			    r->order[r->moved].position, err);
-	if (rc == 0 && r->moved == r->run)
-		rc = store_value_put(s, upto_value, r->first + r->run - 1, err);
-	return rc;
+	while (r->moved < until) {
+		int rc = r->order[r->moved].key == 0 ? 1 : kinds[which]->move(s, r, r->moved, err);
+
+		if (rc < 0)
+			return rc;
+		r->moved += (uint32_t)rc;
+	}
+	if (r->moved < r->run)
+		return 0;
+	return store_value_put(s, kinds[which]->upto, r->first + r->run - 1, err);
 }
 
-int recent_flush(struct store *s, struct lk_error *err)
+static int list_flush(struct store *s, enum recent_list which, struct lk_error *err)
 {
-	struct recent *r = &s->recent;
+	struct recent *r = &s->recent[which];
 	uint32_t came = r->n > r->committed ? r->n - r->committed : 0;
 	uint32_t owed = r->owed + MOVE_FOR_ONE * came;
-	uint32_t least = r->lag < MOVE_LEAST ? r->lag : MOVE_LEAST;
+	uint32_t least = r->lag / 4 < MOVE_LEAST ? r->lag / 4 : MOVE_LEAST;
 	int rc = 0;
 
 	if (r->bucket == NULL || r->is_struck || (r->run == 0 && r->committed < r->lag))
 		return 0; /* a store that is being made has no list yet */
 	if (r->run == 0)
-		rc = run_begin(r, err);
+		rc = run_begin(r, r->lag, err);
 	if (rc == 0 && owed >= least)
-		rc = run_move(s, owed, err);
+		rc = run_move(s, which, owed, err);
 	r->owed = owed < least ? owed : 0;
 	return rc;
 }
 
+int recent_flush(struct store *s, struct lk_error *err)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < RECENT_LISTS; i++)
+		rc = list_flush(s, (enum recent_list)i, err);
+	return rc;
+}
+
+/* As much at a time as is kept back else. */
+int recent_rebuild(struct store *s, enum recent_list which, struct lk_error *err)
+{
+	struct recent *r = &s->recent[which];
+	struct query q = query_begin(s, kinds[which]->clear);
+	int rc = query_run(&q, err);
+
+	recent_clear(r, 1);
+	r->is_struck = true;
+	while (rc >= 0 && (rc = recent_read(s, which, r->lag, INT64_MAX, err)) > 0) {
+		rc = run_begin(r, r->n, err);
+		if (rc == 0)
+			rc = run_move(s, which, r->n, err);
+		if (rc == 0)
+			recent_shift(r, r->n);
+	}
+	r->committed = 0;
+	r->gone = 0;
+	return rc;
+}
+
+/* ---- Committed, taken back ------------------------------------------------------------------- */
+
 /* What was struck out is seldom: then all of it is read again. */
 void recent_commit(struct store *s)
 {
-	struct recent *r = &s->recent;
-
-	r->is_stale = r->is_stale || r->is_struck;
-	r->committed = r->n;
-	r->moved_committed = r->moved;
-	if (r->run > 0 && r->moved == r->run)
-		recent_shift(r, r->run);
+	for (struct recent *r = s->recent; r < s->recent + RECENT_LISTS; r++) {
+		r->is_stale = r->is_stale || r->is_struck;
+		r->committed = r->n;
+		r->moved_committed = r->moved;
+		if (r->run > 0 && r->moved == r->run)
+			recent_shift(r, r->run);
+	}
 }
 
 void recent_rollback(struct store *s)
 {
-	struct recent *r = &s->recent;
-
-	r->is_stale = r->is_stale || r->is_struck;
-	recent_cut(r, r->committed);
-	r->moved = r->moved_committed;
+	for (struct recent *r = s->recent; r < s->recent + RECENT_LISTS; r++) {
+		r->is_stale = r->is_stale || r->is_struck;
+		recent_cut(r, r->committed);
+		r->moved = r->moved_committed;
+	}
 }

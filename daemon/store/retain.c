@@ -52,9 +52,8 @@ static int is_told_later(struct store *s, struct front *front, int64_t number,
 	return mailbox_seek(s, &front->box, &later, err);
 }
 
-/* Columns of SQL_prune_front, from the second on. */
+/* Columns of SQL_prune_front. */
 struct front_row {
-	int64_t number;
 	uint8_t id[LK_DIGEST];
 	bool is_standing, is_answered; /* answered by the mailbox's own worker */
 	bool is_withdrawn, is_open;    /* open: nobody has answered it */
@@ -70,7 +69,8 @@ static void row_read(struct query *q, struct front_row *row)
 }
 
 /* A moment that nobody has answered can be answered all the same: the worker has it, and may be waited for. 1; negative. */
-static int row_leave(struct store *s, const struct front_row *row, struct lk_error *err)
+static int row_leave(struct store *s, int64_t number, const struct front_row *row,
+		     struct lk_error *err)
 {
 	struct query q;
 
@@ -80,7 +80,7 @@ static int row_leave(struct store *s, const struct front_row *row, struct lk_err
 	if (row->is_withdrawn)
 		bind_digest(&q, row->id);
 	else
-		bind_int(&q, row->number);
+		bind_int(&q, number);
 	return query_run(&q, err) < 0 ? LK_ESTORE : 1;
 }
 
@@ -88,19 +88,17 @@ static int row_leave(struct store *s, const struct front_row *row, struct lk_err
  * goes; 0: it stays. */
 static int row_look(struct store *s, struct front *front, struct query *q, struct lk_error *err)
 {
-	struct front_row row = { .number = column_int(q) };
+	struct front_row row;
 	int later;
 
-	if (row.number != front->until)
-		return 0; /* the one before stays */
 	row_read(q, &row);
 	if (!row.is_standing && !row.is_answered)
-		return row_leave(s, &row, err);
+		return row_leave(s, front->until, &row, err);
 	if (front->seeks == SEEKS_A_BITE) {
 		front->is_cut = true;
 		return 0;
 	}
-	if ((later = is_told_later(s, front, row.number, row.id, err)) < 0)
+	if ((later = is_told_later(s, front, front->until, row.id, err)) < 0)
 		return later;
 	if (later == 0 && !row.is_standing)
 		later = store_answer_forget(s, row.id, err) < 0 ? LK_ESTORE : 1;
@@ -109,19 +107,19 @@ static int row_look(struct store *s, struct front *front, struct query *q, struc
 
 static int front_walk(struct store *s, struct front *front, lk_instant before, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_prune_front);
-	int rc;
+	int rc = 1;
 
-	bind_int(&q, front->box.ref);
-	bind_int(&q, front->from);
-	bind_int(&q, front->end);
-	bind_int(&q, before);
-	while ((rc = query_step(&q, err)) == 1) {
-		if ((rc = row_look(s, front, &q, err)) != 1)
-			break;
-		front->until++;
+	while (rc == 1 && front->until < front->end) {
+		struct query q = query_begin(s, SQL_prune_front);
+
+		bind_int(&q, front->box.ref);
+		bind_int(&q, front->until);
+		bind_int(&q, before);
+		if ((rc = query_step(&q, err)) == 1)
+			rc = row_look(s, front, &q, err);
+		query_end(&q);
+		front->until += rc == 1;
 	}
-	query_end(&q);
 	return rc;
 }
 
@@ -148,13 +146,23 @@ static int front_find(struct store *s, int64_t after, lk_instant before, int lim
 
 /* ---- Pruning --------------------------------------------------------------------------------- */
 
+static int notice_drop(struct store *s, int64_t number, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_prune_notice);
+
+	bind_int(&q, number);
+	return query_run(&q, err);
+}
+
 static int front_drop(struct store *s, const struct front *front, struct lk_error *err)
 {
-	int rc = run_on(s, SQL_prune_rolls, front->from, front->until, err);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = run_on(s, SQL_prune_notices, front->from, front->until, err);
+	for (int64_t number = front->from; rc == 0 && number < front->until; number++)
+		rc = notice_drop(s, number, err);
 	fresh_forget(s);
+	if (rc == 0)
+		rc = run_on(s, SQL_prune_rolls, front->from, front->until, err);
 	return rc == 0 ? run_on(s, SQL_prune_first, front->box.ref,
 				front->until - (front->box.ref << 32), err)
 		       : rc;

@@ -1,128 +1,275 @@
-/* roll.c - where a notice is: by its id, without an index on ids.
+/* roll.c - where a notice is: by its place in a mailbox, and by its id, without an index on either.
  *
- * In: ids, or how they begin. Out: places in mailboxes. Promise: whatever was told is found, at every
- * instant; what is found was asked of the notice's own row.
+ * In: notices as they are told. Out: which row holds a place; places of what has an id, or begins like one. Promise:
+ * whatever was told is found, at every instant; what is found was asked of the notice's own row.
  *
- * An index would be written to at random with every notice, and be a quarter as large as they are. The
- * roll of a mailbox has the first three bytes of each id instead, in the order of the places, 128 to a
- * row; it is written in idle bites, a whole row at a time, and never again. Who looks for an id goes
- * through the rolls, a hundredth of what they stand for, and through the places at a mailbox's end that
- * are in none yet. A worker's answer asks one mailbox, from its end; people who ask of a notice, all.
+ * Rows of notices lie in order of arrival. An index would be written to at random with each of them. The roll of a mailbox
+ * has the serial numbers of its notices and the first three bytes of each id instead, in the order of the places, 64 to a
+ * row. It is a list that is filled behind (recent.c): many places of a mailbox at a time. Who looks for an id goes through
+ * the places, a twentieth of what they stand for. A worker's answer asks one mailbox, from its end; people who ask of a
+ * notice, all.
  */
 #include "internal.h"
 
 #include <string.h>
 
-#define PLACES 128 /* in a row: linkages-1.sql says so too */
-#define ROWS_A_BITE 64
+#define LAG 65536 /* 4 MiB of memory */
+#define SERIAL_BITS 40
+#define SERIAL_MOST (((int64_t)1 << SERIAL_BITS) - 1)
 
-static int64_t first_number(int64_t ref)
+static int64_t row_of(int64_t number)
 {
-	return ref << 32;
+	return ((number - 1) & -(int64_t)ROLL_PLACES) + 1;
 }
 
-/* ---- Looking --------------------------------------------------------------------------------- */
+static int64_t seq_of(int64_t number)
+{
+	return number & UINT32_MAX;
+}
 
-/* Numbers between which is looked, both excluded. */
-struct stretch {
-	int64_t after, before;
+/* ---- Rows of a roll -------------------------------------------------------------------------- */
+
+static uint32_t start_of(const uint8_t id[ROLL_START])
+{
+	return (uint32_t)id[0] << 16 | (uint32_t)id[1] << 8 | id[2];
+}
+
+/* 0: there is none. */
+static uint64_t entry_get(const struct roll *roll, int64_t number)
+{
+	size_t i = (size_t)(number - roll->number);
+	uint64_t entry = 0;
+
+	for (size_t n = 0; i < roll->n && n < ROLL_ENTRY; n++)
+		entry = entry << 8 | roll->at[i][n];
+	return entry;
+}
+
+static void entry_put(struct roll *roll, int64_t number, uint64_t entry)
+{
+	size_t i = (size_t)(number - roll->number);
+
+	for (; roll->n <= i; roll->n++)
+		memset(roll->at[roll->n], 0, ROLL_ENTRY);
+	for (size_t n = ROLL_ENTRY; n-- > 0; entry >>= 8)
+		roll->at[i][n] = (uint8_t)entry;
+}
+
+/* One of another length is none: what it should lead to is missed by whoever looks for it. */
+static void roll_read(struct query *q, struct roll *roll)
+{
+	size_t len;
+	const void *at = column_blob(q, &len);
+
+	if (len % ROLL_ENTRY != 0 || len > sizeof(roll->at))
+		len = 0;
+	if (len > 0)
+		memcpy(roll->at, at, len);
+	roll->n = (uint32_t)(len / ROLL_ENTRY);
+}
+
+static int roll_get(struct store *s, struct roll *roll, int64_t number, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_roll_get);
+	int rc;
+
+	*roll = (struct roll){ .number = number };
+	bind_int(&q, number);
+	if ((rc = query_step(&q, err)) == 1)
+		roll_read(&q, roll);
+	query_end(&q);
+	return rc < 0 ? rc : 0;
+}
+
+static int roll_put(struct store *s, const struct roll *roll, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_roll_put);
+
+	bind_int(&q, roll->number);
+	bind_blob(&q, roll->at, roll->n * ROLL_ENTRY);
+	return query_run(&q, err);
+}
+
+/* ---- Filled behind --------------------------------------------------------------------------- */
+
+int place_add(struct store *s, int64_t number, int64_t serial, const uint8_t id[LK_DIGEST],
+	      struct lk_error *err)
+{
+	struct recent_found row = { serial, number, start_of(id) };
+	int rc = recent_add(s, RECENT_PLACES, row, err);
+
+	return rc == 1 ? row_damaged(s, err, "notice", serial, "serial number") : rc;
+}
+
+static uint32_t id_note(struct query *q)
+{
+	uint8_t id[LK_DIGEST];
+
+	(void)column_digest(q, id);
+	return start_of(id);
+}
+
+/* The row of the number's place, and the first place that its mailbox keeps: 1; 0: nobody's. */
+static int roll_open(struct store *s, struct roll *roll, int64_t *first, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_roll_of);
+	int rc;
+
+	bind_int(&q, roll->number);
+	if ((rc = query_step(&q, err)) == 1) {
+		*first = column_int(&q);
+		roll_read(&q, roll);
+	}
+	query_end(&q);
+	return rc;
+}
+
+/* All of one row. What has been pruned since it was told is in no roll any more. */
+static int entries_move(struct store *s, const struct recent *r, uint32_t i, struct lk_error *err)
+{
+	struct roll roll = { .number = row_of(r->order[i].key) };
+	int64_t first = INT64_MAX;
+	uint32_t n = 0, moved = 0;
+	int rc = roll_open(s, &roll, &first, err);
+
+	for (; rc >= 0 && i + n < r->run && row_of(r->order[i + n].key) == roll.number; n++) {
+		struct recent_entry e = r->order[i + n];
+
+		if (seq_of(e.key) < first || e.place > SERIAL_MOST)
+			continue;
+		entry_put(&roll, e.key,
+			  (uint64_t)r->at[e.place - r->first].note << SERIAL_BITS |
+				  (uint64_t)e.place);
+		moved++;
+	}
+	if (moved > 0)
+		rc = roll_put(s, &roll, err);
+	return rc < 0 ? rc : (int)n;
+}
+
+const struct recent_kind roll_list = {
+	.upto = "roll.upto",
+	.rows = SQL_places_after,
+	.clear = SQL_mend_rolls,
+	.lag = LAG,
+	.note = id_note,
+	.move = entries_move,
 };
 
-static int place_found(struct store *s, const struct sought *sought, int64_t number,
+/* ---- By place -------------------------------------------------------------------------------- */
+
+static uint64_t recent_entry(const struct recent *r, int64_t number)
+{
+	uint32_t i = recent_last(r, number);
+
+	return i > 0 ? (uint64_t)r->at[i - 1].note << SERIAL_BITS | (uint64_t)(r->first + i - 1)
+		     : 0;
+}
+
+/* 1; 0: there is none. */
+static int entry_seek(struct store *s, struct roll *roll, int64_t number, uint64_t *entry,
+		      struct lk_error *err)
+{
+	bool is_read = roll->number == row_of(number);
+	int rc = recent_ready(s, RECENT_PLACES, err);
+
+	*entry = is_read ? entry_get(roll, number) : 0;
+	if (rc == 0 && *entry == 0)
+		*entry = recent_entry(&s->recent[RECENT_PLACES], number);
+	if (rc == 0 && *entry == 0 && !is_read) {
+		rc = roll_get(s, roll, row_of(number), err);
+		*entry = entry_get(roll, number);
+	}
+	return rc < 0 ? rc : *entry != 0;
+}
+
+int place_seek(struct store *s, struct roll *roll, int64_t number, int64_t *serial,
+	       struct lk_error *err)
+{
+	uint64_t entry;
+	int rc = entry_seek(s, roll, number, &entry, err);
+
+	*serial = (int64_t)entry & SERIAL_MOST;
+	return rc;
+}
+
+static void serial_tell(sqlite3_context *to, int argc, sqlite3_value **argv)
+{
+	struct store *s = sqlite3_user_data(to);
+	struct roll roll = { 0 };
+	int64_t serial;
+	int rc = place_seek(s, &roll, sqlite3_value_int64(argv[0]), &serial, NULL);
+
+	(void)argc;
+	if (rc == 1)
+		sqlite3_result_int64(to, serial);
+	else if (rc == LK_EMEMORY)
+		sqlite3_result_error_nomem(to);
+	else if (rc < 0)
+		sqlite3_result_error_code(to, sqlite3_extended_errcode(s->db) & 0xff
+						      ? sqlite3_extended_errcode(s->db)
+						      : SQLITE_ERROR);
+}
+
+int serial_declare(struct store *s, struct lk_error *err)
+{
+	int rc = sqlite3_create_function(s->db, "serial_of", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, s,
+					 serial_tell, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_fault(s, s->db, rc, "places of notices", err);
+}
+
+/* ---- By id ----------------------------------------------------------------------------------- */
+
+static int notice_look(struct store *s, const struct sought *sought, int64_t number, int64_t serial,
 		       struct lk_error *err)
 {
 	uint8_t id[LK_DIGEST];
 	int64_t rev = 0;
-	struct query q = query_begin(s, SQL_roll_id);
+	struct query q = query_begin(s, SQL_place_id);
 	int rc;
 
+	bind_int(&q, serial);
 	bind_int(&q, number);
 	if ((rc = query_step(&q, err)) == 1) {
 		(void)column_digest(&q, id);
 		rev = column_int(&q);
 	}
 	query_end(&q);
+	if (rc == 0)
+		return place_gone(s, seq_of(number), err);
 	return rc == 1 && sought->is(sought, id) ? sought->found(sought->context, number, id, rev)
 						 : (rc < 0 ? rc : 0);
 }
 
-/* One row of a roll: its places forwards, or from the last. */
-static int row_look(struct store *s, const struct sought *sought, struct stretch stretch,
-		    int64_t number, const uint8_t *starts, struct lk_error *err)
+static int place_look(struct store *s, const struct sought *sought, struct roll *roll,
+		      int64_t number, struct lk_error *err)
 {
-	int rc = 0;
+	uint8_t start[ROLL_START];
+	uint64_t entry;
+	int rc = entry_seek(s, roll, number, &entry, err);
 
-	for (int64_t n = 0; rc == 0 && n < PLACES; n++) {
-		int64_t i = sought->is_backward ? PLACES - 1 - n : n;
-
-		if (number + i > stretch.after && number + i < stretch.before &&
-		    sought->may(sought, starts + i * ROLL_START))
-			rc = place_found(s, sought, number + i, err);
-	}
-	return rc;
-}
-
-static int rolls_look(struct store *s, const struct sought *sought, struct stretch stretch,
-		      struct lk_error *err)
-{
-	struct query q = query_begin(s, sought->is_backward ? SQL_roll_backward : SQL_roll_forward);
-	int rc = 0;
-
-	bind_int(&q, stretch.after - PLACES);
-	bind_int(&q, stretch.before);
-	while (rc == 0 && (rc = query_step(&q, err)) == 1) {
-		int64_t number = column_int(&q);
-		size_t len;
-		const uint8_t *starts = column_blob(&q, &len);
-
-		rc = len == PLACES * ROLL_START
-			     ? row_look(s, sought, stretch, number, starts, err)
-			     : row_damaged(s, err, "the roll at", number, "length");
-	}
-	query_end(&q);
-	return rc;
-}
-
-static int places_look(struct store *s, const struct sought *sought, struct stretch stretch,
-		       struct lk_error *err)
-{
-	struct query q =
-		query_begin(s, sought->is_backward ? SQL_places_backward : SQL_places_forward);
-	uint8_t id[LK_DIGEST];
-	int rc = 0;
-
-	bind_int(&q, stretch.after);
-	bind_int(&q, stretch.before);
-	while (rc == 0 && (rc = query_step(&q, err)) == 1) {
-		int64_t number = column_int(&q);
-
-		(void)column_digest(&q, id);
-		rc = sought->is(sought, id)
-			     ? sought->found(sought->context, number, id, column_int(&q))
-			     : 0;
-	}
-	query_end(&q);
-	return rc;
+	if (rc <= 0)
+		return rc < 0 ? rc : place_gone(s, seq_of(number), err);
+	for (int i = 0; i < ROLL_START; i++)
+		start[i] = (uint8_t)(entry >> (8 * (ROLL_ENTRY - 1 - i)));
+	return sought->may(sought, start)
+		       ? notice_look(s, sought, number, (int64_t)entry & SERIAL_MOST, err)
+		       : 0;
 }
 
 int mailbox_seek(struct store *s, const struct mailbox_row *box, const struct sought *sought,
 		 struct lk_error *err)
 {
-	int64_t base = first_number(box->ref), seam = base + box->rolled;
-	struct stretch rolled = { base + box->first - 1, seam + 1 };
-	struct stretch rest = { seam, base + box->next };
-	int rc;
+	int64_t base = box->ref << SEQ_BITS, low = base + box->first, high = base + box->next - 1;
+	struct roll roll = { 0 };
+	int rc = 0;
 
-	if (sought->after > rolled.after)
-		rolled.after = sought->after;
-	if (sought->after > rest.after)
-		rest.after = sought->after;
-	if (sought->is_backward) {
-		rc = places_look(s, sought, rest, err);
-		return rc == 0 ? rolls_look(s, sought, rolled, err) : rc;
-	}
-	rc = rolls_look(s, sought, rolled, err);
-	return rc == 0 ? places_look(s, sought, rest, err) : rc;
+	if (low <= sought->after)
+		low = sought->after + 1;
+	for (int64_t i = 0; rc == 0 && i <= high - low; i++)
+		rc = place_look(s, sought, &roll, sought->is_backward ? high - i : low + i, err);
+	return rc;
 }
 
 int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out, struct lk_error *err)
@@ -135,7 +282,6 @@ int mailbox_row_get(struct store *s, int64_t after, struct mailbox_row *out, str
 		out->ref = column_int(&q);
 		out->first = column_int(&q);
 		out->next = column_int(&q);
-		out->rolled = column_int(&q);
 		out->received = column_int(&q);
 	}
 	query_end(&q);
@@ -164,96 +310,4 @@ bool roll_may_be(const struct sought *sought, const uint8_t start[ROLL_START])
 bool roll_is(const struct sought *sought, const uint8_t id[LK_DIGEST])
 {
 	return memcmp(id, sought->low, LK_DIGEST) >= 0 && memcmp(id, sought->high, LK_DIGEST) <= 0;
-}
-
-/* ---- Writing --------------------------------------------------------------------------------- */
-
-/* A place that is pruned, or was never filled, begins with zeroes: its row is asked, and there is none. */
-static int row_fill(struct store *s, int64_t number, uint8_t starts[PLACES * ROLL_START],
-		    struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_places_forward);
-	uint8_t id[LK_DIGEST];
-	int rc;
-
-	memset(starts, 0, PLACES * ROLL_START);
-	bind_int(&q, number - 1);
-	bind_int(&q, number + PLACES);
-	while ((rc = query_step(&q, err)) == 1) {
-		int64_t i = column_int(&q) - number;
-
-		(void)column_digest(&q, id);
-		memcpy(starts + i * ROLL_START, id, ROLL_START);
-	}
-	query_end(&q);
-	return rc;
-}
-
-static int row_add(struct store *s, const struct mailbox_row *box, struct lk_error *err)
-{
-	uint8_t starts[PLACES * ROLL_START];
-	int64_t number = first_number(box->ref) + box->rolled + 1;
-	struct query q;
-	int rc = row_fill(s, number, starts, err);
-
-	if (rc < 0)
-		return rc;
-	q = query_begin(s, SQL_roll_add);
-	bind_int(&q, number);
-	bind_blob(&q, starts, sizeof(starts));
-	if ((rc = query_run(&q, err)) < 0)
-		return rc;
-	q = query_begin(s, SQL_mailbox_rolled);
-	bind_int(&q, box->ref);
-	bind_int(&q, box->rolled + PLACES);
-	return query_run(&q, err);
-}
-
-void roll_grew(struct store *s, int64_t seq)
-{
-	s->rolls.are_due |= seq % PLACES == 0;
-}
-
-/* 1 and a mailbox at whose end there are places for a whole row: the one written last, or one behind it. */
-static int unrolled_find(struct store *s, struct mailbox_row *out, struct lk_error *err)
-{
-	struct query q = query_begin(s, SQL_unrolled);
-	int rc;
-
-	bind_int(&q, s->rolls.reached);
-	if ((rc = query_step(&q, err)) == 1) {
-		out->ref = column_int(&q);
-		out->rolled = column_int(&q);
-	}
-	query_end(&q);
-	return rc;
-}
-
-/* None from there to the last mailbox: once more from the first, unless that was it. */
-static int round_end(struct store *s)
-{
-	s->rolls.are_due = s->rolls.reached > 0;
-	s->rolls.reached = 0;
-	return s->rolls.are_due;
-}
-
-int rolls_write(struct store *s, struct lk_error *err)
-{
-	struct mailbox_row box;
-	int rc = s->rolls.are_due ? unrolled_find(s, &box, err) : 0;
-
-	if (rc != 1)
-		return rc == 0 && s->rolls.are_due ? round_end(s) : rc;
-	if ((rc = store_begin(s, err)) < 0)
-		return rc;
-	for (int i = 0; i < ROWS_A_BITE && (rc = unrolled_find(s, &box, err)) == 1; i++) {
-		s->rolls.reached = box.ref;
-		if ((rc = row_add(s, &box, err)) < 0)
-			break;
-	}
-	if (rc >= 0)
-		rc = store_commit(s, err);
-	if (rc < 0)
-		store_rollback(s);
-	return rc < 0 ? rc : 1;
 }

@@ -57,7 +57,7 @@ SELECT position, agency, source_name, id, number, supersedes, type, time_at, rec
 	ahead, sum, body
 FROM event_row WHERE position = ?1
 -- name: event_cases_after
-SELECT position, case_ref FROM event WHERE position > ?1 ORDER BY position
+SELECT position, case_ref FROM event WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: event_case_of
 SELECT case_ref FROM event WHERE position = ?1
 -- name: event_case_add
@@ -179,7 +179,7 @@ UPDATE agency_case SET family = ?2, family_ref = (SELECT ref FROM family WHERE i
 SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
 -- name: mailbox_depth
 SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice
-	WHERE number > (ref << 32) + received AND number < (ref + 1) << 32 ORDER BY number LIMIT 1)
+	WHERE serial = serial_of((ref << 32) + received + 1) AND number = (ref << 32) + received + 1)
 FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT ?2
 
 -- name: change_add
@@ -261,32 +261,25 @@ UPDATE worker SET next = ?2 WHERE ref = ?1
 -- name: mailbox_receive
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
 -- name: notice_take
-INSERT OR FAIL INTO notice (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
-SELECT number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body FROM notice_waiting
--- name: notice_after
-SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3
+INSERT OR FAIL INTO notice (serial, number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
+SELECT serial, number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body FROM notice_waiting
+-- name: notice_last
+SELECT max(coalesce((SELECT max(serial) FROM notice WHERE serial < 1099511627776), 0), coalesce((SELECT value FROM value WHERE name = 'roll.upto'), 0))
 -- name: notice_get
 SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
-FROM notice_row WHERE number = ?1
+FROM notice_row WHERE serial = ?1 AND number = ?2
 -- name: mailbox_row
-SELECT ref, first, next, rolled, received FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
--- name: roll_forward
-SELECT number, starts FROM roll WHERE number > ?1 AND number < ?2 ORDER BY number
--- name: roll_backward
-SELECT number, starts FROM roll WHERE number > ?1 AND number < ?2 ORDER BY number DESC
--- name: roll_id
-SELECT id, rev FROM notice WHERE number = ?1
--- name: places_forward
-SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY number
--- name: places_backward
-SELECT number, id, rev FROM notice WHERE number > ?1 AND number < ?2 ORDER BY number DESC
--- name: unrolled
-SELECT ref, rolled FROM worker WHERE ref >= ?1 AND next - rolled > 128 ORDER BY ref LIMIT 1
--- name: roll_add
-INSERT INTO roll (number, starts) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET starts = excluded.starts
--- name: mailbox_rolled
-UPDATE worker SET rolled = ?2 WHERE ref = ?1
+SELECT ref, first, next, received FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
+-- name: places_after
+SELECT serial, number, id FROM notice WHERE serial > ?1 AND serial < 1099511627776 ORDER BY serial LIMIT ?2
+-- name: place_id
+SELECT id, rev FROM notice WHERE serial = ?1 AND number = ?2
+-- name: roll_get
+SELECT places FROM roll WHERE number = ?1
+-- name: roll_of
+SELECT first, places FROM worker LEFT JOIN roll ON roll.number = ?1 WHERE worker.ref = ?1 >> 32
+-- name: roll_put
+REPLACE INTO roll (number, places) VALUES (?1, ?2)
 -- name: apart_get
 SELECT rev FROM apart WHERE id = ?1
 -- name: apart_count
@@ -306,7 +299,7 @@ FROM aged LEFT JOIN agency_case AS own ON own.ref = own_case LEFT JOIN agency_ca
 WHERE notice = ?1 AND worker = ?2
 -- name: aged_put
 INSERT INTO aged (notice, worker, own_case, other_case)
-SELECT id, number >> 32, own_case, other_case FROM notice WHERE number = ?1
+SELECT id, number >> 32, own_case, other_case FROM notice WHERE serial = serial_of(?1) AND number = ?1
 ON CONFLICT (notice) DO UPDATE SET worker = excluded.worker, own_case = excluded.own_case, other_case = excluded.other_case
 -- name: aged_drop
 DELETE FROM aged WHERE notice = ?1
@@ -322,7 +315,8 @@ SELECT ref, bytes FROM phrase WHERE ref > (SELECT max(ref) FROM phrase) - ?1 ORD
 SELECT number, at, worker_name, session, first_seq, last_seq, level, basis, seal, chain FROM ledger_row WHERE number IN (
 	SELECT number FROM ledger WHERE reader = ?1 AND session IS NOT NULL AND last_seq >= ?2 AND first_seq <= ?2
 	UNION ALL
-	SELECT ledger FROM notice WHERE number = (?1 << 32) + ?2 AND ledger IS NOT NULL)
+	SELECT ledger FROM notice
+	WHERE serial = serial_of((?1 << 32) + ?2) AND notice.number = (?1 << 32) + ?2 AND ledger IS NOT NULL)
 ORDER BY number
 -- name: ledger_after
 SELECT number, at, worker_name, session, first_seq, last_seq, level, basis, seal, chain
@@ -377,12 +371,12 @@ SELECT number, number, dead_letter.source, seq, epoch, received_at, reason, fiel
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_notices
-SELECT n.number, worker.name, n.number & 4294967295, id, rev, marks, own.number, other.number, told_at, sum, body,
+SELECT n.serial, worker.name, n.number & 4294967295, id, rev, marks, own.number, other.number, told_at, sum, body,
 	answerer.name, answer.at
 FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32
 LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
 LEFT JOIN answer ON answer.notice = n.id LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker
-WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
+WHERE n.serial > ?1 ORDER BY n.serial LIMIT ?2
 -- name: check_families
 SELECT family.ref, family.ref, id, wake_at, revision, changed, sum, state, told
 FROM family LEFT JOIN policy ON policy.ref = family.policy
@@ -405,17 +399,21 @@ SELECT coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(numb
 	coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT max(ref) FROM stream), 0),
 	coalesce((SELECT max(ref) FROM agency_case), 0)
 -- name: check_mailboxes
-SELECT ref, next = first OR (EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.first)
-	AND EXISTS (SELECT 1 FROM notice WHERE number = worker.ref * 4294967296 + worker.next - 1)),
-	NOT EXISTS (SELECT 1 FROM notice WHERE number >= worker.ref * 4294967296 + worker.next AND number < (worker.ref + 1) * 4294967296),
+SELECT ref, next = first OR (
+	EXISTS (SELECT 1 FROM notice WHERE serial = serial_of((ref << 32) + first) AND number = (ref << 32) + first)
+	AND EXISTS (SELECT 1 FROM notice WHERE serial = serial_of((ref << 32) + next - 1) AND number = (ref << 32) + next - 1)),
+	serial_of((ref << 32) + next) IS NULL
+		AND NOT EXISTS (SELECT 1 FROM roll WHERE number > (ref << 32) + next AND number < (ref + 1) << 32),
 	EXISTS (SELECT 1 FROM worker AS found WHERE found.name = worker.name AND +found.ref = worker.ref)
 FROM worker WHERE ref > ?1 ORDER BY ref LIMIT ?2
 -- name: check_places
-SELECT n.number, n.number & 4294967295 = worker.first OR EXISTS (SELECT 1 FROM notice WHERE notice.number = n.number - 1),
-	n.number & 4294967295 > rolled OR EXISTS (SELECT 1 FROM roll WHERE roll.number = ((n.number - 1) & -128) + 1
-		AND substr(starts, (n.number - 1 & 127) * 3 + 1, 3) = substr(id, 1, 3)),
+SELECT n.serial, n.number & 4294967295 >= first AND n.number & 4294967295 < next AND (n.number & 4294967295 = first
+		OR EXISTS (SELECT 1 FROM notice WHERE notice.serial = serial_of(n.number - 1) AND notice.number = n.number - 1)),
+	serial_of(n.number) = n.serial AND (n.serial > coalesce((SELECT value FROM value WHERE value.name = 'roll.upto'), 0)
+		OR EXISTS (SELECT 1 FROM roll WHERE roll.number = ((n.number - 1) & -64) + 1
+			AND substr(places, (n.number - 1 & 63) * 8 + 1, 3) = substr(id, 1, 3))),
 	NOT EXISTS (SELECT 1 FROM apart WHERE apart.id = n.id AND apart.rev < n.rev)
-FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.number > ?1 ORDER BY n.number LIMIT ?2
+FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.serial > ?1 ORDER BY n.serial LIMIT ?2
 -- name: check_case_rows
 SELECT ref, family IS NULL OR EXISTS (SELECT 1 FROM family WHERE family.id = agency_case.family),
 	NOT EXISTS (SELECT 1 FROM event_case AS listed WHERE listed.case_ref = agency_case.ref
@@ -471,7 +469,7 @@ FROM token WHERE (kind, token) > (?1, ?2) GROUP BY kind, token ORDER BY kind, to
 WITH RECURSIVE said(ref) AS (SELECT min(source) FROM event UNION ALL
 	SELECT (SELECT min(source) FROM event WHERE source > said.ref) FROM said WHERE said.ref IS NOT NULL)
 SELECT (SELECT coalesce(max(ref), 0) - count(*) FROM worker) <> coalesce((SELECT value FROM value WHERE name = 'workers.lost'), 0)
-	OR coalesce((SELECT max(number) >> 32 FROM notice), 0) > coalesce((SELECT max(ref) FROM worker), 0)
+	OR max(?1, coalesce((SELECT max(number) FROM roll), 0)) >> 32 > coalesce((SELECT max(ref) FROM worker), 0)
 	OR (SELECT count(*) FROM apart) <> coalesce((SELECT value FROM value WHERE name = 'apart.n'), 0)
 	OR EXISTS (SELECT 1 FROM said WHERE said.ref IS NOT NULL AND NOT EXISTS (SELECT 1 FROM source WHERE source.ref = said.ref))
 -- name: check_cases
@@ -508,14 +506,14 @@ UPDATE worker SET mailbox = ?2 WHERE ref = ?1
 SELECT position, agency, number, source_name, id, type, time_at, supersedes, body
 FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: trace_notices
-SELECT number, own_agency, own_number, other_agency, other_number
-FROM notice_row WHERE number > ?1 ORDER BY number LIMIT ?2
+SELECT serial, number, own_agency, own_number, other_agency, other_number
+FROM notice_row WHERE serial > ?1 ORDER BY serial LIMIT ?2
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked
 SELECT number, basis, CASE first_seq WHEN 0 THEN NOT EXISTS (SELECT 1 FROM ledger_expunged WHERE by_row = ledger_row.number)
 	ELSE session IS NULL AND NOT EXISTS (SELECT 1 FROM notice
-		WHERE notice.number = (reader << 32) + first_seq AND notice.ledger = ledger_row.number) END
+		WHERE notice.serial = serial_of((reader << 32) + first_seq) AND notice.ledger = ledger_row.number) END
 FROM ledger_row WHERE number > ?1 AND reader IS NOT NULL ORDER BY number LIMIT ?2
 -- name: strike_event
 DELETE FROM event WHERE position = ?1
@@ -526,9 +524,10 @@ DELETE FROM link WHERE one = ?1
 -- name: strike_links_back
 DELETE FROM link WHERE other = ?1 AND one IN (SELECT other FROM link WHERE one = ?1)
 -- name: strike_ledger_of
-SELECT ledger FROM notice WHERE number = ?1
+SELECT ledger FROM notice WHERE serial = serial_of(?1) AND number = ?1
 -- name: strike_notice
-UPDATE notice SET marks = ?2, own_case = NULL, other_case = NULL, ledger = NULL, sum = ?3, body = ?4 WHERE number = ?1
+UPDATE notice SET marks = ?2, own_case = NULL, other_case = NULL, ledger = NULL, sum = ?3, body = ?4
+WHERE serial = serial_of(?1) AND number = ?1
 -- name: strike_get_letter
 SELECT number, dead_letter.source, seq, epoch, received_at, reason, field, detail, position, sum, body
 FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream WHERE number = ?1
@@ -573,16 +572,13 @@ SELECT number, what, noticed_at FROM damage WHERE number > ?1 ORDER BY number LI
 DELETE FROM event WHERE position = ?1
 -- name: mend_cases_clear
 DELETE FROM event_case
--- name: mend_cases
-INSERT OR FAIL INTO event_case (case_ref, position) SELECT case_ref, position FROM event
-WHERE position > ?1 AND position <= ?2 ORDER BY case_ref, position
 -- name: mend_letter
 DELETE FROM dead_letter WHERE number = ?1
 -- name: mend_notice
-DELETE FROM notice WHERE number = ?1
+DELETE FROM notice WHERE serial = ?1
 -- name: mend_answer
 INSERT INTO aged (notice, worker, own_case, other_case) SELECT id, number >> 32, own_case, other_case FROM notice
-WHERE number = ?1 AND typeof(id) = 'blob' AND length(id) = 16 AND typeof(own_case) IN ('null', 'integer')
+WHERE serial = ?1 AND typeof(id) = 'blob' AND length(id) = 16 AND typeof(own_case) IN ('null', 'integer')
 	AND typeof(other_case) IN ('null', 'integer') AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.notice = notice.id)
 ON CONFLICT DO NOTHING
 -- name: mend_family
@@ -613,7 +609,7 @@ UPDATE stream SET next = safe + 1 WHERE next > safe + 1
 UPDATE event SET stream = NULL, outbox_seq = NULL
 WHERE stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.ref = event.stream)
 -- name: mend_apart
-UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE number = ?1)) WHERE id = (SELECT id FROM notice WHERE number = ?1)
+UPDATE apart SET rev = max(rev, (SELECT rev FROM notice WHERE serial = ?1)) WHERE id = (SELECT id FROM notice WHERE serial = ?1)
 -- name: mend_aparts
 INSERT INTO apart (id, rev) SELECT id, max(rev) FROM notice
 WHERE (SELECT count(*) FROM apart) <> coalesce((SELECT value FROM value WHERE name = 'apart.n'), 0) GROUP BY id
@@ -633,33 +629,26 @@ SELECT max(at) FROM (SELECT value AS at FROM value WHERE name = 'now'
 	UNION ALL SELECT received_at FROM event WHERE position = (SELECT max(position) FROM event))
 -- name: mend_rolls
 DELETE FROM roll
--- name: mend_rolled
-UPDATE worker SET rolled = 0 WHERE rolled > 0
+-- name: mend_strays
+DELETE FROM notice WHERE serial_of(number) IS NOT serial
 -- name: mend_mailbox_ends
-UPDATE worker SET next = 1 + (SELECT max(number) & 4294967295 FROM notice
-	WHERE number > ref * 4294967296 AND number < (ref + 1) * 4294967296)
-WHERE next <= (SELECT max(number) & 4294967295 FROM notice
-	WHERE number > ref * 4294967296 AND number < (ref + 1) * 4294967296)
--- name: mend_mailboxes
-SELECT ref, name, first, next FROM worker
-WHERE (SELECT count(*) FROM notice WHERE number >= ref * 4294967296 + first AND number < (ref + 1) * 4294967296)
-	< next - first
--- name: mend_is_there
-SELECT 1 FROM notice WHERE number = ?1 * 4294967296 + ?2
+UPDATE worker SET next = max(next, coalesce((SELECT (number & 4294967295) + length(places) / 8 FROM roll
+	WHERE number > ref << 32 AND number < (ref + 1) << 32 ORDER BY number DESC LIMIT 1), 1))
+-- name: worker_name
+SELECT name FROM worker WHERE ref = ?1
 
 -- name: prune_front
-SELECT n.number, n.id, n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2, answer.by_worker = ?1,
+SELECT n.id, n.marks >> 12 & 1 = 0 AND n.marks >> 8 & 3 <> 2, answer.by_worker = ?1,
 	n.marks >> 8 & 3 = 2, answer.by_worker IS NULL
 FROM notice AS n LEFT JOIN answer ON answer.notice = n.id
 LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
-WHERE n.number >= ?2 AND n.number < ?3 AND n.told_at < ?4
+WHERE n.serial = serial_of(?2) AND n.number = ?2 AND n.told_at < ?3
 	AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agency = own.agency AND hold.number = own.number)
 	AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.agency = other.agency AND hold.number = other.number)
-ORDER BY n.number
 -- name: prune_rolls
-DELETE FROM roll WHERE number > ?1 - 128 AND number <= ?2 - 128
--- name: prune_notices
-DELETE FROM notice WHERE number >= ?1 AND number < ?2
+DELETE FROM roll WHERE number > ?1 - 64 AND number <= ?2 - 64
+-- name: prune_notice
+DELETE FROM notice WHERE serial = serial_of(?1) AND number = ?1
 -- name: prune_first
 UPDATE worker SET first = ?2 WHERE ref = ?1
 -- name: prune_letters

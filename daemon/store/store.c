@@ -108,7 +108,11 @@ static int tips_load(struct store *s, struct lk_error *err)
 		rc = query_number(&q, &s->tips.change, err);
 	if (rc >= 0)
 		rc = store_value_get(s, VALUE_VALUES, &s->tips.values, err);
+	q = query_begin(s, SQL_notice_last);
+	if (rc >= 0)
+		rc = query_number(&q, &s->tips.serial, err);
 	s->committed = s->tips;
+	fresh_forget(s);
 	return rc < 0 ? rc : 0;
 }
 
@@ -120,8 +124,7 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 		return rc;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	wal_watch(&s->wal, s->db, s->log_room);
-	s->rolls.are_due = true; /* nobody has looked */
-	if ((rc = waiting_declare(s, err)) < 0)
+	if ((rc = waiting_declare(s, err)) < 0 || (rc = serial_declare(s, err)) < 0)
 		return rc;
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
 		return rc;
@@ -229,7 +232,6 @@ static int store_rebuild(struct store *s, struct lk_error *err)
 	store_unload(s);
 	s->suspect = false;
 	s->generation++;
-	fresh_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);
 	memset(&s->tips, 0, sizeof(s->tips));
@@ -581,7 +583,7 @@ int store_idle(struct store *s, struct lk_error *err)
 		return 0;
 	if ((rc = state_renew(s, err)) < 0)
 		return rc;
-	return held_is_due(s) ? store_write_back(s, err) : rolls_write(s, err);
+	return held_is_due(s) ? store_write_back(s, err) : 0;
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

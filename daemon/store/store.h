@@ -28,7 +28,7 @@ struct store_options {
 	/* Checkpoints of linkages.db are made by a thread of the store's own beside whoever calls, who serves others meanwhile.
 	 * Else they are made in store_idle(), store_relieve() and, where a log is full, store_commit(). */
 	bool beside;
-	int lag; /* by how many events the list of each case's events may be behind; 0: as many as is best */
+	int lag; /* by how many rows lists that are filled behind lack what they list; 0: as many as is best */
 	const char *file; /* NULL, or a copy of linkages.db by any name: opened alone, to be read, as for read_only */
 };
 

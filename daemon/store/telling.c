@@ -105,6 +105,8 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 		rc = case_ref(s, n->own, &row.own_case, err);
 	if (rc == 0)
 		rc = case_ref(s, n->other, &row.other_case, err);
+	if (rc == 0)
+		rc = place_add(s, row.number, s->tips.serial + 1, n->id, err);
 	if (rc < 0)
 		return rc;
 	memcpy(row.id, n->id, LK_DIGEST);
@@ -198,7 +200,7 @@ int notice_examine(struct query *q, struct lk_error *err)
 	return rc;
 }
 
-static int place_gone(struct store *s, int64_t seq, struct lk_error *err)
+int place_gone(struct store *s, int64_t seq, struct lk_error *err)
 {
 	struct lk_error said;
 	int rc = lk_fail(&said, LK_ESTORE,
@@ -207,39 +209,6 @@ static int place_gone(struct store *s, int64_t seq, struct lk_error *err)
 
 	store_doubt(s, DOUBT_DAMAGE, said.text);
 	return lk_fail(err, rc, "%s", said.text);
-}
-
-/* The first of a mailbox may lie further on than was asked for; after it there is no gap. */
-static int place_check(struct store *s, const struct stored_notice *n, int64_t due,
-		       struct lk_error *err)
-{
-	struct stored_mailbox box = { .first = 0 };
-	int rc = n->seq == due ? 0 : store_mailbox_get(s, n->worker, &box, err);
-
-	if (rc < 0 || n->seq == due || n->seq == box.first)
-		return rc < 0 ? rc : 0;
-	return place_gone(s, n->seq - 1, err);
-}
-
-static int notices_walk(struct query *q, int64_t after, stored_notice_visitor *visit, void *context,
-			int *n, struct lk_error *err)
-{
-	struct said_room *room = room_make(err);
-	struct stored_notice notice;
-	int rc = room == NULL ? LK_EMEMORY : 0;
-
-	*n = 0;
-	while (rc == 0 && (rc = query_step(q, err)) == 1) {
-		if ((rc = notice_read(q, &notice, room, err)) < 0 ||
-		    (rc = place_check(q->store, &notice, after + 1, err)) < 0)
-			break;
-		after = notice.seq;
-		++*n;
-		rc = visit(context, &notice);
-	}
-	query_end(q);
-	free(room);
-	return rc;
 }
 
 /* The answer to a notice whose row was not asked. */
@@ -288,79 +257,131 @@ static int notice_recall(struct store *s, struct lk_text worker, struct fresh_no
 	return rc < 0 ? rc : answer_recall(s, row, n, room, err);
 }
 
-/* From memory: those from that serial number on. */
-static int fresh_walk(struct store *s, struct lk_text worker, uint64_t serial, int limit,
-		      stored_notice_visitor *visit, void *context, int *n, struct lk_error *err)
+/* To whom notices are shown, and with what room. */
+struct showing {
+	stored_notice_visitor *visit;
+	void *context;
+	struct said_room *room;
+	struct roll roll;
+	int n; /* of them */
+};
+
+static int row_show(struct store *s, struct showing *to, int64_t number, int64_t serial,
+		    struct lk_error *err)
 {
-	struct said_room *room = room_make(err);
 	struct stored_notice notice;
-	struct fresh_texts texts;
-	int rc = room == NULL ? LK_EMEMORY : 0;
+	struct query q = query_begin(s, SQL_notice_get);
+	int rc;
 
-	while (rc == 0 && serial != 0 && *n < limit) {
-		struct fresh_notice *row = fresh_get(s, serial, &texts);
-
-		serial = row->after;
-		if ((rc = notice_recall(s, worker, row, &texts, &notice, room, err)) < 0)
-			break;
-		++*n;
-		rc = visit(context, &notice);
+	bind_int(&q, serial);
+	bind_int(&q, number);
+	if ((rc = query_step(&q, err)) == 1 &&
+	    (rc = notice_read(&q, &notice, to->room, err)) == 0) {
+		to->n++;
+		rc = to->visit(to->context, &notice);
 	}
-	free(room);
+	query_end(&q);
 	return rc;
 }
 
-static int notices_between(struct store *s, struct lk_text worker, int64_t after, int64_t upto,
-			   int limit, stored_notice_visitor *visit, void *context, int *n,
-			   struct lk_error *err)
+/* 0 where it is not there, too. */
+static int notice_show(struct store *s, struct showing *to, struct lk_text worker, int64_t number,
+		       struct lk_error *err)
 {
-	struct query q;
-	uint64_t serial;
+	struct stored_notice notice;
+	struct fresh_texts texts;
+	struct fresh_notice *row;
+	int64_t serial;
+	int rc = place_seek(s, &to->roll, number, &serial, err);
+
+	if (rc != 1)
+		return rc;
+	row = lk_text_given(worker) ? fresh_get(s, serial, number, &texts) : NULL;
+	if (row == NULL)
+		return row_show(s, to, number, serial, err);
+	if ((rc = notice_recall(s, worker, row, &texts, &notice, to->room, err)) < 0)
+		return rc;
+	to->n++;
+	return to->visit(to->context, &notice);
+}
+
+/* Where no notice was found: at the end of the mailbox, or in front of its first one, to which *seq leads. */
+static int place_pass(struct store *s, struct lk_text worker, int64_t *seq, struct lk_error *err)
+{
+	struct stored_mailbox box;
+	int rc = store_mailbox_get(s, worker, &box, err);
+
+	if (rc < 0)
+		return rc;
+	if (*seq >= box.first && *seq < box.next)
+		return place_gone(s, *seq, err);
+	*seq = *seq < box.first ? box.first - 1 : INT64_MAX - 1;
+	return 0;
+}
+
+/* Those after one place, up to another. */
+static int notices_show(struct store *s, struct showing *to, struct lk_text worker, int64_t after,
+			int64_t upto, int limit, struct lk_error *err)
+{
 	int64_t ref;
 	int rc = name_seek(s, name_of_worker(worker), &ref, err);
 
-	*n = 0;
 	if (rc != 1)
 		return rc;
-	if ((serial = fresh_find(s, number_of(ref, after + 1))) != 0)
-		return fresh_walk(s, worker, serial, limit, visit, context, n, err);
-	q = query_begin(s, SQL_notice_after);
-	bind_int(&q, number_of(ref, after));
-	bind_int(&q, number_of(ref, upto));
-	bind_int(&q, limit);
-	return notices_walk(&q, after, visit, context, n, err);
+	rc = 0;
+	for (int64_t seq = after + 1; rc == 0 && seq <= upto && to->n < limit; seq++) {
+		int n = to->n;
+
+		if (mailbox_ends_at(s, ref, seq))
+			break;
+		rc = notice_show(s, to, worker, number_of(ref, seq), err);
+		if (rc == 0 && to->n == n)
+			rc = place_pass(s, worker, &seq, err);
+	}
+	return rc;
+}
+
+static int showing_begin(struct showing *to, stored_notice_visitor *visit, void *context,
+			 struct lk_error *err)
+{
+	*to = (struct showing){ .visit = visit, .context = context, .room = room_make(err) };
+	return to->room != NULL ? 0 : LK_EMEMORY;
 }
 
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit,
 			stored_notice_visitor *visit, void *context, struct lk_error *err)
 {
-	struct stored_mailbox box = { .next = 0 };
-	int n, rc = notices_between(s, worker, after, UINT32_MAX, limit, visit, context, &n, err);
+	struct showing to;
+	int rc = showing_begin(&to, visit, context, err);
 
-	if (rc == 0 && n == 0 && limit > 0)
-		rc = store_mailbox_get(s, worker, &box, err) < 0 ? LK_ESTORE : 0;
-	if (rc == 0 && box.next > after + 1 && box.next > box.first)
-		rc = place_gone(s, after + 1, err);
+	if (rc == 0)
+		rc = notices_show(s, &to, worker, after, UINT32_MAX, limit, err);
+	free(to.room);
 	return rc;
 }
 
 int store_notice_at(struct store *s, struct lk_text worker, int64_t seq,
 		    stored_notice_visitor *visit, void *context, struct lk_error *err)
 {
-	int n, rc = notices_between(s, worker, seq - 1, seq, 1, visit, context, &n, err);
+	struct showing to;
+	int rc = showing_begin(&to, visit, context, err);
 
-	return rc != 0 ? rc : n;
+	if (rc == 0)
+		rc = notices_show(s, &to, worker, seq - 1, seq, 1, err);
+	free(to.room);
+	return rc != 0 ? rc : to.n;
 }
 
 int notice_get(struct store *s, int64_t number, stored_notice_visitor *visit, void *context,
 	       struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_notice_get);
-	int n, rc;
+	struct showing to;
+	int rc = showing_begin(&to, visit, context, err);
 
-	bind_int(&q, number);
-	rc = notices_walk(&q, (number & UINT32_MAX) - 1, visit, context, &n, err);
-	return rc != 0 ? rc : n;
+	if (rc == 0)
+		rc = notice_show(s, &to, LK_NO_TEXT, number, err);
+	free(to.room);
+	return rc != 0 ? rc : to.n;
 }
 
 /* ---- Striking out ---------------------------------------------------------------------------- */
@@ -405,11 +426,9 @@ int notice_bury(struct store *s, struct lk_text worker, int64_t ref, int64_t seq
 	said.to = worker;
 	said.kind = n.kind;
 	notice_reduce(&n, &said);
-	if ((rc = mailbox_reserve(s, ref, err)) == 0)
-		rc = notice_insert(s, &n, ref, err);
-	if (rc == 0)
+	if ((rc = notice_insert(s, &n, ref, err)) == 0)
 		rc = fresh_flush(s, err);
-	fresh_forget(s); /* its place is not at the mailbox's end */
+	fresh_forget(s); /* of millions nobody reads along */
 	return rc;
 }
 

@@ -79,11 +79,11 @@ static void tell_text(sqlite3_context *to, const struct lk_bytes *bytes, const v
 	}
 
 /* In the order in which the tables have them. */
-static const struct column notice_columns[] = { NOTICE(number, int),   NOTICE(id, digest),
-						NOTICE(rev, int),      NOTICE(marks, int),
-						NOTICE(own_case, ref), NOTICE(other_case, ref),
-						NOTICE(told_at, int),  NOTICE(ledger, ref),
-						NOTICE(sum, int),      NOTICE(body, blob) };
+static const struct column notice_columns[] = {
+	NOTICE(serial, int), NOTICE(number, int),   NOTICE(id, digest),      NOTICE(rev, int),
+	NOTICE(marks, int),  NOTICE(own_case, ref), NOTICE(other_case, ref), NOTICE(told_at, int),
+	NOTICE(ledger, ref), NOTICE(sum, int),      NOTICE(body, blob),
+};
 static const struct column ledger_columns[] = {
 	LEDGER(number, int), LEDGER(at, int),    LEDGER(reader, int),  LEDGER(session, text),
 	LEDGER(from, int),   LEDGER(upto, int),  LEDGER(level, int),   LEDGER(basis, text),
@@ -95,31 +95,24 @@ static const struct column ledger_columns[] = {
 /* Where a reading is: `row` is NULL behind the last one. */
 struct reading {
 	sqlite3_vtab_cursor base;
-	uint32_t i; /* of the heads, or of the rows of the ledger */
-	const struct fresh_notice *notice;
+	uint32_t i;
 	const void *row;
 };
 
-static void notice_stand(const struct fresh *f, struct reading *r, uint64_t serial)
+static void notice_stand(const struct fresh *f, struct reading *r, uint32_t i)
 {
-	r->notice = serial != 0 ? &f->newer.at[serial - f->newer.first] : NULL;
-	r->row = r->notice;
+	r->i = i;
+	r->row = i < f->newer.n ? &f->newer.at[i] : NULL;
 }
 
 static void notice_first(const struct fresh *f, struct reading *r)
 {
-	r->i = 0;
-	notice_stand(f, r, f->head[0]);
+	notice_stand(f, r, f->written);
 }
 
-/* The next of its mailbox, or the first of the next mailbox. */
 static void notice_next(const struct fresh *f, struct reading *r)
 {
-	uint64_t serial = r->notice->after;
-
-	if (serial == 0 && ++r->i < f->heads_n)
-		serial = f->head[r->i];
-	notice_stand(f, r, serial);
+	notice_stand(f, r, r->i + 1);
 }
 
 static void ledger_first(const struct fresh *f, struct reading *r)
@@ -145,7 +138,7 @@ struct kind {
 
 static const struct kind kinds[] = {
 	{ "notice_waiting",
-	  "CREATE TABLE waiting (number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)",
+	  "CREATE TABLE waiting (serial, number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)",
 	  notice_columns, offsetof(struct fresh, newer.bytes), notice_first, notice_next },
 	{ "ledger_waiting",
 	  "CREATE TABLE waiting (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)",

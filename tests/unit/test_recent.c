@@ -1,4 +1,5 @@
-/* test_recent.c - which events a case has, after some were struck out: the list is read again, whole, and filled on.
+/* test_recent.c - which events a case has, after some were struck out: the list is read again, whole, and filled on. And what
+ * a roll is believed.
  *
  * In: a store in memory, cases that take turns. Out: the events of each case, and how far the list is believed.
  */
@@ -195,6 +196,60 @@ static void a_list_that_was_not_read_whole_is_read_again(void **state)
 	expect_all(l);
 }
 
+/* ---- Of notices ------------------------------------------------------------------------------ */
+
+static void tell(struct listed *l, const char *worker, int64_t rev)
+{
+	struct stored_notice n = { .worker = lk_text_of(worker), .rev = rev, .topic = -1 };
+	struct lk_notice said;
+	int64_t seq;
+
+	lk_notice_clear(&said);
+	said.rev = rev;
+	said.to = n.worker;
+	said.kind = n.kind;
+	said.state = n.state = LK_NEW;
+	n.said = &said;
+	n.own = n.other = (struct case_key){ -1, LK_NO_TEXT };
+	GOOD(store_notice_add(l->store, &n, &seq, &err));
+}
+
+static int count_notice(void *context, const struct stored_notice *n)
+{
+	assert_true(lk_text_says(n->worker, "jones"));
+	++*(int *)context;
+	return 0;
+}
+
+/* A roll leads into another's mailbox, to what was told a moment ago and is in memory. */
+static void nobody_is_shown_what_another_was_told(void **state)
+{
+	struct listed *l = *state;
+	int n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		GOOD(store_begin(l->store, &err));
+		tell(l, "jones", 1);
+		tell(l, "garcia", 2);
+		GOOD(store_commit(l->store, &err));
+	}
+	GOOD(store_notices_after(l->store, LK_TEXT("jones"), 0, 200, count_notice, &n, &err));
+	assert_int_equal(n, 100);
+	assert_int_equal(
+		sqlite3_exec(
+			l->store->db,
+			"UPDATE roll SET places = CAST(substr(places, 9) AS BLOB) WHERE number = (SELECT min(number) FROM roll);"
+			"UPDATE roll SET places = (SELECT places FROM roll ORDER BY number DESC LIMIT 1)",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	n = 0;
+	assert_int_equal(store_notices_after(l->store, LK_TEXT("jones"), 0, 200, count_notice, &n,
+					     &err),
+			 LK_ESTORE);
+	assert_non_null(strstr(err.text, "the notice at its place 1 is gone"));
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -203,6 +258,7 @@ int main(void)
 		WITH_STORE(also_where_the_last_event_was_struck_out),
 		WITH_STORE(what_came_first_after_that_may_be_rolled_back),
 		WITH_STORE(a_list_that_was_not_read_whole_is_read_again),
+		WITH_STORE(nobody_is_shown_what_another_was_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,23 +236,20 @@ static void is_found(struct store *s, int i)
 	assert_memory_equal(found, id, LK_DIGEST);
 }
 
-/* Rolls are written in idle bites: a notice is found before, meanwhile and after, wherever it lies. */
+/* Rolls are filled behind: a notice is found before and after, wherever it lies. */
 static void a_notice_is_found_in_the_rolls_and_behind_them(void **state)
 {
 	struct place *place = *state;
 	struct store *s = place->store;
-	int more;
 
-	GOOD(store_begin(s, &err));
-	for (int i = 0; i < 700; i++)
-		add_nth(s, i);
-	GOOD(store_commit(s, &err));
-	do {
-		for (int i = 0; i < 700; i += 37)
-			is_found(s, i);
-		more = store_idle(s, &err);
-	} while (more == 1);
-	assert_int_equal(more, 0);
+	for (int i = 0; i < 700;) {
+		GOOD(store_begin(s, &err));
+		for (int last = i + 35; i < last; i++)
+			add_nth(s, i);
+		GOOD(store_commit(s, &err));
+		for (int j = 0; j < i; j += 37)
+			is_found(s, j);
+	}
 	for (int i = 0; i < 700; i++)
 		is_found(s, i);
 	GOOD(store_begin(s, &err));
@@ -541,53 +538,6 @@ static void the_front_of_a_mailbox_goes_as_far_as_it_may(void **state)
 	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM answer"), 1);
 }
 
-static void rolls_are_pruned_with_what_they_list(void **state)
-{
-	struct place *place = *state;
-	struct store *s = place->store;
-	uint8_t id[LK_DIGEST];
-
-	GOOD(store_begin(s, &err));
-	for (int i = 0; i < 700; i++)
-		add_nth(s, i);
-	GOOD(store_receipt(s, LK_TEXT("w1"), 100, &err));
-	GOOD(store_receipt(s, LK_TEXT("w2"), 300, &err));
-	GOOD(store_commit(s, &err));
-	while (store_idle(s, &err) == 1)
-		continue;
-	assert_int_equal(pruned(s, 3000), 400);
-	nth_id(3, id);
-	struct seen seen = { 0 };
-	assert_int_equal(store_notice_history(s, id, see_notice, &seen, &err), 0);
-	is_found(s, 300); /* the first that is left of w1's, in the middle of a row */
-	is_found(s, 699);
-	place_close(place);
-	assert_int_equal(ask(place, "linkages.db",
-			     "SELECT 1000 * count(*) + sum(number & 4294967295) FROM roll"),
-			 2000 + 1 + 257);
-}
-
-/* Of 334 places two rows, of 666 five; also of what is told after idle work had come to its end. */
-static void rolls_follow_as_mailboxes_grow(void **state)
-{
-	struct place *place = *state;
-	struct store *s = place->store;
-
-	for (int i = 0; i < 1000; i += 250) {
-		GOOD(store_begin(s, &err));
-		for (int j = 0; j < 250; j++)
-			add_nth(s, i + j);
-		GOOD(store_commit(s, &err));
-		while (store_idle(s, &err) == 1)
-			continue;
-		is_found(s, i);
-	}
-	place_close(place);
-	assert_int_equal(ask(place, "linkages.db", "SELECT count(*) FROM roll"), 2 + 5);
-	assert_int_equal(ask(place, "linkages.db", "SELECT max(next - rolled) <= 128 FROM worker"),
-			 1);
-}
-
 static void a_mailbox_is_there_before_its_row_and_receipts_only_grow(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -641,8 +591,6 @@ int main(void)
 		FILES(places_in_a_mailbox_are_dense_also_after_a_rollback),
 		MEMORY(a_notice_is_found_in_the_rolls_and_behind_them),
 		FILES(the_front_of_a_mailbox_goes_as_far_as_it_may),
-		FILES(rolls_are_pruned_with_what_they_list),
-		FILES(rolls_follow_as_mailboxes_grow),
 		MEMORY(a_mailbox_is_there_before_its_row_and_receipts_only_grow),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 	};
