@@ -19,9 +19,9 @@ struct subscription {
 	int64_t next;             /* the seq expected from it */
 	int64_t taken;            /* all below it are on disk, or in the batch */
 	int64_t limit;            /* the highest seq that may have been sent */
-	int64_t told;    /* the highest seq that may be sent, as the publisher was told last */
-	int64_t naked;   /* the lowest missing seq that was asked for last; 0: none */
-	bool exceeded;   /* sent above its credit once, and was told */
+	int64_t told;             /* the highest seq that may be sent, as the publisher was told last */
+	int64_t naked;            /* the lowest missing seq that was asked for last; 0: none */
+	bool exceeded;            /* sent above its credit once, and was told */
 	int first, last; /* its inputs in the batch, chained; NO_INPUT */
 };
 

@@ -20,8 +20,7 @@ struct stream {
 struct outboxes {
 	struct stream *first;
 	size_t n;
-	struct standing *
-		standings; /* of sources, for as long as the daemon runs: they are those of the configuration */
+	struct standing *standings; /* of sources, for as long as the daemon runs: they are those of the configuration */
 };
 void outboxes_free(struct outboxes *all); /* nobody uses a stream any more */
 

@@ -4,7 +4,6 @@
  * from left to right, end. The first thing that goes wrong is remembered and told by the next
  * step, so that binding needs no checks.
  */
-/* clang-format off */
 #ifndef LINKAGES_STORE_INTERNAL_H
 #define LINKAGES_STORE_INTERNAL_H
 

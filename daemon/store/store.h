@@ -10,7 +10,6 @@
  * walk returns that number. Visitors may not write to the store.
  * One thread, but for the checkpoints (struct store_options, beside). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
-/* clang-format off */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H
 
