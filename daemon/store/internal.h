@@ -591,8 +591,10 @@ int place_seek(struct store *s, struct roll *roll, int64_t number, int64_t *seri
 	       struct lk_error *err) LK_MUST_CHECK;
 /* serial_of(NUMBER) for statements: the same, or null. */
 int serial_declare(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* LK_ESTORE, and doubt, where a notice is known to be there. */
 int place_add(struct store *s, int64_t number, int64_t serial, const uint8_t id[LK_DIGEST],
 	      struct lk_error *err) LK_MUST_CHECK;
+int place_taken(struct store *s, int64_t seq, struct lk_error *err);
 
 /* ---- families.c ----------------------------------------------------------------------------- */
 

@@ -127,14 +127,17 @@ static int ends_note(struct store *s, int64_t ref, struct lk_error *err)
 	return 0;
 }
 
-/* A place is given once: by an old row it would be given again. */
+/* A place is given once: by an old row it would be given again. What is in no roll yet, place_add() knows. */
 static int end_check(struct store *s, int64_t ref, int64_t next, struct lk_error *err)
 {
-	struct roll roll = { 0 };
-	int64_t serial;
-	int rc = place_seek(s, &roll, (ref << SEQ_BITS) + next, &serial, err);
+	struct query q = query_begin(s, SQL_roll_end);
+	int64_t end = 0;
+	int rc;
 
-	return rc == 1 ? row_damaged(s, err, "the end of a mailbox, its place", next, "row") : rc;
+	bind_int(&q, ref);
+	if ((rc = query_number(&q, &end, err)) < 0)
+		return rc;
+	return end > next ? place_taken(s, next, err) : 0;
 }
 
 /* Asks the row, and makes the mailbox where there is none. */

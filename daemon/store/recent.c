@@ -90,13 +90,13 @@ static int recent_put(struct recent *r, const struct recent_found *found, int64_
 	if (r->n == 0)
 		r->first = found->place;
 	else if (hole > HOLE_MOST)
-		return 0; /* a start looks at what has gone, and a rebuild comes back */
+		return 0; /* a start looks at what has gone */
 	while (rc == 0 && r->first + r->n < found->place)
 		rc = recent_push(r, 0, 0, err);
 	return rc == 0 ? recent_push(r, found->key, found->note, err) : rc;
 }
 
-/* Rows behind the last one, so many at most; -1: all. Returns how many. */
+/* Rows behind the last one, so many at most, and no further ahead than that, but for the first; -1: all. Returns how many. */
 static int recent_read(struct store *s, enum recent_list which, int64_t limit, int64_t struck,
 		       struct lk_error *err)
 {
@@ -109,6 +109,8 @@ static int recent_read(struct store *s, enum recent_list which, int64_t limit, i
 	for (; (rc = query_step(&q, err)) == 1; n++) {
 		struct recent_found found = { .place = column_int(&q) };
 
+		if (limit > 0 && r->n > 0 && found.place - r->first >= limit)
+			break; /* its time comes */
 		found.key = column_int(&q);
 		if (kinds[which]->note != NULL)
 			found.note = kinds[which]->note(&q);

@@ -92,12 +92,21 @@ static int roll_put(struct store *s, const struct roll *roll, struct lk_error *e
 
 /* ---- Filled behind --------------------------------------------------------------------------- */
 
+int place_taken(struct store *s, int64_t seq, struct lk_error *err)
+{
+	return row_damaged(s, err, "the end of a mailbox, its place", seq, "row");
+}
+
 int place_add(struct store *s, int64_t number, int64_t serial, const uint8_t id[LK_DIGEST],
 	      struct lk_error *err)
 {
 	struct recent_found row = { serial, number, start_of(id) };
-	int rc = recent_add(s, RECENT_PLACES, row, err);
+	int rc = recent_ready(s, RECENT_PLACES, err);
 
+	if (rc == 0 && recent_last(&s->recent[RECENT_PLACES], number) > 0)
+		return place_taken(s, seq_of(number), err);
+	if (rc == 0)
+		rc = recent_add(s, RECENT_PLACES, row, err);
 	return rc == 1 ? row_damaged(s, err, "notice", serial, "serial number") : rc;
 }
 

@@ -278,6 +278,9 @@ SELECT id, rev FROM notice WHERE serial = ?1 AND number = ?2
 SELECT places FROM roll WHERE number = ?1
 -- name: roll_of
 SELECT first, places FROM worker LEFT JOIN roll ON roll.number = ?1 WHERE worker.ref = ?1 >> 32
+-- name: roll_end
+SELECT (number & 4294967295) + length(places) / 8 FROM roll
+WHERE number > ?1 << 32 AND number < (?1 + 1) << 32 ORDER BY number DESC LIMIT 1
 -- name: roll_put
 REPLACE INTO roll (number, places) VALUES (?1, ?2)
 -- name: apart_get

@@ -250,6 +250,58 @@ static void nobody_is_shown_what_another_was_told(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* Half of a run, and its end: what a rollback takes back of it is moved again. */
+static void what_was_moved_and_taken_back_is_moved_again(void **state)
+{
+	struct listed *l = *state;
+	int told = 0, n = 0;
+
+	for (int i = 0; i < 300; i++) {
+		GOOD(store_begin(l->store, &err));
+		tell(l, "garcia", 2);
+		tell(l, i % 3 == 0 ? "jones" : "garcia", 1);
+		GOOD(fresh_flush(l->store, &err));
+		GOOD(mailboxes_flush(l->store, &err));
+		GOOD(recent_flush(l->store, &err));
+		if (i % 5 != 0)
+			store_rollback(l->store);
+		else
+			GOOD(store_commit(l->store, &err));
+		told += i % 5 == 0 && i % 3 == 0;
+	}
+	GOOD(store_notices_after(l->store, LK_TEXT("jones"), 0, 200, count_notice, &n, &err));
+	assert_int_equal(n, told);
+	struct store_check check = { 0 };
+	while (store_check(l->store, &check, 50, &err) > 0)
+		continue;
+	assert_int_equal(check.damages, 0);
+}
+
+/* Most have gone, and few of long ago are left: what lies between them costs nothing. */
+static void rolls_of_few_are_made_again_in_little_memory(void **state)
+{
+	struct listed *l = *state;
+	int n = 0;
+
+	for (int i = 0; i < 150; i++) {
+		GOOD(store_begin(l->store, &err));
+		tell(l, "jones", 1);
+		tell(l, "garcia", 2);
+		GOOD(store_commit(l->store, &err));
+	}
+	GOOD(store_begin(l->store, &err));
+	assert_int_equal(sqlite3_exec(l->store->db,
+				      "UPDATE notice SET serial = -serial;"
+				      "UPDATE notice SET serial = -1000 * serial",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	GOOD(recent_rebuild(l->store, RECENT_PLACES, &err));
+	GOOD(store_commit(l->store, &err));
+	assert_true(l->store->recent[RECENT_PLACES].room <= 1024);
+	GOOD(store_notices_after(l->store, LK_TEXT("jones"), 0, 200, count_notice, &n, &err));
+	assert_int_equal(n, 150);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -259,6 +311,8 @@ int main(void)
 		WITH_STORE(what_came_first_after_that_may_be_rolled_back),
 		WITH_STORE(a_list_that_was_not_read_whole_is_read_again),
 		WITH_STORE(nobody_is_shown_what_another_was_told),
+		WITH_STORE(what_was_moved_and_taken_back_is_moved_again),
+		WITH_STORE(rolls_of_few_are_made_again_in_little_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,6 +418,57 @@ static void what_is_pruned_is_in_no_roll(void **state)
 	all_is_there(o);
 }
 
+/* As the row was before the front went, and more came: where the end is said to be nothing is any more. */
+static int told_behind(struct office *o)
+{
+	const struct stored_notice n = a_notice("w0", notice_a, 1, "body");
+	int64_t seq;
+	int rc = 0;
+
+	place_close(o->place);
+	meddle(o->place, "linkages.db",
+	       "UPDATE worker SET first = 1, next = 30, received = 0 WHERE name = 'w0'");
+	GOOD(place_open(o->place));
+	for (int i = 30; rc == 0 && i < o->next[0]; i++) {
+		GOOD(store_begin(o->place->store, &err));
+		if ((rc = store_notice_add(o->place->store, &n, &seq, &err)) == 0)
+			rc = store_commit(o->place->store, &err);
+	}
+	store_rollback(o->place->store);
+	return rc;
+}
+
+static void a_place_is_given_once_though_its_row_is_old(void **state)
+{
+	struct office *o = *state;
+
+	tell_some(o, 1, 900, 9);
+	prune(o, 0, 120);
+	assert_int_equal(told_behind(o), LK_ESTORE);
+	assert_non_null(strstr(err.text, "its place 30 is damaged"));
+	reopen(o->place);
+	assert_true(was_made_anew(o));
+}
+
+/* Nothing of it is in a roll yet. */
+static void a_place_is_given_once_though_no_roll_has_it(void **state)
+{
+	struct office *o = *state;
+
+	place_close(o->place);
+	o->place->lag = 0;
+	GOOD(place_open(o->place));
+	tell_some(o, 1, 900, 9);
+	prune(o, 0, 120);
+	place_close(o->place);
+	assert_int_equal(ask(o->place, "linkages.db", "SELECT count(*) FROM roll"), 0);
+	GOOD(place_open(o->place));
+	assert_int_equal(told_behind(o), LK_ESTORE);
+	assert_non_null(strstr(err.text, "its place 120 is damaged"));
+	reopen(o->place);
+	assert_true(was_made_anew(o));
+}
+
 int main(void)
 {
 #define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -430,6 +481,8 @@ int main(void)
 		WITH_OFFICE(what_is_lost_is_buried_in_its_place),
 		WITH_OFFICE(a_row_that_is_out_of_place_is_noticed),
 		WITH_OFFICE(what_is_pruned_is_in_no_roll),
+		WITH_OFFICE(a_place_is_given_once_though_its_row_is_old),
+		WITH_OFFICE(a_place_is_given_once_though_no_roll_has_it),
 	};
 
 	return cmocka_run_group_tests_name("roll", tests, NULL, NULL);
