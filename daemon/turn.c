@@ -236,12 +236,13 @@ static int64_t wanted_of(const struct stored_stream *stream, int64_t first, int6
 
 /* It was acknowledged more than is here, and neither a rebuild nor a restore lies between: this is an older copy of the
  * store. Its mailboxes give places that readers have seen to other notices, so they begin anew. Once a start: a store
- * changes places only where nobody holds it. */
-static int renew_if_old(struct turn *t, struct stored_stream *stream, int64_t acked,
+ * changes places only where nobody holds it. Of an outbox that is not known nothing follows, neither now nor when it comes
+ * again before all of it is here. */
+static int renew_if_old(struct turn *t, struct stored_stream *stream, bool is_known, int64_t acked,
 			struct lk_error *err)
 {
-	int64_t said = 0;
-	int rc = store_lag_get(t->store, stream, &said, err);
+	int64_t said = STORE_LAG_ANY;
+	int rc = is_known ? store_lag_get(t->store, stream, &said, err) : 0;
 	bool is_expected = said == STORE_LAG_ANY;
 	if (rc < 0 || (!is_expected && (acked < stream->next || acked <= said)))
 		return rc;
@@ -267,7 +268,7 @@ int turn_subscribe(struct turn *t, struct lk_text source, const uint8_t epoch[LK
 	out->missing = 0;
 	out->shows_old = false;
 	memcpy(out->epoch, epoch, LK_DIGEST);
-	rc = rc > 0 ? renew_if_old(t, out, acked, err) : 0;
+	rc = rc > 0 || acked > 0 ? renew_if_old(t, out, rc > 0, acked, err) : 0;
 	bool is_gap = first > out->next && last + 1 >= out->next;
 	if (rc == 0 && is_gap)
 		rc = skip_gap(t, out, first, err);

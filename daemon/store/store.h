@@ -147,7 +147,8 @@ int store_streams(struct store *s, stream_visitor *visit, void *context, struct 
  * STORE_LAG_ANY: it has not said anything since the store was renewed, and may well have been told of more than is here. */
 #define STORE_LAG_ANY INT64_MAX
 int store_lag_get(struct store *s, const struct stored_stream *stream, int64_t *acked, struct lk_error *err) LK_MUST_CHECK;
-/* In a transaction of its own: keeps that; `renews`: and is renewed, as by store_renew(). */
+/* In a transaction of its own: keeps that, also of an outbox that has not been here; `renews`: and is renewed, as by
+ * store_renew(). */
 int store_lag_put(struct store *s, const struct stored_stream *stream, int64_t acked, bool renews,
 		  struct lk_error *err) LK_MUST_CHECK;
 /* 1: some outbox that was asked again has not sent all of it yet, as committed; 0. */

@@ -317,6 +317,10 @@ static int lag_write(struct store *s, const struct stored_stream *stream, int64_
 
 	if (rc == 0)
 		rc = lag_name(s, stream, &name, err);
+	if (rc == 0) {
+		rc = store_stream_put(s, stream, err);
+		rc = rc < 0 ? rc : lag_name(s, stream, &name, err);
+	}
 	return rc == 1 ? store_value_put(s, name.at, acked, err) : rc;
 }
 

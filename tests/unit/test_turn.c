@@ -1249,9 +1249,9 @@ static void what_an_outbox_forgot_is_passed_over(void **state)
 	assert_int_equal(stream.next, 5);
 }
 
-static bool shows_old(struct office *o, struct lk_text source, int64_t acked)
+static bool shows_old_by(struct office *o, struct lk_text source, const uint8_t epoch[LK_DIGEST],
+			 int64_t acked)
 {
-	static const uint8_t epoch[LK_DIGEST];
 	struct stored_stream stream;
 	int letters = 0;
 
@@ -1259,6 +1259,13 @@ static bool shows_old(struct office *o, struct lk_text source, int64_t acked)
 					count_letter, &letters, &o->err),
 			 0);
 	return stream.shows_old;
+}
+
+static bool shows_old(struct office *o, struct lk_text source, int64_t acked)
+{
+	static const uint8_t epoch[LK_DIGEST];
+
+	return shows_old_by(o, source, epoch, acked);
 }
 
 /* One outbox tells of it; another one may come long after, and tells nothing new. */
@@ -1288,6 +1295,27 @@ static void a_restored_store_is_no_older_copy(void **state)
 	restarts(o);
 	assert_false(shows_old(o, LK_TEXT("calsaws"), 9));
 	assert_true(shows_old(o, LK_TEXT("calsaws"), 12));
+}
+
+/* It is not in the copy that was restored, and is cut off while it says all of it again. */
+static void an_outbox_that_is_not_known_shows_no_older_copy(void **state)
+{
+	static const uint8_t epoch[LK_DIGEST] = { 7 };
+	struct office *o = *state;
+	struct lk_bytes bytes = event("z-1", "2026-03-02T12:00:00-08:00", "C-1", "contact.made",
+				      "'data':{'kind':'phone'}");
+	struct turn_event sent = { bytes.at, bytes.len, LK_TEXT("cws-cms"), true, { 7 }, 1, 0 };
+
+	a_family(o);
+	assert_false(shows_old_by(o, LK_TEXT("cws-cms"), epoch, 9));
+	assert_int_equal(turn_events(o->turn, story_instant("2026-03-02T12:00:00-08:00"), &sent, 1,
+				     &o->verdict, &o->err),
+			 0);
+	assert_int_equal(o->verdict.outcome, TURN_APPLIED);
+	restarts(o);
+	assert_false(shows_old_by(o, LK_TEXT("cws-cms"), epoch, 9));
+	assert_true(shows_old_by(o, LK_TEXT("cws-cms"), epoch, 12));
+	lk_bytes_free(&bytes);
 }
 
 static void comes(struct office *o, const char *id, int64_t seq, const char *type, const char *data)
@@ -2492,6 +2520,7 @@ int main(void)
 		IN_OFFICE(what_an_outbox_forgot_is_passed_over),
 		IN_OFFICE(an_older_copy_is_told_of_once),
 		IN_OFFICE(a_restored_store_is_no_older_copy),
+		IN_OFFICE(an_outbox_that_is_not_known_shows_no_older_copy),
 		IN_OFFICE(what_waits_for_state_db_is_no_difference),
 		IN_OFFICE(a_place_that_is_learnt_later_decides),
 		IN_OFFICE(a_place_that_is_learnt_later_decides_of_a_pair),
