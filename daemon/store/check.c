@@ -6,8 +6,8 @@
  *
  * A sum tells nothing of a row that is gone. A disk that puts one page in another's place takes all rows of a page away and
  * leaves sound ones: they come out of order, and their places are empty. What an index does not lead to is as good as gone; and
- * what has no sum is there twice, as a link is. A page that is an old copy of itself is in order, too: where an outbox, a roll or
- * a name told apart is, rows of the log and of mailboxes say as well; of values, linkages.mark knows.
+ * what has no sum is there twice, as a link is. A page that is an old copy of itself is in order, too: where an outbox, a family,
+ * a roll or a name told apart is, rows of the log, of families and of mailboxes say as well; of values, linkages.mark knows.
  */
 #include "internal.h"
 
@@ -103,7 +103,7 @@ static void note(struct store_check *check, const char *what)
 		check->damaged(check->context, what);
 }
 
-/* How many rows all parts have together, about: numbers of theirs, but mailboxes are spread over all numbers. */
+/* How many rows all parts have together, about: their last numbers, but of notices, which go by their age, what mailboxes keep. */
 static int measure(struct store *s, struct store_check *check, struct lk_error *err)
 {
 	struct query q;

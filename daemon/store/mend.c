@@ -12,6 +12,7 @@
  *   values of before     of which linkages.mark knows, too: all families, links and tokens are found anew
  *   link                 all links and tokens are found in the log again, as all families are
  *   family that is gone  its state is folded from the log again; of whom it told is not known
+ *   place of a family    of which its cases say it: found again by the family's id
  *   place in a mailbox   as a notice; a roll, and what was told last of a name, are found again by the notice's own row
  *   place of an event    in the log: as an event; in an outbox: it is found again by the event's own row; where the outbox is
  *                        not known any more, the event stays without one

@@ -341,8 +341,8 @@ int store_notices_after(struct store *s, struct lk_text worker, int64_t after, i
 /* The telling at one place: 1 and visit, or 0. */
 int store_notice_at(struct store *s, struct lk_text worker, int64_t seq, stored_notice_visitor *visit, void *context,
 		    struct lk_error *err) LK_MUST_CHECK;
-/* The latest telling of a notice in that worker's mailbox: 1 and visit, or 0. Costs the more the longer ago it was, and
- * less than a microsecond for a hundred notices. */
+/* The latest telling of a notice in that worker's mailbox: 1 and visit, or 0. Costs the more the longer ago it was, about
+ * two microseconds for a hundred notices. */
 int store_notice_find(struct store *s, struct lk_text worker, const uint8_t id[LK_DIGEST], stored_notice_visitor *visit,
 		      void *context, struct lk_error *err) LK_MUST_CHECK;
 /* The next two are for people: they go through what is known of the ids in all mailboxes. */
@@ -568,7 +568,7 @@ void store_traces_count(const struct store_traces *traces, int64_t *done, int64_
 int store_traces_neighbour(struct store_traces *traces, struct case_key key, struct lk_error *err) LK_MUST_CHECK;
 /* Cases of others that something found belongs to: their families are to forget what they were told of these. */
 int store_traces_neighbours(struct store_traces *traces, case_visitor *visit, void *context) LK_MUST_CHECK;
-/* Every telling of this notice is struck out, too: what was told since the search passed its mailbox. Within the
+/* Every telling of this notice is struck out, too: what was told since the search was at the end. Within the
  * transaction that strikes. */
 int store_traces_note(struct store_traces *traces, const uint8_t notice[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 /* Within a transaction. Events, links, tokens and names are gone; a notice keeps its place, id, rev and kind, and says
