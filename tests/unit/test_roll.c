@@ -239,6 +239,7 @@ static void a_run_that_was_cut_short_is_moved_again(void **state)
 static const char *const wrong_rolls[] = {
 	"DELETE FROM roll",
 	"DELETE FROM roll WHERE number & 4294967295 = 65",
+	"UPDATE value SET value = value + 20 WHERE name = 'roll.upto'",
 	"UPDATE roll SET places = zeroblob(length(places))",
 	"UPDATE roll SET places = substr(places, 1, 16)",
 	"UPDATE roll SET places = substr(places, 1, 17)",
@@ -284,6 +285,28 @@ static void a_roll_that_leads_astray_is_noticed(void **state)
 		place_close(o->place);
 	}
 	GOOD(place_open(o->place));
+}
+
+/* What was moved since is moved again: rolls may be ahead of it by any number. */
+static void rolls_may_be_ahead_of_what_is_believed(void **state)
+{
+	static const char *const old_values[] = {
+		"UPDATE value SET value = value - 300 WHERE name = 'roll.upto'",
+		"DELETE FROM value WHERE name = 'roll.upto'",
+	};
+	struct office *o = *state;
+
+	tell_some(o, 1, 900, 9);
+	for (int i = 0; i < 2; i++) {
+		place_close(o->place);
+		meddle(o->place, "linkages.db", old_values[i]);
+		GOOD(place_open(o->place));
+		assert_false(was_made_anew(o));
+		all_is_there(o);
+		tell_some(o, 900 + i * 2800, 3700 + i * 2800, 9);
+		assert_true(believed(o) > 3000); /* by more than was told */
+		all_is_there(o);
+	}
 }
 
 /* Many times what is kept in memory. */
@@ -477,6 +500,7 @@ int main(void)
 		WITH_OFFICE(what_is_taken_back_leads_nowhere),
 		WITH_OFFICE(a_run_that_was_cut_short_is_moved_again),
 		WITH_OFFICE(a_roll_that_leads_astray_is_noticed),
+		WITH_OFFICE(rolls_may_be_ahead_of_what_is_believed),
 		WITH_OFFICE(all_rolls_are_made_again),
 		WITH_OFFICE(what_is_lost_is_buried_in_its_place),
 		WITH_OFFICE(a_row_that_is_out_of_place_is_noticed),
