@@ -139,7 +139,6 @@ static bool ack_subscription(struct ack *ack)
 			sent = send_ack(ack, seq);
 	}
 	s->first = s->last = NO_INPUT;
-	s->naked = 0;
 	return sent && send_ack(ack, s->taken - 1);
 }
 

@@ -115,6 +115,24 @@ class Order(Streams):
         self.settle(agency, 6)
         self.assertEqual(self.stored(), [(e["id"],) for e in agency.outbox])
 
+    def test_a_gap_is_asked_for_again_where_the_request_was_lost(self):
+        """Also if what came before it was acknowledged meanwhile: a sign of life tells that there is more."""
+        agency = self.subscribed(contacts(5))
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            self.send(agency, 1, 2, 5)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        heard = []
+        while agency.acked < 2 or "nak" not in heard:
+            message = agency.receive()
+            heard.append(message["m"])
+            agency.take(message)
+        agency.send("ping", last=5)
+        self.assertEqual(agency.expect("nak")["want"], 3)
+        self.send(agency, 3, 4, 5)
+        self.settle(agency, 5)
+
     def test_any_order_and_any_number_of_times_is_one_table(self):
         chance = random.Random(SETTINGS.seed)
         agency = self.subscribed(contacts(120))
@@ -236,6 +254,7 @@ class Order(Streams):
 FLOOD = 7_000
 COSTLY = 4_500
 CROWD = 3_000
+LONG = 300
 BEHIND = 3_000
 
 
@@ -366,6 +385,15 @@ class Fairness(Streams):
         self.assertEqual(sources[:BEHIND + BEHIND // 2].count("cws-cms"), BEHIND, f"in batches of {self.batches()}")
         before = sources[:len(sources) - sources[::-1].index("cws-cms")].count("calsaws")
         self.assertGreater(before, BEHIND // 50)
+
+    def test_more_than_may_wait_comes_through(self):
+        """36 MiB lie before the daemon, where 16 may wait: what is put off until there is room again is lost nowhere."""
+        def long(outbox):
+            return [{**e, "data": {**e["data"], "more": "x" * 60_000}} for e in outbox]
+        yesterday = [{**e, "source": "cws-cms", "time": "2026-03-01T09:00:00-08:00"} for e in contacts(LONG)]
+        yesterday[0]["data"] = {"status": "fm"}
+        sources = self.both_at_once(long(contacts(LONG)), long(yesterday))
+        self.assertEqual([sources.count(source) for source in ("calsaws", "cws-cms")], [LONG, LONG])
 
     def backwards(self, n):
         """Each is earlier than all before it, and folds its case anew."""
