@@ -96,7 +96,7 @@ struct turn {
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	bool is_behind;             /* some family was derived under another revision */
 	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
-	bool is_apart;              /* while families are gathered: a link was undone that held one of them together */
+	const bool *apart;          /* while a family is gathered: which of its cases have lost others by a link that was undone; or NULL */
 	struct waiting waiting;
 	bool is_renewed;            /* mailboxes have begun anew, and outboxes may well have been told more than is here */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */

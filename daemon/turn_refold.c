@@ -190,15 +190,34 @@ static int share_told(struct gathering *g, struct parts *all, struct tolds *told
 	return shared ? 0 : lk_fail(g->err, LK_EMEMORY, "no memory for what was told");
 }
 
-/* Of the cases of one family, not all are of one any more. */
-static bool is_apart(const struct gathering *g)
+/* One that was of its family is of another one now. */
+static bool has_lost(const struct gathering *g, uint32_t kase)
 {
-	for (uint32_t i = 0; i < g->cases_n; i++)
-		for (uint32_t j = 0; j < i && g->cases[i].family != NONE; j++)
-			if (g->cases[j].family == g->cases[i].family &&
-			    g->cases[j].part != g->cases[i].part)
-				return true;
+	const struct gathered_case *c = &g->cases[kase];
+	for (uint32_t i = 0; c->family != NONE && i < g->cases_n; i++)
+		if (g->cases[i].family == c->family && g->cases[i].part != c->part)
+			return true;
 	return false;
+}
+
+/* What goes of a family that others have only joined had crossed no link that was undone. */
+static int settle_part(struct gathering *g, const struct part *part, lk_instant at)
+{
+	const struct family *f = &part->home->f;
+	bool *apart = calloc(f->cases_n + 1, sizeof(*apart));
+	if (apart == NULL)
+		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's cases");
+	for (uint32_t i = 0; i < f->cases_n; i++) {
+		uint32_t kase =
+			gathered(g, (struct case_key){ f->cases[i].agency,
+						       family_text(f, f->cases[i].number) });
+		apart[i] = kase != NONE && has_lost(g, kase);
+	}
+	g->t->apart = apart;
+	int rc = home_settle(g->t, part->home, at, g->err);
+	g->t->apart = NULL;
+	free(apart);
+	return rc;
 }
 
 static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
@@ -206,10 +225,9 @@ static int settle_all(struct gathering *g, struct parts *all, lk_instant at)
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++) /* each sees the others' */
 		rc = home_write_calendar(g->t, all->at[i].home, g->err);
-	g->t->is_apart = is_apart(g);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
-		rc = home_settle(g->t, all->at[i].home, at, g->err);
-	g->t->retells = g->t->is_apart = false; /* of others nothing was missing */
+		rc = settle_part(g, &all->at[i], at);
+	g->t->retells = false; /* of others nothing was missing */
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)
 		rc = settle_neighbours(g->t, all->at[i].home, at, g->err);
 	for (uint32_t i = 0; rc >= 0 && i < all->n; i++)

@@ -40,7 +40,7 @@ static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 				.wake = LK_NO_INSTANT,
 				.thrifty = only == NULL,
 				.retells = only == NULL && n->t->retells,
-				.is_apart = only == NULL && n->t->is_apart };
+				.apart = only == NULL ? n->t->apart : NULL };
 	struct outcome out = { 0 };
 	look->rules(&d);
 	compare(&h->told, &d, look->scope, &out);

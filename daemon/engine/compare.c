@@ -267,13 +267,21 @@ static bool lacks_consent(const struct tolds *told, const struct derivation *d,
 	return bar == BAR_NO_CONSENT || bar == BAR_LIMITED;
 }
 
-/* Where a family comes apart, nothing but that link has taken back what goes: it had crossed it, though both cases that it
+/* Its case has just lost others: nothing but that link has taken back what goes, which had crossed it, though both cases that it
  * names may be linked by another one. */
+static bool has_come_apart(const struct tolds *told, const struct derivation *d,
+			   const struct told *t)
+{
+	if (d->apart == NULL || t->side < 0 || t->other.at == NONE)
+		return false;
+	uint32_t own = family_case(d->f, t->side, words_text(&told->words, t->own));
+	return own != NONE && d->apart[own];
+}
+
 static int withdrawal_reason(const struct tolds *told, const struct derivation *d,
 			     const struct told *t, const struct standing *s)
 {
-	bool crossed = t->side >= 0 && t->other.at != NONE;
-	bool unlinked = is_unlinked(told, d, t) || (d->is_apart && crossed);
+	bool unlinked = is_unlinked(told, d, t) || has_come_apart(told, d, t);
 	if (is_moment(d->p, t->kind))
 		return unlinked || s->follows ? LK_UNLINKED : LK_CORRECTED;
 	if (s->withheld)

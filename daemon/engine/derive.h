@@ -83,7 +83,7 @@ struct derivation {
 	uint32_t n, room;
 	bool thrifty; /* set by the caller: derive() may pass over what cannot differ from what was told */
 	bool retells; /* set by the caller, for compare(): a moment that was taken back, and follows again, is told however old */
-	bool is_apart; /* set by the caller, for compare(): the family has just lost cases by a link that was undone */
+	const bool *apart; /* set by the caller, for compare(): which cases have just lost others by a link that was undone; or NULL */
 	bool partial; /* derive() did: candidates are news, and whatever was told follows */
 	struct settled settled; /* derive(), thrifty: for compare() to keep */
 	bool failed; /* memory ran out: void */
