@@ -409,7 +409,7 @@ static int case_ask(struct store *s, int64_t ref, struct lk_error *err)
 	bind_int(&q, ref);
 	if ((rc = query_step(&q, err)) == 1) {
 		(void)column_digest(&q, family);
-		(void)case_remember(s, ref, family, column_int(&q));
+		s->asked = case_remember(s, ref, family, column_int(&q));
 	}
 	query_end(&q);
 	return rc;
@@ -421,11 +421,11 @@ int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST
 	int64_t ref;
 	int rc = name_seek(s, name_of_case(key), &ref, err);
 
-	if (rc == 1 && case_remembered(s, ref) == NULL)
-		rc = case_ask(s, ref, err);
 	if (rc != 1)
 		return rc;
 	s->asked = case_remembered(s, ref);
+	if (s->asked == NULL && (rc = case_ask(s, ref, err)) != 1)
+		return rc;
 	memcpy(id, s->asked->family, LK_DIGEST);
 	return 1;
 }

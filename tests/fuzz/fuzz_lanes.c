@@ -123,6 +123,13 @@ int daemon_reload(struct daemon *d, struct lk_error *err)
 	return lk_fail(err, LK_ECONFIG, "the play changes tables by itself");
 }
 
+const char *daemon_unread(const struct daemon *d, int agency)
+{
+	(void)d;
+	(void)agency;
+	return NULL;
+}
+
 void daemon_drain(struct daemon *d)
 {
 	(void)d;
