@@ -99,14 +99,6 @@ static const uint8_t *digest_of(struct admission *a)
 	return a->digest;
 }
 
-/* Of such a case, or of a link to one. */
-static bool names_expunged(const struct admission *a)
-{
-	const struct lk_event *e = &a->event;
-	return store_is_expunged(a->t->store, (struct case_key){ (int)e->agency, e->subject }) ||
-	       (is_link((int)e->type) && store_is_expunged(a->t->store, other_of(e)));
-}
-
 /* Its place in the outbox is kept, and nothing of what it says, not even a digest. */
 static void forget_expunged(struct admission *a)
 {
@@ -159,7 +151,7 @@ static int read_event(struct admission *a)
 	}
 	if (canonical_form(a) < 0)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
-	if (names_expunged(a))
+	if (names_expunged(a->t, &a->event))
 		return refuse_expunged(a);
 	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
 		return refuse(a, LK_FORBIDDEN, "source",

@@ -129,6 +129,12 @@ static inline struct case_key other_of(const struct lk_event *e)
 {
 	return (struct case_key){ e->link_confirmed.other.agency, e->link_confirmed.other.number };
 }
+/* It is of a case that was expunged, or of a link to one. */
+static inline bool names_expunged(const struct turn *t, const struct lk_event *e)
+{
+	return store_is_expunged(t->store, (struct case_key){ (int)e->agency, e->subject }) ||
+	       (is_link((int)e->type) && store_is_expunged(t->store, other_of(e)));
+}
 
 /* ---- turn_homes.c ---------------------------------------------------------------------------- */
 

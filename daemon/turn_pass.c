@@ -54,12 +54,6 @@ static int note_arrived(void *context, const struct stored_event *row)
 	return 0;
 }
 
-static bool names_expunged(const struct turn *t, const struct lk_event *e)
-{
-	return store_is_expunged(t->store, (struct case_key){ (int)e->agency, e->subject }) ||
-	       (is_link((int)e->type) && store_is_expunged(t->store, other_of(e)));
-}
-
 /* The time of an event that was kept has come: from here on it is as any that arrives. While an order is carried out, that is as
  * one that is refused: the row goes with the others. */
 static int pass_event(struct turn *t, lk_instant at, struct lk_error *err)

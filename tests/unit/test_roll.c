@@ -235,6 +235,24 @@ static void a_run_that_was_cut_short_is_moved_again(void **state)
 
 /* ---- Damage ---------------------------------------------------------------------------------- */
 
+/* The store is closed, and may be damaged as often as one likes. */
+static void is_kept(struct office *o)
+{
+	char copy[200];
+
+	place_close(o->place);
+	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(o->place, "linkages.kept"));
+	meddle(o->place, "linkages.db", copy);
+}
+
+static void begins_from_kept(struct office *o, const char *damage)
+{
+	(void)unlink(path_in(o->place, "linkages.mark"));
+	file_copy(o->place, "linkages.kept", "linkages.db");
+	meddle(o->place, "linkages.db", damage);
+	GOOD(place_open(o->place));
+}
+
 /* Whatever it leads to, a row says whose it is: the wrong notice is never shown, and none is lost. */
 static const char *const wrong_rolls[] = {
 	"DELETE FROM roll",
@@ -254,20 +272,14 @@ static const char *const wrong_rolls[] = {
 static void a_roll_that_leads_astray_is_noticed(void **state)
 {
 	struct office *o = *state;
-	char copy[200];
 
 	tell_some(o, 1, 900, 9);
-	place_close(o->place);
-	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(o->place, "linkages.kept"));
-	meddle(o->place, "linkages.db", copy);
+	is_kept(o);
 	for (size_t i = 0; i < sizeof(wrong_rolls) / sizeof(wrong_rolls[0]); i++) {
 		struct store_check check = { 0 };
 		int more, rc = 0;
 
-		(void)unlink(path_in(o->place, "linkages.mark"));
-		file_copy(o->place, "linkages.kept", "linkages.db");
-		meddle(o->place, "linkages.db", wrong_rolls[i]);
-		GOOD(place_open(o->place));
+		begins_from_kept(o, wrong_rolls[i]);
 		while ((more = store_check(o->place->store, &check, 50, &err)) > 0)
 			continue;
 		assert_int_equal(more, 0);
@@ -357,19 +369,13 @@ static const char *const strays[] = {
 static void a_row_that_is_out_of_place_is_noticed(void **state)
 {
 	struct office *o = *state;
-	char copy[200];
 
 	tell_some(o, 1, 900, 9);
-	place_close(o->place);
-	(void)snprintf(copy, sizeof(copy), "VACUUM INTO '%s'", path_in(o->place, "linkages.kept"));
-	meddle(o->place, "linkages.db", copy);
+	is_kept(o);
 	for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {
 		struct store_check check = { 0 };
 
-		(void)unlink(path_in(o->place, "linkages.mark"));
-		file_copy(o->place, "linkages.kept", "linkages.db");
-		meddle(o->place, "linkages.db", strays[i]);
-		GOOD(place_open(o->place));
+		begins_from_kept(o, strays[i]);
 		while (store_check(o->place->store, &check, 50, &err) > 0)
 			continue;
 		if (check.damages == 0 && !was_made_anew(o))
