@@ -69,7 +69,7 @@ static int undo_opening(struct turn *t, const struct lk_event *e, struct case_ke
 			lk_instant at, struct lk_error *err)
 {
 	struct case_key key = { (int)e->agency, e->subject };
-	int rc = !case_is(key, old) && has_tokens(e) ? links_settle_tokens(t, key, err) : 0;
+	int rc = !case_is(key, old) && has_tokens(e) ? links_settle_case(t, key, err) : 0;
 	return rc < 0 ? rc : links_undo_opening(t, old, at, err);
 }
 
@@ -207,7 +207,8 @@ static int effect_on_case(const struct effect *x, struct touched *touched)
 	struct case_key key = { (int)x->e->agency, x->e->subject };
 	struct fold_key place = key_of(x->e, x->row);
 	struct home *h = NULL;
-	int pairs = has_tokens(x->e) && !x->row->ahead ? links_settle_tokens(x->t, key, x->err) : 0;
+	bool links = has_tokens(x->e) || (x->e->type == LK_CASE_OPENED && x->is_known_case);
+	int pairs = links && !x->row->ahead ? links_settle_case(x->t, key, x->err) : 0;
 	int rc = pairs < 0 ? pairs : home_before(x, key, &h);
 	if (rc < 0)
 		return rc;
@@ -282,7 +283,9 @@ int effect_of_return(struct turn *t, const struct lk_event *e, const struct stor
 	waiting_came_back(t);
 	if (rc <= 0)
 		return rc < 0 ? rc : effect_settle(t, e, row, is_known_case, at, err);
-	return refold_when_whole(t, &key, 1, at, err);
+	if (e->type == LK_CASE_OPENED) /* which words of links have waited for */
+		rc = links_settle_case(t, key, err);
+	return rc < 0 ? rc : refold_when_whole(t, &key, 1, at, err);
 }
 
 /* ---- Places learnt later ---------------------------------------------------------------------- */

@@ -176,7 +176,7 @@ static int add_at_hand(struct gathering *g, const struct gathered_list *list)
 	int rc = 0;
 	for (uint32_t i = 0; i < list->n; i++) {
 		struct gathered_event *e = list->at[i];
-		e->key.at = e->key.time_at; /* as it was read: place_events() */
+		e->key.at = e->key.time_at; /* as it was read: gathering_place() */
 		e->key.opening = NULL;
 		int added = add_event(g, e);
 		rc = rc < 0 ? rc : added;
@@ -231,14 +231,13 @@ static void find_openings(struct gathering *g)
 	}
 }
 
-/* A case's events count from its opening on; what was said of links counts from its own time. */
-static void place_events(struct gathering *g)
+void gathering_place(struct gathering *g)
 {
 	find_openings(g);
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
 		const struct fold_key *opening = g->cases[e->kase].opening;
-		if (is_link(e->type) || opening == NULL || fold_order(&e->key, opening) >= 0)
+		if (opening == NULL || fold_order(&e->key, opening) >= 0)
 			continue;
 		e->key.at = opening->at;
 		e->key.opening = opening;
@@ -272,39 +271,68 @@ static int key_order(const struct case_key *a, const struct case_key *b)
 	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
 }
 
-static bool confirms(const struct gathering *g, const struct gathered_event *e, uint32_t other)
+bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, uint32_t other)
 {
 	struct lk_event event;
 	struct lk_refused why;
-	if (e->type != LK_LINK_CONFIRMED ||
+	if (!is_link(e->type) ||
 	    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 		return false;
 	return gathered(g, other_of(&event)) == other;
 }
 
-/* The opening whose tokens link the two cases at an instant; NULL where a person's word does. */
+/* The order in which people said it, whichever opening it has waited for. */
+static int said_order(const struct gathered_event *a, const struct gathered_event *b)
+{
+	struct fold_key x = a->key, y = b->key;
+	x.at = x.time_at;
+	y.at = y.time_at;
+	x.opening = y.opening = NULL;
+	return fold_order(&x, &y);
+}
+
+/* Has a person said no to the pair after it? */
+static bool is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other)
+{
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		const struct gathered_event *no = g->events[i];
+		bool is_no = no->type == LK_LINK_REFUSED || no->type == LK_LINK_REMOVED;
+		if (is_no && said_order(no, e) > 0 &&
+		    ((no->kase == e->kase && gathered_pairs(g, no, other)) ||
+		     (no->kase == other && gathered_pairs(g, no, e->kase))))
+			return true;
+	}
+	return false;
+}
+
+/* The opening that links the two cases at an instant, by its tokens or by a word that has waited for it; NULL where a person's
+ * word of that instant does. */
 static const struct gathered_event *linking_opening(const struct gathering *g, uint32_t a,
 						    uint32_t b, lk_instant since)
 {
 	const struct gathered_event *last = NULL;
+	bool has_waited = false, is_said = false;
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
+		uint32_t other = e->kase == a ? b : a;
 		if ((e->kase != a && e->kase != b) || e->key.at != since)
 			continue;
-		if (confirms(g, e, e->kase == a ? b : a))
-			return NULL;
+		if (e->type == LK_LINK_CONFIRMED && gathered_pairs(g, e, other)) {
+			has_waited |= e->key.opening != NULL && !is_void(g, e, other);
+			is_said |= e->key.opening == NULL;
+		}
 		if (e->type == LK_CASE_OPENED &&
 		    (last == NULL || fold_order(&last->key, &e->key) < 0))
 			last = e;
 	}
-	return last;
+	return has_waited || !is_said ? last : NULL;
 }
 
 /* A text that no source's name is behind. */
 #define LAST_SOURCE LK_TEXT("\xff")
 
-/* Every link is folded at its instant: behind the opening that brought its tokens and before what had waited for
- * it, or behind everything that was said then, and a person's confirmation with it. */
+/* Every link is folded at its instant: behind the opening that brought it and before whatever else had waited for
+ * that, or behind everything that was said then, and a person's confirmation with it. */
 static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_instant since)
 {
 	struct gathered_event **wider =
@@ -382,7 +410,7 @@ int gathering_read(struct gathering *g)
 		return rc;
 	if (g->known_at != LK_NO_INSTANT)
 		drop_superseded(g);
-	place_events(g);
+	gathering_place(g);
 	rc = find_parts(g);
 	gathering_sort(g);
 	return rc;
@@ -390,14 +418,16 @@ int gathering_read(struct gathering *g)
 
 /* ---- Folding --------------------------------------------------------------------------------- */
 
-/* Does the link of a link.confirmed hold: is it in the table, from then or before? */
+/* Does the link of a link.confirmed hold: is it in the table, from then or before, and by this word or an earlier one? */
 static int link_holds(struct gathering *g, const struct gathered_event *e,
 		      const struct lk_event *event)
 {
 	lk_instant since;
-	int rc = store_link_between(g->t->store, g->cases[e->kase].key, other_of(event), &since,
-				    g->err);
-	return rc == 1 ? since <= e->key.at : rc;
+	struct case_key other = other_of(event);
+	int rc = store_link_between(g->t->store, g->cases[e->kase].key, other, &since, g->err);
+	if (rc != 1 || since > e->key.at)
+		return rc < 0 ? rc : 0;
+	return !is_void(g, e, gathered(g, other));
 }
 
 /* Where to, under which policy, and up to when. */
@@ -423,7 +453,7 @@ static int fold_gathered(struct folding *to, struct gathering *g, struct gathere
 {
 	if (e->type == LINK_BY_TOKEN)
 		return fold_by_token(to, g, e);
-	if (!is_link(e->type) && g->cases[e->kase].opening == NULL)
+	if (g->cases[e->kase].opening == NULL)
 		return 0; /* kept until the case opens */
 	int rc = gathered_decode(g->t, e, &to->event, g->err);
 	if (rc < 0)

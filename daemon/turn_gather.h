@@ -38,6 +38,10 @@ int gathering_reach(struct gathering *g, uint32_t kase);
 /* The events of these cases, no others. */
 int gathering_load(struct gathering *g);
 void gathering_sort(struct gathering *g);
+/* Each event is where it counts: what came before its case's opening, at the opening. */
+void gathering_place(struct gathering *g);
+/* Does the event speak of a link between its case and this one? */
+bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, uint32_t other);
 /* Every case that links or families of before reach; their events in order, each where it counts; their parts. */
 int gathering_read(struct gathering *g);
 void gathering_free(struct gathering *g); /* what it holds */

@@ -10,28 +10,24 @@
 
 /* ---- One pair: are the two cases linked? ----------------------------------------------------- */
 
-static bool is_of_pair(const struct gathering *g, const struct gathered_event *e,
-		       struct lk_event *event)
+static bool is_of_pair(const struct gathering *g, const struct gathered_event *e)
 {
-	struct lk_refused why;
-	if (lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, event, &why) < 0)
-		return false;
-	return case_is(other_of(event), g->cases[1 - e->kase].key);
+	return gathered_pairs(g, e, 1 - e->kase);
 }
 
-/* The last refusal or removal makes all before it as if it had never been; the first confirmation
- * after it links. */
+/* In the order in which it was said: the last refusal or removal makes all before it as if it had never been; the
+ * confirmation after it that counts first links. One that waits for its case's opening counts from there. */
 static lk_instant said_since(const struct gathering *g)
 {
 	lk_instant since = LK_NO_INSTANT;
-	struct lk_event event;
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
-		if (!is_link(e->type) || !is_of_pair(g, e, &event))
+		if (!is_of_pair(g, e))
 			continue;
 		if (e->type != LK_LINK_CONFIRMED)
 			since = LINK_REFUSED;
-		else if (since == LK_NO_INSTANT || since == LINK_REFUSED)
+		else if (g->cases[e->kase].opening != NULL &&
+			 (since == LK_NO_INSTANT || e->key.at < since))
 			since = e->key.at;
 	}
 	return since;
@@ -39,10 +35,8 @@ static lk_instant said_since(const struct gathering *g)
 
 static bool was_refused(const struct gathering *g)
 {
-	struct lk_event event;
 	for (uint32_t i = 0; i < g->events_n; i++)
-		if (is_link(g->events[i]->type) && g->events[i]->type != LK_LINK_CONFIRMED &&
-		    is_of_pair(g, g->events[i], &event))
+		if (g->events[i]->type != LK_LINK_CONFIRMED && is_of_pair(g, g->events[i]))
 			return true;
 	return false;
 }
@@ -92,14 +86,15 @@ int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, stru
 	if (rc >= 0 && is_pair)
 		rc = gathering_load(&g);
 	if (rc >= 0 && is_pair) {
-		gathering_sort(&g);
+		gathering_sort(&g); /* as it was said */
+		gathering_place(&g);
 		rc = settle_pair(&g);
 	}
 	gathering_free(&g);
 	return rc;
 }
 
-/* ---- Tokens of identity ---------------------------------------------------------------------- */
+/* ---- One case: what it said of links, its tokens of identity --------------------------------- */
 
 struct tokens {
 	struct stored_token *at;
@@ -146,7 +141,22 @@ static int visit_lookalike(void *context, struct case_key other, int kind, lk_in
 	return other.agency != g->cases[0].key.agency ? gathering_add(g, other) : 0;
 }
 
-/* The pairs that the tokens of before and of now make, each settled anew. The number of pairs. */
+/* Whatever the case said of a link may have waited for its opening. */
+static int add_said(struct gathering *g)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < g->events_n; i++) {
+		const struct gathered_event *e = g->events[i];
+		if (is_link(e->type) &&
+		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) >= 0)
+			rc = gathering_add(g, other_of(&event));
+	}
+	return rc;
+}
+
+/* The pairs that it spoke of, and that the tokens of before and of now make, each settled anew. The number of pairs. */
 static int settle_pairs(struct gathering *g)
 {
 	for (uint32_t i = 1; i < g->cases_n; i++) {
@@ -170,12 +180,14 @@ static int gather_alike(struct gathering *g, lk_instant at)
 	return rc;
 }
 
-static int keep_tokens(struct gathering *g, struct case_key key)
+static int settle_case(struct gathering *g, struct case_key key)
 {
 	struct tokens all = { 0 };
 	int rc = gathering_add(g, key);
 	if (rc >= 0)
 		rc = gathering_load(g);
+	if (rc >= 0)
+		rc = add_said(g);
 	if (rc >= 0)
 		rc = find_tokens(g, &all);
 	if (rc >= 0)
@@ -188,10 +200,10 @@ static int keep_tokens(struct gathering *g, struct case_key key)
 	return rc < 0 ? rc : settle_pairs(g);
 }
 
-int links_settle_tokens(struct turn *t, struct case_key key, struct lk_error *err)
+int links_settle_case(struct turn *t, struct case_key key, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	int rc = keep_tokens(&g, key);
+	int rc = settle_case(&g, key);
 	gathering_free(&g);
 	return rc;
 }
@@ -199,7 +211,7 @@ int links_settle_tokens(struct turn *t, struct case_key key, struct lk_error *er
 int links_undo_opening(struct turn *t, struct case_key key, lk_instant at, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	int rc = keep_tokens(&g, key);
+	int rc = settle_case(&g, key);
 	if (rc > 0)
 		rc = gather_alike(&g, at);
 	gathering_free(&g);
@@ -207,32 +219,6 @@ int links_undo_opening(struct turn *t, struct case_key key, lk_instant at, struc
 }
 
 /* ---- All links of a family, anew ------------------------------------------------------------- */
-
-/* Every pair that something was said of. */
-static int settle_said(struct gathering *g)
-{
-	struct lk_event event;
-	struct lk_refused why;
-	int rc = 0;
-	for (uint32_t i = 0; rc >= 0 && i < g->events_n; i++) {
-		const struct gathered_event *e = g->events[i];
-		if (!is_link(e->type) ||
-		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
-			continue;
-		rc = links_settle_pair(g->t, g->cases[0].key, other_of(&event), g->err);
-	}
-	return rc;
-}
-
-static int find_links(struct turn *t, struct case_key key, struct lk_error *err)
-{
-	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	int rc = keep_tokens(&g, key);
-	if (rc >= 0)
-		rc = settle_said(&g);
-	gathering_free(&g);
-	return rc;
-}
 
 bool links_are_behind(const struct turn *t)
 {
@@ -244,7 +230,7 @@ int links_settle_all(struct turn *t, struct case_key key, struct lk_error *err)
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = gathering_add(&g, key);
 	for (uint32_t i = 0; rc >= 0 && i < g.cases_n; i++) {
-		rc = find_links(t, g.cases[i].key, err);
+		rc = links_settle_case(t, g.cases[i].key, err);
 		if (rc >= 0) /* a family that is taken in has no turn of its own any more */
 			rc = gathering_reach(&g, i);
 	}

@@ -303,10 +303,10 @@ int waiting_refuse(struct turn *t, struct lk_error *err); /* LK_ESTATE: it says 
 
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
 int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
-/* Keeps the tokens of identity that the case's openings carry, and finds anew which links they
+/* Keeps the tokens of identity that the case's openings carry, and finds anew which links they and its own words
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */
-int links_settle_tokens(struct turn *t, struct case_key key, struct lk_error *err);
+int links_settle_case(struct turn *t, struct case_key key, struct lk_error *err);
 /* Are links to be found again, for other tokens link by themselves than did, or rows of them were lost? */
 bool links_are_behind(const struct turn *t);
 /* All links and tokens of a case, of its family, and of whatever families they lead to, as the log and the policy at hand

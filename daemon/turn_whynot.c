@@ -371,8 +371,7 @@ static int put_unfolded(struct asking *a)
 	uint32_t kase = family_case(&a->look.f, a->agency, lk_text_of(a->number));
 	bool opened = kase != NONE && a->look.f.cases[kase].first_opened_at != LK_NO_INSTANT;
 	struct row row = NO_ROW;
-	put_row(a, &row,
-		&helds[opened || a->type == LK_LINK_CONFIRMED ? HELD_UNDONE : HELD_NOT_OPEN]);
+	put_row(a, &row, &helds[opened ? HELD_UNDONE : HELD_NOT_OPEN]);
 	return 0;
 }
 

@@ -135,7 +135,8 @@ class Life:
         self.event("worker.assigned", case, {"role": role, "worker": worker, "name": worker.title()})
 
     def link(self, type_="link.confirmed"):
-        case = self.r.choice(self.cases)
+        early = [c for c in self.planned if c not in self.cases and self.crowded]  # said before it is opened
+        case = self.r.choice(self.cases + early)
         others = [c for c in self.cases if c[0] != case[0]]
         if type_ == "link.confirmed" and not self.rough:  # two mutual families do not become one
             others = [c for c in others if {c, case} in self.links or not

@@ -10,6 +10,7 @@ from story import AGENCIES, TOPICS, day_of, days_after, midnight
 LEAD_ROLES = {"cws": ("social_worker",), "calworks": ("ais_worker", "employment_specialist", "eligibility_worker")}
 LIAISON = {"cws": "cws.liaison", "calworks": "calworks.liaison"}
 OTHER = {"cws": "calworks", "calworks": "cws"}
+NOES = ("link.refused", "link.removed")
 AUTOMATIC = ("cin",)  # kinds of token that link by themselves
 
 
@@ -355,8 +356,8 @@ def in_order(known):
     opening = {}
     for e in sorted((e for e in left if e.type == "case.opened"), key=lambda e: (e.time, *within_an_instant(e))):
         opening.setdefault(e.case, e)
-    left = [e for e in left if e.case in opening or e.type.startswith("link.")]
-    waits = {e for e in left if not e.type.startswith("link.") and
+    left = [e for e in left if e.case in opening or e.type in NOES]  # a person's no needs no opening
+    waits = {e for e in left if e.case in opening and
              (e.time, *within_an_instant(e)) < (opening[e.case].time, *within_an_instant(opening[e.case]))}
     for e in left:  # what waited stands behind the opening
         waited = e in waits
@@ -394,15 +395,17 @@ def answered(events):
 
 
 def current_links(events, tokens):
-    """The last no of a pair makes all before it as if it had never been, and beats equal tokens (domain.md 3)."""
+    """The last no of a pair makes all before it as if it had never been, and beats equal tokens; before it is what was said
+    before it, whichever opening that waits for (domain.md 3)."""
     said, refused = {}, set()
-    for e in events:
-        if e.type in ("link.refused", "link.removed"):
-            said[pair_of(e)] = None
+    for e in sorted(events, key=lambda e: (e.time, *within_an_instant(e))):
+        if e.type in NOES:
+            said[pair_of(e)] = []
             refused.add(pair_of(e))
-        elif e.type == "link.confirmed" and not said.get(pair_of(e)):
-            said[pair_of(e)] = e
-    out = {pair: (e.at, pair[0], pair[1], e) for pair, e in said.items() if e}
+        elif e.type == "link.confirmed":
+            said.setdefault(pair_of(e), []).append(e)
+    first = {pair: min(yeses, key=lambda e: e.key) for pair, yeses in said.items() if yeses}
+    out = {pair: (e.at, pair[0], pair[1], e) for pair, e in first.items()}
     for a in tokens:
         for b in tokens:
             since = alike(tokens[a], tokens[b], AUTOMATIC) if a < b and a[0] != b[0] else None
