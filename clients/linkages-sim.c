@@ -167,12 +167,15 @@ static int play_input(struct sim *s, const struct line *line)
 	return rc;
 }
 
+/* What was withdrawn and is somebody else's by now, nobody can answer for him. */
 static void answer(void *context, const char *id, const char *worker)
 {
 	struct sim *s = context;
 	uint8_t notice[LK_DIGEST];
-	if (lk_digest_parse(lk_text_of(id), notice) == 0)
-		s->failed |= turn_answer(s->turn, lk_text_of(worker), notice, s->now, &s->err) < 0;
+	if (lk_digest_parse(lk_text_of(id), notice) != 0)
+		return;
+	int rc = turn_answer(s->turn, lk_text_of(worker), notice, s->now, &s->err);
+	s->failed |= rc < 0 && rc != LK_ENOTFOUND;
 }
 
 static int play_line(struct sim *s, const struct line *line)
