@@ -421,26 +421,25 @@ static bool is_ours(const struct lk_inbox *b, struct lk_text session)
 	return dealer_connected(b->dealer) && lk_text_says(session, b->session);
 }
 
-static int store_notice(struct lk_inbox *b, struct mailbox *m, int64_t seq, struct lk_span notice,
-			struct lk_error *err)
+/* Whether these n are the next; what is stored already is passed over, and what leaves one out ends the session. */
+static bool are_next(struct lk_inbox *b, const struct mailbox *m, int64_t seq, int64_t n)
 {
-	int code;
-
-	b->credit--;
-	if (seq <= m->place.last)
-		return 0;
-	if (seq != m->place.last + 1) {
+	b->credit -= n;
+	if (seq + n - 1 <= m->place.last)
+		return false;
+	if (seq != m->place.last + 1)
 		dealer_drop(b->dealer, "the daemon passed over a notice; connecting again");
-		return 0;
-	}
-	code = store_open_batch(b, err);
-	if (code == 0)
-		code = lk_inbox_store_put(b->store, lk_text_of(m->worker), seq, notice, err);
-	if (code < 0)
-		return code;
-	m->place.last = seq;
+	return seq == m->place.last + 1;
+}
+
+/* `put`: how many of them are new, or why they could not be stored. */
+static int note_stored(struct lk_inbox *b, struct mailbox *m, int64_t last, int put)
+{
+	if (put < 0)
+		return put;
+	m->place.last = last;
 	m->unreceipted = b->unreceipted = true;
-	b->news |= code == 1;
+	b->news |= put > 0;
 	return 0;
 }
 
@@ -448,27 +447,29 @@ static int take_notice(struct lk_inbox *b, struct lk_error *err)
 {
 	const struct lk_msg_notice_sent *n = &b->in.notice_sent;
 	struct mailbox *m = mailbox_of(b, n->worker);
+	int code;
 
-	if (m == NULL || !is_ours(b, n->session))
+	if (m == NULL || !is_ours(b, n->session) || !are_next(b, m, n->seq, 1))
 		return 0;
-	return store_notice(b, m, n->seq, n->notice, err);
+	code = store_open_batch(b, err);
+	if (code == 0)
+		code = lk_inbox_store_put(b->store, n->worker, n->seq, n->notice, err);
+	return note_stored(b, m, n->seq, code);
 }
 
 static int take_notices(struct lk_inbox *b, struct lk_error *err)
 {
 	const struct lk_msg_notices_sent *n = &b->in.notices_sent;
 	struct mailbox *m = mailbox_of(b, n->worker);
-	struct lk_span key, notice;
-	size_t cursor = 0;
-	int64_t seq = n->seq;
-	int code = 0;
+	int64_t count = lk_count(n->notices);
+	int code;
 
-	if (m == NULL || !is_ours(b, n->session))
+	if (m == NULL || !is_ours(b, n->session) || !are_next(b, m, n->seq, count))
 		return 0;
-	while (code == 0 && dealer_connected(b->dealer) &&
-	       lk_next(n->notices, &cursor, &key, &notice))
-		code = store_notice(b, m, seq++, notice, err);
-	return code;
+	code = store_open_batch(b, err);
+	if (code == 0)
+		code = inbox_store_put_several(b->store, n->worker, n->seq, n->notices, err);
+	return note_stored(b, m, n->seq + count - 1, code);
 }
 
 static int take_caughtup(struct lk_inbox *b, struct lk_error *err)

@@ -3,6 +3,9 @@
  * In: notices as they came, numbered per worker. Out: each once, in order of arrival, to whoever takes them.
  * Promise: a notice and the place after it are committed together, so that neither a restart nor a repetition loses or
  * doubles one; what a worker may not see any more is erased here too.
+ *
+ * What came in one message is one row. Which notice is where is asked only where one is withdrawn for good, or where a
+ * mailbox is another than before; so the table of names is brought up to date when it is asked, and not with each row.
  */
 #include "inbox_store.h"
 #include "sqlfile.h"
@@ -10,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The position of a notice: its row's number times this, and which of the row's it is. No message holds as many. */
+#define ROW_MAX 8192
 
 static const struct sqlfile_kind store_kind = {
 	.what = "inbox",
@@ -20,29 +26,45 @@ static const struct sqlfile_kind store_kind = {
 		" mailbox TEXT NOT NULL," /* 32 hex digits; another after the daemon lost rows */
 		" last INTEGER NOT NULL"  /* highest seq stored of it */
 		") STRICT, WITHOUT ROWID;"
-		"CREATE TABLE notice (position INTEGER PRIMARY KEY," /* order of arrival, over all workers */
-		" worker TEXT NOT NULL, seq INTEGER NOT NULL,"
-		" id TEXT NOT NULL, rev INTEGER NOT NULL," /* what makes a repetition, whatever its number */
-		" body BLOB," /* NULL: erased, it may not be seen any more */
-		" UNIQUE (worker, id, rev)"
+		"CREATE TABLE arrival (number INTEGER PRIMARY KEY," /* over all workers */
+		" worker TEXT NOT NULL,"
+		" seq INTEGER NOT NULL," /* of the first; the others follow */
+		" notices BLOB NOT NULL" /* an array; nil: erased, it may not be seen any more */
 		") STRICT;"
-		"CREATE TABLE taken (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL) STRICT;"
-		"INSERT INTO taken VALUES (1, 0);",
+		"CREATE TABLE name (id TEXT NOT NULL, worker TEXT NOT NULL, rev INTEGER NOT NULL,"
+		" position INTEGER NOT NULL,"
+		" PRIMARY KEY (id, worker, rev, position)"
+		") STRICT, WITHOUT ROWID;"
+		"CREATE TABLE reached (one INTEGER PRIMARY KEY CHECK (one = 1),"
+		" taken INTEGER NOT NULL," /* position of the last notice that was taken */
+		" named INTEGER NOT NULL," /* number of the last row whose notices are in `name` */
+		" again INTEGER NOT NULL" /* 1: a mailbox was another once, so that anything may come again */
+		") STRICT;"
+		"INSERT INTO reached VALUES (1, 0, 0, 0);",
 };
 
 #define STORE_STATEMENTS(S) \
+	S(BEGIN, "BEGIN IMMEDIATE") \
+	S(COMMIT, "COMMIT") \
+	S(ROLLBACK, "ROLLBACK") \
 	S(PLACE, "SELECT mailbox, last FROM place WHERE worker = ?") \
 	S(MAILBOX, "INSERT OR REPLACE INTO place VALUES (?, ?, ?)") \
 	S(LAST, "UPDATE place SET last = ? WHERE worker = ? AND last < ?") \
-	S(PUT, "INSERT OR IGNORE INTO notice (worker, seq, id, rev, body) VALUES (?, ?, ?, ?, ?)") \
-	S(ERASE, "UPDATE notice SET body = NULL WHERE worker = ? AND id = ? AND rev < ?") \
-	S(REDUCE, "UPDATE notice SET body = ? WHERE worker = ? AND id = ? AND rev = ?") \
+	S(PUT, "INSERT INTO arrival (worker, seq, notices) VALUES (?, ?, ?)") \
+	S(READ, "SELECT notices FROM arrival WHERE number = ?") \
+	S(CHANGE, "UPDATE arrival SET notices = ? WHERE number = ?") \
+	S(UNNAMED, "SELECT number, worker, notices FROM arrival" \
+		   " WHERE number > (SELECT named FROM reached) ORDER BY number") \
+	S(NAME, "INSERT INTO name VALUES (?, ?, ?, ?)") \
+	S(NAMED, "UPDATE reached SET named = ?") \
+	S(KNOWN, "SELECT position FROM name WHERE id = ? AND worker = ? AND rev BETWEEN ? AND ?") \
 	S(FIND, \
-	  "SELECT DISTINCT id, worker FROM notice WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2") \
-	S(UNTAKEN, "SELECT position, worker, seq, body FROM notice" \
-		   " WHERE position > (SELECT position FROM taken) ORDER BY position LIMIT ?") \
-	S(TAKEN, "UPDATE taken SET position = ?") \
-	S(ROLLBACK, "ROLLBACK")
+	  "SELECT DISTINCT id, worker FROM name WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2") \
+	S(UNTAKEN, "SELECT number, worker, seq, notices FROM arrival" \
+		   " WHERE number >= ? ORDER BY number") \
+	S(REACHED, "SELECT taken, again FROM reached") \
+	S(TAKEN, "UPDATE reached SET taken = ?") \
+	S(AGAIN, "UPDATE reached SET again = 1")
 
 #define STATEMENT_NAME(name, sql) STORE_##name,
 #define STATEMENT_SQL(name, sql) (sql),
@@ -53,15 +75,31 @@ struct lk_inbox_store {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[store_statements_n];
 	bool in_transaction;
+	bool again; /* as in the table, or true where that was rolled back: it costs time only */
+	struct lk_bytes notices; /* a row that is being made */
 	/* How far the worker has come whose notices are being put: notices of one worker come together, and their last
 	 * place is the one that counts. Written before anything else of a place is, and before COMMIT. */
 	char worker[65];
 	int64_t last; /* 0: nothing to write */
 };
 
+static int reached_read(struct lk_inbox_store *s, int64_t *taken, struct lk_error *err)
+{
+	sqlite3_stmt *reached = s->stmt[STORE_REACHED];
+	int found = sqlfile_step(reached, err);
+
+	if (found <= 0)
+		return found < 0 ? found : lk_fail(err, LK_ENOTFOUND, "the inbox file is empty");
+	*taken = sqlite3_column_int64(reached, 0);
+	s->again |= sqlite3_column_int64(reached, 1) != 0;
+	sqlite3_reset(reached);
+	return 0;
+}
+
 int lk_inbox_store_open(const char *path, struct lk_inbox_store **out, struct lk_error *err)
 {
 	struct lk_inbox_store *s = calloc(1, sizeof(*s));
+	int64_t taken;
 	int code;
 
 	*out = NULL;
@@ -70,6 +108,8 @@ int lk_inbox_store_open(const char *path, struct lk_inbox_store **out, struct lk
 	code = sqlfile_open(path, &store_kind, true, &s->db, err);
 	if (code == 0)
 		code = sqlfile_prepare(s->db, store_sql, store_statements_n, s->stmt, err);
+	if (code == 0)
+		code = reached_read(s, &taken, err);
 	if (code < 0) {
 		lk_inbox_store_close(s);
 		return code;
@@ -84,6 +124,7 @@ void lk_inbox_store_close(struct lk_inbox_store *s)
 		return;
 	sqlfile_finalize(s->stmt, store_statements_n);
 	sqlite3_close(s->db);
+	lk_bytes_free(&s->notices);
 	free(s);
 }
 
@@ -100,7 +141,7 @@ int lk_inbox_store_begin(struct lk_inbox_store *s, struct lk_error *err)
 
 	if (s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "the inbox store is in a transaction already");
-	code = sqlfile_run(s->db, "BEGIN IMMEDIATE", err);
+	code = sqlfile_exec(s->stmt[STORE_BEGIN], err);
 	s->in_transaction = code == 0;
 	return code;
 }
@@ -124,7 +165,7 @@ int lk_inbox_store_commit(struct lk_inbox_store *s, struct lk_error *err)
 		return lk_fail(err, LK_ESTATE, "the inbox store is in no transaction");
 	code = last_write(s, err);
 	if (code == 0)
-		code = sqlfile_run(s->db, "COMMIT", err);
+		code = sqlfile_exec(s->stmt[STORE_COMMIT], err);
 	if (code < 0)
 		lk_inbox_store_rollback(s);
 	s->in_transaction = false;
@@ -163,57 +204,20 @@ int lk_inbox_store_place(struct lk_inbox_store *s, struct lk_text worker,
 int lk_inbox_store_mailbox(struct lk_inbox_store *s, struct lk_text worker, struct lk_text mailbox,
 			   int64_t last, struct lk_error *err)
 {
+	struct lk_inbox_place before;
 	int code;
 
 	if (!s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "begin a transaction first");
-	code = last_write(s, err);
+	code = lk_inbox_store_place(s, worker, &before, err);
+	if (code == 1) {
+		code = sqlfile_exec(s->stmt[STORE_AGAIN], err);
+		s->again = true;
+	}
 	if (code < 0)
 		return code;
 	sqlfile_bind(s->stmt[STORE_MAILBOX], "tti", worker, mailbox, last);
 	return sqlfile_exec(s->stmt[STORE_MAILBOX], err);
-}
-
-/* ---- Notices ------------------------------------------------------------------------------------------------------- */
-
-struct telling {
-	struct lk_text worker, id;
-	int64_t rev;
-	struct lk_span body;
-	bool erases; /* what was told before under this id may not be seen any more */
-};
-
-/* Reads only what a repetition is known by: a notice of a later daemon may hold more than we understand. */
-static int telling_read(struct lk_text worker, struct lk_span notice, struct telling *out,
-			struct lk_error *err)
-{
-	struct lk_text reason;
-
-	*out = (struct telling){ .worker = worker, .body = notice };
-	out->id = lk_as_text(lk_get(notice, "id"));
-	if (out->id.len != LK_DIGEST_HEX - 1 || !lk_as_int(lk_get(notice, "rev"), &out->rev) ||
-	    out->rev < 1)
-		return lk_fail(err, LK_EWIRE, "a notice without id or rev");
-	if (!lk_text_says(lk_as_text(lk_get(notice, "state")), "withdrawn"))
-		return 0;
-	reason = lk_as_text(lk_get(notice, "reason"));
-	out->erases = lk_text_says(reason, "consent") || lk_text_says(reason, "unlinked");
-	return 0;
-}
-
-static int telling_erase(struct lk_inbox_store *s, const struct telling *t, bool repeated,
-			 struct lk_error *err)
-{
-	int code;
-
-	sqlfile_bind(s->stmt[STORE_ERASE], "tti", t->worker, t->id, t->rev);
-	code = sqlfile_exec(s->stmt[STORE_ERASE], err);
-	if (code < 0 || !repeated)
-		return code;
-	/* The same telling again, less than before: it may be seen in this form only. */
-	sqlfile_bind(s->stmt[STORE_REDUCE], "btti", (const void *)t->body.at, t->body.len,
-		     t->worker, t->id, t->rev);
-	return sqlfile_exec(s->stmt[STORE_REDUCE], err);
 }
 
 /* The higher of the two, where the same worker's place is noted already. */
@@ -233,31 +237,147 @@ static int last_note(struct lk_inbox_store *s, struct lk_text worker, int64_t se
 	return 0;
 }
 
-int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
-		       struct lk_span notice, struct lk_error *err)
+/* ---- Rows ---------------------------------------------------------------------------------------------------------- */
+
+static int row_add(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		   struct lk_span notices, struct lk_error *err)
 {
-	struct telling t;
-	bool is_new;
 	int code;
 
-	if (!s->in_transaction)
-		return lk_fail(err, LK_ESTATE, "begin a transaction first");
-	code = telling_read(worker, notice, &t, err);
-	if (code < 0)
-		return code;
-	sqlfile_bind(s->stmt[STORE_PUT], "titib", worker, seq, t.id, t.rev, (const void *)notice.at,
-		     notice.len);
+	sqlfile_bind(s->stmt[STORE_PUT], "tib", worker, seq, (const void *)notices.at, notices.len);
 	code = sqlfile_exec(s->stmt[STORE_PUT], err);
-	is_new = code == 0 && sqlite3_changes(s->db) > 0;
-	if (code == 0 && t.erases)
-		code = telling_erase(s, &t, !is_new, err);
-	if (code == 0)
-		code = last_note(s, worker, seq, err);
-	return code < 0 ? code : (int)is_new;
+	return code < 0 ? code : last_note(s, worker, seq + lk_count(notices) - 1, err);
 }
 
-int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id[LK_DIGEST_HEX],
-			char worker[65], struct lk_error *err)
+static int row_add_one(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		       struct lk_span notice, struct lk_error *err)
+{
+	lk_bytes_clear(&s->notices);
+	lk_put_array(&s->notices, 1);
+	lk_bytes_add(&s->notices, notice.at, notice.len);
+	if (s->notices.failed)
+		return lk_fail(err, LK_EMEMORY, "out of memory");
+	return row_add(s, worker, seq, lk_span_of(s->notices.at, s->notices.len), err);
+}
+
+/* `row` is the statement that reads it: its notices are column `column`. */
+static struct lk_span row_notices(sqlite3_stmt *row, int column)
+{
+	return lk_span_of(sqlite3_column_blob(row, column),
+			  (size_t)sqlite3_column_bytes(row, column));
+}
+
+static int row_change(struct lk_inbox_store *s, int64_t position, struct lk_span instead,
+		      struct lk_error *err)
+{
+	sqlite3_stmt *read = s->stmt[STORE_READ];
+	struct lk_span notices, key, notice;
+	size_t cursor = 0;
+	int code;
+
+	sqlfile_bind(read, "i", position / ROW_MAX);
+	code = sqlfile_step(read, err);
+	if (code <= 0)
+		return code;
+	notices = row_notices(read, 0);
+	lk_bytes_clear(&s->notices);
+	lk_put_array(&s->notices, (uint32_t)lk_count(notices));
+	for (int64_t i = 0; lk_next(notices, &cursor, &key, &notice); i++) {
+		struct lk_span put = i == position % ROW_MAX ? instead : notice;
+		lk_bytes_add(&s->notices, put.at, put.len);
+	}
+	sqlite3_reset(read);
+	if (s->notices.failed)
+		return lk_fail(err, LK_EMEMORY, "out of memory");
+	sqlfile_bind(s->stmt[STORE_CHANGE], "bi", (const void *)s->notices.at, s->notices.len,
+		     position / ROW_MAX);
+	return sqlfile_exec(s->stmt[STORE_CHANGE], err);
+}
+
+/* ---- Names --------------------------------------------------------------------------------------------------------- */
+
+/* What a repetition is known by, and what makes earlier tellings vanish. */
+struct telling {
+	struct lk_text id;
+	int64_t rev;
+	bool erases; /* what was told before under this id may not be seen any more */
+};
+
+/* Reads no more than that: a notice of a later daemon may hold more than we understand. */
+static int telling_read(struct lk_span notice, struct telling *out, struct lk_error *err)
+{
+	struct lk_text reason;
+
+	*out = (struct telling){ .id = lk_as_text(lk_get(notice, "id")) };
+	if (out->id.len != LK_DIGEST_HEX - 1 || !lk_as_int(lk_get(notice, "rev"), &out->rev) ||
+	    out->rev < 1)
+		return lk_fail(err, LK_EWIRE, "a notice without id or rev");
+	if (!lk_text_says(lk_as_text(lk_get(notice, "state")), "withdrawn"))
+		return 0;
+	reason = lk_as_text(lk_get(notice, "reason"));
+	out->erases = lk_text_says(reason, "consent") || lk_text_says(reason, "unlinked");
+	return 0;
+}
+
+static int row_name(struct lk_inbox_store *s, sqlite3_stmt *row, struct lk_error *err)
+{
+	int64_t position = sqlite3_column_int64(row, 0) * ROW_MAX;
+	struct lk_text worker = sqlfile_text(row, 1);
+	struct lk_span notices = row_notices(row, 2), key, notice;
+	struct telling t;
+	size_t cursor = 0;
+	int code = 0;
+
+	for (; code == 0 && lk_next(notices, &cursor, &key, &notice); position++) {
+		code = telling_read(notice, &t, err);
+		sqlfile_bind(s->stmt[STORE_NAME], "ttii", t.id, worker, t.rev, position);
+		if (code == 0)
+			code = sqlfile_exec(s->stmt[STORE_NAME], err);
+	}
+	return code;
+}
+
+/* Whatever has come has its name afterwards. Inside a transaction. */
+static int names_fill(struct lk_inbox_store *s, struct lk_error *err)
+{
+	sqlite3_stmt *rows = s->stmt[STORE_UNNAMED];
+	int64_t number = 0;
+	int code;
+
+	while ((code = sqlfile_step(rows, err)) == 1) {
+		number = sqlite3_column_int64(rows, 0);
+		code = row_name(s, rows, err);
+		if (code < 0)
+			break;
+	}
+	sqlite3_reset(rows);
+	if (code < 0 || number == 0)
+		return code;
+	sqlfile_bind(s->stmt[STORE_NAMED], "i", number);
+	return sqlfile_exec(s->stmt[STORE_NAMED], err);
+}
+
+/* Puts `instead`, unless there is none, where tellings of this name stand, from one rev to another. How many those are. */
+static int named_change(struct lk_inbox_store *s, struct lk_text worker, struct lk_text id,
+			int64_t from, int64_t upto, struct lk_span instead, struct lk_error *err)
+{
+	sqlite3_stmt *known = s->stmt[STORE_KNOWN];
+	int n = 0, code;
+
+	sqlfile_bind(known, "ttii", id, worker, from, upto);
+	while ((code = sqlfile_step(known, err)) == 1) {
+		if (instead.at != NULL)
+			code = row_change(s, sqlite3_column_int64(known, 0), instead, err);
+		if (code < 0)
+			break;
+		n++;
+	}
+	sqlite3_reset(known);
+	return code < 0 ? code : n;
+}
+
+static int name_find(struct lk_inbox_store *s, struct lk_text prefix, char id[LK_DIGEST_HEX],
+		     char worker[65], struct lk_error *err)
 {
 	sqlite3_stmt *find = s->stmt[STORE_FIND];
 	int found, more = 0;
@@ -277,37 +397,142 @@ int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id
 	return more < 0 ? more : 1;
 }
 
+int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id[LK_DIGEST_HEX],
+			char worker[65], struct lk_error *err)
+{
+	bool alone = !s->in_transaction;
+	int found = alone ? lk_inbox_store_begin(s, err) : 0;
+
+	if (found == 0)
+		found = names_fill(s, err);
+	if (found == 0 && alone)
+		found = lk_inbox_store_commit(s, err);
+	if (found == 0)
+		return name_find(s, prefix, id, worker, err);
+	if (alone)
+		lk_inbox_store_rollback(s);
+	return found;
+}
+
+/* ---- Notices ------------------------------------------------------------------------------------------------------- */
+
+/* One that may be a repetition, or that makes earlier ones vanish. */
+static int telling_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		       struct lk_span notice, const struct telling *t, struct lk_error *err)
+{
+	static const uint8_t nil = 0xc0;
+	/* The same telling again, less than before: it may be seen in this form only. */
+	struct lk_span instead = t->erases ? notice : lk_span_of(NULL, 0);
+	int known = names_fill(s, err), code;
+
+	if (known == 0)
+		known = named_change(s, worker, t->id, t->rev, t->rev, instead, err);
+	code = known;
+	if (known == 0)
+		code = row_add_one(s, worker, seq, notice, err);
+	else if (known > 0)
+		code = last_note(s, worker, seq, err);
+	if (code == 0 && t->erases)
+		code = named_change(s, worker, t->id, 1, t->rev - 1, lk_span_of(&nil, 1), err);
+	return code < 0 ? code : known == 0;
+}
+
+int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		       struct lk_span notice, struct lk_error *err)
+{
+	struct telling t;
+	int code;
+
+	if (!s->in_transaction)
+		return lk_fail(err, LK_ESTATE, "begin a transaction first");
+	code = telling_read(notice, &t, err);
+	if (code == 0 && (t.erases || s->again))
+		return telling_put(s, worker, seq, notice, &t, err);
+	if (code == 0)
+		code = row_add_one(s, worker, seq, notice, err);
+	return code < 0 ? code : 1;
+}
+
+static int put_each(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+		    struct lk_span notices, struct lk_error *err)
+{
+	struct lk_span key, notice;
+	size_t cursor = 0;
+	int n = 0, code = 0;
+
+	while (code >= 0 && lk_next(notices, &cursor, &key, &notice)) {
+		code = lk_inbox_store_put(s, worker, seq++, notice, err);
+		n += code == 1;
+	}
+	return code < 0 ? code : n;
+}
+
+int inbox_store_put_several(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+			    struct lk_span notices, struct lk_error *err)
+{
+	struct lk_span key, notice;
+	struct telling t;
+	size_t cursor = 0;
+	bool alike = !s->again;
+	int n = 0, code = 0;
+
+	for (; alike && code == 0 && lk_next(notices, &cursor, &key, &notice); n++) {
+		code = telling_read(notice, &t, err);
+		alike = code == 0 && !t.erases;
+	}
+	if (code < 0)
+		return code;
+	if (!alike || n == 0)
+		return put_each(s, worker, seq, notices, err);
+	code = row_add(s, worker, seq, notices, err);
+	return code < 0 ? code : n;
+}
+
 /* ---- Taking -------------------------------------------------------------------------------------------------------- */
 
-#define TAKEN_A_TIME 256
+#define TAKEN_A_TIME \
+	256 /* or what the row then holds: so many may be handed over again after a death */
 
-/* Visits up to TAKEN_A_TIME; *upto is the last position that counts as taken. Returns the number of rows walked. */
-static int untaken_visit(struct lk_inbox_store *s, lk_received_visitor *visit, void *context,
-			 int64_t *upto, int *told, struct lk_error *err)
+struct taking {
+	lk_received_visitor *visit;
+	void *context;
+	int64_t taken; /* position of the last one that counts as taken */
+	int n;         /* since the last mark */
+	int told;      /* by the visitor */
+};
+
+static void row_visit(sqlite3_stmt *row, struct taking *t)
+{
+	struct lk_received received = { .position = sqlite3_column_int64(row, 0) * ROW_MAX,
+					.worker = sqlfile_text(row, 1),
+					.seq = sqlite3_column_int64(row, 2) };
+	struct lk_span notices = row_notices(row, 3), key;
+	size_t cursor = 0;
+
+	for (; lk_next(notices, &cursor, &key, &received.body);
+	     received.position++, received.seq++) {
+		if (received.position <= t->taken)
+			continue;
+		/* Erased before anybody took it: there is nothing to hand over. */
+		t->told = lk_is_nil(received.body) ? 0 : t->visit(t->context, &received);
+		if (t->told != 0)
+			return;
+		t->taken = received.position;
+		t->n++;
+	}
+}
+
+static int untaken_visit(struct lk_inbox_store *s, struct taking *t, struct lk_error *err)
 {
 	sqlite3_stmt *rows = s->stmt[STORE_UNTAKEN];
-	int n = 0, code;
+	int code = 0;
 
-	sqlfile_bind(rows, "i", (int64_t)TAKEN_A_TIME);
-	while (*told == 0 && (code = sqlfile_step(rows, err)) != 0) {
-		struct lk_received received;
-
-		if (code < 0)
-			return code;
-		received.position = sqlite3_column_int64(rows, 0);
-		received.worker = sqlfile_text(rows, 1);
-		received.seq = sqlite3_column_int64(rows, 2);
-		received.body = lk_span_of(sqlite3_column_blob(rows, 3),
-					   (size_t)sqlite3_column_bytes(rows, 3));
-		/* Erased before anybody took it: there is nothing to hand over. */
-		*told = received.body.at != NULL ? visit(context, &received) : 0;
-		if (*told != 0)
-			break;
-		*upto = received.position;
-		n++;
-	}
+	t->n = 0;
+	sqlfile_bind(rows, "i", t->taken / ROW_MAX);
+	while (t->told == 0 && t->n < TAKEN_A_TIME && (code = sqlfile_step(rows, err)) == 1)
+		row_visit(rows, t);
 	sqlite3_reset(rows);
-	return n;
+	return code < 0 ? code : 0;
 }
 
 static int taken_mark(struct lk_inbox_store *s, int64_t upto, struct lk_error *err)
@@ -319,20 +544,20 @@ static int taken_mark(struct lk_inbox_store *s, int64_t upto, struct lk_error *e
 int lk_inbox_store_take(struct lk_inbox_store *s, lk_received_visitor *visit, void *context,
 			struct lk_error *err)
 {
-	int total = 0, n, told = 0;
+	struct taking t = { .visit = visit, .context = context };
+	int total = 0, code;
 
 	if (s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "the inbox store is in a transaction");
+	code = reached_read(s, &t.taken, err);
 	do {
-		int64_t upto = 0;
-		int code = 0;
-
-		n = untaken_visit(s, visit, context, &upto, &told, err);
-		if (n > 0)
-			code = taken_mark(s, upto, err);
-		if (n < 0 || code < 0)
-			return n < 0 ? n : code;
-		total += n;
-	} while (n == TAKEN_A_TIME && told == 0);
-	return told < 0 ? told : total;
+		if (code == 0)
+			code = untaken_visit(s, &t, err);
+		if (code == 0 && t.n > 0)
+			code = taken_mark(s, t.taken, err);
+		if (code < 0)
+			return code;
+		total += t.n;
+	} while (t.n >= TAKEN_A_TIME && t.told == 0);
+	return t.told < 0 ? t.told : total;
 }

@@ -5,5 +5,8 @@
 #include <linkages/client.h>
 
 bool inbox_store_in_transaction(const struct lk_inbox_store *store);
+/* As lk_inbox_store_put() for an array of notices, numbered from seq on. How many of them are new. */
+int inbox_store_put_several(struct lk_inbox_store *store, struct lk_text worker, int64_t seq,
+			    struct lk_span notices, struct lk_error *err) LK_MUST_CHECK;
 
 #endif

@@ -195,8 +195,8 @@ void lk_inbox_store_rollback(struct lk_inbox_store *store);
  * that repetitions are known by (id, rev). */
 int lk_inbox_store_mailbox(struct lk_inbox_store *store, struct lk_text worker, struct lk_text mailbox, int64_t last,
 			   struct lk_error *err) LK_MUST_CHECK;
-/* One notice as it came (bytes: the notice's map). 1: new; 0: was here already. A withdrawal for want of consent, or
- * of a wrong link, also erases the earlier tellings of that notice: they may not be seen any more. */
+/* One notice as it came (bytes: the notice's map). 1: new; 0: it came already, in a mailbox before this one. A withdrawal
+ * for want of consent, or of a wrong link, also erases the earlier tellings of that notice: they may not be seen any more. */
 int lk_inbox_store_put(struct lk_inbox_store *store, struct lk_text worker, int64_t seq, struct lk_span notice,
 		       struct lk_error *err) LK_MUST_CHECK;
 

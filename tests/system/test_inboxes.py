@@ -8,6 +8,7 @@ usage: test_inboxes.py [--pending N] [--clients N] [--every N] [--seed S] [unitt
        --pending 1000000: a mailbox of a year; --every 1: each call is a place to die
 """
 import argparse
+import collections
 import datetime
 import json
 import os
@@ -22,6 +23,7 @@ import sys
 import time
 import unittest
 
+import msgpack
 import zmq
 
 import harness
@@ -343,7 +345,9 @@ class Faults(InboxTest):
         """The seqs in the store, each with how often it is there."""
         base = sqlite3.connect(f"file:{self.daemon.path('garcia.inbox')}?mode=ro", uri=True)
         try:
-            return base.execute("SELECT seq, count(*) FROM notice GROUP BY seq ORDER BY seq").fetchall()
+            rows = base.execute("SELECT seq, notices FROM arrival").fetchall()
+            seqs = collections.Counter(seq + i for seq, packed in rows for i in range(len(msgpack.unpackb(packed))))
+            return sorted(seqs.items())
         finally:
             base.close()
 

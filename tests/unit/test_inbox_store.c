@@ -4,6 +4,7 @@
  * Promise: clients/lib/inbox_store.c keeps its own.
  */
 #include "folder.h"
+#include "inbox_store.h"
 
 #include <linkages/client.h>
 #include <sqlite3.h>
@@ -45,23 +46,45 @@ static int teardown(void **state)
 	return rmdir(folder);
 }
 
-/* A notice whose id is one digit repeated. Inside a transaction. */
+/* A notice whose id is one digit repeated. */
+static void make(struct lk_bytes *out, char digit, int64_t rev, const char *state,
+		 const char *reason)
+{
+	char id[LK_DIGEST_HEX];
+
+	memset(id, digit, sizeof(id) - 1);
+	id[sizeof(id) - 1] = '\0';
+	lk_put_map(out, 4);
+	lk_member_word(out, "id", id);
+	lk_member_int(out, "rev", rev);
+	lk_member_word(out, "state", state);
+	lk_member_text(out, "reason", lk_text_of(reason));
+}
+
+/* Inside a transaction. */
 static int put(struct lk_text worker, int64_t seq, char digit, int64_t rev, const char *state,
 	       const char *reason)
 {
 	struct lk_bytes notice = { 0 };
-	char id[LK_DIGEST_HEX];
 	int code;
 
-	memset(id, digit, sizeof(id) - 1);
-	id[sizeof(id) - 1] = '\0';
-	lk_put_map(&notice, 4);
-	lk_member_word(&notice, "id", id);
-	lk_member_int(&notice, "rev", rev);
-	lk_member_word(&notice, "state", state);
-	lk_member_text(&notice, "reason", lk_text_of(reason));
+	make(&notice, digit, rev, state, reason);
 	code = lk_inbox_store_put(store, worker, seq, lk_span_of(notice.at, notice.len), &err);
 	lk_bytes_free(&notice);
+	return code;
+}
+
+/* New notices, a digit each, in one message. */
+static int put_several(struct lk_text worker, int64_t seq, const char *digits)
+{
+	struct lk_bytes list = { 0 };
+	int code;
+
+	lk_put_array(&list, (uint32_t)strlen(digits));
+	for (const char *digit = digits; *digit != '\0'; digit++)
+		make(&list, *digit, 1, "new", NULL);
+	code = inbox_store_put_several(store, worker, seq, lk_span_of(list.at, list.len), &err);
+	lk_bytes_free(&list);
 	return code;
 }
 
@@ -109,6 +132,14 @@ static int note(void *context, const struct lk_received *received)
 		       LK_PRINT(received->worker), (long long)received->seq, id.at[0],
 		       LK_PRINT(state));
 	return 0;
+}
+
+static int count(void *context, const struct lk_received *received)
+{
+	struct taking *t = context;
+
+	(void)received;
+	return t->n++ == t->stop_after - 1 ? -99 : 0;
 }
 
 static void a_notice_and_its_place_are_kept_together(void **state)
@@ -221,6 +252,87 @@ static void the_same_telling_reduced_replaces_the_whole(void **state)
 	assert_string_equal(t.told, "garcia:1:1:withdrawn ");
 }
 
+static void several_of_one_message_are_taken_one_by_one(void **state)
+{
+	struct taking t = { .stop_after = 2 }, rest = { .n = 0 }, none = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put_several(GARCIA, 1, "123"), 3);
+	assert_int_equal(put(GARCIA, 4, '4', 1, "new", NULL), 1);
+	commit();
+	assert_int_equal(place_of(GARCIA, BOX_A), 4);
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), -99);
+	assert_string_equal(t.told, "garcia:1:1:new garcia:2:2:new ");
+	reopen();
+	assert_int_equal(lk_inbox_store_take(store, note, &rest, &err), 2);
+	assert_string_equal(rest.told, "garcia:3:3:new garcia:4:4:new ");
+	assert_int_equal(lk_inbox_store_take(store, note, &none, &err), 0);
+}
+
+static void one_of_several_is_erased_and_the_others_stay(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	mailbox(LK_TEXT("okafor"), BOX_A, 0);
+	assert_int_equal(put_several(GARCIA, 1, "123"), 3);
+	assert_int_equal(put_several(LK_TEXT("okafor"), 1, "2"), 1);
+	assert_int_equal(put(GARCIA, 4, '2', 2, "withdrawn", "unlinked"), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 5);
+	assert_string_equal(t.told, "garcia:1:1:new garcia:3:3:new okafor:1:2:new "
+				    "garcia:4:2:withdrawn ");
+}
+
+static void of_several_those_that_were_here_are_left_out(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put_several(GARCIA, 1, "123"), 3);
+	commit();
+	begin();
+	mailbox(GARCIA, BOX_B, 0);
+	lk_inbox_store_rollback(store);
+	begin();
+	mailbox(GARCIA, BOX_B, 0);
+	commit();
+	reopen(); /* that anything may come again is known over the end of the process */
+	begin();
+	assert_int_equal(put_several(GARCIA, 1, "2345"), 2);
+	assert_int_equal(put_several(GARCIA, 5, "45"), 0);
+	commit();
+	assert_int_equal(place_of(GARCIA, BOX_B), 6);
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 5);
+	assert_string_equal(t.told, "garcia:1:1:new garcia:2:2:new garcia:3:3:new "
+				    "garcia:3:4:new garcia:4:5:new ");
+}
+
+/* More than are marked at a time. */
+static void many_are_taken_once(void **state)
+{
+	struct taking t = { .stop_after = 701 }, rest = { .n = 0 };
+	char digits[101];
+
+	(void)state;
+	memset(digits, '7', sizeof(digits) - 1);
+	digits[sizeof(digits) - 1] = '\0';
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	for (int64_t seq = 1; seq <= 1000; seq += 100)
+		assert_int_equal(put_several(GARCIA, seq, digits), 100);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, count, &t, &err), -99);
+	reopen();
+	assert_int_equal(lk_inbox_store_take(store, count, &rest, &err), 300);
+}
+
 static void a_notice_is_found_by_the_first_digits_of_its_id(void **state)
 {
 	char id[LK_DIGEST_HEX], worker[65];
@@ -242,17 +354,15 @@ static void a_notice_is_found_by_the_first_digits_of_its_id(void **state)
 
 static void a_notice_without_a_name_is_refused(void **state)
 {
-	struct lk_bytes notice = { 0 };
+	static const uint8_t one_of_one[] = { 0x91, 0x81, 0xa3, 'r', 'e', 'v', 1 };
+	struct lk_span several = lk_span_of(one_of_one, sizeof(one_of_one));
+	struct lk_span notice = lk_span_of(one_of_one + 1, sizeof(one_of_one) - 1);
 
 	(void)state;
-	lk_put_map(&notice, 1);
-	lk_member_int(&notice, "rev", 1);
 	begin();
-	assert_int_equal(lk_inbox_store_put(store, GARCIA, 1, lk_span_of(notice.at, notice.len),
-					    &err),
-			 LK_EWIRE);
+	assert_int_equal(lk_inbox_store_put(store, GARCIA, 1, notice, &err), LK_EWIRE);
+	assert_int_equal(inbox_store_put_several(store, GARCIA, 1, several, &err), LK_EWIRE);
 	commit();
-	lk_bytes_free(&notice);
 }
 
 static void a_second_holder_is_refused(void **state)
@@ -291,6 +401,10 @@ int main(void)
 		TEST(in_another_mailbox_repetitions_are_known),
 		TEST(what_may_not_be_seen_any_more_is_erased),
 		TEST(the_same_telling_reduced_replaces_the_whole),
+		TEST(several_of_one_message_are_taken_one_by_one),
+		TEST(one_of_several_is_erased_and_the_others_stay),
+		TEST(of_several_those_that_were_here_are_left_out),
+		TEST(many_are_taken_once),
 		TEST(a_notice_is_found_by_the_first_digits_of_its_id),
 		TEST(a_notice_without_a_name_is_refused),
 		TEST(a_second_holder_is_refused),
