@@ -185,32 +185,47 @@ static size_t utf8_sequence(const uint8_t *at, size_t left)
 	return len;
 }
 
-/* How many bytes in front are ASCII and no NUL, as far as eight at a time tell: most texts are nothing else. */
-static size_t plain_length(const uint8_t *at, size_t len)
+/* None of these bytes is NUL or beyond ASCII: no top bit is there, nor comes when one is taken away. */
+static bool are_plain(uint64_t eight)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-	uint64_t eight;
-	size_t i = 0;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
 
-	for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
-		memcpy(&eight, at + i, sizeof(eight));
-		if (((eight | (eight - ones)) & tops) != 0)
-			break;
+	return ((eight | (eight - ones)) & (ones << 7)) == 0;
+}
+
+/* What most texts are, eight bytes at a time: pieces may overlap. */
+static bool is_plain(const uint8_t *at, size_t len)
+{
+	uint64_t piece = UINT64_C(0x0101010101010101);
+
+	if (len < sizeof(piece) / 2) {
+		for (size_t i = 0; i < len; i++)
+			piece = piece << 8 | at[i];
+		return are_plain(piece);
 	}
-	return i;
+	if (len < sizeof(piece)) {
+		memcpy(&piece, at, sizeof(piece) / 2);
+		memcpy((uint8_t *)&piece + sizeof(piece) / 2, at + len - sizeof(piece) / 2,
+		       sizeof(piece) / 2);
+		return are_plain(piece);
+	}
+	for (size_t i = 0; i < len - sizeof(piece); i += sizeof(piece)) {
+		memcpy(&piece, at + i, sizeof(piece));
+		if (!are_plain(piece))
+			return false;
+	}
+	memcpy(&piece, at + len - sizeof(piece), sizeof(piece));
+	return are_plain(piece);
 }
 
 static const char *text_fault(const uint8_t *at, size_t len)
 {
-	for (size_t i = plain_length(at, len), step = 1; i < len; i += step) {
-		step = 1;
-		if (at[i] > 0 && at[i] < 0x80)
-			continue;
-		if (at[i] == 0)
-			return "a text holds a NUL";
-		step = utf8_sequence(at + i, len - i);
+	if (is_plain(at, len))
+		return NULL;
+	for (size_t i = 0, step = 1; i < len; i += step) {
+		step = at[i] == 0 ? 0 : utf8_sequence(at + i, len - i);
 		if (step == 0)
-			return "a text is not UTF-8";
+			return at[i] == 0 ? "a text holds a NUL" : "a text is not UTF-8";
 	}
 	return NULL;
 }
@@ -284,21 +299,50 @@ static int scan_text(struct scanner *s, const struct head *head, struct lk_text 
 	return 0;
 }
 
+/* A short text, as most keys and values are, in one step; where false, look closer. */
+static bool scan_short(struct scanner *s, struct lk_text *text)
+{
+	size_t left = (size_t)(s->end - s->at), len;
+
+	if (left == 0 || (*s->at & 0xe0) != 0xa0)
+		return false;
+	len = *s->at & 0x1f;
+	if (len >= left || !is_plain(s->at + 1, len))
+		return false;
+	*text = (struct lk_text){ (const char *)s->at + 1, (uint32_t)len };
+	s->at += 1 + len;
+	return true;
+}
+
 static int text_compare(const void *a, const void *b)
 {
 	return lk_text_order(*(const struct lk_text *)a, *(const struct lk_text *)b);
 }
 
-#define FEW_KEYS 16   /* each is held against each: most maps */
+#define FEW_KEYS 16   /* most maps: each is held against those before that look like it */
 #define SOME_KEYS 512 /* every map of an event: deciding about one never needs memory */
+
+/* One bit of 64, by the length and both ends of a key. */
+static uint64_t key_look(struct lk_text key)
+{
+	unsigned ends = key.len == 0 ? 0 : (uint8_t)key.at[0] + 7u * (uint8_t)key.at[key.len - 1];
+
+	return UINT64_C(1) << ((ends + key.len) & 63);
+}
 
 static bool few_are_unique(const struct lk_text *keys, uint64_t n)
 {
-	for (uint64_t i = 1; i < n; i++)
-		for (uint64_t j = 0; j < i; j++)
-			if (keys[i].len == keys[j].len &&
-			    memcmp(keys[i].at, keys[j].at, keys[i].len) == 0)
-				return false;
+	uint64_t met = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t look = key_look(keys[i]), j = (met & look) != 0 ? 0 : i;
+
+		while (j < i && !lk_text_is(keys[i], keys[j]))
+			j++;
+		if (j < i)
+			return false;
+		met |= look;
+	}
 	return true;
 }
 
@@ -355,6 +399,8 @@ static int scan_key(struct scanner *s, struct lk_text *key)
 {
 	struct head head;
 
+	if (scan_short(s, key))
+		return 0;
 	if (scan_head(s, &head) < 0)
 		return -1;
 	if (head.kind != SPAN_TEXT)
@@ -394,6 +440,8 @@ static int scan_one(struct scanner *s, unsigned depth)
 
 	if (++s->items > s->limits->items)
 		return scan_fail(s, SCAN_MANY, "it has too many values");
+	if (scan_short(s, &text))
+		return 0;
 	if (scan_head(s, &head) < 0)
 		return -1;
 	if (head.kind == SPAN_TEXT)
@@ -524,8 +572,12 @@ static size_t value_size(const uint8_t *at, size_t left)
 
 static bool value_take(struct lk_span container, size_t *cursor, struct lk_span *value)
 {
+	size_t left = container.len - *cursor;
+
 	value->at = container.at + *cursor;
-	value->len = value_size(value->at, container.len - *cursor);
+	value->len = left > 0 ? short_size(*value->at) : 0;
+	if (value->len == 0 || value->len > left)
+		value->len = value_size(value->at, left);
 	*cursor += value->len;
 	return value->len > 0;
 }
