@@ -157,7 +157,7 @@ static int subscribe(struct rig *r, int source, struct stored_stream *out)
 			      NULL, &r->err);
 }
 
-/* A mailbox of another name begins anew for its worker. */
+/* A mailbox of another name begins anew for its worker, who is shown all that it holds. */
 static int open_mailboxes(struct rig *r)
 {
 	struct stored_mailbox box;
@@ -168,7 +168,7 @@ static int open_mailboxes(struct rig *r)
 		if (rc < 0)
 			return rc;
 		if (memcmp(r->outside.mailbox[i], box.id, LK_DIGEST) != 0)
-			r->outside.told[i] = 0;
+			r->outside.told[i] = box.next - 1;
 		memcpy(r->outside.mailbox[i], box.id, LK_DIGEST);
 		if (box.next <= r->outside.told[i])
 			rig_wrong(r, "a told notice is lost: %lld of %s",
