@@ -9,15 +9,15 @@
 
 static void letter_sum(struct store *s, const struct dead_letter *l, size_t kept)
 {
-	sum_begin(s);
-	sum_text(s, l->source);
-	sum_int(s, l->has_seq);
-	sum_int(s, l->has_seq ? l->seq : 0);
-	sum_int(s, l->received_at);
-	sum_int(s, (int64_t)l->reason);
-	sum_text(s, l->field);
-	sum_text(s, l->detail);
-	sum_blob(s, l->body, kept);
+	lk_bytes_clear(&s->scratch);
+	sum_text(&s->scratch, l->source);
+	sum_int(&s->scratch, l->has_seq);
+	sum_int(&s->scratch, l->has_seq ? l->seq : 0);
+	sum_int(&s->scratch, l->received_at);
+	sum_int(&s->scratch, (int64_t)l->reason);
+	sum_text(&s->scratch, l->field);
+	sum_text(&s->scratch, l->detail);
+	sum_blob(&s->scratch, l->body, kept);
 }
 
 int store_dead_letter_add(struct store *s, const struct dead_letter *letter, struct lk_error *err)
@@ -32,7 +32,7 @@ int store_dead_letter_add(struct store *s, const struct dead_letter *letter, str
 	if (rc < 0)
 		return rc;
 	letter_sum(s, letter, kept);
-	if ((rc = sum_end(s, &sum, err)) < 0)
+	if ((rc = sum_end(&s->scratch, &sum, err)) < 0)
 		return rc;
 	q = query_begin(s, SQL_letter_add);
 	bind_text(&q, letter->source);
@@ -115,7 +115,7 @@ int letter_strike(struct store *s, int64_t number, struct lk_error *err)
 	bind_int(&q, number);
 	if ((rc = query_step(&q, err)) == 1 && (rc = letter_read(&q, &letter, err)) == 0) {
 		letter_sum(s, &letter, 0);
-		rc = sum_end(s, &sum, err);
+		rc = sum_end(&s->scratch, &sum, err);
 	}
 	query_end(&q);
 	if (rc < 0)

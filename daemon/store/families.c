@@ -20,13 +20,13 @@ struct family_row {
 
 static void family_sum(struct store *s, const struct family_row *row)
 {
-	sum_begin(s);
-	sum_blob(s, row->is.id, LK_DIGEST);
-	sum_int(s, row->is.wake_at);
-	sum_blob(s, row->is.policy, LK_DIGEST);
-	sum_int(s, row->is.number);
-	sum_blob(s, row->state, row->is.state_len);
-	sum_blob(s, row->told, row->is.told_len);
+	lk_bytes_clear(&s->scratch);
+	sum_blob(&s->scratch, row->is.id, LK_DIGEST);
+	sum_int(&s->scratch, row->is.wake_at);
+	sum_blob(&s->scratch, row->is.policy, LK_DIGEST);
+	sum_int(&s->scratch, row->is.number);
+	sum_blob(&s->scratch, row->state, row->is.state_len);
+	sum_blob(&s->scratch, row->told, row->is.told_len);
 }
 
 /* Both halves, squeezed in the row: 1, or 0 where they are not. */
@@ -65,7 +65,7 @@ static int family_read(struct query *q, struct family_row *row, struct lk_error 
 	if ((rc = halves_take(q, row, err)) != 1)
 		return rc;
 	family_sum(q->store, row);
-	rc = sum_end(q->store, &sum, err);
+	rc = sum_end(&q->store->scratch, &sum, err);
 	return rc < 0 ? rc : sum == stored;
 }
 
@@ -138,7 +138,7 @@ static int version_sum(struct store *s, const struct family_version *v, int64_t 
 	const struct family_row row = { *v, v->bytes, v->bytes + v->state_len };
 
 	family_sum(s, &row);
-	return sum_end(s, sum, err);
+	return sum_end(&s->scratch, sum, err);
 }
 
 /* What it returns of the two halves, one behind the other, is the length of the first. */

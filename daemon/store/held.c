@@ -529,10 +529,10 @@ static void change_put(struct held_families *all, struct held *h)
 static int changes_sum(struct store *s, int64_t number, struct delta_bytes changes, int64_t *sum,
 		       struct lk_error *err)
 {
-	sum_begin(s);
-	sum_int(s, number);
-	sum_blob(s, changes.at, changes.len);
-	return sum_end(s, sum, err);
+	lk_bytes_clear(&s->scratch);
+	sum_int(&s->scratch, number);
+	sum_blob(&s->scratch, changes.at, changes.len);
+	return sum_end(&s->scratch, sum, err);
 }
 
 static int changes_put(struct store *s, enum statement which, int64_t number,

@@ -398,7 +398,7 @@ struct store {
 	struct recent recent[RECENT_LISTS];
 	struct held_families held;
 	struct vocabulary vocabulary;
-	struct lk_bytes shortened;        /* an event's body on its way into its row */
+	struct stored_packed packed_event; /* on its way into its row */
 	uint32_t lag;                     /* of lists that are filled behind; 0: what is best */
 	struct lk_bytes scratch;          /* what a row says, for its sum */
 	struct lk_bytes squeezed;         /* a family's row, as it is kept or as it is read */
@@ -452,16 +452,15 @@ bool column_digest(struct query *q, uint8_t out[LK_DIGEST]); /* false and zeroes
 int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct lk_error *err);
 enum lk_fault store_fault_of(int rc);
 
-/* Sums: everything that a row says is told to the sum in a fixed order. */
-void sum_begin(struct store *s);
-void sum_int(struct store *s, int64_t value);
-void sum_text(struct store *s, struct lk_text text);
-void sum_blob(struct store *s, const void *at, size_t len);
-int sum_end(struct store *s, int64_t *sum, struct lk_error *err) LK_MUST_CHECK;
+/* Sums: everything that a row says is gathered in a fixed order, mostly in store.scratch. */
+void sum_int(struct lk_bytes *said, int64_t value);
+void sum_text(struct lk_bytes *said, struct lk_text text);
+void sum_blob(struct lk_bytes *said, const void *at, size_t len);
+int sum_end(const struct lk_bytes *said, int64_t *sum, struct lk_error *err) LK_MUST_CHECK;
 /* LK_ESTORE, naming the row; the store is not to be trusted as it is. */
 int row_damaged(struct store *s, struct lk_error *err, const char *what, int64_t number,
 		const char *wrong);
-/* 0, or LK_ESTORE naming the row where the stored sum is another. */
+/* Of what is in store.scratch: 0, or LK_ESTORE naming the row where the stored sum is another. */
 int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 	      struct lk_error *err) LK_MUST_CHECK;
 

@@ -35,15 +35,15 @@
 static int ledger_digest(struct store *s, const struct ledger_row *row, const uint8_t salt[SALT],
 			 uint8_t out[LK_DIGEST], struct lk_error *err)
 {
-	sum_begin(s);
+	lk_bytes_clear(&s->scratch);
 	lk_bytes_add(&s->scratch, salt, SALT);
-	sum_int(s, row->at);
-	sum_int(s, row->from);
-	sum_int(s, row->upto);
-	sum_int(s, row->level);
-	sum_text(s, row->worker);
-	sum_text(s, row->session);
-	sum_text(s, row->basis);
+	sum_int(&s->scratch, row->at);
+	sum_int(&s->scratch, row->from);
+	sum_int(&s->scratch, row->upto);
+	sum_int(&s->scratch, row->level);
+	sum_text(&s->scratch, row->worker);
+	sum_text(&s->scratch, row->session);
+	sum_text(&s->scratch, row->basis);
 	if (s->scratch.failed)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for the chain of the ledger");
 	lk_digest(s->scratch.at, s->scratch.len, NULL, out);

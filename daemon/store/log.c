@@ -9,20 +9,21 @@
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-static void event_sum(struct store *s, const struct stored_event *e)
+/* For its sum. */
+static void event_say(const struct stored_event *e, struct lk_bytes *said)
 {
-	sum_begin(s);
-	sum_int(s, e->agency);
-	sum_text(s, e->source);
-	sum_text(s, e->id);
-	sum_text(s, e->number);
-	sum_text(s, e->supersedes);
-	sum_int(s, e->type);
-	sum_int(s, e->time_at);
-	sum_int(s, e->received_at);
-	sum_int(s, e->has_sequence);
-	sum_int(s, e->has_sequence ? e->sequence : 0);
-	sum_blob(s, e->body, e->body_len);
+	lk_bytes_clear(said);
+	sum_int(said, e->agency);
+	sum_text(said, e->source);
+	sum_text(said, e->id);
+	sum_text(said, e->number);
+	sum_text(said, e->supersedes);
+	sum_int(said, e->type);
+	sum_int(said, e->time_at);
+	sum_int(said, e->received_at);
+	sum_int(said, e->has_sequence);
+	sum_int(said, e->has_sequence ? e->sequence : 0);
+	sum_blob(said, e->body, e->body_len);
 }
 
 /* ---- Bodies ---------------------------------------------------------------------------------- */
@@ -40,15 +41,20 @@ static void event_own(const struct stored_event *e, char at[LK_TIME_TEXT],
 	own[OWN_TYPE] = e->type < 0 ? LK_NO_TEXT : lk_text_of(lk_event_type_word(e->type));
 }
 
-static int event_pack(struct store *s, const struct stored_event *e, struct lk_error *err)
+int store_event_pack(const struct store *s, const struct stored_event *e, struct stored_packed *out,
+		     struct lk_error *err)
 {
 	struct lk_text own[OWN_TEXTS];
 	char at[LK_TIME_TEXT];
+	int rc;
 
+	event_say(e, &out->body); /* its room serves both */
+	if ((rc = sum_end(&out->body, &out->sum, err)) < 0)
+		return rc;
 	event_own(e, at, own);
-	lk_bytes_clear(&s->shortened);
-	vocabulary_pack(&s->vocabulary, own, e->body, e->body_len, &s->shortened);
-	return s->shortened.failed ? lk_fail(err, LK_EMEMORY, "store: no memory for an event") : 0;
+	lk_bytes_clear(&out->body);
+	vocabulary_pack(&s->vocabulary, own, e->body, e->body_len, &out->body);
+	return out->body.failed ? lk_fail(err, LK_EMEMORY, "store: no memory for an event") : 0;
 }
 
 int event_unpack(struct store *s, const struct stored_event *e, const void *packed, size_t len,
@@ -102,7 +108,7 @@ static int event_names(struct store *s, const struct stored_event *e, struct eve
 }
 
 static struct query event_query(struct store *s, const struct stored_event *e,
-				const struct event_refs *refs, int64_t sum)
+				const struct event_refs *refs, const struct stored_packed *packed)
 {
 	struct query q = query_begin(s, SQL_event_add);
 
@@ -118,8 +124,8 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 	bind_if(&q, e->has_outbox_seq, refs->stream);
 	bind_if(&q, e->has_outbox_seq, e->outbox_seq);
 	bind_int(&q, e->ahead);
-	bind_int(&q, sum);
-	bind_blob(&q, s->shortened.at, s->shortened.len);
+	bind_int(&q, packed->sum);
+	bind_blob(&q, packed->body.at, packed->body.len);
 	return q;
 }
 
@@ -127,14 +133,13 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 static int event_insert(struct store *s, const struct stored_event *e,
 			const struct event_refs *refs, struct lk_error *err)
 {
+	const struct stored_packed *packed = e->packed;
 	struct query q;
-	int64_t sum;
 	int rc;
 
-	event_sum(s, e);
-	if ((rc = sum_end(s, &sum, err)) < 0 || (rc = event_pack(s, e, err)) < 0)
+	if (packed == NULL && (rc = store_event_pack(s, e, &s->packed_event, err)) < 0)
 		return rc;
-	q = event_query(s, e, refs, sum);
+	q = event_query(s, e, refs, packed != NULL ? packed : &s->packed_event);
 	rc = query_run(&q, err);
 	return rc < 0 ? rc : sqlite3_changes(s->db);
 }
@@ -188,7 +193,8 @@ static int event_read(struct query *q, struct stored_event *e, struct lk_bytes *
 		return rc;
 	e->body = room->at;
 	e->body_len = room->len;
-	event_sum(q->store, e);
+	e->packed = NULL;
+	event_say(e, &q->store->scratch);
 	return sum_check(q->store, sum, "event", e->position, err);
 }
 

@@ -115,7 +115,7 @@ static void put_phrase(struct packing *p, const void *at, size_t len)
 	if (p->rc == 0)
 		p->rc = phrase_ref(p->store, at, len, &ref, p->err);
 	delta_number(p->out, (uint64_t)ref);
-	sum_blob(p->store, at, len);
+	sum_blob(&p->store->scratch, at, len);
 }
 
 /* Room in which a text lasts as long as the notice does. */
@@ -154,7 +154,7 @@ static struct lk_text phrase_named(struct unpacking *u)
 		u->wrong = rc == 0;
 		u->rc = rc < 0 ? rc : 0;
 	}
-	sum_blob(u->store, said.at, said.len);
+	sum_blob(&u->store->scratch, said.at, said.len);
 	return said;
 }
 

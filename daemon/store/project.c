@@ -512,13 +512,13 @@ int store_projected_after(struct store *s, const uint8_t *after, int limit,
 }
 
 /* Each value as text, with what is absent told from what is empty. */
-static void sum_row(struct store *s, sqlite3_stmt *row)
+static void sum_row(struct lk_bytes *said, sqlite3_stmt *row)
 {
 	for (int i = 0; i < sqlite3_column_count(row); i++) {
 		struct lk_text text = { (const char *)sqlite3_column_text(row, i),
 					(uint32_t)sqlite3_column_bytes(row, i) };
 
-		sum_text(s, text);
+		sum_text(said, text);
 	}
 }
 
@@ -534,7 +534,7 @@ static int sum_table(struct store *s, const char *name, const char *family, stru
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_text(row, 1, family, -1, SQLITE_STATIC);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		sum_row(s, row);
+		sum_row(&s->scratch, row);
 		rc = SQLITE_OK;
 	}
 	(void)sqlite3_finalize(row);
@@ -548,9 +548,9 @@ int store_project_digest(struct store *s, const uint8_t id[LK_DIGEST], uint8_t o
 	int rc = 0;
 
 	lk_digest_hex(id, family);
-	sum_begin(s);
+	lk_bytes_clear(&s->scratch);
 	for (size_t i = 0; i < TABLES && rc == 0; i++) {
-		sum_int(s, (int64_t)i);
+		sum_int(&s->scratch, (int64_t)i);
 		rc = sum_table(s, tables[i].name, family, err);
 	}
 	if (rc == 0 && s->scratch.failed)

@@ -287,56 +287,51 @@ bool column_digest(struct query *q, uint8_t out[LK_DIGEST])
 
 /* ---- Sums ------------------------------------------------------------------------------------ */
 
-void sum_begin(struct store *s)
-{
-	lk_bytes_clear(&s->scratch);
-}
-
 /* A dozen a row: where there is room, without a call. */
-static void sum_add(struct lk_bytes *scratch, const void *at, size_t len)
+static void sum_add(struct lk_bytes *said, const void *at, size_t len)
 {
-	if (scratch->room - scratch->len < len || scratch->failed) {
-		lk_bytes_add(scratch, at, len);
+	if (said->room - said->len < len || said->failed) {
+		lk_bytes_add(said, at, len);
 		return;
 	}
-	memcpy(scratch->at + scratch->len, at, len);
-	scratch->len += len;
+	memcpy(said->at + said->len, at, len);
+	said->len += len;
 }
 
-void sum_int(struct store *s, int64_t value)
+void sum_int(struct lk_bytes *said, int64_t value)
 {
 	uint64_t bytes = htole64((uint64_t)value);
 
-	sum_add(&s->scratch, &bytes, sizeof(bytes));
+	sum_add(said, &bytes, sizeof(bytes));
 }
 
-void sum_blob(struct store *s, const void *at, size_t len)
+void sum_blob(struct lk_bytes *said, const void *at, size_t len)
 {
-	sum_int(s, (int64_t)len);
+	sum_int(said, (int64_t)len);
 	if (len > 0)
-		sum_add(&s->scratch, at, len);
+		sum_add(said, at, len);
 }
 
-void sum_text(struct store *s, struct lk_text text)
+void sum_text(struct lk_bytes *said, struct lk_text text)
 {
 	if (lk_text_given(text))
-		sum_blob(s, text.at, text.len);
+		sum_blob(said, text.at, text.len);
 	else
-		sum_int(s, -1);
+		sum_int(said, -1);
 }
 
 #define SUM_MASK ((UINT64_C(1) << 31) - 1) /* a number of four bytes, as SQLite keeps it */
 
 /* SipHash under a key of zeroes: against a disk that errs, not against a person. */
-int sum_end(struct store *s, int64_t *out, struct lk_error *err)
+int sum_end(const struct lk_bytes *said, int64_t *out, struct lk_error *err)
 {
 	static const uint8_t key[crypto_shorthash_KEYBYTES];
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint64_t sum = 0;
 
-	if (s->scratch.failed)
+	if (said->failed)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for the sum of a row");
-	(void)crypto_shorthash(hash, s->scratch.at, s->scratch.len, key);
+	(void)crypto_shorthash(hash, said->at, said->len, key);
 	for (unsigned i = 0; i < 8; i++)
 		sum |= (uint64_t)hash[i] << (8 * i);
 	*out = (int64_t)(sum & SUM_MASK);
@@ -358,7 +353,7 @@ int sum_check(struct store *s, int64_t stored, const char *what, int64_t number,
 	      struct lk_error *err)
 {
 	int64_t sum = 0;
-	int rc = sum_end(s, &sum, err);
+	int rc = sum_end(&s->scratch, &sum, err);
 
 	if (rc == 0 && sum != stored)
 		rc = row_damaged(s, err, what, number, "sum");

@@ -379,7 +379,7 @@ void store_close(struct store *s)
 	lk_bytes_free(&s->scratch);
 	lk_bytes_free(&s->squeezed);
 	lk_bytes_free(&s->packed);
-	lk_bytes_free(&s->shortened);
+	lk_bytes_free(&s->packed_event.body);
 	lk_bytes_free(&s->contacts);
 	phrases_free(s);
 	mailboxes_free(s);

@@ -8,7 +8,7 @@
  * enum lk_fault with err filled; after any failure the caller rolls back and nothing of the batch is kept.
  * Rows handed to a visitor are borrowed until it returns; a visitor that returns non-zero stops the walk, and the
  * walk returns that number. Visitors may not write to the store.
- * One thread, but for the checkpoints (struct store_options, beside). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
+ * One thread, but for the checkpoints (struct store_options, beside) and store_event_pack(). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H
@@ -76,6 +76,12 @@ struct stored_event {
 	bool ahead;            /* its time had not come when it was stored, and it has not been folded yet */
 	const void *body;      /* canonical MessagePack */
 	size_t body_len;
+	const struct stored_packed *packed; /* of store_event_pack(), borrowed; NULL: to be packed when it is added */
+};
+/* What of an event's row follows from the event alone. Zeroed before it is filled first. */
+struct stored_packed {
+	struct lk_bytes body; /* lk_bytes_free() */
+	int64_t sum;
 };
 typedef int stored_event_visitor(void *context, const struct stored_event *event);
 
@@ -85,6 +91,9 @@ int store_event_find(struct store *s, struct lk_text source, struct lk_text id, 
 /* 1 and *position; or 0: an event of that source and id is known, and nothing is written. */
 int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
 		    struct lk_error *err) LK_MUST_CHECK;
+/* Beforehand, and by any thread while the store is open: no row is looked at, and nothing of the store changes. LK_EMEMORY. */
+int store_event_pack(const struct store *s, const struct stored_event *event, struct stored_packed *out,
+		     struct lk_error *err) LK_MUST_CHECK;
 /* A known event came again over intake: remember its place in the outbox if it had none. */
 int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
 		      struct lk_error *err) LK_MUST_CHECK;

@@ -48,15 +48,15 @@ static void marks_read(int64_t marks, struct stored_notice *n)
 /* The columns; what the body names follows, and then the body. */
 static void sum_columns(struct store *s, const struct stored_notice *n, int64_t marks)
 {
-	sum_begin(s);
-	sum_text(s, n->worker);
-	sum_int(s, n->seq);
-	sum_blob(s, n->id, LK_DIGEST);
-	sum_int(s, n->rev);
-	sum_int(s, marks);
-	sum_text(s, n->own.number);
-	sum_text(s, n->other.number);
-	sum_int(s, n->told_at);
+	lk_bytes_clear(&s->scratch);
+	sum_text(&s->scratch, n->worker);
+	sum_int(&s->scratch, n->seq);
+	sum_blob(&s->scratch, n->id, LK_DIGEST);
+	sum_int(&s->scratch, n->rev);
+	sum_int(&s->scratch, marks);
+	sum_text(&s->scratch, n->own.number);
+	sum_text(&s->scratch, n->other.number);
+	sum_int(&s->scratch, n->told_at);
 }
 
 /* ---- Adding ---------------------------------------------------------------------------------- */
@@ -87,8 +87,8 @@ static int notice_bind(struct store *s, const struct stored_notice *n, struct bo
 	sum_columns(s, n, out->marks);
 	if ((rc = notice_pack(s, n, out->body, err)) < 0)
 		return rc;
-	sum_blob(s, out->body->at, out->body->len);
-	return sum_end(s, &out->sum, err);
+	sum_blob(&s->scratch, out->body->at, out->body->len);
+	return sum_end(&s->scratch, &out->sum, err);
 }
 
 static int notice_insert(struct store *s, const struct stored_notice *n, int64_t worker,
@@ -177,7 +177,7 @@ static int notice_read(struct query *q, struct stored_notice *n, struct said_roo
 	sum_columns(q->store, n, marks);
 	if ((rc = notice_unpack(q->store, body, len, n, room, err)) < 0)
 		return rc;
-	sum_blob(q->store, body, len);
+	sum_blob(&q->store->scratch, body, len);
 	return sum_check(q->store, sum, "a notice, its place in the mailbox", n->seq, err);
 }
 
@@ -252,7 +252,7 @@ static int notice_recall(struct store *s, struct lk_text worker, struct fresh_no
 	n->own.number = texts->own;
 	n->other.number = texts->other;
 	marks_read(row->marks, n);
-	sum_begin(s); /* what phrases add to one is not asked for */
+	lk_bytes_clear(&s->scratch); /* what phrases add to one is not asked for */
 	rc = notice_unpack(s, texts->body, texts->body_len, n, room, err);
 	return rc < 0 ? rc : answer_recall(s, row, n, room, err);
 }
@@ -402,10 +402,10 @@ static void notice_reduce(struct stored_notice *n, struct lk_notice *said)
 static int buried_name(struct store *s, struct lk_text worker, int64_t seq, uint8_t id[LK_DIGEST],
 		       struct lk_error *err)
 {
-	sum_begin(s);
-	sum_blob(s, s->identity, LK_DIGEST);
-	sum_text(s, worker);
-	sum_int(s, seq);
+	lk_bytes_clear(&s->scratch);
+	sum_blob(&s->scratch, s->identity, LK_DIGEST);
+	sum_text(&s->scratch, worker);
+	sum_int(&s->scratch, seq);
 	if (s->scratch.failed)
 		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
 	lk_digest(s->scratch.at, s->scratch.len, NULL, id);
