@@ -47,6 +47,7 @@ void turn_destroy(struct turn *turn)
 {
 	if (turn == NULL)
 		return;
+	reader_stop(turn);
 	homes_forget(turn);
 	free(turn->sources);
 	free(turn->grown);
@@ -190,8 +191,10 @@ int turn_events(struct turn *t, lk_instant now, const struct turn_event *events,
 	time_advance(t, now);
 	rc = waiting_look(t, t->now, err); /* passes rest where the clock is suspect */
 	t->is_taking = true;
+	reader_begin(t, events, n);
 	for (size_t i = 0; rc >= 0 && i < n; i++)
-		rc = admit(t, &events[i], t->now, &verdicts[i], err);
+		rc = admit(t, &events[i], reader_take(t, events, i), t->now, &verdicts[i], err);
+	reader_end(t);
 	t->is_taking = false;
 	hand_drop(t);
 	if (rc >= 0)

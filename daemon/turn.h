@@ -2,7 +2,7 @@
  *
  * In: events, answers, receipts, the passing of time, another policy. Out: rows; and, after a commit only, what the
  * sink is told. Promise: all of a batch is committed or none is; running it twice changes nothing.
- * One thread; no call may be made from inside a sink function except those marked so.
+ * One thread, but for turn_start_reader(); no call may be made from inside a sink function except those marked so.
  */
 #ifndef LINKAGES_TURN_H
 #define LINKAGES_TURN_H
@@ -52,6 +52,9 @@ struct turn_options {
 
 int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err) LK_MUST_CHECK;
 void turn_destroy(struct turn *turn); /* NULL-safe */
+/* Once: from now on events of a large batch are read by a thread of the turn's own, beside whoever calls; what comes of them is
+ * the same. LK_EMEMORY: there is none, and the turn goes on without. */
+int turn_start_reader(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 /* The configured agency of a source, or -1. Usable as lk_agency_of with the turn as context. */
 int turn_agency_of(void *turn, struct lk_text source);
 

@@ -15,12 +15,13 @@
 struct admission {
 	struct turn *t;
 	const struct turn_event *in;
+	const struct event_reading *reading;
+	const struct lk_event *event; /* of it */
 	lk_instant now;
 	struct turn_verdict *verdict;
 	struct lk_error *err;
 	struct lk_bytes rewritten; /* the canonical form, where it came in another */
 	struct lk_span canonical;
-	struct lk_event event;
 	uint8_t digest[LK_DIGEST]; /* of what it says: digest_of() */
 	bool has_digest;
 	bool has_learnt;  /* a place in an outbox, of an event that the feed had brought */
@@ -129,7 +130,7 @@ static int canonical_form(struct admission *a)
 {
 	const struct turn_event *in = a->in;
 	a->canonical = lk_span_of(in->bytes, in->len);
-	if (a->event.is_canonical)
+	if (a->event->is_canonical)
 		return 0;
 	if (lk_wire_canonical(in->bytes, in->len, &a->rewritten) < 0)
 		return LK_EMEMORY;
@@ -140,9 +141,8 @@ static int canonical_form(struct admission *a)
 static int read_event(struct admission *a)
 {
 	const struct turn_event *in = a->in;
-	struct lk_refused *why = &a->verdict->refused;
-	memset(why, 0, sizeof(*why));
-	if (lk_event_decode(in->bytes, in->len, turn_agency_of, a->t, &a->event, why) < 0) {
+	if (!a->reading->is_read) {
+		a->verdict->refused = a->reading->refused;
 		a->verdict->outcome = TURN_REFUSED;
 		if (!names_expunged_badly(a))
 			return digest_refused(a);
@@ -151,12 +151,12 @@ static int read_event(struct admission *a)
 	}
 	if (canonical_form(a) < 0)
 		return lk_fail(a->err, LK_EMEMORY, "no memory for an event");
-	if (names_expunged(a->t, &a->event))
+	if (names_expunged(a->t, a->event))
 		return refuse_expunged(a);
-	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event.source))
+	if (lk_text_given(in->source) && !lk_text_is(in->source, a->event->source))
 		return refuse(a, LK_FORBIDDEN, "source",
 			      "not a source that this sender may speak for");
-	if (a->event.time.at - a->now > AHEAD_DAYS * 24 * LK_HOUR)
+	if (a->event->time.at - a->now > AHEAD_DAYS * 24 * LK_HOUR)
 		return refuse(a, LK_BAD_VALUE, "time", "more than 400 days ahead");
 	return 0;
 }
@@ -182,8 +182,8 @@ static int note_known(void *context, const struct stored_event *row)
 static int look_up(struct admission *a)
 {
 	struct known k;
-	int rc =
-		store_event_find(a->t->store, a->event.source, a->event.id, note_known, &k, a->err);
+	int rc = store_event_find(a->t->store, a->event->source, a->event->id, note_known, &k,
+				  a->err);
 	if (rc <= 0)
 		return rc;
 	if (memcmp(k.digest, digest_of(a), LK_DIGEST) != 0)
@@ -278,33 +278,10 @@ static int answer_stored(struct admission *a, bool is_read)
 
 /* ---- Keeping --------------------------------------------------------------------------------- */
 
-static struct stored_event row_of(const struct admission *a)
-{
-	const struct lk_event *e = &a->event;
-	struct stored_event row = {
-		.agency = (int)e->agency,
-		.source = e->source,
-		.id = e->id,
-		.number = e->subject,
-		.supersedes = e->supersedes,
-		.type = (int)e->type,
-		.time_at = e->time.at,
-		.received_at = a->now,
-		.has_sequence = e->has_sequence,
-		.sequence = e->sequence,
-		.has_outbox_seq = a->in->has_outbox_seq,
-		.outbox_seq = a->in->seq,
-		.ahead = e->time.at > a->now,
-		.body = a->canonical.at,
-		.body_len = a->canonical.len,
-	};
-	memcpy(row.epoch, a->in->epoch, LK_DIGEST);
-	return row;
-}
-
 static int keep_event(struct admission *a)
 {
-	struct stored_event row = row_of(a);
+	struct stored_event row = reading_row(a->in, a->event, a->canonical, a->now);
+	row.packed = a->reading->is_packed ? &a->reading->packed : NULL;
 	uint8_t family[LK_DIGEST];
 	struct case_key key = { row.agency, row.number };
 	int known = store_case_family(a->t->store, key, family, a->err);
@@ -315,8 +292,8 @@ static int keep_event(struct admission *a)
 		return rc < 0 ? rc : look_up(a);
 	a->verdict->outcome = TURN_APPLIED;
 	bool is_back = row.has_outbox_seq && row.outbox_seq <= a->t->stream.asked;
-	return (is_back ? effect_of_return : effect_settle)(a->t, &a->event, &row, known > 0,
-							    a->now, a->err);
+	return (is_back ? effect_of_return : effect_settle)(a->t, a->event, &row, known > 0, a->now,
+							    a->err);
 }
 
 /* Its place is settled. An outbox that was asked again may have said all of it with this one. */
@@ -367,18 +344,24 @@ static int admit_placed(struct admission *a, bool is_read)
 	return rc == LK_EREFUSED ? keep_letter(a, false) : rc;
 }
 
-int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
-	  struct lk_error *err)
+int admit(struct turn *t, const struct turn_event *in, const struct event_reading *reading,
+	  lk_instant now, struct turn_verdict *verdict, struct lk_error *err)
 {
-	struct admission a = { .t = t, .in = in, .now = now, .verdict = verdict, .err = err };
+	struct admission a = { .t = t,
+			       .in = in,
+			       .reading = reading,
+			       .event = &reading->event,
+			       .now = now,
+			       .verdict = verdict,
+			       .err = err };
 	int rc = read_event(&a);
 	if (rc == 0 || rc == LK_EREFUSED) {
 		if (rc == 0)
-			turn_heard(t, a.event.source, now);
+			turn_heard(t, a.event->source, now);
 		rc = admit_placed(&a, rc == 0);
 	}
 	if (rc >= 0 && a.has_learnt)
-		rc = effect_of_place(t, &a.event, in->seq, now, err);
+		rc = effect_of_place(t, a.event, in->seq, now, err);
 	if (rc >= 0)
 		source_comes_to(t, in->source, in->number);
 	lk_bytes_free(&a.rewritten);

@@ -1,6 +1,7 @@
 /* turn_parts.h - what the files of the turn share. Nobody else includes it.
  *
- * A batch:       turn.c (begin, commit, tell), turn_admit.c (one event), turn_effect.c (what it changes)
+ * A batch:       turn.c (begin, commit, tell), turn_reader.c (read by a thread), turn_admit.c (one event), turn_effect.c (what it
+ *                changes)
  * A family:      turn_homes.c (at hand), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches in from others),
  *                turn_write.c (tellings), turn_tally.c (tellings, counted)
  * From the log:  turn_gather.c (its events), turn_hand.c (those that were read already), turn_links.c (which cases are
@@ -63,6 +64,15 @@ struct tally {
 	int64_t unanswered, committed;
 };
 
+/* What an event says, and what follows of its row from that alone. */
+struct event_reading {
+	bool is_read; /* else it makes no sense */
+	struct lk_refused refused; /* where it is not read */
+	struct lk_event event; /* where it is; borrows from the bytes that came */
+	bool is_packed; /* for its row, as it came, which is the canonical form then */
+	struct stored_packed packed;
+};
+
 /* For events that a damage has taken out of the log: turn_waiting.c. */
 struct waiting {
 	bool is_on;         /* no family is folded from the log */
@@ -106,6 +116,8 @@ struct turn {
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
 	uint32_t grown_at[GROWN_BUCKETS]; /* index + 1; 0: none */
+	struct reader *reader;      /* reads events beside the loop; NULL: nobody does */
+	struct event_reading reading;     /* of the event at hand, where the loop has read it */
 	struct hand *hand;          /* events that gatherings of this transaction have read */
 	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
@@ -327,10 +339,23 @@ void gathering_close(struct gathering *g); /* NULL-safe */
 int gathering_fold(struct gathering *g, const struct policy *policy, lk_instant until,
 		   struct family *out);
 
+/* ---- turn_reader.c --------------------------------------------------------------------------- */
+
+/* The events of a batch may be read from here on, before reader_take() asks for each in turn; none is looked at after
+ * reader_end(). */
+void reader_begin(struct turn *t, const struct turn_event *events, size_t n);
+/* Valid until the next is taken. */
+const struct event_reading *reader_take(struct turn *t, const struct turn_event *events, size_t i);
+void reader_end(struct turn *t);
+void reader_stop(struct turn *t); /* NULL-safe: where turn_start_reader() was not asked for, nothing */
+/* The row of an event that was read; its position is the store's. */
+struct stored_event reading_row(const struct turn_event *in, const struct lk_event *e, struct lk_span canonical,
+				lk_instant now);
+
 /* ---- turn_admit.c ---------------------------------------------------------------------------- */
 
-int admit(struct turn *t, const struct turn_event *in, lk_instant now, struct turn_verdict *verdict,
-	  struct lk_error *err);
+int admit(struct turn *t, const struct turn_event *in, const struct event_reading *reading, lk_instant now,
+	  struct turn_verdict *verdict, struct lk_error *err);
 int stream_flush(struct turn *t, struct lk_error *err);
 
 /* ---- turn_effect.c --------------------------------------------------------------------------- */

@@ -159,8 +159,9 @@ THREADS = re.compile(r"\b(pthread_(?!sigmask\b)\w+|thrd_\w+|mtx_\w+|cnd_\w+|tss_
                      r"zmq_timers_\w+|sqlite3_unlock_notify|evthread_\w+)\s*\(")
 
 
-# A thread that makes checkpoints, and the database that it shares with the loop's connection: under locks of their own.
-THREADED = ("daemon/store/checkpoint.c", "daemon/store/share.c")
+# A thread that makes checkpoints, and the database that it shares with the loop's connection: under locks of their own. A thread
+# that reads events before the loop comes to them.
+THREADED = ("daemon/store/checkpoint.c", "daemon/store/share.c", "daemon/turn_reader.c")
 
 
 def check_threads(root):

@@ -335,7 +335,7 @@ static char *check_batches(const struct trial *t)
 	world_open(&b, t->h, &t->a, &policies[0]);
 	if (world_run_batches(&a, false) < 0)
 		complaint = failed(&a);
-	else if (world_run_batches(&b, true) < 0)
+	else if (turn_start_reader(b.turn, &b.err) < 0 || world_run_batches(&b, true) < 0)
 		complaint = failed(&b);
 	if (complaint == NULL)
 		complaint = differ("told: one event a commit (-), many (+)",
@@ -450,7 +450,8 @@ static const struct property {
 	{ "unlink", "link then unlink equals never linked", prepare_unlink, check_unlink },
 	{ "replay", "the same input gives the same output, to the byte", prepare_one,
 	  check_replay },
-	{ "batches", "what is told does not depend on how many events one commit takes",
+	{ "batches",
+	  "what is told does not depend on how many events one commit takes, nor on who reads them",
 	  prepare_one, check_batches },
 	{ "failures", "a commit that fails, also twice in a row, leaves no trace", prepare_one,
 	  check_failures },

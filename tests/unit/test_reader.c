@@ -1,0 +1,273 @@
+/* test_reader.c - events that a thread has read are what the loop would have read, and become what they would have become. */
+#include "story.h"
+
+#include "store/internal.h"
+#include "turn_parts.h"
+
+#include <sched.h>
+
+#define EVENTS 1600
+#define BATCH 400
+
+static struct lk_error fault;
+static const struct turn_source sources[] = { { "cws-cms", LK_CWS, false },
+					      { "calsaws", LK_CALWORKS, false } };
+
+static struct lk_bytes wire[EVENTS];
+static struct turn_event events[EVENTS];
+
+/* ---- Events of all sorts ---------------------------------------------------------------------- */
+
+static struct lk_bytes milestone(int i, const char *number)
+{
+	char id[24], time[40], data[160];
+
+	(void)snprintf(id, sizeof(id), "e%d", i);
+	(void)snprintf(time, sizeof(time), "2026-03-%02dT09:%02d:%02d-08:00", 3 + i % 5,
+		       i / 60 % 60, i % 60);
+	(void)snprintf(
+		data, sizeof(data),
+		"'data':{'milestone':'applied','date':'2026-03-02','note':'She was late by %d minutes.'}",
+		i);
+	return story_event(story_source(number), id, time, number, "milestone.reached", data);
+}
+
+/* The head of its map, longer than it need be. */
+static void stretch(struct lk_bytes *bytes)
+{
+	uint8_t head[] = { 0xde, 0, bytes->at[0] & 0x0f };
+	struct lk_bytes longer = { 0 };
+
+	lk_bytes_add(&longer, head, sizeof(head));
+	lk_bytes_add(&longer, bytes->at + 1, bytes->len - 1);
+	lk_bytes_free(bytes);
+	*bytes = longer;
+}
+
+static struct lk_bytes make(int i, const char *number)
+{
+	struct lk_bytes bytes =
+		milestone(i % 11 == 7 ? i - 7 : i, number); /* known, or another of the same id */
+
+	if (i % 7 == 3)
+		stretch(&bytes);
+	if (i % 13 == 5)
+		bytes.at[random_from(0, (int64_t)bytes.len - 1)] ^= (uint8_t)random_from(1, 255);
+	if (i % 17 == 6)
+		bytes.len = (size_t)random_from(0, (int64_t)bytes.len - 1);
+	return bytes;
+}
+
+static int make_all(void **state)
+{
+	random_begin(4711);
+	for (int i = 0; i < EVENTS; i++) {
+		bool calworks = i % 3 == 0;
+		char number[8];
+
+		(void)snprintf(number, sizeof(number), "%c-%d", calworks ? 'W' : 'C', i % 5);
+		wire[i] = make(i, number);
+		events[i] = (struct turn_event){ .bytes = wire[i].at,
+						 .len = wire[i].len,
+						 .source = lk_text_of(
+							 sources[calworks && i % 19 != 0].name) };
+	}
+	return story_policies(state);
+}
+
+static int free_all(void **state)
+{
+	(void)state;
+	for (int i = 0; i < EVENTS; i++)
+		lk_bytes_free(&wire[i]);
+	return 0;
+}
+
+/* ---- A turn, with a reader or without -------------------------------------------------------------- */
+
+static struct turn *open_turn(bool with_reader)
+{
+	const struct store_options in_memory = { .directory = NULL };
+	struct turn_options options = { .policy = &story_policy,
+					.sources = sources,
+					.sources_n = 2 };
+	struct turn *t;
+
+	assert_int_equal(store_open(&in_memory, &options.store, &fault), 0);
+	assert_int_equal(turn_create(&options, &t, &fault), 0);
+	if (with_reader)
+		assert_int_equal(turn_start_reader(t, &fault), 0);
+	return t;
+}
+
+static void close_turn(struct turn *t)
+{
+	struct store *s = t->store;
+
+	turn_destroy(t);
+	store_close(s);
+}
+
+/* Waits for the thread, as the loop never does. */
+static const struct event_reading *read_by_thread(struct turn *t, size_t i)
+{
+	const struct event_reading *reading;
+
+	while ((reading = reader_take(t, events, i)) == &t->reading)
+		(void)sched_yield();
+	return reading;
+}
+
+static void assert_same_event(const struct lk_event *a, const struct lk_event *b)
+{
+	struct lk_bytes said[2] = { 0 };
+
+	assert_int_equal(a->agency, b->agency);
+	assert_int_equal(a->is_canonical, b->is_canonical);
+	lk_event_encode(a, &said[0]);
+	lk_event_encode(b, &said[1]);
+	assert_int_equal(said[0].len, said[1].len);
+	assert_memory_equal(said[0].at, said[1].at, said[0].len);
+	lk_bytes_free(&said[0]);
+	lk_bytes_free(&said[1]);
+}
+
+static void assert_same_reading(struct turn *t, const struct event_reading *a,
+				const struct turn_event *in)
+{
+	struct event_reading *b = &t->reading;
+	struct stored_packed packed = { 0 };
+
+	assert_int_equal(a->is_read, b->is_read);
+	assert_memory_equal(&a->refused, &b->refused, sizeof(a->refused));
+	if (a->is_read)
+		assert_same_event(&a->event, &b->event);
+	assert_int_equal(a->is_packed, a->is_read && a->event.is_canonical);
+	if (!a->is_packed)
+		return;
+	struct stored_event row =
+		reading_row(in, &b->event, lk_span_of(in->bytes, in->len), t->now);
+	assert_int_equal(store_event_pack(t->store, &row, &packed, &fault), 0);
+	assert_int_equal(a->packed.sum, packed.sum);
+	assert_int_equal(a->packed.body.len, packed.body.len);
+	assert_memory_equal(a->packed.body.at, packed.body.at, packed.body.len);
+	lk_bytes_free(&packed.body);
+}
+
+/* ---- Tests --------------------------------------------------------------------------------------- */
+
+static void what_the_thread_reads_is_what_the_loop_would_read(void **state)
+{
+	struct turn *with = open_turn(true), *without = open_turn(false);
+	size_t refused = 0, rewritten = 0;
+
+	(void)state;
+	for (int batch = 0; batch < 2; batch++) {
+		reader_begin(with, events, EVENTS);
+		for (size_t i = 1; i < EVENTS; i++) {
+			const struct event_reading *reading = read_by_thread(with, i);
+			(void)reader_take(without, events, i);
+			assert_same_reading(without, reading, &events[i]);
+			refused += !reading->is_read;
+			rewritten += reading->is_read && !reading->is_packed;
+		}
+		reader_end(with);
+	}
+	assert_true(refused > 100 && rewritten > 100);
+	close_turn(with);
+	close_turn(without);
+}
+
+static bool reads(struct turn *t, const struct turn_event *in)
+{
+	struct lk_event event;
+	struct lk_refused why;
+
+	return lk_event_decode(in->bytes, in->len, turn_agency_of, t, &event, &why) == 0;
+}
+
+/* It may be stopped anywhere: the rest of the batch is not looked at, and the next begins anew. */
+static void a_batch_ends_wherever_it_ends(void **state)
+{
+	struct turn *t = open_turn(true);
+
+	(void)state;
+	for (size_t n = 0; n < EVENTS - 80; n += 7) {
+		reader_begin(t, events + n, EVENTS - n);
+		for (size_t i = 0; i < n % 80; i++)
+			assert_int_equal(reader_take(t, events + n, i)->is_read,
+					 reads(t, &events[n + i]));
+		reader_end(t);
+	}
+	close_turn(t);
+}
+
+static void few_events_are_the_loops_own(void **state)
+{
+	struct turn *t = open_turn(true);
+
+	(void)state;
+	reader_begin(t, events, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_ptr_equal(reader_take(t, events, i), &t->reading);
+	reader_end(t);
+	close_turn(t);
+}
+
+static void all_rows(struct turn *t, struct lk_bytes *out)
+{
+	static const char *const tables[] = { "event", "dead_letter", "agency_case", "source" };
+	char sql[80];
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		sqlite3_stmt *row;
+
+		(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY 1", tables[i]);
+		assert_int_equal(sqlite3_prepare_v2(t->store->db, sql, -1, &row, NULL), SQLITE_OK);
+		while (sqlite3_step(row) == SQLITE_ROW)
+			for (int c = 0; c < sqlite3_column_count(row); c++)
+				lk_bytes_add(out, sqlite3_column_blob(row, c),
+					     (size_t)sqlite3_column_bytes(row, c));
+		(void)sqlite3_finalize(row);
+	}
+	lk_bytes_add(out, "", 1);
+	assert_false(out->failed);
+}
+
+static void what_is_kept_and_answered_is_the_same(void **state)
+{
+	static struct turn_verdict with_verdicts[BATCH], without_verdicts[BATCH];
+	struct turn *with = open_turn(true), *without = open_turn(false);
+	struct lk_bytes with_rows = { 0 }, without_rows = { 0 };
+	lk_instant now = story_instant("2026-03-05T12:00:00-08:00");
+
+	(void)state;
+	for (size_t n = 0; n < EVENTS; n += BATCH) {
+		assert_int_equal(turn_events(with, now, events + n, BATCH, with_verdicts, &fault),
+				 0);
+		assert_int_equal(
+			turn_events(without, now, events + n, BATCH, without_verdicts, &fault), 0);
+		assert_memory_equal(with_verdicts, without_verdicts, sizeof(with_verdicts));
+		now += LK_SECOND;
+	}
+	all_rows(with, &with_rows);
+	all_rows(without, &without_rows);
+	assert_int_equal(with_rows.len, without_rows.len);
+	assert_memory_equal(with_rows.at, without_rows.at, with_rows.len);
+	lk_bytes_free(&with_rows);
+	lk_bytes_free(&without_rows);
+	close_turn(with);
+	close_turn(without);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_thread_reads_is_what_the_loop_would_read),
+		cmocka_unit_test(a_batch_ends_wherever_it_ends),
+		cmocka_unit_test(few_events_are_the_loops_own),
+		cmocka_unit_test(what_is_kept_and_answered_is_the_same),
+	};
+
+	return cmocka_run_group_tests_name("reader", tests, make_all, free_all);
+}
