@@ -35,6 +35,7 @@ enum dealer_phase { PAUSING, DIALLING, OPEN };
 struct dealer {
 	void *context, *socket, *monitor;
 	zmq_msg_t frame;
+	struct lk_bytes body; /* what is being said */
 	int epoll_fd, timer_fd;
 	char address[256];
 	char server_key[LK_Z85];
@@ -240,6 +241,7 @@ void dealer_destroy(struct dealer *d)
 		return;
 	hang_up(d, d->greeted ? 1000 : 0);
 	(void)zmq_msg_close(&d->frame);
+	lk_bytes_free(&d->body);
 	if (d->context != NULL)
 		(void)zmq_ctx_term(d->context);
 	if (d->timer_fd >= 0)
@@ -412,28 +414,19 @@ enum dealer_news dealer_next(struct dealer *d, struct lk_span *frame)
 	return time_take(d);
 }
 
-static bool send_body(struct dealer *d, const struct lk_bytes *body)
+bool dealer_say(struct dealer *d, const struct lk_message *message)
 {
-	if (d->phase != OPEN || body->failed)
+	lk_bytes_clear(&d->body);
+	lk_message_encode(message, &d->body);
+	if (d->phase != OPEN || d->body.failed)
 		return false;
-	if (zmq_send(d->socket, body->at, body->len, ZMQ_DONTWAIT) < 0) {
+	if (zmq_send(d->socket, d->body.at, d->body.len, ZMQ_DONTWAIT) < 0) {
 		d->blocked = true;
 		return false;
 	}
 	d->blocked = false;
 	d->sent_at = dealer_now();
 	return true;
-}
-
-bool dealer_say(struct dealer *d, const struct lk_message *message)
-{
-	struct lk_bytes body = { 0 };
-	bool sent;
-
-	lk_message_encode(message, &body);
-	sent = send_body(d, &body);
-	lk_bytes_free(&body);
-	return sent;
 }
 
 void dealer_greeted(struct dealer *d)
