@@ -35,12 +35,20 @@ void delta_number(struct lk_bytes *out, uint64_t number)
 {
 	uint8_t bytes[NUMBER_MAX];
 
-	lk_bytes_add(out, bytes, number_print(bytes, number));
+	if (number < 128 && out->len < out->room && !out->failed) /* most are */
+		out->at[out->len++] = (uint8_t)number;
+	else
+		lk_bytes_add(out, bytes, number_print(bytes, number));
 }
 
 bool delta_number_take(struct delta_bytes *from, uint64_t *out)
 {
 	*out = 0;
+	if (from->len > 0 && *from->at < 128) {
+		*out = *from->at++;
+		from->len--;
+		return true;
+	}
 	for (unsigned shift = 0; shift < 64 && from->len > 0; shift += 7) {
 		uint8_t byte = *from->at++;
 
