@@ -121,17 +121,35 @@ int fresh_ledger_add(struct store *s, const struct fresh_ledger *row, struct lk_
 
 /* ---- Let in, committed, taken back ----------------------------------------------------------- */
 
+static int ledger_flush(struct store *s, struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_ledger_take);
+
+	q.lets_in = false; /* it is what lets them in */
+	return query_run(&q, err);
+}
+
+static int notices_flush(struct store *s, struct lk_error *err)
+{
+	int rc = store_allows(s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = blocks_append(&s->blocks, &s->fresh.newer, s->fresh.written);
+	return rc == SQLITE_OK ? 0 : store_fault(s, s->db, rc, "notices", err);
+}
+
 int fresh_flush(struct store *s, struct lk_error *err)
 {
 	struct fresh *f = &s->fresh;
 	int rc = 0;
 
 	if (f->ledger_n > 0)
-		rc = waiting_take(s, SQL_ledger_take, err);
+		rc = ledger_flush(s, err);
 	f->ledger_n = 0;
 	lk_bytes_clear(&f->ledger_bytes);
 	if (rc == 0 && f->written < f->newer.n)
-		rc = waiting_take(s, SQL_notice_take, err);
+		rc = notices_flush(s, err);
 	f->written = f->newer.n;
 	return rc;
 }

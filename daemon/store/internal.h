@@ -275,6 +275,16 @@ struct fresh {
 	uint64_t answers; /* to any notice */
 };
 
+/* Blocks of notices, as a connection has them: blocks.c. */
+enum blocks_statement { BLOCKS_AT, BLOCKS_AFTER, BLOCKS_ADD, BLOCKS_PUT, BLOCKS_DROP, BLOCKS_STATEMENTS };
+#define BLOCKS_IDLE 8u /* unpacked ones that nobody reads: 20 KiB each */
+struct blocks {
+	sqlite3_stmt *statement[BLOCKS_STATEMENTS];
+	struct block *idle[BLOCKS_IDLE]; /* the one that was used last is the last */
+	uint32_t idle_n;
+	size_t each; /* bytes that a notice took in the block that was filled last */
+};
+
 /* A family as of some change; its bytes are its owner's. */
 struct family_version {
 	uint8_t id[LK_DIGEST];
@@ -393,6 +403,7 @@ struct store {
 	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct fresh fresh;
+	struct blocks blocks;
 	struct stream_ends streams;
 	struct superseded superseded;
 	struct recent recent[RECENT_LISTS];
@@ -436,6 +447,8 @@ int query_run(struct query *q, struct lk_error *err) LK_MUST_CHECK;
  * others: where there is no memory for a row there is none to prepare one, and rows of a transaction that stays open are read
  * as if they were committed. */
 void take_back(struct store *s, sqlite3 *db, enum statement rollback);
+/* Whether anything may be asked or written now: 0, LK_ESYNC, LK_ESTORE. */
+int store_allows(const struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* The one number of the one row, and ends: 1, 0 where there is no row or it is null, negative. */
 int query_number(struct query *q, int64_t *out, struct lk_error *err) LK_MUST_CHECK;
 
@@ -520,12 +533,49 @@ void fresh_forget(struct store *s);
 struct fresh_notice *fresh_get(struct store *s, int64_t serial, int64_t number,
 			       struct fresh_texts *texts);
 
+/* ---- block.c -------------------------------------------------------------------------------- */
+
+/* Notices that share a row. */
+struct block {
+	int64_t first; /* no serial number in it is lower: its name in the table */
+	struct fresh_notice *at; /* in the order of their serial numbers; of their pieces only bodies */
+	uint32_t n, room;
+	bool is_broken; /* its row says nothing that can be read: there is no notice in it */
+	struct lk_bytes bodies;
+	struct lk_bytes packed; /* as it was packed last, or before it was unpacked */
+	struct lk_bytes plain;  /* what was squeezed, or will be */
+};
+void block_begin(struct block *b, int64_t first);
+/* Into b->packed; false: no memory. Of one that has notices. */
+bool block_pack(struct block *b) LK_MUST_CHECK;
+/* False: no memory. */
+bool block_unpack(struct block *b, int64_t first, const void *at, size_t len) LK_MUST_CHECK;
+/* Where the first notice is that is not before that one; b->n: nowhere. */
+uint32_t block_find(const struct block *b, int64_t serial);
+/* A copy, body and all; false: no memory. */
+bool block_put(struct block *b, const struct fresh_notice *row, const void *body) LK_MUST_CHECK;
+void block_remove(struct block *b, uint32_t i);
+void block_free(struct block *b); /* NULL-safe */
+
+/* ---- blocks.c ------------------------------------------------------------------------------- */
+
+/* All of these: codes of SQLite's. */
+int blocks_open(struct blocks *all, sqlite3 *db) LK_MUST_CHECK; /* all zeroes; blocks_close() also after a failure */
+void blocks_close(struct blocks *all);
+/* BLOCKS_AT: the last block that may have that notice; BLOCKS_AFTER: the first one behind it. NULL: there is none. It is the
+ * caller's, to be read, until given back. */
+int blocks_get(struct blocks *all, enum blocks_statement which, int64_t serial, struct block **out) LK_MUST_CHECK;
+void blocks_give(struct blocks *all, struct block *b); /* NULL-safe */
+/* SQLITE_CONSTRAINT_ROWID: there is one of that serial number. The pieces of *row but for its body's length are not asked. */
+int blocks_insert(struct blocks *all, const struct fresh_notice *row, const void *body) LK_MUST_CHECK;
+int blocks_remove(struct blocks *all, int64_t serial) LK_MUST_CHECK; /* if it is there */
+/* Those from `i` on, behind all others. */
+int blocks_append(struct blocks *all, const struct shelf *from, uint32_t i) LK_MUST_CHECK;
+
 /* ---- waiting.c ------------------------------------------------------------------------------ */
 
 /* Before statements are prepared. */
 int waiting_declare(struct store *s, struct lk_error *err) LK_MUST_CHECK;
-/* Runs the statement that takes all rows of one kind; there are some. */
-int waiting_take(struct store *s, enum statement which, struct lk_error *err) LK_MUST_CHECK;
 
 /* ---- notice.c ------------------------------------------------------------------------------- */
 

@@ -204,25 +204,27 @@ CREATE TABLE phrase (
 	bytes BLOB NOT NULL -- what many rows say and no family is known by: a source, a citation, who works on a case, a basis
 ) STRICT;
 
--- name: notice
-CREATE TABLE notice (
-	serial INTEGER PRIMARY KEY, -- order of telling, from 1
-	number INTEGER NOT NULL, -- 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
-	id BLOB NOT NULL CHECK (length(id) = 16), -- the notice's id, the same for all of its tellings
-	rev INTEGER NOT NULL, -- 1, 2, ... a telling
-	marks INTEGER NOT NULL, -- kind, state, level, class, agencies and topic, as notice_row takes them apart
-	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
-	other_case INTEGER, -- agency_case.ref the facts are from; null: none crossed
-	told_at INTEGER NOT NULL, -- instant of the telling
-	ledger INTEGER, -- ledger.number of its making; null: nothing of the other side is in it
-	sum INTEGER NOT NULL, -- of the row, with the phrases that it names
-	body BLOB NOT NULL -- what the notice says beyond these columns, as notice.c packs it
+-- name: notice_block
+CREATE TABLE notice_block (
+	first INTEGER PRIMARY KEY, -- no notice of the block has a lower serial number, none of the block before a higher one
+	bytes BLOB NOT NULL -- about 50 notices, the columns of each one behind the other, partly squeezed (store/block.c):
+		-- serial: order of telling, from 1
+		-- number: 4294967296 * worker.ref of the one told + seq, the place in the mailbox, dense from 1
+		-- id: the notice's id, the same for all of its tellings
+		-- rev: 1, 2, ... a telling
+		-- marks: kind, state, level, class, agencies and topic, as notice_row takes them apart
+		-- own_case: agency_case.ref on the recipient's side; null: none
+		-- other_case: agency_case.ref the facts are from; null: none crossed
+		-- told_at: instant of the telling
+		-- ledger: ledger.number of its making; null: nothing of the other side is in it
+		-- sum: of the row, with the phrases that it names
+		-- body: what the notice says beyond these columns, as notice.c packs it
 ) STRICT;
 
 -- name: roll
 CREATE TABLE roll (
-	number INTEGER PRIMARY KEY, -- notice.number of the first of 64 places of a mailbox
-	places BLOB NOT NULL -- of each, 8 bytes: the first three of the notice's id, notice.serial; zeroes: none. Filled behind:
+	number INTEGER PRIMARY KEY, -- number of the notice at the first of 64 places of a mailbox
+	places BLOB NOT NULL -- of each, 8 bytes: the first three of the notice's id, its serial number; zeroes: none. Filled behind:
 		-- whole up to the serial that is the value roll.upto
 ) STRICT;
 
@@ -234,21 +236,21 @@ CREATE TABLE apart (
 
 -- name: answer
 CREATE TABLE answer (
-	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id
+	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- the notice's id
 	by_worker INTEGER NOT NULL, -- worker.ref of the person who acknowledged it
 	at INTEGER NOT NULL -- when
 ) STRICT, WITHOUT ROWID;
 
 -- name: aged
 CREATE TABLE aged (
-	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- notice.id, unanswered: a moment that left its mailbox by its age, or a row that was damaged
+	notice BLOB PRIMARY KEY CHECK (length(notice) = 16), -- the notice's id; unanswered: a moment that left its mailbox by its age, or a row that was damaged
 	worker INTEGER NOT NULL, -- worker.ref of the one told: an answer finds its family by this row
 	own_case INTEGER, -- agency_case.ref on the recipient's side; null: none
 	other_case INTEGER -- agency_case.ref the facts are from; null: none crossed
 ) STRICT, WITHOUT ROWID;
 
 -- name: notice_row
-CREATE VIEW notice_row AS
+CREATE VIEW notice_row AS -- notice: the notices of notice_block, a row each, as the daemon's own connections have them
 SELECT notice.*, notice.number & 4294967295 AS seq, worker.name AS worker_name, own.number AS own_number,
 	other.number AS other_number, answerer.name AS answered_by, answer.at AS answered_at,
 	marks & 255 AS kind, -- lk_notice_kind

@@ -6,7 +6,8 @@
  *
  *   event, dead letter   its publisher is asked for all that its outbox may still hold
  *   family               its state is folded from the log again; what was told is kept
- *   notice               in its place stands that something was told and withdrawn; it can be answered still
+ *   notice               in its place stands that something was told and withdrawn; it can be answered still, unless nothing of
+ *                        its block can be read
  *   family change        all families are folded from the log again; of whom it told is not known;
  *                        likewise where the last ones are gone, of which linkages.mark knows
  *   values of before     of which linkages.mark knows, too: all families, links and tokens are found anew

@@ -168,16 +168,23 @@ static int query_refused(struct query *q, struct lk_error *err)
 		       "store: a write outside of a transaction, or a walk within itself");
 }
 
+int store_allows(const struct store *s, struct lk_error *err)
+{
+	if (s->suspect)
+		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
+	if (s->lost)
+		return lk_fail(err, LK_ESTORE, "store: the transaction was rolled back");
+	return 0;
+}
+
 int query_step(struct query *q, struct lk_error *err)
 {
 	int rc;
 
 	if (q->rc != SQLITE_OK)
 		return query_refused(q, err);
-	if (q->store->suspect)
-		return lk_fail(err, LK_ESYNC, "store: suspect, to be rebuilt at the next start");
-	if (q->store->lost)
-		return lk_fail(err, LK_ESTORE, "store: the transaction was rolled back");
+	if ((rc = store_allows(q->store, err)) < 0)
+		return rc;
 	if (q->lets_in) {
 		q->lets_in = false;
 		if ((rc = fresh_flush(q->store, err)) < 0)

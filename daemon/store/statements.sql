@@ -260,13 +260,11 @@ SELECT next FROM worker WHERE ref = ?1 AND mailbox IS NOT NULL
 UPDATE worker SET next = ?2 WHERE ref = ?1
 -- name: mailbox_receive
 UPDATE worker SET received = max(received, min(?2, next - 1)) WHERE ref = ?1
--- name: notice_take
-INSERT OR FAIL INTO notice (serial, number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body)
-SELECT serial, number, id, rev, marks, own_case, other_case, told_at, ledger, sum, body FROM notice_waiting
 -- name: notice_last
-SELECT max(coalesce((SELECT max(serial) FROM notice WHERE serial < 1099511627776), 0), coalesce((SELECT value FROM value WHERE name = 'roll.upto'), 0))
+SELECT max(coalesce((SELECT max(serial) FROM notice WHERE serial < 1099511627776 AND serial >= (
+	SELECT max(first) FROM notice_block WHERE first < 1099511627776)), 0), coalesce((SELECT value FROM value WHERE name = 'roll.upto'), 0))
 -- name: notice_get
-SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at
+SELECT worker_name, seq, id, rev, marks, own_number, other_number, told_at, sum, body, answered_by, answered_at, ledger
 FROM notice_row WHERE serial = ?1 AND number = ?2
 -- name: mailbox_row
 SELECT ref, first, next, received FROM worker WHERE ref > ?1 AND mailbox IS NOT NULL ORDER BY ref LIMIT 1
@@ -375,7 +373,7 @@ FROM dead_letter LEFT JOIN stream ON stream.ref = dead_letter.stream
 WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: check_notices
 SELECT n.serial, worker.name, n.number & 4294967295, id, rev, marks, own.number, other.number, told_at, sum, body,
-	answerer.name, answer.at
+	answerer.name, answer.at, ledger
 FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32
 LEFT JOIN agency_case AS own ON own.ref = n.own_case LEFT JOIN agency_case AS other ON other.ref = n.other_case
 LEFT JOIN answer ON answer.notice = n.id LEFT JOIN worker AS answerer ON answerer.ref = answer.by_worker

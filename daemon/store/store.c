@@ -7,6 +7,7 @@
  */
 #include "disk.h"
 #include "internal.h"
+#include "notice_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,9 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 	wal_watch(&s->wal, s->db, s->log_room);
 	if ((rc = waiting_declare(s, err)) < 0 || (rc = serial_declare(s, err)) < 0)
 		return rc;
+	if ((rc = notice_table_declare(s->db)) != SQLITE_OK ||
+	    (rc = blocks_open(&s->blocks, s->db)) != SQLITE_OK)
+		return store_fault(s, s->db, rc, "store: tables are not as they should be", err);
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
 		return rc;
 	if ((rc = identity_load(s, err)) < 0)
@@ -207,6 +211,7 @@ static void store_unload(struct store *s)
 		(void)sqlite3_finalize(s->statement[i]);
 		s->statement[i] = NULL;
 	}
+	blocks_close(&s->blocks);
 	/* After a failed sync the log is the better copy: it is left as it is. */
 	if (s->suspect && s->db != NULL)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -46,7 +46,8 @@ static void marks_read(int64_t marks, struct stored_notice *n)
 }
 
 /* The columns; what the body names follows, and then the body. */
-static void sum_columns(struct store *s, const struct stored_notice *n, int64_t marks)
+static void sum_columns(struct store *s, const struct stored_notice *n, int64_t marks,
+			int64_t ledger)
 {
 	lk_bytes_clear(&s->scratch);
 	sum_text(&s->scratch, n->worker);
@@ -57,6 +58,7 @@ static void sum_columns(struct store *s, const struct stored_notice *n, int64_t 
 	sum_text(&s->scratch, n->own.number);
 	sum_text(&s->scratch, n->other.number);
 	sum_int(&s->scratch, n->told_at);
+	sum_int(&s->scratch, ledger);
 }
 
 /* ---- Adding ---------------------------------------------------------------------------------- */
@@ -74,8 +76,8 @@ struct bound {
 	struct lk_bytes *body;
 };
 
-static int notice_bind(struct store *s, const struct stored_notice *n, struct bound *out,
-		       struct lk_error *err)
+static int notice_bind(struct store *s, const struct stored_notice *n, int64_t ledger,
+		       struct bound *out, struct lk_error *err)
 {
 	int rc;
 
@@ -84,7 +86,7 @@ static int notice_bind(struct store *s, const struct stored_notice *n, struct bo
 	out->marks = marks_of(n);
 	out->body = &s->packed;
 	lk_bytes_clear(out->body);
-	sum_columns(s, n, out->marks);
+	sum_columns(s, n, out->marks, ledger);
 	if ((rc = notice_pack(s, n, out->body, err)) < 0)
 		return rc;
 	sum_blob(&s->scratch, out->body->at, out->body->len);
@@ -97,9 +99,10 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	struct fresh_notice row = { .number = number_of(worker, n->seq),
 				    .rev = n->rev,
 				    .told_at = n->told_at,
+				    .ledger = lk_text_given(n->basis) ? s->tips.ledger : 0,
 				    .answers = n->is_first ? s->fresh.answers : 0 };
 	struct bound bound;
-	int rc = notice_bind(s, n, &bound, err);
+	int rc = notice_bind(s, n, row.ledger, &bound, err);
 
 	if (rc == 0)
 		rc = case_ref(s, n->own, &row.own_case, err);
@@ -112,7 +115,6 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	memcpy(row.id, n->id, LK_DIGEST);
 	row.marks = bound.marks;
 	row.sum = bound.sum;
-	row.ledger = lk_text_given(n->basis) ? s->tips.ledger : 0;
 	return fresh_notice_add(s, &row,
 				&(struct fresh_texts){ n->own.number, n->other.number,
 						       bound.body->at, bound.body->len },
@@ -156,7 +158,7 @@ int store_notice_add(struct store *s, const struct stored_notice *notice, int64_
 static int notice_read(struct query *q, struct stored_notice *n, struct said_room *room,
 		       struct lk_error *err)
 {
-	int64_t marks, sum;
+	int64_t marks, sum, ledger;
 	const void *body;
 	size_t len;
 	int rc;
@@ -173,8 +175,9 @@ static int notice_read(struct query *q, struct stored_notice *n, struct said_roo
 	body = column_blob(q, &len);
 	n->answered_by = column_text(q);
 	n->answered_at = column_instant(q);
+	ledger = column_int(q);
 	marks_read(marks, n);
-	sum_columns(q->store, n, marks);
+	sum_columns(q->store, n, marks, ledger);
 	if ((rc = notice_unpack(q->store, body, len, n, room, err)) < 0)
 		return rc;
 	sum_blob(&q->store->scratch, body, len);
@@ -450,7 +453,7 @@ static int notice_rewrite(void *context, const struct stored_notice *row)
 
 	memcpy(strike->id, n.id, LK_DIGEST);
 	notice_reduce(&n, &said);
-	if ((rc = notice_bind(strike->store, &n, &bound, strike->err)) < 0)
+	if ((rc = notice_bind(strike->store, &n, 0, &bound, strike->err)) < 0)
 		return rc;
 	q = query_begin(strike->store, SQL_strike_notice);
 	bind_int(&q, strike->number);

@@ -8,6 +8,7 @@
 
 #include "policy.h"
 #include "store/internal.h"
+#include "store/notice_table.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -831,6 +832,7 @@ static void meddle_with(const char *sql)
 	sqlite3 *db;
 
 	assert_int_equal(sqlite3_open(DATABASE, &db), SQLITE_OK);
+	assert_int_equal(notice_table_declare(db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	crash_next_process(false);

@@ -5,6 +5,7 @@ In: a daemon with a few invented families in it, its outboxes and a worker's cli
 them. Promise: a backup is proved before outboxes may forget; after a restore nothing is missing and nobody is shown
 anything twice; what was meddled with is named.
 """
+import contextlib
 import csv
 import fcntl
 import json
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import unittest
 
+import blocks
 import harness
 import verbs
 
@@ -92,7 +94,11 @@ class Keep(unittest.TestCase):
             base.close()
 
     def told(self):
-        return self.rows(self.state("linkages.db"), "SELECT worker_name, hex(id), rev FROM notice_row ORDER BY 1, 2, 3")
+        return self.notices("SELECT worker_name, hex(id), rev FROM notice_row ORDER BY 1, 2, 3")
+
+    def notices(self, query):
+        with contextlib.closing(blocks.connect(self.state("linkages.db"))) as base:
+            return base.execute(query).fetchall()
 
     def logged(self):
         return self.rows(self.state("linkages.db"), "SELECT source_name, id FROM event_row ORDER BY 1, 2")
@@ -353,8 +359,7 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         boxes = {w: (first, received, []) for w, first, received in
                  self.rows(self.state("linkages.db"), "SELECT name, first, received FROM worker WHERE mailbox NOT NULL")}
-        for worker, seq, class_ in self.rows(self.state("linkages.db"),
-                                             "SELECT worker_name, seq, rule_class FROM notice_row ORDER BY 1, 2"):
+        for worker, seq, class_ in self.notices("SELECT worker_name, seq, rule_class FROM notice_row ORDER BY 1, 2"):
             boxes[worker][2].append((seq, class_))
         self.daemon.start()
         return boxes
@@ -563,7 +568,7 @@ class Keep(unittest.TestCase):
         self.daemon.stop()
         told = self.told()
         self.damage("DELETE FROM ledger WHERE number > (SELECT max(number) - 2 FROM ledger)",
-                    "DELETE FROM notice WHERE number = (SELECT min(number) FROM notice)")
+                    "DELETE FROM notice_block WHERE first = (SELECT min(first) FROM notice_block)")
         self.daemon.start()
         self.assertIn("committed rows are gone", self.daemon.said())
         self.assertIn(" 0 damaged", self.ctl("scrub"))

@@ -13,12 +13,12 @@ import csv
 import json
 import os
 import random
-import sqlite3
 import subprocess
 import tempfile
 
 import zmq
 
+import blocks
 import harness
 import peer
 
@@ -100,7 +100,7 @@ class Stream:
 
 
 def rows(daemon, query):
-    base = sqlite3.connect(f"file:{daemon.path('state/linkages.db')}?mode=ro", uri=True)
+    base = blocks.connect(daemon.path("state/linkages.db"))
     try:
         return base.execute(query).fetchall()
     finally:

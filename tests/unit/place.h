@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "engine/policy.h"
+#include "store/notice_table.h"
 #include "store/store.h"
 
 #define REFUSED(call, fault, words) \
@@ -106,6 +107,7 @@ static inline void meddle(const struct place *place, const char *name, const cha
 
 	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READWRITE, NULL),
 			 SQLITE_OK);
+	assert_int_equal(notice_table_declare(db), SQLITE_OK);
 	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
 		fail_msg("%s: %s", sql, why);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -119,6 +121,7 @@ static inline int64_t ask(const struct place *place, const char *name, const cha
 
 	assert_int_equal(sqlite3_open_v2(path_in(place, name), &db, SQLITE_OPEN_READONLY, NULL),
 			 SQLITE_OK);
+	assert_int_equal(notice_table_declare(db), SQLITE_OK);
 	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	if (sqlite3_step(statement) == SQLITE_ROW)

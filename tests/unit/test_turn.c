@@ -1647,21 +1647,31 @@ static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 }
 
 /* The worker has stored it, and knows nothing of the damage. */
-static void a_notice_whose_row_was_damaged_can_be_answered(void **state)
+static void can_be_answered_after(struct archive *a, const char *damage)
 {
-	struct archive *a = *state;
 	struct office *o = &a->o;
 	const lk_instant now = story_instant("2026-03-02T11:00:00-08:00");
 	uint8_t needed[LK_DIGEST];
 
 	a_family(o); /* the last telling is jones's consent.needed */
 	memcpy(needed, o->last, LK_DIGEST);
-	loses(a, "UPDATE notice SET body = CAST(body || x'00' AS BLOB)");
+	loses(a, damage);
 	assert_int_equal(turn_answer(o->turn, LK_TEXT("garcia"), needed, now, &o->err),
 			 LK_ENOTFOUND);
 	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err), 1);
 	assert_string_equal(o->answered, "jones by jones");
 	assert_int_equal(turn_answer(o->turn, LK_TEXT("jones"), needed, now, &o->err), 0);
+}
+
+static void a_notice_whose_row_was_damaged_can_be_answered(void **state)
+{
+	can_be_answered_after(*state, "UPDATE notice SET body = CAST(body || x'00' AS BLOB)");
+}
+
+static void so_can_all_of_a_block_that_cannot_be_unpacked(void **state)
+{
+	can_be_answered_after(
+		*state, "UPDATE notice_block SET bytes = substr(bytes, 1, length(bytes) - 1)");
 }
 
 /* Over the feed: the outbox has been asked for all that it had sent before. */
@@ -2461,6 +2471,8 @@ int main(void)
 			what_was_told_in_a_mailbox_that_is_lost_is_taken_back, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(a_notice_whose_row_was_damaged_can_be_answered,
+						open_archive, close_archive),
+		cmocka_unit_test_setup_teardown(so_can_all_of_a_block_that_cannot_be_unpacked,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(
 			families_that_one_mailbox_tells_of_are_folded_together, open_archive,
