@@ -186,7 +186,7 @@ static size_t utf8_sequence(const uint8_t *at, size_t left)
 }
 
 /* None of these bytes is NUL or beyond ASCII: no top bit is there, nor comes when one is taken away. */
-static bool are_plain(uint64_t eight)
+static inline bool are_plain(uint64_t eight)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 
@@ -194,7 +194,7 @@ static bool are_plain(uint64_t eight)
 }
 
 /* What most texts are, eight bytes at a time: pieces may overlap. */
-static bool is_plain(const uint8_t *at, size_t len)
+static inline bool is_plain(const uint8_t *at, size_t len)
 {
 	uint64_t piece = UINT64_C(0x0101010101010101);
 
@@ -300,7 +300,7 @@ static int scan_text(struct scanner *s, const struct head *head, struct lk_text 
 }
 
 /* A short text, as most keys and values are, in one step; where false, look closer. */
-static bool scan_short(struct scanner *s, struct lk_text *text)
+static inline bool scan_short(struct scanner *s, struct lk_text *text)
 {
 	size_t left = (size_t)(s->end - s->at), len;
 
