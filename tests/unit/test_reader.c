@@ -4,6 +4,7 @@
 #include "store/internal.h"
 #include "turn_parts.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #define EVENTS 1600
@@ -260,12 +261,42 @@ static void what_is_kept_and_answered_is_the_same(void **state)
 	close_turn(without);
 }
 
+static bool starts_with_stacks_of(struct turn *t, size_t bytes)
+{
+	pthread_attr_t before, attributes;
+
+	assert_int_equal(pthread_getattr_default_np(&before), 0);
+	assert_int_equal(pthread_attr_init(&attributes), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attributes, bytes), 0);
+	assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+	int rc = turn_start_reader(t, &fault);
+	assert_int_equal(pthread_setattr_default_np(&before), 0);
+	(void)pthread_attr_destroy(&attributes);
+	(void)pthread_attr_destroy(&before);
+	return rc == 0;
+}
+
+static void without_a_thread_the_loop_reads(void **state)
+{
+	static struct turn_verdict verdicts[BATCH];
+	struct turn *t = open_turn(false);
+
+	(void)state;
+	assert_false(starts_with_stacks_of(t, (size_t)1 << 50));
+	assert_int_equal(fault.code, LK_EMEMORY);
+	assert_int_equal(turn_events(t, story_instant("2026-03-05T12:00:00-08:00"), events, BATCH,
+				     verdicts, &fault),
+			 0);
+	close_turn(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_thread_reads_is_what_the_loop_would_read),
 		cmocka_unit_test(a_batch_ends_wherever_it_ends),
 		cmocka_unit_test(few_events_are_the_loops_own),
+		cmocka_unit_test(without_a_thread_the_loop_reads),
 		cmocka_unit_test(what_is_kept_and_answered_is_the_same),
 	};
 
