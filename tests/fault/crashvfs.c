@@ -38,6 +38,7 @@ struct inode {
 	struct bytes platter, cached;
 	struct write *pending;
 	size_t pending_n, pending_room;
+	uint32_t failed; /* syncs */
 };
 
 struct name {
@@ -376,6 +377,7 @@ static int file_sync(struct inode *i)
 		settle(i, LOSE_NOTHING);
 	else if (s == STEP_FAILS && !is_dead)
 		settle(i, LOSE_SECTORS);
+	i->failed += s != STEP_OK;
 	return s == STEP_OK ? 0 : -EIO;
 }
 
@@ -542,6 +544,7 @@ struct opened {
 	struct inode *inode;
 	bool is_unnamed;  /* a temporary file */
 	bool syncs_names; /* a journal that was made here: its name is synced with its first bytes */
+	uint32_t failed;  /* syncs of the file, as far as it was told of them */
 	uint8_t *shared[SHARED_MAX];
 };
 
@@ -593,13 +596,18 @@ static int vfs_truncate(sqlite3_file *file, sqlite3_int64 len)
 	return file_resize(opened(file)->inode, len) == 0 ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
 }
 
-/* As SQLite's own VFS for Unix: the entry of a journal is synced after its first bytes. */
+/* As SQLite's own VFS for Unix: the entry of a journal is synced after its first bytes. As Linux: what is lost when a sync
+ * fails may be another's, who has the file open, too; so each of them is told, at its own next sync. */
 static int vfs_sync(sqlite3_file *file, int flags)
 {
+	AT_THE_DOOR;
 	struct opened *o = opened(file);
+	int rc = file_sync(o->inode);
+	bool was_told = o->failed == o->inode->failed;
 
 	(void)flags;
-	if (file_sync(o->inode) < 0)
+	o->failed = o->inode->failed;
+	if (rc < 0 || !was_told)
 		return SQLITE_IOERR_FSYNC;
 	if (o->syncs_names && names_sync() < 0)
 		return SQLITE_IOERR_DIR_FSYNC;
@@ -727,8 +735,10 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file,
 		o->inode = &disk.inode[inode_make()];
 	else
 		rc = vfs_inode(path, flags, o);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK) {
 		o->base.pMethods = &methods;
+		o->failed = o->inode->failed;
+	}
 	if (out != NULL)
 		*out = flags;
 	return rc;
