@@ -473,14 +473,12 @@ static int find_told(struct store_traces *t, struct lk_error *err)
 	return mailboxes_seek(t->store, &told, err);
 }
 
-/* What has come since each part was searched; what was told since is found by its name. */
+/* What has come since each part was searched. */
 static int find_since(struct store_traces *t, struct lk_error *err)
 {
 	int rc = 0;
 
 	for (t->part = 0; rc == 0 && t->part < PARTS; t->part++) {
-		if (parts[t->part].find == find_notice)
-			continue;
 		t->at = t->reached[t->part];
 		while ((rc = part_find(t, 1000, err)) == 1)
 			continue;
