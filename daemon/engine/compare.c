@@ -199,33 +199,21 @@ struct standing {
 	bool follows, withheld, elsewhere;
 	bool hidden;   /* its own candidate may not be seen */
 	bool goes;     /* it is to be withdrawn */
-	bool is_dated; /* one of its own candidates has the time that it is dated by */
-	bool is_lit;   /* and one of those may be seen */
-	bool is_seen;  /* `at` is of one that may be seen */
-	lk_instant at; /* of its first own candidate, or rather the first seen; LK_NO_INSTANT */
+	lk_instant at; /* of its own candidate: rather of one that may be seen; LK_NO_INSTANT */
 };
-
-/* The latest status is a candidate again, by the same name, each time that a consent begins. */
-static void stand_by(struct standing *s, const struct told *t, const struct candidate *c)
-{
-	s->is_dated |= c->cause_at == t->cause_at;
-	s->is_lit |= c->cause_at == t->cause_at && !c->withheld;
-	if (s->at != LK_NO_INSTANT && (s->is_seen || c->withheld))
-		return;
-	s->at = c->cause_at;
-	s->is_seen = !c->withheld;
-}
 
 static void stand(struct standing *s, const struct derivation *d, const struct told *t,
 		  const struct candidate *c)
 {
-	bool own = memcmp(c->id, t->id, LK_DIGEST) == 0;
-	s->follows |= own && c->follows && (!c->withheld || is_moment(d->p, c->kind));
 	s->withheld |= c->withheld && c->side == t->side;
 	s->elsewhere |= !c->withheld;
-	s->hidden |= own && c->withheld;
-	if (own && c->follows)
-		stand_by(s, t, c);
+	if (memcmp(c->id, t->id, LK_DIGEST) != 0)
+		return;
+	s->follows |= c->follows && (!c->withheld || is_moment(d->p, c->kind));
+	s->hidden |= c->withheld;
+	/* The latest status is a candidate again, by the same name, each time that a consent begins. */
+	if (!c->withheld || s->at == LK_NO_INSTANT)
+		s->at = c->cause_at;
 }
 
 /* Of each record; free() gives it back. NULL: no memory. */
@@ -335,9 +323,8 @@ static void date_following(struct tolds *told, const struct derivation *d,
 {
 	for (uint32_t i = 0; i < told->n; i++) {
 		const struct told *t = &told->at[i];
-		bool stays = t->live && all[i].follows && !all[i].goes;
-		bool moved = !all[i].is_dated || (all[i].is_seen && !all[i].is_lit);
-		if (stays && is_dated(d, t) && moved && all[i].at != LK_NO_INSTANT)
+		bool moved = all[i].at != LK_NO_INSTANT && all[i].at != t->cause_at;
+		if (moved && is_dated(d, t))
 			tolds_change(told, t)->cause_at = all[i].at;
 	}
 }
@@ -359,7 +346,7 @@ static enum repeat without_link(const struct derivation *d, const struct told *t
 /* The case that it was told for is not the family's, or turns out never to have been opened. */
 static bool is_away(const struct tolds *told, const struct derivation *d, const struct told *t)
 {
-	if (t->own.at == NONE || t->side < 0)
+	if (t->own.at == NONE)
 		return false;
 	uint32_t own = family_case(d->f, t->side, words_text(&told->words, t->own));
 	return own == NONE || d->f->cases[own].first_opened_at == LK_NO_INSTANT;
@@ -489,8 +476,8 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 	}
 	for (uint32_t i = 0; i < before; i++)
 		all[i].goes = is_in(scope, &told->at[i]) && goes(told, d, &told->at[i], &all[i]);
-	date_again(told, d, all);
 	date_following(told, d, all);
+	date_again(told, d, all);
 	for (uint32_t i = 0; i < before; i++)
 		if (all[i].goes)
 			withdraw(told, i, d, &all[i], out);

@@ -108,6 +108,19 @@ static void a_standing_notice_follows_the_caseload(void **state)
 	story_end(&s);
 }
 
+static void lived_with_a_milestone(struct story *s, const char *when)
+{
+	two_cases(s, "ifs", "active");
+	with_consent(s);
+	said(s, when, "W-1", "milestone.reached", "{'milestone':'job'}");
+}
+
+static void live_earlier_and_revoke(struct story *s)
+{
+	lived_with_a_milestone(s, "2026-03-02T10:40:00-08:00");
+	said(s, "2026-03-03T09:00:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+}
+
 /* Each hand-out asks again whether it may be seen: of the time at which it happened, not of the telling. */
 static void a_record_remembers_when_it_happened(void **state)
 {
@@ -120,6 +133,41 @@ static void a_record_remembers_when_it_happened(void **state)
 	(void)look(&s, MONDAY);
 	assert_int_equal(told_of(&s, LK_MILESTONE_TOLD, "garcia")->cause_at,
 			 story_instant("2026-03-02T10:45:00-08:00"));
+	story_end(&s);
+}
+
+/* What stays is dated by the time that it has now, also while it may not be seen. */
+static void a_record_is_dated_anew_when_its_event_is(void **state)
+{
+	struct story s;
+
+	(void)state;
+	lived_with_a_milestone(&s, "2026-03-02T10:45:00-08:00");
+	(void)look(&s, MONDAY);
+	lived_otherwise(&s, live_earlier_and_revoke);
+	(void)look(&s, TUESDAY);
+	assert_string_equal(only(&s, "milestone.reached"), "");
+	assert_int_equal(told_of(&s, LK_MILESTONE_TOLD, "garcia")->cause_at,
+			 story_instant("2026-03-02T10:40:00-08:00"));
+	story_end(&s);
+}
+
+/* The latest status of each open case may be known from the next consent on: as of then, not of when it was said. */
+static void a_record_is_dated_by_what_may_be_seen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	with_consent(&s);
+	(void)look(&s, MONDAY);
+	said(&s, "2026-03-03T09:00:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	(void)look(&s, "2026-03-03T09:30:00-08:00");
+	said(&s, "2026-03-03T10:00:00-08:00", "C-1", "consent.signed", "{'consent':'c2'}");
+	(void)look(&s, TUESDAY);
+	assert_string_equal(only(&s, "status.changed"), "");
+	assert_int_equal(told_of(&s, LK_STATUS_CHANGED, "garcia")->cause_at,
+			 story_instant("2026-03-03T10:00:00-08:00"));
 	story_end(&s);
 }
 
@@ -378,6 +426,8 @@ int main(void)
 		cmocka_unit_test(a_new_content_is_told_under_the_same_id),
 		cmocka_unit_test(a_standing_notice_follows_the_caseload),
 		cmocka_unit_test(a_record_remembers_when_it_happened),
+		cmocka_unit_test(a_record_is_dated_anew_when_its_event_is),
+		cmocka_unit_test(a_record_is_dated_by_what_may_be_seen),
 		cmocka_unit_test(a_moment_stays_with_who_heard_it),
 		cmocka_unit_test(what_is_no_longer_so_is_over),
 		cmocka_unit_test(a_withdrawn_notice_may_come_again_as_new),
