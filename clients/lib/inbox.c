@@ -352,10 +352,8 @@ static int store_flush(struct lk_inbox *b, struct lk_error *err)
 
 	if (inbox_store_in_transaction(b->store))
 		code = lk_inbox_store_commit(b->store, err);
-	if (code < 0) {
-		dealer_drop(b->dealer, "the store of this inbox failed");
+	if (code < 0)
 		return code;
-	}
 	if (b->news && b->options.received != NULL)
 		b->options.received(b->options.context);
 	b->news = false;
@@ -626,14 +624,24 @@ static int take_news(struct lk_inbox *b, struct lk_error *err)
 	return code;
 }
 
+/* The bite is taken back; the next greeting asks the store how far it is, for what we have counted is more. */
+static void bite_failed(struct lk_inbox *b, int code)
+{
+	lk_inbox_store_rollback(b->store);
+	b->news = false;
+	if (code != LK_EAUTH) /* which has ended the connection */
+		dealer_drop(b->dealer, "the store of this inbox failed");
+}
+
 int lk_inbox_process(struct lk_inbox *b, struct lk_error *err)
 {
 	int code = take_news(b, err);
 
-	if (code < 0) {
-		lk_inbox_store_rollback(b->store);
-	} else {
+	if (code == 0)
 		code = store_flush(b, err);
+	if (code < 0) {
+		bite_failed(b, code);
+	} else {
 		say_receipts_due(b);
 		say_credit(b);
 		say_answers(b);

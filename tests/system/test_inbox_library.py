@@ -6,6 +6,7 @@ over lost receipts, restarts on either side and new mailboxes; receipts come aft
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import unittest
@@ -61,6 +62,9 @@ class Daemon(LaneEnd):
         hello = self.receive()
         while hello["m"] == "receipt":  # of the session before
             hello = self.receive()
+        return self.welcome(hello, mailbox, first, next_, session, credit)
+
+    def welcome(self, hello, mailbox, first, next_, session, credit):
         assert hello["m"] == "hello", f"wanted hello, got {hello}"
         self.session, self.credit = session, 0
         self.send("welcome", session=session, limits={"credit": credit}, clock="real",
@@ -208,6 +212,36 @@ class InboxLibrary(unittest.TestCase):
         self.daemon.tell(1, notice(7))
         self.daemon.caught_up(1)
         self.assertEqual(self.seqs(self.ends(process, 0)[0]), [1])
+
+    def test_what_the_store_did_not_take_is_not_receipted(self):
+        """A bite whose last notice cannot be stored is taken back whole: no receipt for any of it, and it is asked for again."""
+        path = os.path.join(self.folder, "garcia.inbox")
+        process = self.follow("--once")
+        self.daemon.greet()
+        self.daemon.caught_up(0)
+        self.ends(process, 0)
+        base = sqlite3.connect(path)
+        base.execute("CREATE TRIGGER full BEFORE INSERT ON arrival WHEN NEW.seq = 100 BEGIN SELECT RAISE(ABORT, 'full'); END")
+        base.close()
+        process = self.follow("--json")
+        self.daemon.greet(next_=101, session=SESSIONS[1])
+        for seq in range(1, 101):
+            self.daemon.tell(seq, notice(seq))
+        shown = self.seqs(self.ends(process, 2)[0])
+        base = sqlite3.connect(path)
+        base.execute("DROP TRIGGER full")
+        base.close()
+        process = self.follow("--once", "--json")
+        receipted = [0]
+        while (said := self.daemon.receive())["m"] == "receipt":
+            receipted.append(said["upto"])
+        kept = said["workers"][0]["last"]
+        self.assertLessEqual(max(receipted), kept)
+        self.daemon.welcome(said, BOX_A, 1, 101, SESSIONS[1], 65536)
+        for seq in range(kept + 1, 101):
+            self.daemon.tell(seq, notice(seq))
+        self.daemon.caught_up(100)
+        self.assertEqual(shown + self.seqs(self.ends(process, 0)[0]), list(range(1, 101)))
 
     def test_a_number_passed_over_ends_the_session(self):
         process = self.follow("--once", "--json")
