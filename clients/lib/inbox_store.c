@@ -4,8 +4,9 @@
  * Promise: a notice and the place after it are committed together, so that neither a restart nor a repetition loses or
  * doubles one; what a worker may not see any more is erased here too.
  *
- * What came in one message is one row. Which notice is where is asked only where one is withdrawn for good, or where a
- * mailbox is another than before; so the table of names is brought up to date when it is asked, and not with each row.
+ * What came in one message is one row. Which notice is where is asked only where one is withdrawn for good, where a
+ * mailbox is another than before, or where a person names one by its first digits; so the table of names is brought up to
+ * date when it is asked, and not with each row.
  */
 #include "inbox_store.h"
 #include "sqlfile.h"
@@ -319,6 +320,7 @@ static int telling_read(struct lk_span notice, struct telling *out, struct lk_er
 	return 0;
 }
 
+/* One that a damage took has no name: to fail would be to receive nothing any more. */
 static int row_name(struct lk_inbox_store *s, sqlite3_stmt *row, struct lk_error *err)
 {
 	int64_t position = sqlite3_column_int64(row, 0) * ROW_MAX;
@@ -329,10 +331,10 @@ static int row_name(struct lk_inbox_store *s, sqlite3_stmt *row, struct lk_error
 	int code = 0;
 
 	for (; code == 0 && lk_next(notices, &cursor, &key, &notice); position++) {
-		code = telling_read(notice, &t, err);
+		if (telling_read(notice, &t, NULL) < 0)
+			continue;
 		sqlfile_bind(s->stmt[STORE_NAME], "ttii", t.id, worker, t.rev, position);
-		if (code == 0)
-			code = sqlfile_exec(s->stmt[STORE_NAME], err);
+		code = sqlfile_exec(s->stmt[STORE_NAME], err);
 	}
 	return code;
 }

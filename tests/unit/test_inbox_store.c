@@ -314,6 +314,38 @@ static void of_several_those_that_were_here_are_left_out(void **state)
 				    "garcia:3:4:new garcia:4:5:new ");
 }
 
+/* Nothing is known of it, and of the others all. */
+static void beside_a_damaged_notice_others_are_erased(void **state)
+{
+	static const char spoil[] =
+		"UPDATE arrival SET notices = CAST(replace(CAST(notices AS TEXT), 'rev', 'ref') AS BLOB) WHERE seq = 2";
+	struct taking t = { .n = 0 };
+	sqlite3 *db;
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put(GARCIA, 1, '1', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
+	assert_int_equal(put(GARCIA, 3, '3', 1, "new", NULL), 1);
+	commit();
+	lk_inbox_store_close(store);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, spoil, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	store = NULL;
+	reopen();
+	begin();
+	assert_int_equal(put(GARCIA, 4, '3', 2, "withdrawn", "consent"), 1);
+	commit();
+	begin();
+	assert_int_equal(put(GARCIA, 5, '1', 2, "withdrawn", "unlinked"), 1);
+	commit();
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 5);
+	assert_string_equal(t.told, "garcia:2:2:new garcia:4:3:withdrawn garcia:5:1:withdrawn ");
+}
+
 /* More than are marked at a time. */
 static void many_are_taken_once(void **state)
 {
@@ -404,6 +436,7 @@ int main(void)
 		TEST(several_of_one_message_are_taken_one_by_one),
 		TEST(one_of_several_is_erased_and_the_others_stay),
 		TEST(of_several_those_that_were_here_are_left_out),
+		TEST(beside_a_damaged_notice_others_are_erased),
 		TEST(many_are_taken_once),
 		TEST(a_notice_is_found_by_the_first_digits_of_its_id),
 		TEST(a_notice_without_a_name_is_refused),
