@@ -56,9 +56,10 @@ struct view {
 	uint32_t order_n;
 };
 
-static bool is_link(int type)
+/* A person's, to a pair of cases. */
+static bool is_no(const struct lk_event *e)
 {
-	return type == LK_LINK_CONFIRMED || type == LK_LINK_REFUSED || type == LK_LINK_REMOVED;
+	return e->type == LK_LINK_REFUSED || e->type == LK_LINK_REMOVED;
 }
 
 static int case_of(struct view *v, int agency, struct lk_text number)
@@ -127,7 +128,7 @@ static bool stands_before(const struct view *v, const struct lk_event *e, uint32
 
 static const struct view *sorting;
 
-/* What waited stands right behind the opening, by its own time. */
+/* What waited stands right behind the opening: links, then all else by its own time. */
 static int by_order(const void *a, const void *b)
 {
 	const struct counted *x = a, *y = b;
@@ -139,6 +140,9 @@ static int by_order(const void *a, const void *b)
 		return order;
 	if (x->waited != y->waited)
 		return x->waited ? 1 : -1;
+	order = (f->type == LK_LINK_CONFIRMED) - (e->type == LK_LINK_CONFIRMED);
+	if (x->waited && order != 0)
+		return order;
 	if (e->time.at != f->time.at)
 		return e->time.at < f->time.at ? -1 : 1;
 	return by_source(e, f);
@@ -157,8 +161,8 @@ static void find_order(struct view *v)
 			continue;
 		const struct known_case *k = &v->cases[case_of(v, (int)e->agency, e->subject)];
 		struct counted c = { i, e->time.at, i, false };
-		v->is_out[i] = !is_link((int)e->type) && k->opened_at == LK_NO_INSTANT;
-		if (!is_link((int)e->type) && !v->is_out[i] && stands_before(v, e, k->opening))
+		v->is_out[i] = !is_no(e) && k->opened_at == LK_NO_INSTANT;
+		if (!is_no(e) && !v->is_out[i] && stands_before(v, e, k->opening))
 			c = (struct counted){ i, k->opened_at, k->opening, true };
 		if (!v->is_out[i])
 			v->order[v->order_n++] = c;
@@ -180,14 +184,13 @@ static bool same_pair(const struct lk_event *a, const struct lk_event *b)
 	return straight || crossed;
 }
 
-/* A confirmation that a later refusal or removal of the pair makes as if it had never been. */
+/* A confirmation that a later refusal or removal of the pair makes as if it had never been: later said, wherever it stands. */
 static bool is_undone(const struct view *v, uint32_t place)
 {
 	const struct lk_event *e = event_at(v, v->order[place].event);
-	for (uint32_t i = place + 1; i < v->order_n; i++) {
+	for (uint32_t i = 0; i < v->order_n; i++) {
 		const struct lk_event *later = event_at(v, v->order[i].event);
-		if ((later->type == LK_LINK_REFUSED || later->type == LK_LINK_REMOVED) &&
-		    same_pair(e, later))
+		if (is_no(later) && same_pair(e, later) && stands_before(v, e, v->order[i].event))
 			return true;
 	}
 	return false;
@@ -207,7 +210,7 @@ static bool was_refused(const struct view *v, int a, int b)
 	for (uint32_t i = 0; i < v->order_n; i++) {
 		const struct lk_event *e = event_at(v, v->order[i].event);
 		const struct lk_other *o = &e->link_confirmed.other;
-		if (e->type != LK_LINK_REFUSED && e->type != LK_LINK_REMOVED)
+		if (!is_no(e))
 			continue;
 		int own = case_of((struct view *)(uintptr_t)v, (int)e->agency, e->subject);
 		int other = case_of((struct view *)(uintptr_t)v, o->agency, o->number);
