@@ -219,7 +219,8 @@ class Scratch:
                   "-DCMAKE_C_FLAGS=-O0", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"])
         self.run(["ninja", "-C", self.build, "linkages-sim", "property"] + [os.path.basename(u) for u in ENGINE_TESTS])
         with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as f:
-            self.commands = {os.path.relpath(c["file"], self.base): c["command"] for c in json.load(f)}
+            # a test may compile a source once more, in a way of its own: the program's way comes first
+            self.commands = {os.path.relpath(c["file"], self.base): c["command"] for c in reversed(json.load(f))}
         self.link = {program: self.link_of(program) for program in ["bin/linkages-sim", "tests/property"] + ENGINE_TESTS}
         self.stories = sorted(glob.glob(os.path.join(self.base, "tests/scenarios/*.ndjson")))
         self.places = queue.Queue()
