@@ -558,6 +558,11 @@ static size_t value_size(const uint8_t *at, size_t left)
 			size += whole;
 			continue;
 		}
+		if (size < left && (at[size] & 0xe0) == 0x80) { /* a small map or array */
+			pending += (at[size] & 0x0fu) << (at[size] <= 0x8f);
+			size++;
+			continue;
+		}
 		if (!head_read(at + size, left - size, &head) ||
 		    head_claim(&head) > left - size - head.size)
 			return 0;
