@@ -145,8 +145,8 @@ static int keep_body(void *context, struct lk_span body)
 	return 0;
 }
 
-/* Unused space of the files may hold older rows of the family in compressed form, where a search finds no name. So both files
- * are written anew first. That takes long, and everybody waits for it; an order to expunge is rare. */
+/* Unused space of the files may hold older rows of the family, and of notices, in compressed form, where a search finds no
+ * name. So both files are written anew first. That takes long, and everybody waits for it; an order to expunge is rare. */
 static int prove_gone(struct lk_asker *asker, struct search *s, struct lk_error *err)
 {
 	struct lk_bytes nothing = { 0 };
