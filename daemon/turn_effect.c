@@ -64,12 +64,13 @@ static bool has_tokens(const struct lk_event *e)
 	return false;
 }
 
-/* The opening may be said anew of another case, by the same tokens: the families that settle have heard of that case. */
+/* The opening may be said anew of another case, whose tokens or words link it: the families that settle have heard of that. */
 static int undo_opening(struct turn *t, const struct lk_event *e, struct case_key old,
 			lk_instant at, struct lk_error *err)
 {
 	struct case_key key = { (int)e->agency, e->subject };
-	int rc = !case_is(key, old) && has_tokens(e) ? links_settle_case(t, key, err) : 0;
+	bool opens = e->type == LK_CASE_OPENED && !case_is(key, old);
+	int rc = opens ? links_settle_case(t, key, err) : 0;
 	return rc < 0 ? rc : links_undo_opening(t, old, at, err);
 }
 

@@ -278,7 +278,7 @@ bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, u
 	if (!is_link(e->type) ||
 	    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
 		return false;
-	return gathered(g, other_of(&event)) == other;
+	return case_is(other_of(&event), g->cases[other].key);
 }
 
 /* The order in which people said it, whichever opening it has waited for. */
@@ -291,13 +291,17 @@ static int said_order(const struct gathered_event *a, const struct gathered_even
 	return fold_order(&x, &y);
 }
 
+static bool is_no(const struct gathered_event *e)
+{
+	return e->type == LK_LINK_REFUSED || e->type == LK_LINK_REMOVED;
+}
+
 /* Has a person said no to the pair after it? */
 static bool is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other)
 {
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *no = g->events[i];
-		bool is_no = no->type == LK_LINK_REFUSED || no->type == LK_LINK_REMOVED;
-		if (is_no && said_order(no, e) > 0 &&
+		if (is_no(no) && said_order(no, e) > 0 &&
 		    ((no->kase == e->kase && gathered_pairs(g, no, other)) ||
 		     (no->kase == other && gathered_pairs(g, no, e->kase))))
 			return true;
@@ -453,7 +457,7 @@ static int fold_gathered(struct folding *to, struct gathering *g, struct gathere
 {
 	if (e->type == LINK_BY_TOKEN)
 		return fold_by_token(to, g, e);
-	if (g->cases[e->kase].opening == NULL)
+	if (g->cases[e->kase].opening == NULL && !is_no(e))
 		return 0; /* kept until the case opens */
 	int rc = gathered_decode(g->t, e, &to->event, g->err);
 	if (rc < 0)

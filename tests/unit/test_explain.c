@@ -220,6 +220,21 @@ static void a_link_that_was_undone_says_nothing(void **state)
 	HELD("We5", "garcia", NULL, "undone");
 }
 
+/* It needs no opening, so nothing is kept of it. */
+static void a_no_of_a_case_not_opened_has_done_its_work(void **state)
+{
+	struct office *o = *state;
+
+	two_linked(o);
+	says(o, DAY("03", "09"), "W-1", "link.confirmed",
+	     "'data':{'other':{'agency':'cws','case':'C-2'}}");
+	says(o, DAY("03", "10"), "C-2", "link.removed",
+	     "'data':{'other':{'agency':'calworks','case':'W-1'}}");
+	HELD("We6", "garcia", NULL, "undone");
+	HELD("Ce7", "garcia", NULL, "");
+	HELD("Ce7", "garcia", "crossover.ended", "not_so");
+}
+
 /* ---- What holds back ---------------------------------------------------------------------------- */
 
 static void a_moment_of_a_family_of_one_agency_is_not_kept(void **state)
@@ -797,6 +812,7 @@ int main(void)
 		TEST(a_superseded_event_names_what_took_it_back),
 		TEST(an_event_of_a_case_not_opened_is_kept),
 		TEST(a_link_that_was_undone_says_nothing),
+		TEST(a_no_of_a_case_not_opened_has_done_its_work),
 		TEST(a_moment_of_a_family_of_one_agency_is_not_kept),
 		TEST(content_waits_for_a_consent_and_what_was_before_it_stays_there),
 		TEST(others_hold_the_places),
