@@ -1,7 +1,7 @@
 /* ctl_expunge.c - a family taken out on order, with a certificate; and legal holds, which forbid it.
  *
  * In: a case and an order. Out: a certificate of what is gone, and of where it still is. Promise: what is certified was
- * looked for, byte by byte, in every file of the store afterwards.
+ * looked for afterwards, byte by byte, in every file of the store, and by the daemon in notices, which lie squeezed there.
  */
 #include "ctl.h"
 
@@ -145,18 +145,33 @@ static int keep_body(void *context, struct lk_span body)
 	return 0;
 }
 
+/* Notices lie squeezed in their rows: the daemon looks through them. */
+static void take_search(struct search *s, struct lk_span answer)
+{
+	int64_t bytes = 0, found = 0;
+
+	(void)lk_as_int(lk_get(answer, "bytes_searched"), &bytes);
+	(void)lk_as_int(lk_get(answer, "occurrences"), &found);
+	s->bytes += bytes;
+	s->found += found;
+}
+
 /* Unused space of the files may hold older rows of the family, and of notices, in compressed form, where a search finds no
  * name. So both files are written anew first. That takes long, and everybody waits for it; an order to expunge is rare. */
 static int prove_gone(struct lk_asker *asker, struct search *s, struct lk_error *err)
 {
-	struct lk_bytes nothing = { 0 };
+	struct lk_bytes question = { 0 }, answer = { 0 };
 	int rc;
 
-	lk_put_map(&nothing, 0);
-	rc = ctl_asker_tell(asker, "vacuum", &nothing, err);
+	lk_put_map(&question, 1);
+	lk_member_word(&question, "case", s->number);
+	rc = ctl_asker_ask(asker, "vacuum", &question, keep_body, &answer, err);
 	if (rc == 0)
 		rc = search_files(s, err);
-	lk_bytes_free(&nothing);
+	if (rc == 0)
+		take_search(s, lk_span_of(answer.at, answer.len));
+	lk_bytes_free(&question);
+	lk_bytes_free(&answer);
 	return rc;
 }
 

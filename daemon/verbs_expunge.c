@@ -159,20 +159,38 @@ void verb_expunge(void *context, struct control *control, const struct control_a
 
 /* ---- vacuum ---------------------------------------------------------------------------------- */
 
+static void put_search(struct control *control, const struct control_asker *asker, int64_t bytes,
+		       int64_t found)
+{
+	struct lk_bytes body = { 0 };
+
+	lk_put_map(&body, 2);
+	lk_member_int(&body, "bytes_searched", bytes);
+	lk_member_int(&body, "occurrences", found);
+	control_reply(control, asker, false, &body);
+	lk_bytes_free(&body);
+}
+
 /* In one go: whoever asks for it knows that everybody waits. */
 void verb_vacuum(void *context, struct control *control, const struct control_asker *asker,
 		 struct lk_span args)
 {
 	struct daemon *d = context;
+	struct lk_text number = lk_as_text(lk_get(args, "case"));
 	struct lk_error err = { 0 };
+	int64_t bytes, found;
+	int rc = number.len > 0 ? 0 : lk_fail(&err, LK_EREFUSED, "case: which number to look for");
 
-	(void)args;
-	if (jobs_under_way(d->jobs) != NULL)
-		control_refuse(control, asker, "not_now", "another long work is under way");
-	else if (store_vacuum(d->store, &err) < 0)
+	if (rc == 0 && jobs_under_way(d->jobs) != NULL)
+		rc = lk_fail(&err, LK_ESTATE, "another long work is under way");
+	if (rc == 0)
+		rc = store_vacuum(d->store, &err);
+	if (rc == 0)
+		rc = store_notices_say(d->store, number, &bytes, &found, &err);
+	if (rc < 0)
 		verb_fail(control, asker, &err);
 	else
-		control_reply(control, asker, false, NULL);
+		put_search(control, asker, bytes, found);
 }
 
 /* ---- holds ----------------------------------------------------------------------------------- */

@@ -220,25 +220,24 @@ static bool is_word_byte(char c)
 	       c == '-';
 }
 
-/* As a word of its own: a number that is part of a longer one is another case's. */
-static bool says_word(const char *at, size_t len, const char *word)
+/* How often as a word of its own: a number that is part of a longer one is another case's. */
+static int64_t words_said(const char *at, size_t len, struct lk_text word)
 {
-	size_t n = strlen(word);
 	const char *found = at, *end = at + len;
+	int64_t n = 0;
 
-	while ((found = memmem(found, (size_t)(end - found), word, n)) != NULL) {
-		if ((found == at || !is_word_byte(found[-1])) &&
-		    (found + n == end || !is_word_byte(found[n])))
-			return true;
+	while ((found = memmem(found, (size_t)(end - found), word.at, word.len)) != NULL) {
+		n += (found == at || !is_word_byte(found[-1])) &&
+		     (found + word.len == end || !is_word_byte(found[word.len]));
 		found++;
 	}
-	return false;
+	return n;
 }
 
 static bool says_case(const struct store_traces *t, const char *at, size_t len)
 {
 	for (size_t i = 0; i < t->cases_n; i++)
-		if (says_word(at, len, t->cases[i].number))
+		if (words_said(at, len, lk_text_of(t->cases[i].number)) > 0)
 			return true;
 	return false;
 }
@@ -267,7 +266,7 @@ static int find_asked(struct store_traces *t, struct query *q, int64_t number)
 		return number_add(t, &t->asked, number);
 	for (const char *name = (const char *)t->names.at, *end = name + t->names.len; name < end;
 	     name += strlen(name) + 1)
-		if (says_word(basis.at, basis.len, name))
+		if (words_said(basis.at, basis.len, lk_text_of(name)) > 0)
 			return number_add(t, &t->asked, number);
 	return 0;
 }
@@ -528,5 +527,25 @@ int store_traces_strike(struct store_traces *t, const struct ledger_row *order,
 	free(ledger.at);
 	t->store->named = true;
 	t->store->generation++; /* names have gone: none is believed any more, and none of now after a rollback */
+	return rc;
+}
+
+/* ---- Afterwards ------------------------------------------------------------------------------ */
+
+int store_notices_say(struct store *s, struct lk_text word, int64_t *bytes, int64_t *found,
+		      struct lk_error *err)
+{
+	struct query q = query_begin(s, SQL_notice_bodies);
+	int rc;
+
+	*bytes = *found = 0;
+	while ((rc = query_step(&q, err)) == 1) {
+		size_t len;
+		const void *body = column_blob(&q, &len);
+
+		*bytes += (int64_t)len;
+		*found += words_said(body, len, word);
+	}
+	query_end(&q);
 	return rc;
 }

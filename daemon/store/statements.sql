@@ -516,6 +516,8 @@ SELECT number, basis, CASE first_seq WHEN 0 THEN NOT EXISTS (SELECT 1 FROM ledge
 	ELSE session IS NULL AND NOT EXISTS (SELECT 1 FROM notice
 		WHERE notice.serial = serial_of((reader << 32) + first_seq) AND notice.ledger = ledger_row.number) END
 FROM ledger_row WHERE number > ?1 AND reader IS NOT NULL ORDER BY number LIMIT ?2
+-- name: notice_bodies
+SELECT body FROM notice
 -- name: strike_event
 DELETE FROM event WHERE position = ?1
 -- name: strike_case

@@ -592,6 +592,10 @@ int store_overwrite(struct store *s, bool on, struct lk_error *err) LK_MUST_CHEC
 int store_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Both files written anew without what was given up. Takes as long as it takes: the store does nothing else meanwhile. */
 int store_vacuum(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* How often notices say a case's number, as a word of its own, and in how many bytes it was looked for: they lie squeezed in
+ * their rows, where a search through the file does not see it. Walks all of them. */
+int store_notices_say(struct store *s, struct lk_text word, int64_t *bytes, int64_t *found,
+		      struct lk_error *err) LK_MUST_CHECK;
 
 /* A case that may be neither expunged nor pruned, and why. */
 int store_hold_put(struct store *s, struct case_key key, struct lk_text reason, lk_instant at,

@@ -159,7 +159,7 @@ class Verbs(LaneTest):
         self.assertEqual(self.auditor.refused("expunge", **HIS, **WHY), "not_now")
         self.shown("release", **HERS)
         self.shown("expunge", **HIS)
-        self.auditor.ok("vacuum")
+        self.auditor.ok("vacuum", case=HIS["case"])
         self.operator.ok("backup-forget", backup=1)
 
     def refusals(self):

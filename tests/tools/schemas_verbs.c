@@ -346,6 +346,13 @@ static const struct member ledger_verified[] = {
 	MAY("why", "a sentence; null: all is sound", FIELD_IS_TEXT(200)),
 	END
 };
+static const struct member vacuum_args[] = {
+	IS("case", "a number that is looked for in what is squeezed", FIELD_IS_CASE), END
+};
+static const struct member vacuumed[] = {
+	IS("bytes_searched", "of all notices", FIELD_IS_NUMBER),
+	IS("occurrences", "of the number in them, as a word of its own", FIELD_IS_NUMBER), END
+};
 static const struct member scrubbed[] = {
 	IS("sound", NULL, FIELD_IS_BOOL), IS("rows", "that were read", FIELD_IS_NUMBER),
 	IS("damages", "how many were found", FIELD_IS_NUMBER),
@@ -670,7 +677,8 @@ static const struct verb {
 	  "Is the disclosure ledger as it was written?" },
 	{ "scrub", no_args, scrubbed, LONG_WORK, "Every row read, and compared with its sum." },
 	{ "expunge", order_args, expunged, LONG_WORK, "A family taken out for good, on order." },
-	{ "vacuum", no_args, NULL, AT_ONCE, "Both files written anew; everybody waits." },
+	{ "vacuum", vacuum_args, vacuumed, AT_ONCE,
+	  "Both files written anew, and looked through; everybody waits." },
 	{ "hold", order_args, NULL, AT_ONCE, "The case's family may not be expunged." },
 	{ "release", order_args, NULL, AT_ONCE, "The hold has ended." },
 	{ "holds", purpose_args, holds, IN_PARTS, "Which cases are held." },

@@ -578,6 +578,28 @@ static void stores_in_memory_are_the_same_each_time(void **state)
 	store_close(twin);
 }
 
+/* As the words of another family's event, which is not struck out with the case that it names. */
+static void a_number_is_found_in_what_is_squeezed(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	uint8_t id[LK_DIGEST] = { 0 };
+	int64_t bytes, found;
+
+	GOOD(store_begin(s, &err));
+	for (id[0] = 0; id[0] < 60; id[0]++) {
+		struct stored_notice n =
+			a_notice("w1", id, 1, id[0] % 2 == 0 ? "see 24-0815 too" : "see 24-08151");
+
+		(void)add_notice(s, &n);
+	}
+	GOOD(store_commit(s, &err));
+	GOOD(store_notices_say(s, LK_TEXT("24-0815"), &bytes, &found, &err));
+	assert_int_equal(found, 30);
+	assert_in_range(bytes, 60 * strlen("24-0815"), 60 * 1000);
+	GOOD(store_notices_say(s, LK_TEXT("24-0816"), &bytes, &found, &err));
+	assert_int_equal(found, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -592,6 +614,7 @@ int main(void)
 		MEMORY(a_notice_is_found_in_the_rolls_and_behind_them),
 		FILES(the_front_of_a_mailbox_goes_as_far_as_it_may),
 		MEMORY(a_mailbox_is_there_before_its_row_and_receipts_only_grow),
+		MEMORY(a_number_is_found_in_what_is_squeezed),
 		MEMORY(stores_in_memory_are_the_same_each_time),
 	};
 
