@@ -47,9 +47,11 @@ void blocks_close(struct blocks *all)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+/* A block without bytes is one that went. */
 static bool is_same(const struct block *b, int64_t first, const void *bytes, size_t len)
 {
-	return b->first == first && b->packed.len == len && memcmp(b->packed.at, bytes, len) == 0;
+	return b->first == first && len > 0 && b->packed.len == len &&
+	       memcmp(b->packed.at, bytes, len) == 0;
 }
 
 /* Away from those that are idle. */

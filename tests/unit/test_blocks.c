@@ -381,6 +381,20 @@ static void what_cannot_be_read_is_one_row_that_can_go(void **state)
 	are_twins(t->db);
 }
 
+/* Nor is it taken for one of that number that went. */
+static void a_row_without_bytes_is_one_that_cannot_be_read(void **state)
+{
+	struct twins *t = *state;
+
+	put_one(t->db, 4);
+	run(t->db, "DELETE FROM notice");
+	run(t->db, "INSERT INTO notice_block (first, bytes) VALUES (4, x'')");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(asked(t->db, "SELECT serial FROM notice WHERE number IS NULL"), 4);
+	run(t->db, "DELETE FROM notice");
+	assert_int_equal(asked(t->db, "SELECT count(*) FROM notice_block"), 0);
+}
+
 int main(void)
 {
 #define WITH_TWINS(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -393,6 +407,7 @@ int main(void)
 		WITH_TWINS(what_was_all_of_a_block_comes_back_with_a_rollback),
 		WITH_TWINS(a_flipped_bit_is_read_within_bounds),
 		WITH_TWINS(what_cannot_be_read_is_one_row_that_can_go),
+		WITH_TWINS(a_row_without_bytes_is_one_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
