@@ -151,6 +151,7 @@ int fresh_flush(struct store *s, struct lk_error *err)
 	if (rc == 0 && f->written < f->newer.n)
 		rc = notices_flush(s, err);
 	f->written = f->newer.n;
+	s->lost |= rc < 0; /* whoever asked may go on, but not to a commit without them */
 	return rc;
 }
 

@@ -372,7 +372,7 @@ struct store {
 	bool read_only;
 	bool has_beside; /* is to have one */
 	bool open_since_begin; /* between store_begin() and its commit or rollback */
-	bool lost;             /* SQLite rolled the transaction back by itself */
+	bool lost; /* SQLite rolled the transaction back by itself, or rows that waited did not come in: no commit */
 	bool suspect;          /* a sync failed, or a row is damaged: see rebuild.c */
 	bool is_draft; /* a copy that has no name yet: what is wrong with it is its maker's to know */
 	bool is_checked; /* damage is looked for: finding it is no surprise */

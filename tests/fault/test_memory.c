@@ -320,13 +320,83 @@ static void idle_without_memory(void **state)
 	fail_each("an idle moment", do_idle);
 }
 
+/* ---- Rows that wait ---------------------------------------------------------------------------- */
+
+static void tell_one(struct store *s, uint8_t name)
+{
+	struct lk_notice said;
+	struct lk_error err;
+	struct stored_notice n = {
+		.worker = LK_TEXT("w1"), .id = { name }, .rev = 1, .topic = -1, .said = &said
+	};
+	int64_t seq;
+
+	n.own.agency = n.other.agency = -1;
+	lk_notice_clear(&said);
+	said.rev = n.rev;
+	said.to = n.worker;
+	said.kind = n.kind;
+	said.state = n.state;
+	assert_int_equal(store_notice_add(s, &n, &seq, &err), 0);
+}
+
+static int look_at_all(struct store *s, struct store_check *check)
+{
+	struct lk_error err;
+	int more = 1;
+
+	while (more > 0)
+		more = store_check(s, check, 1000, &err);
+	return more;
+}
+
+/* Somebody asks for them, and goes on without an answer. True once nothing failed. */
+static bool try_let_in(long n)
+{
+	struct store_check asked = { 0 }, then = { 0 };
+	struct lk_error err;
+	struct store *s;
+
+	assert_int_equal(store_open(&(struct store_options){ 0 }, &s, &err), 0);
+	assert_int_equal(store_begin(s, &err), 0);
+	for (uint8_t i = 1; i < 4; i++)
+		tell_one(s, i);
+	has_failed = false;
+	left_until_failure = n;
+	(void)look_at_all(s, &asked);
+	calm();
+	if (store_commit(s, &err) < 0) {
+		assert_true(has_failed);
+		store_rollback(s);
+	}
+	assert_int_equal(look_at_all(s, &then), 0);
+	assert_int_equal(then.damages, 0);
+	store_close(s);
+	return !has_failed;
+}
+
+static void what_could_not_be_let_in_is_not_committed_without(void **state)
+{
+	(void)state;
+	for (is_lasting = false;; is_lasting = true) {
+		for (long n = 1; !try_let_in(n); n += is_thorough ? 1 : 1 + n / 40)
+			continue;
+		if (is_lasting)
+			return;
+	}
+}
+
 /* With --every, each single allocation fails in its turn. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(batch_without_memory),    cmocka_unit_test(pass_without_memory),
-		cmocka_unit_test(answer_without_memory),   cmocka_unit_test(policy_without_memory),
-		cmocka_unit_test(hand_out_without_memory), cmocka_unit_test(idle_without_memory),
+		cmocka_unit_test(batch_without_memory),
+		cmocka_unit_test(pass_without_memory),
+		cmocka_unit_test(answer_without_memory),
+		cmocka_unit_test(policy_without_memory),
+		cmocka_unit_test(hand_out_without_memory),
+		cmocka_unit_test(idle_without_memory),
+		cmocka_unit_test(what_could_not_be_let_in_is_not_committed_without),
 	};
 	struct lk_error err;
 	is_thorough = argc > 1 && strcmp(argv[1], "--every") == 0;
