@@ -9,6 +9,8 @@
 
 #define EVENTS 1600
 #define BATCH 400
+#define EARLY \
+	30 /* by then the thread has read more, most likely, and has not come round its ring */
 
 static struct lk_error fault;
 static const struct turn_source sources[] = { { "cws-cms", LK_CWS, false },
@@ -235,6 +237,19 @@ static void all_rows(struct turn *t, struct lk_bytes *out)
 	assert_false(out->failed);
 }
 
+/* The events of another batch, up to one whose place in its outbox cannot be yet, while the thread goes on reading. */
+static void fail_midway(struct turn *t, lk_instant now, size_t n)
+{
+	static struct turn_event cut[BATCH];
+	static struct turn_verdict verdicts[BATCH];
+
+	memcpy(cut, events + (n + BATCH) % EVENTS, sizeof(cut));
+	cut[EARLY].has_outbox_seq = true;
+	cut[EARLY].seq = 9;
+	assert_int_equal(turn_events(t, now, cut, BATCH, verdicts, &fault), LK_ESTATE);
+}
+
+/* Also after a batch that came to nothing, of which no reading may be left. */
 static void what_is_kept_and_answered_is_the_same(void **state)
 {
 	static struct turn_verdict with_verdicts[BATCH], without_verdicts[BATCH];
@@ -244,12 +259,13 @@ static void what_is_kept_and_answered_is_the_same(void **state)
 
 	(void)state;
 	for (size_t n = 0; n < EVENTS; n += BATCH) {
+		fail_midway(with, now, n);
+		now += LK_SECOND;
 		assert_int_equal(turn_events(with, now, events + n, BATCH, with_verdicts, &fault),
 				 0);
 		assert_int_equal(
 			turn_events(without, now, events + n, BATCH, without_verdicts, &fault), 0);
 		assert_memory_equal(with_verdicts, without_verdicts, sizeof(with_verdicts));
-		now += LK_SECOND;
 	}
 	all_rows(with, &with_rows);
 	all_rows(without, &without_rows);
