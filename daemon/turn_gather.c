@@ -309,27 +309,29 @@ static bool is_void(const struct gathering *g, const struct gathered_event *e, u
 	return false;
 }
 
-/* The opening that links the two cases at an instant, by its tokens or by a word that has waited for it; NULL where a person's
- * word of that instant does. */
-static const struct gathered_event *linking_opening(const struct gathering *g, uint32_t a,
-						    uint32_t b, lk_instant since)
+/* The opening that links the two cases at an instant: the first for which a word on them has waited, or the last, for the tokens
+ * are there by then; NULL where a person's word of that instant links them. */
+static const struct fold_key *linking_opening(const struct gathering *g, uint32_t a, uint32_t b,
+					      lk_instant since)
 {
-	const struct gathered_event *last = NULL;
-	bool has_waited = false, is_said = false;
+	const struct fold_key *waited = NULL, *last = NULL;
+	bool is_said = false;
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
+		const struct fold_key *opening = e->key.opening;
 		uint32_t other = e->kase == a ? b : a;
 		if ((e->kase != a && e->kase != b) || e->key.at != since)
 			continue;
 		if (e->type == LK_LINK_CONFIRMED && gathered_pairs(g, e, other)) {
-			has_waited |= e->key.opening != NULL && !is_void(g, e, other);
-			is_said |= e->key.opening == NULL;
+			is_said |= opening == NULL;
+			if (opening != NULL && !is_void(g, e, other) &&
+			    (waited == NULL || fold_order(opening, waited) < 0))
+				waited = opening;
 		}
-		if (e->type == LK_CASE_OPENED &&
-		    (last == NULL || fold_order(&last->key, &e->key) < 0))
-			last = e;
+		if (e->type == LK_CASE_OPENED && (last == NULL || fold_order(last, &e->key) < 0))
+			last = &e->key;
 	}
-	return has_waited || !is_said ? last : NULL;
+	return waited != NULL || is_said ? waited : last;
 }
 
 /* A text that no source's name is behind. */
@@ -347,7 +349,7 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	struct gathered_event *e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return lk_fail(g->err, LK_EMEMORY, "no memory for a family's links");
-	const struct gathered_event *opening = linking_opening(g, kase, other, since);
+	const struct fold_key *opening = linking_opening(g, kase, other, since);
 	bool turned = key_order(&g->cases[kase].key, &g->cases[other].key) > 0;
 	e->kase = turned ? other : kase;
 	e->other = turned ? kase : other;
@@ -355,7 +357,7 @@ static int add_link(struct gathering *g, uint32_t kase, uint32_t other, lk_insta
 	e->numbers[1] = g->cases[e->other].key.number;
 	e->key =
 		opening != NULL
-			? opening->key
+			? *opening
 			: (struct fold_key){ .at = since, .time_at = since, .source = LAST_SOURCE };
 	e->type = LINK_BY_TOKEN;
 	g->events[g->events_n++] = e;
