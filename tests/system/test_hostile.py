@@ -189,15 +189,15 @@ class Impostors(besieged.Siege):
                 self.assertEqual(self.answer(p)["m"], "subscribe", "its own source it may speak for")
             figure["forged"] = 2
 
-    def test_all_of_ours_runs_in_one_thread_but_checkpoints(self):
-        """The others are libzmq's, and call nothing of ours (tests/lint: threads, which names the files of checkpoints)."""
+    def test_all_of_ours_runs_in_one_thread_but_checkpoints_and_readings(self):
+        """The others are libzmq's, and call nothing of ours (tests/lint: threads, which names the files of those two)."""
         task = f"/proc/{self.daemon.process.pid}/task"
         names = []
         for thread in os.listdir(task):
             with open(f"{task}/{thread}/comm", encoding="utf-8") as f:
                 names.append(f.read().strip())
-        self.assertEqual(sorted(n for n in names if not n.startswith("ZMQbg/")), ["checkpoint", "linkagesd"])
-        self.assertEqual(len(names), 4, "one I/O thread and one that buries sockets")
+        self.assertEqual(sorted(n for n in names if not n.startswith("ZMQbg/")), ["checkpoint", "linkagesd", "reader"])
+        self.assertEqual(len(names), 5, "one I/O thread and one that buries sockets")
 
     SOCKETS = (b"PAIR", b"PUB", b"SUB", b"REQ", b"REP", b"DEALER", b"ROUTER", b"PULL", b"PUSH", b"XPUB", b"XSUB",
                b"STREAM", b"SERVER", b"CLIENT", b"RADIO", b"DISH", b"", b"X" * 255, None)
