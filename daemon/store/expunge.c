@@ -192,7 +192,8 @@ static int find_event(struct store_traces *t, struct query *q, int64_t position)
 	return number_add(t, &t->foreign, position);
 }
 
-/* Columns: serial; number; own agency, number; other agency, number. */
+/* Columns: serial; number; own agency, number; other agency, number. Of a block that cannot be read nobody knows whom it
+ * names. */
 static int find_notice(struct store_traces *t, struct query *q, int64_t serial)
 {
 	int64_t number = column_int(q);
@@ -200,7 +201,8 @@ static int find_notice(struct store_traces *t, struct query *q, int64_t serial)
 	struct lk_text own = column_text(q), other;
 	bool is_own, is_other;
 
-	(void)serial;
+	if (number == 0)
+		return row_damaged(t->store, t->err, "notice", serial, "block");
 	other_agency = column_code(q);
 	other = column_text(q);
 	is_own = case_named(t, own_agency, own) != NULL;

@@ -507,8 +507,9 @@ UPDATE worker SET mailbox = ?2 WHERE ref = ?1
 SELECT position, agency, number, source_name, id, type, time_at, supersedes, body
 FROM event_row WHERE position > ?1 ORDER BY position LIMIT ?2
 -- name: trace_notices
-SELECT serial, number, own_agency, own_number, other_agency, other_number
-FROM notice_row WHERE serial > ?1 ORDER BY serial LIMIT ?2
+SELECT serial, n.number, own.agency, own.number, other.agency, other.number
+FROM notice AS n LEFT JOIN agency_case AS own ON own.ref = own_case LEFT JOIN agency_case AS other ON other.ref = other_case
+WHERE serial > ?1 ORDER BY serial LIMIT ?2
 -- name: trace_letters
 SELECT number, body FROM dead_letter WHERE number > ?1 ORDER BY number LIMIT ?2
 -- name: trace_asked

@@ -444,6 +444,44 @@ static void what_is_gone_without_a_trace_is_noticed(void **state)
 	GOOD(place_open(place));
 }
 
+/* An order that says that all is gone while a block holds it, unread, would be wrong. */
+static void an_order_does_not_pass_over_a_damaged_block(void **state)
+{
+	static const char *const blocks[] = {
+		"UPDATE notice_block SET bytes = zeroblob(length(bytes))",
+		"UPDATE notice_block SET bytes = substr(bytes, 1, length(bytes) - 1)",
+	};
+	const struct ledger_row order = { .worker = LK_TEXT("auditor"), .basis = LK_TEXT("order") };
+	struct place *place = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stored_notice n = a_notice("w1", notice_a, 1, "body");
+		struct store_traces *traces;
+		struct stored_struck struck;
+		int rc = 1;
+
+		GOOD(store_begin(place->store, &err));
+		add_notice(place->store, &n);
+		GOOD(store_commit(place->store, &err));
+		place_close(place);
+		meddle(place, "linkages.db", blocks[i]);
+		GOOD(place_open(place));
+		GOOD(store_traces_open(place->store, &AID_CASE, 1, &traces, &err));
+		while (rc > 0)
+			rc = store_traces_find(traces, 100, &err);
+		if (rc == 0) {
+			GOOD(store_begin(place->store, &err));
+			rc = store_traces_strike(traces, &order, &struck, &err);
+			store_rollback(place->store);
+		}
+		assert_int_equal(rc, LK_ESTORE);
+		store_traces_close(traces);
+		place_close(place);
+		GOOD(place_open(place)); /* made anew: it is buried */
+		assert_int_equal(damages_found(place->store), 0);
+	}
+}
+
 /* Where a family lies by a word of its case: nowhere, at another family's place, and not known. */
 static const char *const short_cuts[] = {
 	"UPDATE agency_case SET family_ref = family_ref",
@@ -1039,6 +1077,7 @@ int main(void)
 		FILES(a_truncated_or_damaged_file_is_refused),
 		FILES(a_page_without_anything_in_it_is_survived_or_named),
 		FILES(what_is_gone_without_a_trace_is_noticed),
+		FILES(an_order_does_not_pass_over_a_damaged_block),
 		FILES(a_short_cut_leads_to_no_other_family),
 		FILES(an_event_that_is_gone_is_noticed_by_its_place),
 		FILES(a_damaged_index_is_made_anew),
