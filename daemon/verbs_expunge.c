@@ -178,7 +178,7 @@ void verb_vacuum(void *context, struct control *control, const struct control_as
 	struct daemon *d = context;
 	struct lk_text number = lk_as_text(lk_get(args, "case"));
 	struct lk_error err = { 0 };
-	int64_t bytes, found;
+	int64_t bytes = 0, found = 0;
 	int rc = number.len > 0 ? 0 : lk_fail(&err, LK_EREFUSED, "case: which number to look for");
 
 	if (rc == 0 && jobs_under_way(d->jobs) != NULL)
