@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Notices sent before others have their turn: as many as a full batch of events tells, but not for longer than this.
- * And of these to one session, so that a long catch-up delays nobody. */
-#define PUMP_BITE 4096
+/* Notices sent before others have their turn: twice what a full batch of events tells, so that who fell behind comes up
+ * again, but not for longer than this. And of these to one session, so that a long catch-up delays nobody. */
+#define PUMP_BITE 8192
 #define PUMP_US (10 * INT64_C(1000))
 #define SESSION_BITE 256
 #define BLOCKED_US (20 * INT64_C(1000)) /* until a full queue is tried again */

@@ -14,7 +14,9 @@
 
 #define WORKERS_MAX 1000
 #define FRAMES_A_BITE 512 /* also the most that one commit of the store holds */
-#define CREDIT 4096
+/* Notices on the way. Said anew when half is left, so that one commit's notices (4,000 in a flood) are never held up for want
+ * of it: who falls behind by more than what the daemon has at hand is read from the disk, and falls behind further. */
+#define CREDIT 16384
 /* Receipts that come together are one for each worker; a notice after a pause is receipted at once. */
 #define RECEIPTS_EVERY (LK_SECOND / 4)
 
