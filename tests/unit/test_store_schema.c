@@ -157,7 +157,8 @@ static const char *const whole_tables[] = {
 	"dirty_all",     /* state.db is filled anew */
 	"change_all",    /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
-	"ledger_orders",          /* likewise: all that orders took away, against what they say */
+	"notice_bodies", /* looked through on an order, which is rare, and for which everybody waits */
+	"ledger_orders",          /* all that orders took away, against what they say */
 	"letter_after",           /* likewise */
 	"event_superseded_count", /* at open, of the few events that supersede others */
 	"event_superseders",      /* likewise */
@@ -171,8 +172,9 @@ static bool may_scan(const char *name)
 	return false;
 }
 
-/* Plans as SQLite words them: SCAN reads all of a table or index, but of notices only by way 0 (notice_table.c); what is sorted by its last column only is read as far as the
- * first ones are the same, and a hundred thousand families may wake at one midnight. */
+/* Plans as SQLite words them: SCAN reads all of a table or index, but of notices only by way 0 (notice_table.c); what is
+ * sorted by its last column only is read as far as the first ones are the same, and a hundred thousand families may wake at
+ * one midnight. */
 static bool reads_all(const char *plan)
 {
 	if (strncmp(plan, "SCAN", 4) == 0)
