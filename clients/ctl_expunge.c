@@ -6,6 +6,7 @@
 #include "ctl.h"
 
 #include "progress.h"
+#include "store/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,26 +40,6 @@ struct search {
 	char first[300]; /* the first other file with the number in it; empty: none */
 };
 
-static bool is_word_byte(int c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       c == '-';
-}
-
-static void search_part(struct search *s, const char *at, size_t len)
-{
-	size_t n = strlen(s->number);
-	const char *found = at, *end = at + len;
-
-	while ((found = memmem(found, (size_t)(end - found), s->number, n)) != NULL) {
-		bool is_longer = (found > at && is_word_byte(found[-1])) ||
-				 (found + n < end && is_word_byte(found[n]));
-
-		s->found += !is_longer;
-		found++;
-	}
-}
-
 /* Parts overlap, so that nothing hides between two. */
 static int search_file(struct search *s, const char *path, struct lk_error *err)
 {
@@ -74,7 +55,7 @@ static int search_file(struct search *s, const char *path, struct lk_error *err)
 	while ((n = read(fd, bytes + kept, PART_BYTES)) > 0) {
 		size_t len = kept + (size_t)n;
 
-		search_part(s, bytes, len);
+		s->found += store_words_said(bytes, len, lk_text_of(s->number));
 		kept = len < NUMBER_MAX ? len : NUMBER_MAX;
 		memmove(bytes, bytes + len - kept, kept);
 		s->bytes += n;

@@ -222,10 +222,9 @@ static bool is_word_byte(char c)
 	       c == '-';
 }
 
-/* How often as a word of its own: a number that is part of a longer one is another case's. */
-static int64_t words_said(const char *at, size_t len, struct lk_text word)
+int64_t store_words_said(const void *bytes, size_t len, struct lk_text word)
 {
-	const char *found = at, *end = at + len;
+	const char *at = bytes, *found = at, *end = at + len;
 	int64_t n = 0;
 
 	while ((found = memmem(found, (size_t)(end - found), word.at, word.len)) != NULL) {
@@ -239,7 +238,7 @@ static int64_t words_said(const char *at, size_t len, struct lk_text word)
 static bool says_case(const struct store_traces *t, const char *at, size_t len)
 {
 	for (size_t i = 0; i < t->cases_n; i++)
-		if (words_said(at, len, lk_text_of(t->cases[i].number)) > 0)
+		if (store_words_said(at, len, lk_text_of(t->cases[i].number)) > 0)
 			return true;
 	return false;
 }
@@ -268,7 +267,7 @@ static int find_asked(struct store_traces *t, struct query *q, int64_t number)
 		return number_add(t, &t->asked, number);
 	for (const char *name = (const char *)t->names.at, *end = name + t->names.len; name < end;
 	     name += strlen(name) + 1)
-		if (words_said(basis.at, basis.len, lk_text_of(name)) > 0)
+		if (store_words_said(basis.at, basis.len, lk_text_of(name)) > 0)
 			return number_add(t, &t->asked, number);
 	return 0;
 }
@@ -546,7 +545,7 @@ int store_notices_say(struct store *s, struct lk_text word, int64_t *bytes, int6
 		const void *body = column_blob(&q, &len);
 
 		*bytes += (int64_t)len;
-		*found += words_said(body, len, word);
+		*found += store_words_said(body, len, word);
 	}
 	query_end(&q);
 	return rc;

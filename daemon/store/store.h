@@ -592,6 +592,9 @@ int store_overwrite(struct store *s, bool on, struct lk_error *err) LK_MUST_CHEC
 int store_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Both files written anew without what was given up. Takes as long as it takes: the store does nothing else meanwhile. */
 int store_vacuum(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* How often the bytes say it as a word of its own: a number that is part of a longer one is another case's. Not empty. Any
+ * thread. */
+int64_t store_words_said(const void *bytes, size_t len, struct lk_text word);
 /* How often notices say a case's number, as a word of its own, and in how many bytes it was looked for: they lie squeezed in
  * their rows, where a search through the file does not see it. Walks all of them. */
 int store_notices_say(struct store *s, struct lk_text word, int64_t *bytes, int64_t *found,
