@@ -188,8 +188,6 @@ void turn_expunge_end(struct turn_expunging *x)
 {
 	if (x == NULL)
 		return;
-	int rc = x->stage > ASKING ? store_overwrite(x->t->store, false, NULL) : 0;
-	(void)rc; /* it stays on then: slower, and no harm */
 	x->t->expunging = NULL;
 	store_traces_close(x->traces);
 	lk_bytes_free(&x->told_of);
@@ -383,13 +381,13 @@ static int strike(struct turn_expunging *x, const struct ledger_row *order)
 	return rc;
 }
 
-/* What is given up is overwritten, in this transaction and in those that take it out of state.db. */
 static int strike_in_one(struct turn_expunging *x, const struct ledger_row *order)
 {
-	int rc = store_overwrite(x->t->store, true, x->err);
-	while (rc == 0 && (rc = store_write_back(x->t->store, x->err)) > 0)
-		rc = 0;
-	if (rc >= 0)
+	int rc;
+	do
+		rc = store_write_back(x->t->store, x->err);
+	while (rc > 0);
+	if (rc == 0)
 		rc = store_begin(x->t->store, x->err);
 	if (rc < 0)
 		return rc;
@@ -420,13 +418,11 @@ static int ask_step(struct turn_expunging *x, const struct ledger_row *order)
 	return rc < 0 ? rc : 1;
 }
 
-/* Changes that wait for their families' rows name cases, too: they go, and are overwritten. */
+/* Changes that wait for their families' rows name cases, too. */
 static int follow_step(struct turn_expunging *x, const struct ledger_row *order)
 {
 	(void)order;
-	int rc = store_overwrite(x->t->store, true, x->err);
-	if (rc >= 0)
-		rc = store_write_back(x->t->store, x->err);
+	int rc = store_write_back(x->t->store, x->err);
 	if (rc == 0 || ++x->bites == BITES_MAX)
 		x->stage = STRIKING;
 	return rc < 0 ? rc : 1;
@@ -456,8 +452,7 @@ static int flush_step(struct turn_expunging *x, const struct ledger_row *order)
 {
 	(void)order;
 	store_backup_drop(x->t->store);
-	int rc = store_flush(x->t->store, x->err);
-	return rc < 0 ? rc : store_overwrite(x->t->store, false, x->err);
+	return store_flush(x->t->store, x->err);
 }
 
 int turn_expunge_step(struct turn_expunging *x, const struct ledger_row *order,

@@ -300,6 +300,7 @@ static int file_settings(sqlite3 *db, const char *locking, int cache_kib)
 	static const char *const settings[] = {
 		"PRAGMA mmap_size = 0",        /* a bad block is an error to handle, not a signal */
 		"PRAGMA cell_size_check = ON", /* damage is noticed at its page */
+		"PRAGMA secure_delete = ON",   /* what goes is not left lying in its page */
 		"PRAGMA trusted_schema = OFF",   "PRAGMA temp_store = MEMORY",
 		"PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
 	};

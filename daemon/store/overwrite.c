@@ -19,12 +19,6 @@ static int both_files(struct store *s, const char *sql, const char *what, struct
 	return 0;
 }
 
-int store_overwrite(struct store *s, bool on, struct lk_error *err)
-{
-	return both_files(s, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF",
-			  "secure delete", err);
-}
-
 int store_flush(struct store *s, struct lk_error *err)
 {
 	sqlite3 *const files[] = { s->db, s->state };

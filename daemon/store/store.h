@@ -585,8 +585,6 @@ int store_traces_note(struct store_traces *traces, const uint8_t notice[LK_DIGES
  * with `order`. The family row is the caller's. */
 int store_traces_strike(struct store_traces *traces, const struct ledger_row *order, struct stored_struck *out,
 			struct lk_error *err) LK_MUST_CHECK;
-/* What is struck out from now on is overwritten. To be switched off again: it costs a write for each page given up. */
-int store_overwrite(struct store *s, bool on, struct lk_error *err) LK_MUST_CHECK;
 /* All logs into their files, and the logs cut to nothing. Not within a transaction. LK_ESTATE: a reader of state.db is in
  * the way. */
 int store_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;

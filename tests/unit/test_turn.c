@@ -2219,6 +2219,44 @@ static void the_words_of_an_order_name_no_case(void **state)
 	turn_expunge_end(x);
 }
 
+static bool file_says(const struct archive *a, const char *name, const char *word)
+{
+	char path[FOLDER_MAX + 32], part[4096];
+	struct lk_bytes all = { 0 };
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", a->directory, name);
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	while ((n = fread(part, 1, sizeof(part), file)) > 0)
+		lk_put_raw(&all, part, n);
+	assert_int_equal(fclose(file), 0);
+	assert_false(all.failed);
+	bool said = memmem(all.at, all.len, word, strlen(word)) != NULL;
+	lk_bytes_free(&all);
+	return said;
+}
+
+/* A hold that is over is a row that everyday work gave up, long before the order, and after another one. */
+static void what_was_given_up_before_is_overwritten_too(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	const struct case_key key = { LK_CWS, LK_TEXT("C-31337") };
+
+	says(o, "2026-03-02T09:00:00-08:00", "C-2", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T09:00:00-08:00", "C-31337", "case.opened", "{'status':'er'}");
+	expunge(o, LK_CWS, "C-2");
+	assert_int_equal(store_begin(o->store, &o->err), 0);
+	assert_int_equal(store_hold_put(o->store, key, LK_TEXT("appeal"), 0, &o->err), 0);
+	assert_int_equal(store_hold_drop(o->store, key, &o->err), 1);
+	assert_int_equal(store_commit(o->store, &o->err), 0);
+	assert_int_equal(store_flush(o->store, &o->err), 0);
+	assert_true(file_says(a, "linkages.db", "C-31337"));
+	expunge(o, LK_CWS, "C-31337");
+	assert_false(file_says(a, "linkages.db", "C-31337"));
+}
+
 /* Its row is in the mailbox still: whoever answers it is told no, and not left waiting. */
 static void what_was_expunged_is_not_answered_any_more(void **state)
 {
@@ -2498,6 +2536,8 @@ int main(void)
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(the_words_of_an_order_name_no_case, open_archive,
 						close_archive),
+		cmocka_unit_test_setup_teardown(what_was_given_up_before_is_overwritten_too,
+						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(what_was_expunged_is_not_answered_any_more,
 						open_archive, close_archive),
 		cmocka_unit_test_setup_teardown(a_case_of_which_nothing_counts_is_expunged,
