@@ -6,8 +6,6 @@
  */
 #include "fields.h"
 
-#include <string.h>
-
 FIELD_TABLE(head_fields, struct envelope, FIELDS_head)
 FIELD_TABLE(tail_fields, struct envelope, FIELDS_tail)
 
@@ -116,7 +114,6 @@ static int envelope_read(struct reader *r, struct lk_span event, struct envelope
 
 static void envelope_keep(const struct envelope *envelope, int agency, struct lk_event *out)
 {
-	memset(out, 0, offsetof(struct lk_event, type)); /* data is cleared by its type */
 	out->id = envelope->id;
 	out->source = envelope->source;
 	out->subject = envelope->subject;
