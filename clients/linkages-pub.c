@@ -219,7 +219,7 @@ static int run_connect(struct run *r)
 	return code;
 }
 
-/* 0: open; LK_ENOTFOUND: the source is not known yet, and the first event will tell. */
+/* 0: open. LK_ENOTFOUND without an outbox: the source is not known yet, and the first event will tell. */
 static int run_open(struct run *r, const char *source)
 {
 	char path[PLACE_PATH];
@@ -598,7 +598,7 @@ static int run_prepare(struct run *r)
 		code = input_open(r);
 	if (code == 0) {
 		code = run_open(r, settings.source);
-		if (code == LK_ENOTFOUND && settings.source == NULL)
+		if (code == LK_ENOTFOUND && settings.source == NULL && r->outbox == NULL)
 			code = 0;
 	}
 	return code;

@@ -132,6 +132,16 @@ class Mistakes(unittest.TestCase):
         self.said("nowhere.key: No such file", "linkages-pub", "--key", self.path("nowhere.key"), "--server-key",
                   self.path("server.pub"), text=event)
 
+    def test_a_key_that_is_not_there_is_said_of_an_outbox_that_is_there_too(self):
+        """The outbox knows its source, so that it is open before the key is looked for; all in it is acknowledged."""
+        event = '{"specversion":"1.0","id":"1","source":"calsaws","type":"case.closed","subject":"1"}\n'
+        outbox = ["--outbox", self.path("calsaws.outbox")]
+        self.run_tool("linkages-pub", *self.keys, *outbox, "--source", "calsaws", "--timeout", "1", "--server",
+                      f"ipc://{self.path('nobody')}")
+        self.assertTrue(os.path.exists(outbox[1]))
+        self.said("nowhere.pub: No such file", "linkages-pub", *outbox, *self.keys, "--server-key", self.path("nowhere.pub"),
+                  text=event)
+
     def test_what_cannot_be_written_is_no_success(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             for words in (["linkages-sim", os.path.join(harness.ROOT, "tests/scenarios/06-two-places.ndjson")],
