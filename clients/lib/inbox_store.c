@@ -42,6 +42,7 @@ static const struct sqlfile_kind store_kind = {
 		" again INTEGER NOT NULL" /* 1: a mailbox was another once, so that anything may come again */
 		") STRICT;"
 		"INSERT INTO reached VALUES (1, 0, 0, 0);",
+	.instead = "name a new file: whatever the daemon keeps comes again",
 };
 
 #define STORE_STATEMENTS(S) \
@@ -108,7 +109,8 @@ int lk_inbox_store_open(const char *path, struct lk_inbox_store **out, struct lk
 		return lk_fail(err, LK_EMEMORY, "out of memory");
 	code = sqlfile_open(path, &store_kind, true, &s->db, err);
 	if (code == 0)
-		code = sqlfile_prepare(s->db, store_sql, store_statements_n, s->stmt, err);
+		code = sqlfile_prepare(s->db, &store_kind, store_sql, store_statements_n, s->stmt,
+				       err);
 	if (code == 0)
 		code = reached_read(s, &taken, err);
 	if (code < 0) {

@@ -33,6 +33,7 @@ static const struct sqlfile_kind outbox_kind = {
 		" id TEXT," /* of the event, which may be deleted before anybody reads this */
 		" reason TEXT NOT NULL, field TEXT, detail TEXT"
 		") STRICT;",
+	.instead = "let that version send what is in it, then name a new file",
 };
 
 #define OUTBOX_STATEMENTS(S) \
@@ -188,7 +189,8 @@ int lk_outbox_open(const char *path, const char *source, struct lk_outbox **out,
 		return lk_fail(err, LK_EMEMORY, "out of memory");
 	code = sqlfile_open(path, &outbox_kind, source != NULL, &o->db, err);
 	if (code == 0)
-		code = sqlfile_prepare(o->db, outbox_sql, outbox_statements_n, o->stmt, err);
+		code = sqlfile_prepare(o->db, &outbox_kind, outbox_sql, outbox_statements_n,
+				       o->stmt, err);
 	if (code == 0)
 		code = outbox_claim(o, path, source, err);
 	if (code < 0) {

@@ -1,8 +1,8 @@
 /* sqlfile.c - a small SQLite file of our own, with a lock and a version.
  *
  * In: a path and what should be there. Out: a connection that nobody else can have.
- * Promise: what is committed through it is on disk, synced (WAL, synchronous=FULL); a file that is not ours, or newer
- * than we are, is refused untouched; the file is readable by its owner only from its first byte on.
+ * Promise: what is committed through it is on disk, synced (WAL, synchronous=FULL); a file that is not ours, or of another
+ * version's layout, is refused untouched; the file is readable by its owner only from its first byte on.
  */
 #include "sqlfile.h"
 
@@ -209,15 +209,24 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 	return 0;
 }
 
-int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out,
-		    struct lk_error *err)
+/* What is wrong with a statement that suits other files is a table or a column that this one does not have. */
+static int prepare_failed(sqlite3 *db, const struct sqlfile_kind *kind, struct lk_error *err)
+{
+	if (sqlite3_errcode(db) != SQLITE_ERROR)
+		return sqlfile_fail(db, err, "cannot prepare a statement");
+	return lk_fail(err, LK_ECONFIG, "%s: another version of this program laid out this %s; %s",
+		       sqlite3_db_filename(db, "main"), kind->what, kind->instead);
+}
+
+int sqlfile_prepare(sqlite3 *db, const struct sqlfile_kind *kind, const char *const *sql, size_t n,
+		    sqlite3_stmt **out, struct lk_error *err)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = NULL;
 	for (size_t i = 0; i < n; i++) {
 		if (sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &out[i], NULL) !=
 		    SQLITE_OK) {
-			int code = sqlfile_fail(db, err, "cannot prepare a statement");
+			int code = prepare_failed(db, kind, err);
 			sqlfile_finalize(out, n);
 			return code;
 		}

@@ -13,6 +13,7 @@ struct sqlfile_kind {
 	int32_t application_id; /* four letters, so that `file` and we know our own */
 	int32_t version;        /* user_version that `schema` makes */
 	const char *schema;
+	const char *instead; /* what to do about a file that another version laid out */
 };
 
 /* Opens, or makes where `create` says so. path NULL: in memory. LK_ENOTFOUND, LK_ECONFIG (foreign, newer),
@@ -21,9 +22,9 @@ int sqlfile_open(const char *path, const struct sqlfile_kind *kind, bool create,
 		 struct lk_error *err) LK_MUST_CHECK;
 /* Statements that give no rows. */
 int sqlfile_run(sqlite3 *db, const char *sql, struct lk_error *err) LK_MUST_CHECK;
-/* Prepares sql[0..n); those made before a failure are finalized. */
-int sqlfile_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **out,
-		    struct lk_error *err) LK_MUST_CHECK;
+/* Prepares sql[0..n); those made before a failure are finalized. LK_ECONFIG: the file's tables are other ones. */
+int sqlfile_prepare(sqlite3 *db, const struct sqlfile_kind *kind, const char *const *sql, size_t n,
+		    sqlite3_stmt **out, struct lk_error *err) LK_MUST_CHECK;
 void sqlfile_finalize(sqlite3_stmt **stmt, size_t n);
 
 /* Binds by a word of letters, one for each parameter: i int64_t, t struct lk_text, b const void * and size_t. Bytes

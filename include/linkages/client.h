@@ -74,7 +74,7 @@ struct lk_outbox_state {
 };
 
 /* Opens PATH, or makes it (0600) where it is not there; NULL: in memory, gone at close. `source` NULL: whatever source
- * the file is of; a file that is not there is then LK_ENOTFOUND. LK_ECONFIG: not an outbox, a newer one, or another
+ * the file is of; a file that is not there is then LK_ENOTFOUND. LK_ECONFIG: not an outbox, another version's, or another
  * source's. LK_ESTATE: another process holds it. LK_ESTORE, LK_EFULL, LK_ESYNC: the disk. */
 int lk_outbox_open(const char *path, const char *source, struct lk_outbox **out, struct lk_error *err) LK_MUST_CHECK;
 void lk_outbox_close(struct lk_outbox *outbox);

@@ -368,6 +368,19 @@ static void a_newer_or_foreign_file_is_refused(void **state)
 	assert_int_equal(lk_outbox_open(path, "calsaws", &o, &err), LK_ECONFIG);
 }
 
+/* While nothing was released, layouts changed and their number did not. */
+static void a_file_of_another_layout_is_refused_with_what_to_do(void **state)
+{
+	struct lk_outbox *o = opened("calsaws");
+
+	(void)state;
+	lk_outbox_close(o);
+	change("ALTER TABLE event RENAME COLUMN sum TO hash");
+	assert_int_equal(lk_outbox_open(path, "calsaws", &o, &err), LK_ECONFIG);
+	assert_non_null(strstr(err.text, "test.outbox: another version of this program laid out "
+					 "this outbox; let that version send"));
+}
+
 static void only_the_owner_may_read_it(void **state)
 {
 	struct lk_outbox *o = opened("calsaws");
@@ -421,6 +434,7 @@ int main(void)
 		TEST(memory_that_runs_out_leaves_nothing_open),
 		TEST(a_damaged_event_is_noticed),
 		TEST(a_newer_or_foreign_file_is_refused),
+		TEST(a_file_of_another_layout_is_refused_with_what_to_do),
 		TEST(only_the_owner_may_read_it),
 		TEST(a_file_that_is_not_there_is_not_made_without_a_source),
 		TEST(one_in_memory_leaves_no_file),
