@@ -443,14 +443,14 @@ void dealer_again(struct dealer *d)
 	d->again = true;
 }
 
-void dealer_wake(struct dealer *d, lk_instant at)
-{
-	d->wake_at = at;
-}
-
 static lk_instant earlier(lk_instant a, lk_instant b)
 {
 	return a < b ? a : b;
+}
+
+void dealer_wake(struct dealer *d, lk_instant at)
+{
+	d->wake_at = d->wake_at != 0 ? earlier(d->wake_at, at) : at;
 }
 
 static lk_instant dealer_due(const struct dealer *d)

@@ -32,7 +32,8 @@ void dealer_greeted(struct dealer *dealer);
 void dealer_drop(struct dealer *dealer, const char *format, ...) LK_PRINTF(2, 3);
 /* Came to the end of a bite, not to the end of the work: turn readable at once. */
 void dealer_again(struct dealer *dealer);
-/* Turn readable at this instant of dealer_now(), if nothing else happens before; forgotten at each dealer_arm(). */
+/* Turn readable at this instant of dealer_now(), or at an earlier one that was asked for, if nothing else happens before;
+ * forgotten at each dealer_arm(). */
 void dealer_wake(struct dealer *dealer, lk_instant at);
 /* Sets the timer. Last in every process function. */
 void dealer_arm(struct dealer *dealer);

@@ -19,6 +19,7 @@
 #define CREDIT 16384
 /* Receipts that come together are one for each worker; a notice after a pause is receipted at once. */
 #define RECEIPTS_EVERY (LK_SECOND / 4)
+#define QUIET LK_SECOND /* without notices: time for what the store has put off */
 
 struct mailbox {
 	char worker[65];
@@ -42,12 +43,13 @@ struct lk_inbox {
 	struct mailbox *mailboxes; /* by worker */
 	size_t mailboxes_n;
 	struct mailbox *latest; /* whose notice came last: the next is often of the same worker */
-	lk_instant receipted_at;
+	lk_instant receipted_at, stored_at;
 	bool unreceipted; /* some mailbox is */
 	char session[LK_DIGEST_HEX];
 	int64_t credit, credit_max; /* what is left of what we gave; how much we may give */
 	bool clock_manual;
-	bool news; /* stored, and not yet told to the caller */
+	bool news;    /* stored, and not yet told to the caller */
+	bool is_idle; /* the store has put nothing off */
 	struct pending_answer *answers;
 	struct lk_message in; /* the message at hand; borrows from the dealer's frame */
 };
@@ -421,15 +423,13 @@ static bool is_ours(const struct lk_inbox *b, struct lk_text session)
 	return dealer_connected(b->dealer) && lk_text_says(session, b->session);
 }
 
-/* Whether these n are the next; what is stored already is passed over, and what leaves one out ends the session. */
-static bool are_next(struct lk_inbox *b, const struct mailbox *m, int64_t seq, int64_t n)
+/* Whether the next is among these n; what is stored already is passed over, and what leaves one out ends the session. */
+static bool has_next(struct lk_inbox *b, const struct mailbox *m, int64_t seq, int64_t n)
 {
 	b->credit -= n;
-	if (seq + n - 1 <= m->place.last)
-		return false;
-	if (seq != m->place.last + 1)
+	if (seq > m->place.last + 1)
 		dealer_drop(b->dealer, "the daemon passed over a notice; connecting again");
-	return seq == m->place.last + 1;
+	return seq <= m->place.last + 1 && seq + n > m->place.last + 1;
 }
 
 /* `put`: how many of them are new, or why they could not be stored. */
@@ -439,6 +439,8 @@ static int note_stored(struct lk_inbox *b, struct mailbox *m, int64_t last, int 
 		return put;
 	m->place.last = last;
 	m->unreceipted = b->unreceipted = true;
+	b->stored_at = dealer_now();
+	b->is_idle = false;
 	b->news |= put > 0;
 	return 0;
 }
@@ -449,7 +451,7 @@ static int take_notice(struct lk_inbox *b, struct lk_error *err)
 	struct mailbox *m = mailbox_of(b, n->worker);
 	int code;
 
-	if (m == NULL || !is_ours(b, n->session) || !are_next(b, m, n->seq, 1))
+	if (m == NULL || !is_ours(b, n->session) || !has_next(b, m, n->seq, 1))
 		return 0;
 	code = store_open_batch(b, err);
 	if (code == 0)
@@ -464,11 +466,12 @@ static int take_notices(struct lk_inbox *b, struct lk_error *err)
 	int64_t count = lk_count(n->notices);
 	int code;
 
-	if (m == NULL || !is_ours(b, n->session) || !are_next(b, m, n->seq, count))
+	if (m == NULL || !is_ours(b, n->session) || !has_next(b, m, n->seq, count))
 		return 0;
 	code = store_open_batch(b, err);
 	if (code == 0)
-		code = inbox_store_put_several(b->store, n->worker, n->seq, n->notices, err);
+		code = inbox_store_put_several(b->store, n->worker, n->seq, n->notices,
+					       m->place.last + 1, err);
 	return note_stored(b, m, n->seq + count - 1, code);
 }
 
@@ -626,6 +629,22 @@ static int take_news(struct lk_inbox *b, struct lk_error *err)
 	return code;
 }
 
+/* A failure is nobody's: what could not be done before is done when it is needed, and fails then. */
+static void name_in_quiet(struct lk_inbox *b)
+{
+	lk_instant due = b->stored_at + QUIET;
+	struct lk_error err;
+
+	if (b->is_idle)
+		return;
+	if (dealer_now() < due)
+		dealer_wake(b->dealer, due);
+	else if (inbox_store_name_some(b->store, &err) == 1)
+		dealer_again(b->dealer);
+	else
+		b->is_idle = true;
+}
+
 /* The bite is taken back; the next greeting asks the store how far it is, for what we have counted is more. */
 static void bite_failed(struct lk_inbox *b, int code)
 {
@@ -647,6 +666,7 @@ int lk_inbox_process(struct lk_inbox *b, struct lk_error *err)
 		say_receipts_due(b);
 		say_credit(b);
 		say_answers(b);
+		name_in_quiet(b);
 	}
 	dealer_arm(b->dealer);
 	return code;

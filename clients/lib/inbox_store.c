@@ -6,7 +6,7 @@
  *
  * What came in one message is one row. Which notice is where is asked only where one is withdrawn for good, where a
  * mailbox is another than before, or where a person names one by its first digits; so the table of names is brought up to
- * date when it is asked, and not with each row.
+ * date when it is asked, or when nothing else is to be done, and not with each row.
  */
 #include "inbox_store.h"
 #include "sqlfile.h"
@@ -17,6 +17,7 @@
 
 /* The position of a notice: its row's number times this, and which of the row's it is. No message holds as many. */
 #define ROW_MAX 8192
+#define ROW_OF_NAME "arrival.number = name.position / 8192"
 
 static const struct sqlfile_kind store_kind = {
 	.what = "inbox",
@@ -32,14 +33,14 @@ static const struct sqlfile_kind store_kind = {
 		" seq INTEGER NOT NULL," /* of the first; the others follow */
 		" notices BLOB NOT NULL" /* an array; nil: erased, it may not be seen any more */
 		") STRICT;"
-		"CREATE TABLE name (id TEXT NOT NULL, worker TEXT NOT NULL, rev INTEGER NOT NULL,"
-		" position INTEGER NOT NULL,"
-		" PRIMARY KEY (id, worker, rev, position)"
+		"CREATE TABLE name (id BLOB NOT NULL, rev INTEGER NOT NULL, position INTEGER NOT NULL,"
+		" PRIMARY KEY (id, rev, position)"
 		") STRICT, WITHOUT ROWID;"
 		"CREATE TABLE reached (one INTEGER PRIMARY KEY CHECK (one = 1),"
 		" taken INTEGER NOT NULL," /* position of the last notice that was taken */
 		" named INTEGER NOT NULL," /* number of the last row whose notices are in `name` */
-		" again INTEGER NOT NULL" /* 1: a mailbox was another once, so that anything may come again */
+		" repeats INTEGER NOT NULL" /* number of the last row whose notices may come again: those that a mailbox had
+					     * brought before it was another */
 		") STRICT;"
 		"INSERT INTO reached VALUES (1, 0, 0, 0);",
 	.instead = "name a new file: whatever the daemon keeps comes again",
@@ -55,18 +56,21 @@ static const struct sqlfile_kind store_kind = {
 	S(PUT, "INSERT INTO arrival (worker, seq, notices) VALUES (?, ?, ?)") \
 	S(READ, "SELECT notices FROM arrival WHERE number = ?") \
 	S(CHANGE, "UPDATE arrival SET notices = ? WHERE number = ?") \
-	S(UNNAMED, "SELECT number, worker, notices FROM arrival" \
-		   " WHERE number > (SELECT named FROM reached) ORDER BY number") \
-	S(NAME, "INSERT INTO name VALUES (?, ?, ?, ?)") \
+	S(UNNAMED, "SELECT number, notices FROM arrival" \
+		   " WHERE number > (SELECT named FROM reached) AND number <= ? ORDER BY number") \
+	S(BEHIND, "SELECT coalesce(max(number), 0) - (SELECT named FROM reached) FROM arrival") \
+	S(NAME, "INSERT INTO name VALUES (?, ?, ?)") \
 	S(NAMED, "UPDATE reached SET named = ?") \
-	S(KNOWN, "SELECT position FROM name WHERE id = ? AND worker = ? AND rev BETWEEN ? AND ?") \
-	S(FIND, \
-	  "SELECT DISTINCT id, worker FROM name WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2") \
+	S(KNOWN, "SELECT position FROM name JOIN arrival ON " ROW_OF_NAME \
+		 " WHERE id = ? AND worker = ? AND rev BETWEEN ? AND ?") \
+	S(FIND, "SELECT DISTINCT lower(hex(id)), worker FROM name JOIN arrival ON " ROW_OF_NAME \
+		" WHERE substr(lower(hex(id)), 1, length(?1)) = ?1 LIMIT 2") \
 	S(UNTAKEN, "SELECT number, worker, seq, notices FROM arrival" \
 		   " WHERE number >= ? ORDER BY number") \
-	S(REACHED, "SELECT taken, again FROM reached") \
+	S(REACHED, "SELECT taken, repeats, named FROM reached") \
 	S(TAKEN, "UPDATE reached SET taken = ?") \
-	S(AGAIN, "UPDATE reached SET again = 1")
+	S(REPEATS, "UPDATE reached SET repeats = (SELECT coalesce(max(number), 0) FROM arrival)" \
+		   " RETURNING repeats")
 
 #define STATEMENT_NAME(name, sql) STORE_##name,
 #define STATEMENT_SQL(name, sql) (sql),
@@ -77,7 +81,8 @@ struct lk_inbox_store {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[store_statements_n];
 	bool in_transaction;
-	bool again; /* as in the table, or true where that was rolled back: it costs time only */
+	int64_t repeats; /* as in the table, or higher where that was rolled back: it costs time only */
+	int64_t named; /* rows up to this one have their names; 0 where that was rolled back */
 	struct lk_bytes notices; /* a row that is being made */
 	/* How far the worker has come whose notices are being put: notices of one worker come together, and their last
 	 * place is the one that counts. Written before anything else of a place is, and before COMMIT. */
@@ -93,7 +98,8 @@ static int reached_read(struct lk_inbox_store *s, int64_t *taken, struct lk_erro
 	if (found <= 0)
 		return found < 0 ? found : lk_fail(err, LK_ENOTFOUND, "the inbox file is empty");
 	*taken = sqlite3_column_int64(reached, 0);
-	s->again |= sqlite3_column_int64(reached, 1) != 0;
+	s->repeats = sqlite3_column_int64(reached, 1);
+	s->named = sqlite3_column_int64(reached, 2);
 	sqlite3_reset(reached);
 	return 0;
 }
@@ -180,7 +186,7 @@ void lk_inbox_store_rollback(struct lk_inbox_store *s)
 	if (s->in_transaction)
 		sqlfile_undo(s->stmt[STORE_ROLLBACK]);
 	s->in_transaction = false;
-	s->last = 0;
+	s->last = s->named = 0;
 }
 
 /* ---- Places -------------------------------------------------------------------------------------------------------- */
@@ -204,6 +210,18 @@ int lk_inbox_store_place(struct lk_inbox_store *s, struct lk_text worker,
 	return 1;
 }
 
+static int repeats_note(struct lk_inbox_store *s, struct lk_error *err)
+{
+	sqlite3_stmt *repeats = s->stmt[STORE_REPEATS];
+	int code = sqlfile_step(repeats, err);
+
+	if (code <= 0)
+		return code;
+	s->repeats = sqlite3_column_int64(repeats, 0);
+	sqlite3_reset(repeats);
+	return 0;
+}
+
 int lk_inbox_store_mailbox(struct lk_inbox_store *s, struct lk_text worker, struct lk_text mailbox,
 			   int64_t last, struct lk_error *err)
 {
@@ -213,10 +231,8 @@ int lk_inbox_store_mailbox(struct lk_inbox_store *s, struct lk_text worker, stru
 	if (!s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "begin a transaction first");
 	code = lk_inbox_store_place(s, worker, &before, err);
-	if (code == 1) {
-		code = sqlfile_exec(s->stmt[STORE_AGAIN], err);
-		s->again = true;
-	}
+	if (code == 1)
+		code = repeats_note(s, err);
 	if (code < 0)
 		return code;
 	sqlfile_bind(s->stmt[STORE_MAILBOX], "tti", worker, mailbox, last);
@@ -301,7 +317,7 @@ static int row_change(struct lk_inbox_store *s, int64_t position, struct lk_span
 
 /* What a repetition is known by, and what makes earlier tellings vanish. */
 struct telling {
-	struct lk_text id;
+	uint8_t id[LK_DIGEST];
 	int64_t rev;
 	bool erases; /* what was told before under this id may not be seen any more */
 };
@@ -311,9 +327,9 @@ static int telling_read(struct lk_span notice, struct telling *out, struct lk_er
 {
 	struct lk_text reason;
 
-	*out = (struct telling){ .id = lk_as_text(lk_get(notice, "id")) };
-	if (out->id.len != LK_DIGEST_HEX - 1 || !lk_as_int(lk_get(notice, "rev"), &out->rev) ||
-	    out->rev < 1)
+	out->erases = false;
+	if (lk_digest_parse(lk_as_text(lk_get(notice, "id")), out->id) < 0 ||
+	    !lk_as_int(lk_get(notice, "rev"), &out->rev) || out->rev < 1)
 		return lk_fail(err, LK_EWIRE, "a notice without id or rev");
 	if (!lk_text_says(lk_as_text(lk_get(notice, "state")), "withdrawn"))
 		return 0;
@@ -322,53 +338,128 @@ static int telling_read(struct lk_span notice, struct telling *out, struct lk_er
 	return 0;
 }
 
+/* On its way into the table: in its order, so that each page of it is written once for many names, and not once for each. */
+struct name {
+	uint8_t id[LK_DIGEST];
+	int64_t rev, position;
+};
+
+#define NAMES_A_TIME 32768 /* 1 MiB, a tenth of a second */
+#define NAMELESS_ROWS 512  /* wait for whoever asks: 65,536 notices at most */
+
 /* One that a damage took has no name: to fail would be to receive nothing any more. */
-static int row_name(struct lk_inbox_store *s, sqlite3_stmt *row, struct lk_error *err)
+static void row_name(sqlite3_stmt *row, struct lk_bytes *names)
 {
-	int64_t position = sqlite3_column_int64(row, 0) * ROW_MAX;
-	struct lk_text worker = sqlfile_text(row, 1);
-	struct lk_span notices = row_notices(row, 2), key, notice;
+	struct name name = { .position = sqlite3_column_int64(row, 0) * ROW_MAX };
+	struct lk_span notices = row_notices(row, 1), key, notice;
 	struct telling t;
 	size_t cursor = 0;
-	int code = 0;
 
-	for (; code == 0 && lk_next(notices, &cursor, &key, &notice); position++) {
+	for (; lk_next(notices, &cursor, &key, &notice); name.position++) {
 		if (telling_read(notice, &t, NULL) < 0)
 			continue;
-		sqlfile_bind(s->stmt[STORE_NAME], "ttii", t.id, worker, t.rev, position);
+		memcpy(name.id, t.id, LK_DIGEST);
+		name.rev = t.rev;
+		lk_bytes_add(names, &name, sizeof(name));
+	}
+}
+
+/* Of the next rows, none beyond `upto`. *number: the last of them. */
+static int names_gather(struct lk_inbox_store *s, int64_t upto, struct lk_bytes *names,
+			int64_t *number, struct lk_error *err)
+{
+	sqlite3_stmt *rows = s->stmt[STORE_UNNAMED];
+	int code = 0;
+
+	sqlfile_bind(rows, "i", upto);
+	while (names->len < NAMES_A_TIME * sizeof(struct name) &&
+	       (code = sqlfile_step(rows, err)) == 1) {
+		*number = sqlite3_column_int64(rows, 0);
+		row_name(rows, names);
+	}
+	sqlite3_reset(rows);
+	if (names->failed)
+		return lk_fail(err, LK_EMEMORY, "out of memory");
+	return code < 0 ? code : 0;
+}
+
+static int order_ids(const void *a, const void *b)
+{
+	return memcmp(((const struct name *)a)->id, ((const struct name *)b)->id, LK_DIGEST);
+}
+
+static int names_put(struct lk_inbox_store *s, struct name *names, size_t n, struct lk_error *err)
+{
+	int code = 0;
+
+	if (n > 0)
+		qsort(names, n, sizeof(*names), order_ids);
+	for (size_t i = 0; i < n && code == 0; i++) {
+		sqlfile_bind(s->stmt[STORE_NAME], "bii", (const void *)names[i].id,
+			     (size_t)LK_DIGEST, names[i].rev, names[i].position);
 		code = sqlfile_exec(s->stmt[STORE_NAME], err);
 	}
 	return code;
 }
 
-/* Whatever has come has its name afterwards. Inside a transaction. */
-static int names_fill(struct lk_inbox_store *s, struct lk_error *err)
+/* Inside a transaction. 1: there may be more rows without names, up to that one; 0; negative. */
+static int names_fill_some(struct lk_inbox_store *s, int64_t upto, struct lk_error *err)
 {
-	sqlite3_stmt *rows = s->stmt[STORE_UNNAMED];
+	struct lk_bytes names = { 0 };
 	int64_t number = 0;
-	int code;
+	int code = upto > s->named ? names_gather(s, upto, &names, &number, err) : 0;
 
-	while ((code = sqlfile_step(rows, err)) == 1) {
-		number = sqlite3_column_int64(rows, 0);
-		code = row_name(s, rows, err);
-		if (code < 0)
-			break;
-	}
-	sqlite3_reset(rows);
+	if (code == 0)
+		code = names_put(s, (void *)names.at, names.len / sizeof(struct name), err);
+	lk_bytes_free(&names);
 	if (code < 0 || number == 0)
 		return code;
+	s->named = number;
 	sqlfile_bind(s->stmt[STORE_NAMED], "i", number);
-	return sqlfile_exec(s->stmt[STORE_NAMED], err);
+	code = sqlfile_exec(s->stmt[STORE_NAMED], err);
+	return code < 0 ? code : 1;
+}
+
+static int names_fill(struct lk_inbox_store *s, int64_t upto, struct lk_error *err)
+{
+	int code;
+
+	do
+		code = names_fill_some(s, upto, err);
+	while (code > 0);
+	return code;
+}
+
+int inbox_store_name_some(struct lk_inbox_store *s, struct lk_error *err)
+{
+	int code = sqlfile_step(s->stmt[STORE_BEHIND], err);
+	int64_t behind;
+
+	if (code < 0)
+		return code;
+	behind = sqlite3_column_int64(s->stmt[STORE_BEHIND], 0);
+	sqlite3_reset(s->stmt[STORE_BEHIND]);
+	if (behind < NAMELESS_ROWS)
+		return 0;
+	code = lk_inbox_store_begin(s, err);
+	if (code == 0)
+		code = names_fill_some(s, INT64_MAX, err);
+	if (code >= 0)
+		code = lk_inbox_store_commit(s, err);
+	if (code < 0)
+		lk_inbox_store_rollback(s);
+	return code < 0 ? code : 1;
 }
 
 /* Puts `instead`, unless there is none, where tellings of this name stand, from one rev to another. How many those are. */
-static int named_change(struct lk_inbox_store *s, struct lk_text worker, struct lk_text id,
-			int64_t from, int64_t upto, struct lk_span instead, struct lk_error *err)
+static int named_change(struct lk_inbox_store *s, struct lk_text worker,
+			const uint8_t id[LK_DIGEST], int64_t from, int64_t upto,
+			struct lk_span instead, struct lk_error *err)
 {
 	sqlite3_stmt *known = s->stmt[STORE_KNOWN];
 	int n = 0, code;
 
-	sqlfile_bind(known, "ttii", id, worker, from, upto);
+	sqlfile_bind(known, "btii", (const void *)id, (size_t)LK_DIGEST, worker, from, upto);
 	while ((code = sqlfile_step(known, err)) == 1) {
 		if (instead.at != NULL)
 			code = row_change(s, sqlite3_column_int64(known, 0), instead, err);
@@ -408,7 +499,7 @@ int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id
 	int found = alone ? lk_inbox_store_begin(s, err) : 0;
 
 	if (found == 0)
-		found = names_fill(s, err);
+		found = names_fill(s, INT64_MAX, err);
 	if (found == 0 && alone)
 		found = lk_inbox_store_commit(s, err);
 	if (found == 0)
@@ -420,25 +511,35 @@ int lk_inbox_store_find(struct lk_inbox_store *s, struct lk_text prefix, char id
 
 /* ---- Notices ------------------------------------------------------------------------------------------------------- */
 
-/* One that may be a repetition, or that makes earlier ones vanish. */
-static int telling_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
+/* One that makes earlier ones vanish. */
+static int erasing_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
 		       struct lk_span notice, const struct telling *t, struct lk_error *err)
 {
 	static const uint8_t nil = 0xc0;
-	/* The same telling again, less than before: it may be seen in this form only. */
-	struct lk_span instead = t->erases ? notice : lk_span_of(NULL, 0);
-	int known = names_fill(s, err), code;
+	int known = names_fill(s, INT64_MAX, err), code;
 
+	/* The same telling again, less than before: it may be seen in this form only. */
 	if (known == 0)
-		known = named_change(s, worker, t->id, t->rev, t->rev, instead, err);
+		known = named_change(s, worker, t->id, t->rev, t->rev, notice, err);
 	code = known;
 	if (known == 0)
 		code = row_add_one(s, worker, seq, notice, err);
 	else if (known > 0)
 		code = last_note(s, worker, seq, err);
-	if (code == 0 && t->erases)
+	if (code == 0)
 		code = named_change(s, worker, t->id, 1, t->rev - 1, lk_span_of(&nil, 1), err);
 	return code < 0 ? code : known == 0;
+}
+
+/* 1: it came from a mailbox that was another; 0; negative. */
+static int is_repeated(struct lk_inbox_store *s, struct lk_text worker, const struct telling *t,
+		       struct lk_error *err)
+{
+	int known = names_fill(s, s->repeats, err);
+
+	if (known == 0 && s->repeats > 0)
+		known = named_change(s, worker, t->id, t->rev, t->rev, lk_span_of(NULL, 0), err);
+	return known < 0 ? known : known > 0;
 }
 
 int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
@@ -450,44 +551,52 @@ int lk_inbox_store_put(struct lk_inbox_store *s, struct lk_text worker, int64_t 
 	if (!s->in_transaction)
 		return lk_fail(err, LK_ESTATE, "begin a transaction first");
 	code = telling_read(notice, &t, err);
-	if (code == 0 && (t.erases || s->again))
-		return telling_put(s, worker, seq, notice, &t, err);
+	if (code == 0 && t.erases)
+		return erasing_put(s, worker, seq, notice, &t, err);
+	if (code == 0)
+		code = is_repeated(s, worker, &t, err);
+	if (code == 1)
+		return last_note(s, worker, seq, err);
 	if (code == 0)
 		code = row_add_one(s, worker, seq, notice, err);
 	return code < 0 ? code : 1;
 }
 
 static int put_each(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
-		    struct lk_span notices, struct lk_error *err)
+		    struct lk_span notices, int64_t from, struct lk_error *err)
 {
 	struct lk_span key, notice;
 	size_t cursor = 0;
 	int n = 0, code = 0;
 
-	while (code >= 0 && lk_next(notices, &cursor, &key, &notice)) {
-		code = lk_inbox_store_put(s, worker, seq++, notice, err);
+	for (; code >= 0 && lk_next(notices, &cursor, &key, &notice); seq++) {
+		if (seq < from)
+			continue;
+		code = lk_inbox_store_put(s, worker, seq, notice, err);
 		n += code == 1;
 	}
 	return code < 0 ? code : n;
 }
 
 int inbox_store_put_several(struct lk_inbox_store *s, struct lk_text worker, int64_t seq,
-			    struct lk_span notices, struct lk_error *err)
+			    struct lk_span notices, int64_t from, struct lk_error *err)
 {
 	struct lk_span key, notice;
 	struct telling t;
 	size_t cursor = 0;
-	bool alike = !s->again;
+	bool plain = seq >= from;
 	int n = 0, code = 0;
 
-	for (; alike && code == 0 && lk_next(notices, &cursor, &key, &notice); n++) {
+	for (; plain && lk_next(notices, &cursor, &key, &notice); n++) {
 		code = telling_read(notice, &t, err);
-		alike = code == 0 && !t.erases;
+		if (code == 0)
+			code = is_repeated(s, worker, &t, err);
+		if (code < 0)
+			return code;
+		plain = code == 0 && !t.erases;
 	}
-	if (code < 0)
-		return code;
-	if (!alike || n == 0)
-		return put_each(s, worker, seq, notices, err);
+	if (!plain || n == 0)
+		return put_each(s, worker, seq, notices, from, err);
 	code = row_add(s, worker, seq, notices, err);
 	return code < 0 ? code : n;
 }

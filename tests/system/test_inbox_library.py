@@ -5,10 +5,12 @@ over lost receipts, restarts on either side and new mailboxes; receipts come aft
 """
 import json
 import os
+import pathlib
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 
 import zmq
@@ -75,6 +77,9 @@ class Daemon(LaneEnd):
     def tell(self, seq, body, worker="garcia"):
         self.send("notice", session=self.session, worker=worker, seq=seq, notice=body)
 
+    def tell_several(self, seq, bodies, worker="garcia"):
+        self.send("notices", session=self.session, worker=worker, seq=seq, notices=bodies)
+
     def caught_up(self, seq, worker="garcia"):
         self.send("caughtup", session=self.session, worker=worker, seq=seq)
 
@@ -100,12 +105,12 @@ class InboxLibrary(unittest.TestCase):
         self.addCleanup(lambda: self.daemon.stop())
         self.running = harness.processes(self)
 
-    def follow(self, *arguments, workers=("garcia",)):
+    def follow(self, *arguments, workers=("garcia",), out=subprocess.PIPE):
         process = subprocess.Popen(
             [os.path.join(BIN, "linkages-sub"), "--server", f"tcp://127.0.0.1:{self.daemon.port}",
              "--server-key", os.path.join(self.folder, "server.pub"), "--key", self.key,
              "--store", os.path.join(self.folder, "garcia.inbox"), *arguments, *workers],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+            stdout=out, stderr=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
         self.running.append(process)
         return process
 
@@ -152,6 +157,31 @@ class InboxLibrary(unittest.TestCase):
             self.daemon.tell(seq, notice(seq))
         self.daemon.caught_up(2)
         self.assertEqual(self.seqs(self.ends(process, 0)[0]), [1, 2])
+
+    def test_of_a_message_that_comes_again_in_part_the_rest_is_stored(self):
+        process = self.follow("--once", "--json")
+        self.daemon.greet(next_=5)
+        self.daemon.tell_several(1, [notice(1), notice(2)])
+        self.daemon.tell_several(1, [notice(seq) for seq in (1, 2, 3, 4)])
+        self.daemon.receipt(4)
+        self.daemon.caught_up(4)
+        self.assertEqual(self.seqs(self.ends(process, 0)[0]), [1, 2, 3, 4])
+
+    def test_names_are_made_in_quiet(self):
+        """A name holds the bytes of an id, which a notice says as digits. Nobody else can open the file meanwhile."""
+        process = self.follow("--json", out=subprocess.DEVNULL)
+        self.daemon.greet(next_=601)
+        for seq in range(1, 601):
+            self.daemon.tell(seq, notice(0xfeedfacecafe << 64 | seq))
+        self.daemon.receipt(600)
+        name = bytes.fromhex(f"{0xfeedfacecafe << 64 | 600:032x}")
+        files = [os.path.join(self.folder, file) for file in ("garcia.inbox", "garcia.inbox-wal")]
+        deadline = time.monotonic() + LIMIT_MS / 1000
+        while not any(name in pathlib.Path(file).read_bytes() for file in files):
+            self.assertLess(time.monotonic(), deadline, "no name was written")
+            time.sleep(0.05)
+        process.terminate()
+        self.ends(process, 0)
 
     def test_a_restarted_daemon_is_greeted_with_the_place(self):
         process = self.follow("--once", "--json")

@@ -74,8 +74,8 @@ static int put(struct lk_text worker, int64_t seq, char digit, int64_t rev, cons
 	return code;
 }
 
-/* New notices, a digit each, in one message. */
-static int put_several(struct lk_text worker, int64_t seq, const char *digits)
+/* New notices, a digit each, in one message, of which those before a place are here already. */
+static int put_from(struct lk_text worker, int64_t seq, const char *digits, int64_t from)
 {
 	struct lk_bytes list = { 0 };
 	int code;
@@ -83,9 +83,15 @@ static int put_several(struct lk_text worker, int64_t seq, const char *digits)
 	lk_put_array(&list, (uint32_t)strlen(digits));
 	for (const char *digit = digits; *digit != '\0'; digit++)
 		make(&list, *digit, 1, "new", NULL);
-	code = inbox_store_put_several(store, worker, seq, lk_span_of(list.at, list.len), &err);
+	code = inbox_store_put_several(store, worker, seq, lk_span_of(list.at, list.len), from,
+				       &err);
 	lk_bytes_free(&list);
 	return code;
+}
+
+static int put_several(struct lk_text worker, int64_t seq, const char *digits)
+{
+	return put_from(worker, seq, digits, seq);
 }
 
 static void begin(void)
@@ -271,6 +277,21 @@ static void several_of_one_message_are_taken_one_by_one(void **state)
 	assert_int_equal(lk_inbox_store_take(store, note, &none, &err), 0);
 }
 
+static void of_several_that_come_again_in_part_the_rest_is_stored(void **state)
+{
+	struct taking t = { .n = 0 };
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put_several(GARCIA, 1, "12"), 2);
+	assert_int_equal(put_from(GARCIA, 1, "1234", 3), 2);
+	commit();
+	assert_int_equal(place_of(GARCIA, BOX_A), 4);
+	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 4);
+	assert_string_equal(t.told, "garcia:1:1:new garcia:2:2:new garcia:3:3:new garcia:4:4:new ");
+}
+
 static void one_of_several_is_erased_and_the_others_stay(void **state)
 {
 	struct taking t = { .n = 0 };
@@ -306,12 +327,72 @@ static void of_several_those_that_were_here_are_left_out(void **state)
 	reopen(); /* that anything may come again is known over the end of the process */
 	begin();
 	assert_int_equal(put_several(GARCIA, 1, "2345"), 2);
+	mailbox(GARCIA, BOX_A, 4);
 	assert_int_equal(put_several(GARCIA, 5, "45"), 0);
 	commit();
-	assert_int_equal(place_of(GARCIA, BOX_B), 6);
+	assert_int_equal(place_of(GARCIA, BOX_A), 6);
 	assert_int_equal(lk_inbox_store_take(store, note, &t, &err), 5);
 	assert_string_equal(t.told, "garcia:1:1:new garcia:2:2:new garcia:3:3:new "
 				    "garcia:3:4:new garcia:4:5:new ");
+}
+
+/* With the store closed. */
+static int64_t number_of(const char *sql)
+{
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	int64_t n = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+static void close_store(void)
+{
+	lk_inbox_store_close(store);
+	store = NULL;
+}
+
+/* Only what came before the change can come again: the rest of a client's life costs what it did. */
+static void in_another_mailbox_what_is_new_costs_no_more(void **state)
+{
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	assert_int_equal(put_several(GARCIA, 1, "12"), 2);
+	mailbox(GARCIA, BOX_B, 0);
+	assert_int_equal(put_several(GARCIA, 1, "345"), 3);
+	assert_int_equal(put_several(GARCIA, 4, "678"), 3);
+	commit();
+	close_store();
+	assert_int_equal(number_of("SELECT count(*) FROM arrival"), 3);
+	assert_int_equal(number_of("SELECT count(*) FROM name"), 2);
+}
+
+static void names_are_made_when_there_is_time(void **state)
+{
+	char id[LK_DIGEST_HEX], worker[65];
+
+	(void)state;
+	begin();
+	mailbox(GARCIA, BOX_A, 0);
+	for (int64_t seq = 1; seq <= 511; seq++)
+		assert_int_equal(put(GARCIA, seq, '1', seq, "new", NULL), 1);
+	commit();
+	assert_int_equal(inbox_store_name_some(store, &err), 0); /* so few are not worth a commit */
+	begin();
+	assert_int_equal(put(GARCIA, 512, '2', 1, "new", NULL), 1);
+	commit();
+	assert_int_equal(inbox_store_name_some(store, &err), 1);
+	assert_int_equal(inbox_store_name_some(store, &err), 0);
+	close_store();
+	assert_int_equal(number_of("SELECT count(*) FROM name"), 512);
+	reopen();
+	assert_int_equal(lk_inbox_store_find(store, LK_TEXT("2"), id, worker, &err), 1);
 }
 
 /* Nothing is known of it, and of the others all. */
@@ -329,12 +410,11 @@ static void beside_a_damaged_notice_others_are_erased(void **state)
 	assert_int_equal(put(GARCIA, 2, '2', 1, "new", NULL), 1);
 	assert_int_equal(put(GARCIA, 3, '3', 1, "new", NULL), 1);
 	commit();
-	lk_inbox_store_close(store);
+	close_store();
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, spoil, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_changes(db), 1);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	store = NULL;
 	reopen();
 	begin();
 	assert_int_equal(put(GARCIA, 4, '3', 2, "withdrawn", "consent"), 1);
@@ -393,7 +473,7 @@ static void a_notice_without_a_name_is_refused(void **state)
 	(void)state;
 	begin();
 	assert_int_equal(lk_inbox_store_put(store, GARCIA, 1, notice, &err), LK_EWIRE);
-	assert_int_equal(inbox_store_put_several(store, GARCIA, 1, several, &err), LK_EWIRE);
+	assert_int_equal(inbox_store_put_several(store, GARCIA, 1, several, 1, &err), LK_EWIRE);
 	commit();
 }
 
@@ -434,8 +514,11 @@ int main(void)
 		TEST(what_may_not_be_seen_any_more_is_erased),
 		TEST(the_same_telling_reduced_replaces_the_whole),
 		TEST(several_of_one_message_are_taken_one_by_one),
+		TEST(of_several_that_come_again_in_part_the_rest_is_stored),
 		TEST(one_of_several_is_erased_and_the_others_stay),
 		TEST(of_several_those_that_were_here_are_left_out),
+		TEST(in_another_mailbox_what_is_new_costs_no_more),
+		TEST(names_are_made_when_there_is_time),
 		TEST(beside_a_damaged_notice_others_are_erased),
 		TEST(many_are_taken_once),
 		TEST(a_notice_is_found_by_the_first_digits_of_its_id),
