@@ -128,9 +128,12 @@ static struct lk_text shown_number(const struct turn *t, const struct home *h, i
 
 static int project_told(struct turn *t, const struct home *h, struct lk_error *err)
 {
+	lk_instant before = LK_NO_INSTANT;
 	int rc = 0;
 	for (uint32_t i = 0; rc >= 0 && i < h->told.n; i++) {
 		const struct told *told = &h->told.at[i];
+		if (told->doubled)
+			continue;
 		struct told_line line = {
 			.kind = told->kind,
 			.level = told->level,
@@ -138,13 +141,14 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 			.own = shown_number(t, h, told->side, told->own),
 			.other = shown_number(t, h, LK_CWS + LK_CALWORKS - told->side, told->other),
 			.is_standing = told->live != 0,
-			.told_at = told->first_told_at,
+			.told_at =
+				told->first_told_at != before ? told->first_told_at : LK_NO_INSTANT,
 			.answered_at = told->answered_at,
 		};
 		line.own_line = line_of(h, line.side, line.own);
 		line.other_line = line_of(h, LK_CWS + LK_CALWORKS - line.side, line.other);
-		if (!told->doubled)
-			rc = store_project_told(t->store, h->id, i, &line, err);
+		before = told->first_told_at;
+		rc = store_project_told(t->store, h->id, i, &line, err);
 	}
 	return rc;
 }

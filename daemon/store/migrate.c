@@ -27,7 +27,7 @@ static const char *const *const linkages_versions[] = { linkages_1, linkages_2 }
 /* state.db is made anew rather than migrated: when state.sql changes, a step that does nothing
  * is put before it. */
 static const char *const nothing[] = { NULL };
-static const char *const *const state_versions[] = { nothing, nothing, nothing, state_1 };
+static const char *const *const state_versions[] = { nothing, nothing, nothing, nothing, state_1 };
 
 const struct file_kind linkages_file = {
 	.name = "linkages.db",

@@ -15,7 +15,7 @@
 struct projection {
 	struct store *store;
 	const struct family *family;
-	char id[LK_DIGEST_HEX];
+	int64_t ref; /* kept_family.ref */
 	int64_t line;
 };
 
@@ -23,7 +23,7 @@ static struct query row_begin(struct projection *p, enum statement put)
 {
 	struct query q = query_begin(p->store, put);
 
-	bind_copy(&q, p->id);
+	bind_int(&q, p->ref);
 	bind_int(&q, p->line++);
 	return q;
 }
@@ -49,6 +49,14 @@ static void bind_date(struct query *q, lk_date date)
 	if (date != LK_NO_DATE)
 		lk_date_print(date, text);
 	bind_copy(q, date != LK_NO_DATE ? text : NULL);
+}
+
+static void bind_line(struct query *q, const struct projection *p, uint32_t kase)
+{
+	if (kase < p->family->cases_n)
+		bind_int(q, kase);
+	else
+		bind_null(q);
 }
 
 static void bind_case(struct query *q, const struct projection *p, uint32_t kase)
@@ -89,7 +97,7 @@ static int put_clock(struct projection *p, uint32_t i, struct lk_error *err)
 	if (k->clock_used < 0)
 		return 0;
 	q = row_begin(p, SQL_put_clock);
-	bind_case(&q, p, i);
+	bind_line(&q, p, i);
 	bind_copy(&q, lk_clock_word(LK_TANF60));
 	bind_int(&q, k->clock_used);
 	return query_run(&q, err);
@@ -116,7 +124,7 @@ static int put_assignment(struct projection *p, uint32_t i, struct lk_error *err
 	const struct assignment *a = &p->family->assignments[i];
 	struct query q = row_begin(p, SQL_put_assignment);
 
-	bind_case(&q, p, a->kase);
+	bind_line(&q, p, a->kase);
 	bind_copy(&q, lk_role_word(a->role));
 	bind_word(&q, p, a->worker);
 	bind_word(&q, p, a->name);
@@ -149,7 +157,7 @@ static int put_consent(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct consent *c = &p->family->consents[i];
 	struct query q = row_begin(p, SQL_put_consent);
 
-	bind_case(&q, p, c->kase);
+	bind_line(&q, p, c->kase);
 	bind_word(&q, p, c->id);
 	bind_int(&q, c->in_force != 0);
 	bind_topics(&q, c->topics);
@@ -163,7 +171,7 @@ static int put_plan(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct plan *plan = &p->family->plans[i];
 	struct query q = row_begin(p, SQL_put_plan);
 
-	bind_case(&q, p, plan->kase);
+	bind_line(&q, p, plan->kase);
 	bind_word(&q, p, plan->id);
 	bind_copy(&q, lk_plan_kind_word(plan->kind));
 	bind_time(&q, plan->signed_at);
@@ -177,7 +185,7 @@ static int put_service(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct service *v = &p->family->services[i];
 	struct query q = row_begin(p, SQL_put_service);
 
-	bind_case(&q, p, v->kase);
+	bind_line(&q, p, v->kase);
 	bind_word(&q, p, v->id);
 	bind_copy(&q, lk_category_word(v->category));
 	bind_int(&q, v->running != 0);
@@ -208,7 +216,7 @@ static int put_meeting(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct version *v = version_of(p, m);
 	struct query q = row_begin(p, SQL_put_meeting);
 
-	bind_case(&q, p, m->kase);
+	bind_line(&q, p, m->kase);
 	bind_word(&q, p, m->id);
 	bind_copy(&q, v != NULL ? lk_meeting_kind_word(v->kind) : NULL);
 	bind_copy(&q, meeting_state_word(m->state));
@@ -251,7 +259,7 @@ static int put_concern(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct concern *c = &p->family->concerns[i];
 	struct query q = row_begin(p, SQL_put_concern);
 
-	bind_case(&q, p, c->kase);
+	bind_line(&q, p, c->kase);
 	bind_word(&q, p, c->id);
 	bind_copy(&q, lk_concern_kind_word(c->kind));
 	bind_int(&q, c->resolved != 0);
@@ -264,7 +272,7 @@ static int put_referral(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct referral *r = &p->family->referrals[i];
 	struct query q = row_begin(p, SQL_put_referral);
 
-	bind_case(&q, p, r->kase);
+	bind_line(&q, p, r->kase);
 	bind_word(&q, p, r->id);
 	bind_copy(&q, lk_category_word(r->category));
 	bind_word(&q, p, r->to);
@@ -280,7 +288,7 @@ static int put_removal(struct projection *p, uint32_t i, struct lk_error *err)
 	const struct removal *r = &p->family->removals[i];
 	struct query q = row_begin(p, SQL_put_removal);
 
-	bind_case(&q, p, r->kase);
+	bind_line(&q, p, r->kase);
 	bind_word(&q, p, r->person);
 	bind_int(&q, r->returned != 0);
 	bind_time(&q, r->removed_at);
@@ -326,25 +334,27 @@ static int put_links(struct projection *p, uint32_t i, struct lk_error *err)
 
 /* A table, and the records that its rows are made of. */
 static const struct table {
-	const char *name; /* or of the view; then: */
-	const char *rows; /* where they are kept; NULL: in the table of that name */
+	const char *name; /* of the view */
+	const char *rows; /* where they are kept */
 	enum statement drop;
 	size_t count; /* where the family counts the records */
 	int (*put)(struct projection *p, uint32_t i, struct lk_error *err);
 } tables[] = {
-	{ "state_case", NULL, SQL_drop_case, COUNT(cases), put_case },
-	{ "episode", NULL, SQL_drop_episode, COUNT(kins), put_episode },
-	{ "assignment", NULL, SQL_drop_assignment, COUNT(assignments), put_assignment },
-	{ "link", NULL, SQL_drop_link, COUNT(cases), put_links },
-	{ "consent", NULL, SQL_drop_consent, COUNT(consents), put_consent },
-	{ "plan", NULL, SQL_drop_plan, COUNT(plans), put_plan },
-	{ "service", NULL, SQL_drop_service, COUNT(services), put_service },
-	{ "meeting", NULL, SQL_drop_meeting, COUNT(meetings), put_meeting },
-	{ "meeting_worker", NULL, SQL_drop_meeting_worker, COUNT(meetings), put_meeting_workers },
-	{ "concern", NULL, SQL_drop_concern, COUNT(concerns), put_concern },
-	{ "referral", NULL, SQL_drop_referral, COUNT(referrals), put_referral },
-	{ "clock", NULL, SQL_drop_clock, COUNT(cases), put_clock },
-	{ "removal", NULL, SQL_drop_removal, COUNT(removals), put_removal },
+	{ "state_case", "kept_case", SQL_drop_case, COUNT(cases), put_case },
+	{ "episode", "kept_episode", SQL_drop_episode, COUNT(kins), put_episode },
+	{ "assignment", "kept_assignment", SQL_drop_assignment, COUNT(assignments),
+	  put_assignment },
+	{ "link", "kept_link", SQL_drop_link, COUNT(cases), put_links },
+	{ "consent", "kept_consent", SQL_drop_consent, COUNT(consents), put_consent },
+	{ "plan", "kept_plan", SQL_drop_plan, COUNT(plans), put_plan },
+	{ "service", "kept_service", SQL_drop_service, COUNT(services), put_service },
+	{ "meeting", "kept_meeting", SQL_drop_meeting, COUNT(meetings), put_meeting },
+	{ "meeting_worker", "kept_meeting_worker", SQL_drop_meeting_worker, COUNT(meetings),
+	  put_meeting_workers },
+	{ "concern", "kept_concern", SQL_drop_concern, COUNT(concerns), put_concern },
+	{ "referral", "kept_referral", SQL_drop_referral, COUNT(referrals), put_referral },
+	{ "clock", "kept_clock", SQL_drop_clock, COUNT(cases), put_clock },
+	{ "removal", "kept_removal", SQL_drop_removal, COUNT(removals), put_removal },
 	{ "history", "kept_history", SQL_drop_history, 0,
 	  NULL },                                        /* filled line by line, from the log */
 	{ "told", "kept_told", SQL_drop_told, 0, NULL }, /* and from what was told */
@@ -359,7 +369,7 @@ static int table_fill(const struct table *table, struct projection *p, struct lk
 
 	if (p->family != NULL && table->put != NULL)
 		memcpy(&n, (const char *)p->family + table->count, sizeof(n));
-	bind_copy(&q, p->id);
+	bind_int(&q, p->ref);
 	rc = query_run(&q, err);
 	p->line = 0;
 	for (uint32_t i = 0; i < n && rc == 0; i++)
@@ -367,14 +377,54 @@ static int table_fill(const struct table *table, struct projection *p, struct lk
 	return rc;
 }
 
-/* Behind all that is found by it. */
-static int family_name(const struct projection *p, struct lk_error *err)
+/* 1; 0: it has no rows, and no number. */
+static int family_seek(struct projection *p, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
-	struct query q =
-		query_begin(p->store, p->family != NULL ? SQL_put_family : SQL_drop_family);
+	char hex[LK_DIGEST_HEX];
+	struct query q = query_begin(p->store, SQL_has_family);
 
-	bind_copy(&q, p->id);
+	lk_digest_hex(id, hex);
+	bind_copy(&q, hex);
+	return query_number(&q, &p->ref, err);
+}
+
+static int family_of_lines(struct projection *p, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	int rc = family_seek(p, id, err);
+
+	return rc != 0 ? rc : lk_fail(err, LK_ESTATE, "store: state.db lacks the family of a line");
+}
+
+static int family_add(struct projection *p, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	char hex[LK_DIGEST_HEX];
+	struct query q = query_begin(p->store, SQL_put_family);
+	int rc;
+
+	lk_digest_hex(id, hex);
+	bind_copy(&q, hex);
+	rc = query_run(&q, err);
+	p->ref = sqlite3_last_insert_rowid(p->store->state);
+	return rc;
+}
+
+static int family_drop(const struct projection *p, struct lk_error *err)
+{
+	struct query q = query_begin(p->store, SQL_drop_family);
+
+	bind_int(&q, p->ref);
 	return query_run(&q, err);
+}
+
+static int family_fill(struct projection *p, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	int known = family_seek(p, id, err), rc = known < 0 ? known : 0;
+
+	if (known == 0 && p->family != NULL)
+		rc = family_add(p, id, err);
+	for (size_t i = 0; i < TABLES && rc == 0; i++)
+		rc = table_fill(&tables[i], p, err);
+	return rc == 0 && p->family == NULL ? family_drop(p, err) : rc;
 }
 
 int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct family *family,
@@ -384,11 +434,8 @@ int store_project(struct store *s, const uint8_t id[LK_DIGEST], const struct fam
 	struct query q;
 	int rc = state_begin(s, err);
 
-	lk_digest_hex(id, p.id);
-	for (size_t i = 0; i < TABLES && rc == 0; i++)
-		rc = table_fill(&tables[i], &p, err);
 	if (rc == 0)
-		rc = family_name(&p, err);
+		rc = family_fill(&p, id, err);
 	if (rc < 0)
 		return rc;
 	held_unmark(s, id);
@@ -415,9 +462,10 @@ int store_project_history(struct store *s, const uint8_t id[LK_DIGEST], int64_t 
 	int rc;
 
 	bind_deed(&q, line);
-	if ((rc = query_run(&q, err)) < 0)
+	if ((rc = query_run(&q, err)) == 0)
+		rc = family_of_lines(&p, id, err);
+	if (rc < 0)
 		return rc;
-	lk_digest_hex(id, p.id);
 	q = row_begin(&p, SQL_put_history);
 	bind_deed(&q, line);
 	bind_int(&q, line->case_line);
@@ -477,14 +525,15 @@ int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t num
 	struct query q;
 	int rc = *manner_of(s, line) == 0 ? manner_find(s, line, err) : 0;
 
+	if (rc == 0)
+		rc = family_of_lines(&p, id, err);
 	if (rc < 0)
 		return rc;
-	lk_digest_hex(id, p.id);
 	q = row_begin(&p, SQL_put_told);
 	bind_int(&q, *manner_of(s, line));
 	bind_told_case(&q, line->own_line, line->own);
 	bind_told_case(&q, line->other_line, line->other);
-	bind_int(&q, line->told_at);
+	bind_instant(&q, line->told_at);
 	bind_instant(&q, line->answered_at);
 	return query_run(&q, err);
 }
@@ -569,9 +618,7 @@ int store_project_reset(struct store *s, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < TABLES; i++) {
-		const char *rows = tables[i].rows != NULL ? tables[i].rows : tables[i].name;
-
-		sqlite3_snprintf(sizeof(sql), sql, "DELETE FROM %s", rows);
+		sqlite3_snprintf(sizeof(sql), sql, "DELETE FROM %s", tables[i].rows);
 		if ((rc = sqlite3_exec(s->state, sql, NULL, NULL, NULL)) != SQLITE_OK)
 			return store_fault(s, s->state, rc, "state.db", err);
 	}

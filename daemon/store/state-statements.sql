@@ -13,101 +13,101 @@ INSERT INTO standing (one, store, position, fillings) VALUES (1, ?1, ?2, ?3)
 ON CONFLICT (one) DO UPDATE SET position = excluded.position, fillings = excluded.fillings
 
 -- name: drop_case
-DELETE FROM state_case WHERE family = ?1
+DELETE FROM kept_case WHERE family = ?1
 -- name: put_case
-INSERT INTO state_case (family, line, agency, number, unit, is_open, limited_access, status, status_at,
+INSERT INTO kept_case (family, line, agency, number, unit, is_open, limited_access, status, status_at,
 	status_until, opened_at, closed_at, closing_on, contact_at, visited_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 
 -- name: drop_episode
-DELETE FROM episode WHERE family = ?1
+DELETE FROM kept_episode WHERE family = ?1
 -- name: put_episode
-INSERT INTO episode (family, line, unit, episode, is_mutual, begun_at, ended_at)
+INSERT INTO kept_episode (family, line, unit, episode, is_mutual, begun_at, ended_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- name: drop_assignment
-DELETE FROM assignment WHERE family = ?1
+DELETE FROM kept_assignment WHERE family = ?1
 -- name: put_assignment
-INSERT INTO assignment (family, line, agency, number, role, worker, name, phone, from_at, until_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+INSERT INTO kept_assignment (family, line, case_line, role, worker, name, phone, from_at, until_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 
 -- name: drop_link
-DELETE FROM link WHERE family = ?1
+DELETE FROM kept_link WHERE family = ?1
 -- name: put_link
-INSERT INTO link (family, line, agency, number, other_agency, other_number, since_at)
+INSERT INTO kept_link (family, line, agency, number, other_agency, other_number, since_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- name: drop_consent
-DELETE FROM consent WHERE family = ?1
+DELETE FROM kept_consent WHERE family = ?1
 -- name: put_consent
-INSERT INTO consent (family, line, agency, number, consent, in_force, topics, signed_at, expires_on)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-
--- name: drop_plan
-DELETE FROM plan WHERE family = ?1
--- name: put_plan
-INSERT INTO plan (family, line, agency, number, plan, kind, signed_at, closing_on, has_ended)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-
--- name: drop_service
-DELETE FROM service WHERE family = ?1
--- name: put_service
-INSERT INTO service (family, line, agency, number, service, category, is_running, started_at)
+INSERT INTO kept_consent (family, line, case_line, consent, in_force, topics, signed_at, expires_on)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 
+-- name: drop_plan
+DELETE FROM kept_plan WHERE family = ?1
+-- name: put_plan
+INSERT INTO kept_plan (family, line, case_line, plan, kind, signed_at, closing_on, has_ended)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+
+-- name: drop_service
+DELETE FROM kept_service WHERE family = ?1
+-- name: put_service
+INSERT INTO kept_service (family, line, case_line, service, category, is_running, started_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+
 -- name: drop_meeting
-DELETE FROM meeting WHERE family = ?1
+DELETE FROM kept_meeting WHERE family = ?1
 -- name: put_meeting
-INSERT INTO meeting (family, line, agency, number, meeting, kind, state, start_at, end_at, place, organizer,
+INSERT INTO kept_meeting (family, line, case_line, meeting, kind, state, start_at, end_at, place, organizer,
 	needs_family, held_at, with_family)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 
 -- name: drop_meeting_worker
-DELETE FROM meeting_worker WHERE family = ?1
+DELETE FROM kept_meeting_worker WHERE family = ?1
 -- name: put_meeting_worker
-INSERT INTO meeting_worker (family, line, meeting_line, worker, is_required)
+INSERT INTO kept_meeting_worker (family, line, meeting_line, worker, is_required)
 VALUES (?1, ?2, ?3, ?4, ?5)
 
 -- name: drop_concern
-DELETE FROM concern WHERE family = ?1
+DELETE FROM kept_concern WHERE family = ?1
 -- name: put_concern
-INSERT INTO concern (family, line, agency, number, concern, kind, is_resolved, raised_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-
--- name: drop_referral
-DELETE FROM referral WHERE family = ?1
--- name: put_referral
-INSERT INTO referral (family, line, agency, number, referral, category, made_to, status, is_urgent, made_at,
-	follow_up_on)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-
--- name: drop_clock
-DELETE FROM clock WHERE family = ?1
--- name: put_clock
-INSERT INTO clock (family, line, agency, number, clock, used)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-
--- name: drop_removal
-DELETE FROM removal WHERE family = ?1
--- name: put_removal
-INSERT INTO removal (family, line, agency, number, person, has_returned, removed_at)
+INSERT INTO kept_concern (family, line, case_line, concern, kind, is_resolved, raised_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
+-- name: drop_referral
+DELETE FROM kept_referral WHERE family = ?1
+-- name: put_referral
+INSERT INTO kept_referral (family, line, case_line, referral, category, made_to, status, is_urgent, made_at,
+	follow_up_on)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+
+-- name: drop_clock
+DELETE FROM kept_clock WHERE family = ?1
+-- name: put_clock
+INSERT INTO kept_clock (family, line, case_line, clock, used)
+VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: drop_removal
+DELETE FROM kept_removal WHERE family = ?1
+-- name: put_removal
+INSERT INTO kept_removal (family, line, case_line, person, has_returned, removed_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
 -- name: drop_history
-DELETE FROM kept_history WHERE family = (SELECT ref FROM kept_family WHERE family = ?1)
+DELETE FROM kept_history WHERE family = ?1
 -- name: deed_add
 INSERT INTO kept_deed (type, code) VALUES (?1, ?2) ON CONFLICT DO NOTHING
 -- name: put_history
 INSERT INTO kept_history (family, line, deed, case_line, at, known_at, ref, on_date)
-VALUES ((SELECT ref FROM kept_family WHERE family = ?1), ?2, (SELECT ref FROM kept_deed WHERE type = ?3 AND code = ?4), ?5, ?6, ?7,
+VALUES (?1, ?2, (SELECT ref FROM kept_deed WHERE type = ?3 AND code = ?4), ?5, ?6, ?7,
 	?8, ?9)
 
 -- name: put_family
-INSERT INTO kept_family (family) VALUES (?1) ON CONFLICT DO NOTHING
+INSERT INTO kept_family (family) VALUES (?1)
 -- name: has_family
 SELECT ref FROM kept_family WHERE family = ?1
 -- name: drop_family
-DELETE FROM kept_family WHERE family = ?1
+DELETE FROM kept_family WHERE ref = ?1
 -- name: drop_families
 DELETE FROM kept_family
 -- name: manner_get
@@ -115,10 +115,10 @@ SELECT ref FROM kept_manner WHERE kind = ?1 AND level = ?2 AND own_agency IS ?3 
 -- name: manner_add
 INSERT INTO kept_manner (kind, level, own_agency, is_standing) VALUES (?1, ?2, ?3, ?4)
 -- name: drop_told
-DELETE FROM kept_told WHERE family = (SELECT ref FROM kept_family WHERE family = ?1)
+DELETE FROM kept_told WHERE family = ?1
 -- name: put_told
 INSERT INTO kept_told (family, line, manner, own, other, told_at, answered_at)
-VALUES ((SELECT ref FROM kept_family WHERE family = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- name: projected_after
-SELECT family FROM state_case WHERE family > ?1 GROUP BY family ORDER BY family LIMIT ?2
+SELECT family FROM kept_family WHERE family > ?1 ORDER BY family LIMIT ?2

@@ -295,7 +295,8 @@ struct told_line {
 	struct lk_text own, other;   /* numbers of its cases; absent: none */
 	int64_t own_line, other_line; /* which of the projected family's cases they are; -1: none of them */
 	bool is_standing;
-	lk_instant told_at, answered_at;
+	lk_instant told_at; /* LK_NO_INSTANT: when the family's line before was */
+	lk_instant answered_at;
 };
 int store_project_told(struct store *s, const uint8_t id[LK_DIGEST], int64_t number, const struct told_line *line,
 		       struct lk_error *err) LK_MUST_CHECK;

@@ -302,10 +302,10 @@ class Keep(unittest.TestCase):
         base = sqlite3.connect(self.state("state.db"))
         try:
             with base:
-                family = base.execute("SELECT min(family) FROM state_case").fetchone()[0]
-                base.execute("UPDATE state_case SET status = 'pp' WHERE family = ?", (family,))
-                base.execute("INSERT INTO state_case (family, line, agency, number, unit, is_open, limited_access) "
-                             "VALUES (?, 0, 'cws', 'ghost', 0, 1, 0)", ("f" * 32,))
+                base.execute("UPDATE kept_case SET status = 'pp' WHERE family = (SELECT min(ref) FROM kept_family)")
+                ghost = base.execute("INSERT INTO kept_family (family) VALUES (?)", ("f" * 32,)).lastrowid
+                base.execute("INSERT INTO kept_case (family, line, agency, number, unit, is_open, limited_access) "
+                             "VALUES (?, 0, 'cws', 'ghost', 0, 1, 0)", (ghost,))
         finally:
             base.close()
 

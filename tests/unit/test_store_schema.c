@@ -384,9 +384,11 @@ static void what_was_told_is_kept_short_and_read_in_words(void **state)
 				       .own_line = -1,
 				       .other_line = -1,
 				       .answered_at = LK_NO_INSTANT };
+	struct told_line likewise = crossed;
 	struct place *place = *state;
 	struct family f;
 
+	likewise.told_at = LK_NO_INSTANT;
 	a_mutual_family(&f);
 	put_family(place->store, family_a);
 	for (int i = 0; i < 2;
@@ -396,18 +398,20 @@ static void what_was_told_is_kept_short_and_read_in_words(void **state)
 		GOOD(store_project_told(place->store, family_a, 0, &crossed, &err));
 		GOOD(store_project_told(place->store, family_a, 1, &own, &err));
 		GOOD(store_project_told(place->store, family_a, 2, &crossed, &err));
+		GOOD(store_project_told(place->store, family_a, 3, &likewise, &err));
+		GOOD(store_project_told(place->store, family_a, 5, &likewise, &err));
 		if (i == 0)
 			store_rollback(place->store);
 		else
 			GOOD(store_commit(place->store, &err));
 	}
-	assert_int_equal(STATE("told"), 3);
+	assert_int_equal(STATE("told"), 5);
 	assert_int_equal(STATE("kept_manner"), 2);
 	assert_int_equal(
 		STATE("told WHERE line <> 1 AND kind = 'milestone.reached' AND level = 'content' AND is_standing = 1 "
 		      "AND own_agency = 'calworks' AND own_number = 'W-200' AND other_number = 'C-100' "
 		      "AND told_at = '1970-01-01T00:00:01.5+00:00' AND answered_at = '1970-01-02T00:00:00+00:00'"),
-		2);
+		4);
 	assert_int_equal(STATE("told WHERE line = 1 AND level = 'own' AND is_standing = 0 "
 			       "AND own_agency IS NULL AND own_number = 'C-gone' "
 			       "AND other_number IS NULL AND answered_at IS NULL "
