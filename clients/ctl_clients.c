@@ -273,13 +273,23 @@ static int revoke_run(const struct ctl_command *command, char *const *arguments)
 	return status != TOOL_OK ? status : table_change(arguments, client_revoke, "revoked");
 }
 
-/* The old key file, if it is ours, stays: it is worth nothing after the reload. */
+/* The old key file, if it is ours, stays: it is worth nothing after the reload. Whether who was revoked is to come in again is
+ * for a person to say. */
 static int client_rotate(struct table_text *table, char *const *arguments, char made[PLACE_PATH],
 			 struct lk_error *err)
 {
+	const struct roster_client *client = table_client(table, arguments[0], err);
 	char name[80], key[LK_Z85];
 	int code;
 
+	if (client == NULL)
+		return LK_ENOTFOUND;
+	if (client->revoked)
+		return lk_fail(
+			err, LK_ESTATE,
+			"%s:%u: '%s' is revoked, with whatever key: take 'revoked: true' out by "
+			"hand first, if it is to be let in again",
+			table->path, client->line, arguments[0]);
 	(void)snprintf(name, sizeof(name), "%.64s.new", arguments[0]);
 	code = key_for(name, arguments[1], made, key, err);
 	if (code == 0)

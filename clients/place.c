@@ -262,8 +262,9 @@ static int control_missing(char path[SOCKETS][PLACE_PATH], struct lk_error *err)
 		;
 	return lk_fail(
 		err, LK_ENOTFOUND,
-		"no control socket at %s: is linkagesd running? Else name it: --server ipc:///run/…/control",
-		path[i]);
+		"no control socket at %s%s%s: is linkagesd running? Else name it: --server ipc:///run/…/control",
+		path[i], i < SOCKETS - 1 ? ", nor at " : "",
+		i < SOCKETS - 1 ? path[SOCKETS - 1] : "");
 }
 
 int place_control(const struct place *place, char out[PLACE_PATH], struct lk_error *err)

@@ -339,7 +339,7 @@ size_t roster_count(const struct roster *roster)
 
 const struct roster_client *roster_at(const struct roster *roster, size_t i)
 {
-	return &roster->client[i];
+	return roster->by_name[i];
 }
 
 const struct roster_client *roster_find_key(const struct roster *roster,

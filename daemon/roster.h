@@ -47,7 +47,7 @@ int roster_parse(const char *name, const char *text, size_t len, struct roster *
 void roster_free(struct roster *roster); /* NULL-safe */
 
 size_t roster_count(const struct roster *roster);
-/* i < roster_count(); in the order of the keys. */
+/* i < roster_count(); in the order of the names. */
 const struct roster_client *roster_at(const struct roster *roster, size_t i);
 /* NULL where nobody has the key or the name. Revoked clients are found: look at `revoked`. */
 const struct roster_client *roster_find_key(const struct roster *roster, const uint8_t key[ROSTER_KEY]);

@@ -84,6 +84,20 @@ class FirstHour(unittest.TestCase):
         self.assertTrue(self.clients()["calsaws-feed"]["revoked"])
         self.assertIn("# the last line, by hand\n", self.text("clients.yaml"))
 
+    def test_another_key_does_not_let_in_who_was_revoked(self):
+        self.add("calsaws-feed", "publisher", "calsaws")
+        self.ctl("--yes", "clients", "revoke", "calsaws-feed")
+        before, line = self.text("clients.yaml"), self.text("clients.yaml").split("- name: calsaws-feed")[0].count("\n") + 1
+        self.assertIn(f"clients.yaml:{line}: 'calsaws-feed' is revoked",
+                      self.ctl("--yes", "clients", "rotate", "calsaws-feed", status=2))
+        self.assertEqual(self.text("clients.yaml"), before)
+        self.assertFalse(os.path.exists(self.path("keys/calsaws-feed.new.key")))
+
+    def test_clients_are_listed_by_name(self):
+        for i in range(8):
+            self.add(f"client-{i}", "operator")
+        self.assertEqual(list(self.clients()), ["auditor", *(f"client-{i}" for i in range(8)), "operator"])
+
     def test_a_source_that_is_not_configured_is_told_of(self):
         self.add("calsaws-feed", "publisher", "calsaws")
         self.add("liaisons", "worker", "cws.liaison,calworks.liaison")

@@ -75,7 +75,8 @@ class Mistakes(unittest.TestCase):
     def test_nobody_answers(self):
         self.said("is the daemon running?", "linkages-sub", *self.keys, "--server", f"ipc://{self.path('nobody')}", "--once",
                   "--timeout", "1", "garcia")
-        self.said("is linkagesd running?", "linkages-ctl", "--state", self.folder, "status")
+        self.said(f"{self.folder}/control, nor at /run/linkages/control: is linkagesd running?", "linkages-ctl", "--state",
+                  self.folder, "status")
 
     def test_a_daemon_that_does_not_run_is_named_as_the_configuration_says(self):
         """Another one has left its socket behind, where there is none of the one that is meant."""
