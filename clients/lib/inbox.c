@@ -32,7 +32,7 @@ struct pending_answer {
 	struct pending_answer *next;
 	size_t mailbox; /* index */
 	char notice[LK_DIGEST_HEX];
-	bool sent; /* in this session */
+	bool sent; /* in this session, and since it last fell silent */
 };
 
 struct lk_inbox {
@@ -206,6 +206,13 @@ static void hello_put(const struct mailbox *m, struct lk_bytes *list)
 	lk_bytes_free(&id);
 }
 
+/* Those that nobody has confirmed are said again. */
+static void answers_unsay(struct lk_inbox *b)
+{
+	for (struct pending_answer *a = b->answers; a != NULL; a = a->next)
+		a->sent = false;
+}
+
 static int say_hello(struct lk_inbox *b, struct lk_error *err)
 {
 	struct lk_bytes list = { 0 };
@@ -219,8 +226,7 @@ static int say_hello(struct lk_inbox *b, struct lk_error *err)
 	}
 	if (code == 0 && list.failed)
 		code = lk_fail(err, LK_EMEMORY, "out of memory");
-	for (struct pending_answer *a = b->answers; a != NULL; a = a->next)
-		a->sent = false;
+	answers_unsay(b);
 	if (code == 0) {
 		hello.sub_hello.v = LK_PROTOCOL_VERSION;
 		hello.sub_hello.client = lk_text_of(b->client);
@@ -608,6 +614,13 @@ static int take_frame(struct lk_inbox *b, struct lk_span frame, struct lk_error 
 
 /* ---- One bite -------------------------------------------------------------------------------------------------------- */
 
+/* An answer that the daemon could not write then is not confirmed, nor refused. */
+static void say_we_live(struct lk_inbox *b)
+{
+	say_ping(b, LK_MSG_PING);
+	answers_unsay(b);
+}
+
 static int take_news(struct lk_inbox *b, struct lk_error *err)
 {
 	struct lk_span frame = { NULL, 0 };
@@ -621,7 +634,7 @@ static int take_news(struct lk_inbox *b, struct lk_error *err)
 		if (news == DEALER_UP)
 			code = say_hello(b, err);
 		else if (news == DEALER_IDLE)
-			say_ping(b, LK_MSG_PING);
+			say_we_live(b);
 		else
 			code = take_frame(b, frame, err);
 	}

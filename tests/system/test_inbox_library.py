@@ -322,6 +322,14 @@ class InboxLibrary(unittest.TestCase):
         self.daemon.send("answered", worker="garcia", notice=said["notice"], by="garcia", at="2026-03-02T10:00:00-08:00")
         self.ends(process, 0)
 
+    def test_an_answer_that_nobody_confirms_is_repeated(self):
+        process = self.follow("--answer", "f" * 32)
+        self.daemon.greet(next_=2)
+        first = self.daemon.expect("answer")
+        self.assertEqual(self.daemon.expect("answer"), first, "in the same session")
+        self.daemon.send("answered", worker="garcia", notice=first["notice"], by="garcia", at="2026-03-02T10:00:00-08:00")
+        self.ends(process, 0)
+
     def test_an_answer_is_refused(self):
         process = self.follow("--answer", "f" * 32)
         self.daemon.greet(next_=2)

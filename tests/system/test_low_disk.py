@@ -6,12 +6,21 @@ what is in the log. Promise: where no file system can be mounted the test is ski
 """
 import os
 import subprocess
+import sys
 import unittest
 
 import harness
 import peer
-from test_lanes import EPOCH, OTHER_EPOCH, LaneTest, contacts
+from test_lanes import CROSSOVER, EPOCH, OTHER_EPOCH, LaneTest, contacts
 
+sys.path.insert(0, os.path.join(harness.ROOT, "clients", "python"))
+
+import linkages
+from linkages import keys
+from linkages.store import Store
+
+WAIT_S = 30  # for a machine that is busy
+THIRD_EPOCH = "a" * 32
 MIB = 1 << 20
 SIZE, RESERVE = 32 * MIB, 8 * MIB
 
@@ -81,6 +90,27 @@ class LowDisk(LaneTest):
             agency.take(agency.receive())
         self.assertFalse(self.asker().ok("status")["alarms"]["low_disk"]["stands"])
         self.assertEqual(self.events(), len(outbox))
+
+    def test_an_answer_that_could_not_be_written_is_recorded_when_there_is_room(self):
+        """The client's session stands all the while: it is the client that says it again."""
+        self.cross()
+        large = [{**e, "data": {**e["data"], "note_of_nobody": "x" * 50_000}} for e in contacts(150)[len(CROSSOVER):]]
+        agency = self.subscribed(large, epoch=THIRD_EPOCH)
+        store = self.enterContext(Store(None))
+        peer_of = keys.Peer(self.daemon.lanes["inbox"], self.daemon.server_key, self.daemon.pairs["district"])
+        inbox = self.enterContext(linkages.Inbox(peer_of, "python", ["garcia"], store))
+        self.assertTrue(inbox.follow(lambda: inbox.caught_up, WAIT_S), inbox.trouble)
+        self.leave_free(MIB)
+        while agency.sent < min(agency.allowed, len(large)):
+            agency.send("event", epoch=THIRD_EPOCH, seq=agency.sent + 1, event=large[agency.sent])
+            agency.sent += 1
+        asker = self.asker()
+        while not asker.ok("status")["alarms"].get("store_fails", {}).get("stands"):
+            pass
+        inbox.answer("garcia", next(iter(store.new())).notice["id"])
+        self.assertTrue(inbox.follow(lambda: "inbox outcome=failed" in self.daemon.said(), WAIT_S), "it was written")
+        self.make_room()
+        self.assertTrue(inbox.follow(lambda: not inbox.unconfirmed, WAIT_S), inbox.trouble)
 
     def test_a_file_system_that_cannot_be_written_is_refused_by_name(self):
         state = self.daemon.path("state")

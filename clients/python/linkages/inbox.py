@@ -30,7 +30,7 @@ class Inbox(Session):
         self._behind = set(self.workers)
         self._receipts = set()  # workers
         self._news = False
-        self._answers = {}  # (worker, notice): was it said in this session?
+        self._answers = {}  # (worker, notice): was it said in this session, since on_idle()?
 
     @property
     def caught_up(self):
@@ -113,6 +113,10 @@ class Inbox(Session):
             del self._answers[answer]
             self._tell("refused", *answer)
         return bool(refused)
+
+    def on_idle(self):
+        """An answer that the daemon could not write then is not confirmed, nor refused."""
+        self._answers = dict.fromkeys(self._answers, False)
 
     def on_pause(self):
         """The effects of this bite become durable; only now they are receipted and told of."""

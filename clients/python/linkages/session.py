@@ -133,6 +133,9 @@ class Session:
     def on_pause(self):
         """All that had come has been handed over: what was put off is done now."""
 
+    def on_idle(self):
+        """We have said nothing for a while but that we live."""
+
     def on_error(self, message):
         """True: this error was expected, and a new connection will do. The present one ends."""
         return False
@@ -232,6 +235,7 @@ class Session:
             self.drop("the daemon was silent for 15 s")
         elif now >= self._spoke + PING_AFTER:
             self.send("ping", **self.signs_of_life())
+            self.on_idle()
 
     def _take_news(self):
         connection = self._connection
