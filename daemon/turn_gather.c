@@ -296,8 +296,7 @@ static bool is_no(const struct gathered_event *e)
 	return e->type == LK_LINK_REFUSED || e->type == LK_LINK_REMOVED;
 }
 
-/* Has a person said no to the pair after it? */
-static bool is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other)
+bool gathered_is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other)
 {
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *no = g->events[i];
@@ -324,7 +323,7 @@ static const struct fold_key *linking_opening(const struct gathering *g, uint32_
 			continue;
 		if (e->type == LK_LINK_CONFIRMED && gathered_pairs(g, e, other)) {
 			is_said |= opening == NULL;
-			if (opening != NULL && !is_void(g, e, other) &&
+			if (opening != NULL && !gathered_is_void(g, e, other) &&
 			    (waited == NULL || fold_order(opening, waited) < 0))
 				waited = opening;
 		}
@@ -433,7 +432,7 @@ static int link_holds(struct gathering *g, const struct gathered_event *e,
 	int rc = store_link_between(g->t->store, g->cases[e->kase].key, other, &since, g->err);
 	if (rc != 1 || since > e->key.at)
 		return rc < 0 ? rc : 0;
-	return !is_void(g, e, gathered(g, other));
+	return !gathered_is_void(g, e, gathered(g, other));
 }
 
 /* Where to, under which policy, and up to when. */

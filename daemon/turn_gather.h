@@ -42,6 +42,8 @@ void gathering_sort(struct gathering *g);
 void gathering_place(struct gathering *g);
 /* Does the event speak of a link between its case and this one? */
 bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, uint32_t other);
+/* Has a person said no to the pair, the event's case and this one, after it? */
+bool gathered_is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other);
 /* Every case that links or families of before reach; their events in order, each where it counts; their parts. */
 int gathering_read(struct gathering *g);
 void gathering_free(struct gathering *g); /* what it holds */

@@ -76,22 +76,43 @@ static int settle_pair(struct gathering *g)
 				      : store_link_drop(store, a, b, g->err);
 }
 
+/* 1: all that was said of it, in the order in which it was said; 0: a case and itself; negative. */
+static int read_pair(struct gathering *g, struct case_key a, struct case_key b)
+{
+	int rc = gathering_add(g, a);
+	if (rc >= 0)
+		rc = gathering_add(g, b);
+	if (rc < 0 || g->cases_n < 2)
+		return rc < 0 ? rc : 0;
+	rc = gathering_load(g);
+	gathering_sort(g);
+	gathering_place(g);
+	return rc < 0 ? rc : 1;
+}
+
 int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err)
 {
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
-	int rc = gathering_add(&g, a);
-	if (rc >= 0)
-		rc = gathering_add(&g, b);
-	bool is_pair = g.cases_n == 2; /* a case that is linked with itself is as it was */
-	if (rc >= 0 && is_pair)
-		rc = gathering_load(&g);
-	if (rc >= 0 && is_pair) {
-		gathering_sort(&g); /* as it was said */
-		gathering_place(&g);
+	int rc = read_pair(&g, a, b);
+	if (rc > 0)
 		rc = settle_pair(&g);
-	}
 	gathering_free(&g);
 	return rc;
+}
+
+int links_is_void(struct turn *t, struct case_key own, struct case_key other, struct lk_text source,
+		  struct lk_text id, struct lk_error *err)
+{
+	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
+	int rc = read_pair(&g, own, other);
+	bool is_void = false;
+	for (uint32_t i = 0; rc > 0 && i < g.events_n; i++) {
+		const struct gathered_event *e = g.events[i];
+		if (lk_text_is(e->key.source, source) && lk_text_is(e->key.id, id))
+			is_void = gathered_is_void(&g, e, 1);
+	}
+	gathering_free(&g);
+	return rc < 0 ? rc : is_void;
 }
 
 /* ---- One case: what it said of links, its tokens of identity --------------------------------- */

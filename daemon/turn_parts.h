@@ -315,6 +315,9 @@ int waiting_refuse(struct turn *t, struct lk_error *err); /* LK_ESTATE: it says 
 
 /* Finds anew whether the two cases are linked, from all that was said of the pair. */
 int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, struct lk_error *err);
+/* 1: a person has said no to the pair after this link.confirmed, of `own`; 0; negative. */
+int links_is_void(struct turn *t, struct case_key own, struct case_key other, struct lk_text source,
+		  struct lk_text id, struct lk_error *err);
 /* Keeps the tokens of identity that the case's openings carry, and finds anew which links they and its own words
  * make. The number of pairs that were looked at: 0 where nothing of it can have changed a family.
  */

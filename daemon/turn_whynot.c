@@ -74,6 +74,8 @@ struct asking {
 	/* The event's row */
 	int type, agency;
 	char number[33];
+	struct case_key other; /* of a link.confirmed; else without a number */
+	char other_number[33];
 	lk_instant time_at, received_at;
 	bool ahead;
 	/* The answer */
@@ -371,8 +373,12 @@ static int put_unfolded(struct asking *a)
 	uint32_t kase = family_case(&a->look.f, a->agency, lk_text_of(a->number));
 	bool opened = kase != NONE && a->look.f.cases[kase].first_opened_at != LK_NO_INSTANT;
 	struct row row = NO_ROW;
-	put_row(a, &row, &helds[opened ? HELD_UNDONE : HELD_NOT_OPEN]);
-	return 0;
+	int undone = opened;
+	if (!opened && a->type == LK_LINK_CONFIRMED)
+		undone = links_is_void(a->t, case_of(a), a->other, a->source, a->id, a->err);
+	if (undone >= 0)
+		put_row(a, &row, &helds[undone ? HELD_UNDONE : HELD_NOT_OPEN]);
+	return undone < 0 ? undone : 0;
 }
 
 static int look_at_family(struct asking *a)
@@ -403,9 +409,18 @@ static int look_at_family(struct asking *a)
 static int note_event(void *context, const struct stored_event *row)
 {
 	struct asking *a = context;
+	struct lk_event event;
+	struct lk_refused why;
 	a->type = row->type;
 	a->agency = row->agency;
 	snprintf(a->number, sizeof(a->number), "%.*s", LK_PRINT(row->number));
+	if (row->type == LK_LINK_CONFIRMED &&
+	    lk_event_decode(row->body, row->body_len, turn_agency_of, a->t, &event, &why) >= 0) {
+		a->other = other_of(&event);
+		snprintf(a->other_number, sizeof(a->other_number), "%.*s",
+			 LK_PRINT(a->other.number));
+		a->other.number = lk_text_of(a->other_number);
+	}
 	a->time_at = row->time_at;
 	a->received_at = row->received_at;
 	a->ahead = row->ahead;

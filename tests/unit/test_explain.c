@@ -220,6 +220,24 @@ static void a_link_that_was_undone_says_nothing(void **state)
 	HELD("We5", "garcia", NULL, "undone");
 }
 
+/* It would not count if the case opened now; a yes that was said since would. */
+static void a_waiting_yes_that_a_no_has_undone_is_not_kept(void **state)
+{
+	struct office *o = *state;
+
+	says(o, DAY("02", "09"), "W-1", "case.opened", "'data':{'status':'active'}");
+	says(o, DAY("02", "10"), "C-1", "link.confirmed",
+	     "'data':{'other':{'agency':'calworks','case':'W-1'}}");
+	HELD("Ce2", "garcia", NULL, "not_open");
+	says(o, DAY("02", "11"), "W-1", "link.removed",
+	     "'data':{'other':{'agency':'cws','case':'C-1'}}");
+	HELD("Ce2", "garcia", NULL, "undone");
+	says(o, DAY("02", "12"), "C-1", "link.confirmed",
+	     "'data':{'other':{'agency':'calworks','case':'W-1'}}");
+	HELD("Ce2", "garcia", NULL, "undone");
+	HELD("Ce4", "garcia", NULL, "not_open");
+}
+
 /* It needs no opening, so nothing is kept of it. */
 static void a_no_of_a_case_not_opened_has_done_its_work(void **state)
 {
@@ -812,6 +830,7 @@ int main(void)
 		TEST(a_superseded_event_names_what_took_it_back),
 		TEST(an_event_of_a_case_not_opened_is_kept),
 		TEST(a_link_that_was_undone_says_nothing),
+		TEST(a_waiting_yes_that_a_no_has_undone_is_not_kept),
 		TEST(a_no_of_a_case_not_opened_has_done_its_work),
 		TEST(a_moment_of_a_family_of_one_agency_is_not_kept),
 		TEST(content_waits_for_a_consent_and_what_was_before_it_stays_there),
