@@ -157,6 +157,8 @@ const struct event_reading *reader_take(struct turn *t, const struct turn_event 
 	return &t->reading;
 }
 
+/* Waits for what the thread has begun: BITE events at most, a tenth of a millisecond, where a batch failed or the loop came to
+ * its end first. The caller takes the events away. */
 void reader_end(struct turn *t)
 {
 	struct reader *r = t->reader;
