@@ -488,10 +488,18 @@ static int roll_superseded(const struct rolling *r, int source, char out[16])
 	return 1;
 }
 
-static void say_any(struct rolling *r, const int *favourites, int n)
+#define FAVOURITES 7
+
+static void roll_favourites(struct dice *dice, int favourites[FAVOURITES])
+{
+	for (int i = 0; i < FAVOURITES; i++)
+		favourites[i] = dice_from(dice, 0, lk_event_type_count - 1);
+}
+
+static void say_any(struct rolling *r, const int favourites[FAVOURITES])
 {
 	char number[16], old[16];
-	int type = dice_percent(r->d, 55) ? favourites[dice_from(r->d, 0, n - 1)]
+	int type = dice_percent(r->d, 55) ? favourites[dice_from(r->d, 0, FAVOURITES - 1)]
 					  : dice_from(r->d, 0, lk_event_type_count - 1);
 	r->agency = dice_from(r->d, 0, 1);
 	r->time = roll_own_time(r);
@@ -500,8 +508,6 @@ static void say_any(struct rolling *r, const int *favourites, int n)
 	bool supersedes = takes_back(type, r->d) && roll_superseded(r, source, old);
 	say_one(r, source, type, number, supersedes ? old : NULL);
 }
-
-#define FAVOURITES 7
 
 struct history *history_roll(struct dice *dice, const struct zone *zone)
 {
@@ -519,13 +525,21 @@ struct history *history_roll(struct dice *dice, const struct zone *zone)
 	h->cases[LK_CWS] = dice_from(dice, 1, 3);
 	h->cases[LK_CALWORKS] = dice_from(dice, 1, 3);
 	h->has_keys = dice_percent(dice, 25);
-	for (int i = 0; i < FAVOURITES; i++)
-		favourites[i] = dice_from(dice, 0, lk_event_type_count - 1);
+	roll_favourites(dice, favourites);
 	if (dice_percent(dice, 90))
 		say_beginnings(&r);
 	for (int n = dice_from(dice, 4, 45); n > 0; n--)
-		say_any(&r, favourites, FAVOURITES);
+		say_any(&r, favourites);
 	return h;
+}
+
+void history_go_on(struct history *h, struct dice *dice, int n)
+{
+	struct rolling r = { .h = h, .d = dice };
+	int favourites[FAVOURITES];
+	roll_favourites(dice, favourites);
+	for (; n > 0 && h->n < HISTORY_MAX; n--)
+		say_any(&r, favourites);
 }
 
 void history_free(struct history *h)

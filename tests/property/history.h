@@ -45,6 +45,8 @@ struct history {
 
 /* Everything follows from the dice. Aborts where memory runs out, as all of this test does. */
 struct history *history_roll(struct dice *dice, const struct zone *zone);
+/* So many events more, as far as there is room. */
+void history_go_on(struct history *h, struct dice *dice, int n);
 void history_free(struct history *h); /* NULL-safe */
 /* Adds an event; `supersedes` may be NULL; data is a JSON object. Its index. */
 uint32_t history_say(struct history *h, int source, int type, const char *number, lk_instant time,

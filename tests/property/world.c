@@ -214,10 +214,14 @@ int world_run(struct world *w)
 	return world_pass(w, w->o->ends);
 }
 
-/* Events in a row from this step on, as many as the step's own number says. */
+#define SMALL_BATCH 40
+
+/* Events in a row from this step on, as many as the step's own number says, in one batch of four all that are there. */
 static uint32_t batch_from(struct world *w, uint32_t first, struct turn_event *in, size_t *n)
 {
-	uint32_t i = first, most = 2 + (uint32_t)(w->o->at[first].tie % (WORLD_BATCH_MAX - 1));
+	uint64_t tie = w->o->at[first].tie;
+	uint32_t i = first,
+		 most = tie % 4 == 0 ? WORLD_BATCH_MAX : 2 + (uint32_t)(tie % (SMALL_BATCH - 1));
 	for (*n = 0; i < w->o->n && *n < most && w->o->at[i].kind == STEP_EVENT; i++)
 		if (!w->o->at[i].left_out)
 			in[(*n)++] = event_of(w, &w->h->at[w->o->at[i].event]);

@@ -41,7 +41,7 @@ int world_step(struct world *w, uint32_t step);
 int world_run(struct world *w);
 /* The whole order, but events that follow each other arrive together, up to so many: in one batch, or one after the other
  * at that instant. */
-#define WORLD_BATCH_MAX 40
+#define WORLD_BATCH_MAX HISTORY_MAX
 int world_run_batches(struct world *w, bool at_once);
 /* As after a restart of the daemon: nothing is remembered but what the store has. */
 void world_restart(struct world *w);
