@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -128,10 +130,12 @@ static int restore_alone(const char *state, struct lk_error *err)
 
 static int restore(const struct ctl_command *command, char *const *arguments)
 {
-	static char state[PLACE_PATH];
-	struct store_restore order = { .directory = state,
-				       .file = arguments[0],
-				       .tick = restore_tick };
+	static char state[PLACE_PATH], whole[PATH_MAX];
+	struct store_restore order = {
+		.directory = state,
+		.file = realpath(arguments[0], whole) != NULL ? whole : arguments[0],
+		.tick = restore_tick,
+	};
 	struct lk_error err;
 	struct proof p;
 	int status, rc = ctl_store(state, &err);

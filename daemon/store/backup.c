@@ -245,6 +245,19 @@ static int forget(struct store *s, int64_t number, int64_t *is_newest, struct lk
 	return lk_fail(err, LK_ENOTFOUND, "there is no backup %lld", (long long)number);
 }
 
+/* What is in a copy is the state of the last instant that it knows. */
+int backup_note(struct store *s, struct lk_text place, lk_instant at, struct lk_error *err)
+{
+	struct stored_backup b;
+	lk_instant made = at;
+	int64_t is_newest;
+	int rc = store_value_get(s, "now", &made, err);
+
+	if (rc >= 0)
+		rc = backup_list(s, made, &b, err);
+	return rc < 0 ? rc : verified(s, b.number, place, at, &is_newest, err);
+}
+
 int store_backup_forget(struct store *s, int64_t number, struct lk_error *err)
 {
 	int64_t is_newest = 0;

@@ -917,6 +917,9 @@ int rebuild_make(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 int rebuild_finish(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* Puts a restored store into its place, where one is ready: restore.c. */
 int restore_finish(const char *directory, struct lk_error *err) LK_MUST_CHECK;
+/* Within a transaction of a store that is nothing but a copy of the backup at `place`, proved sound at that instant: lists it, for
+ * a copy never holds its own row. */
+int backup_note(struct store *s, struct lk_text place, lk_instant at, struct lk_error *err) LK_MUST_CHECK;
 /* Tokens of identity are to be found again in the log. */
 int mend_tokens(struct store *copy, struct lk_error *err) LK_MUST_CHECK;
 /* What the mark of the old file says goes beyond what is left in the copy, or does not. */

@@ -84,6 +84,8 @@ static int renew(struct restoring *r, struct store *s, const struct ledger_head 
 	if (rc == 0)
 		rc = store_renew(s, err);
 	if (rc == 0)
+		rc = backup_note(s, lk_text_of(r->order->file), r->order->at, err);
+	if (rc == 0)
 		rc = tell_ledger(r, s, before, err);
 	if (rc == 0)
 		rc = store_commit(s, err);

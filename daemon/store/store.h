@@ -526,10 +526,11 @@ int store_backups(struct store *s, backup_visitor *visit, void *context, struct 
  * (id, rev) what they have. */
 int store_renew(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 
-/* Puts a store back from a copy that was proved sound. The old files stay in the directory, as linkages.db.before-SECONDS.
+/* Puts a store back from a copy that was proved sound, and is listed as a backup in it. The old files stay in the directory, as
+ * linkages.db.before-SECONDS.
  * LK_ESTATE: somebody holds the store. At every instant there is the old store or the restored one, whole. */
 struct store_restore {
-	const char *directory, *file;
+	const char *directory, *file; /* file: by the whole path, for the list */
 	lk_instant at; /* now */
 	void (*tick)(void *context, int64_t done, int64_t of); /* bytes; may be NULL */
 	void *context;

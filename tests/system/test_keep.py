@@ -155,6 +155,7 @@ class Keep(unittest.TestCase):
         self.assertTrue([n for n in os.listdir(self.daemon.path("state")) if n.startswith("linkages.db.before-")])
         self.assertLess(len(self.logged()), len(logged))
         self.daemon.start()
+        self.assertEqual([b["place"] for b in self.asked("backup", "list")["backups"]], [self.path("old.db")])
         self.publish((1, 1))  # nothing new: the outboxes are asked for what the backup has not
         self.assertEqual(self.take_in(), [], "a notice was shown again")
         self.ctl("ledger", "verify")
@@ -480,7 +481,8 @@ class Keep(unittest.TestCase):
         numbers = {number for number, in self.rows(self.state("state.db"), "SELECT number FROM state_case")}
         self.assertTrue(numbers)
         self.assertFalse(numbers & {cws, aid})
-        self.ctl(*case, "expunge", cws, key="auditor")
+        again = json.loads(self.ctl(*case, "--json", "expunge", cws, key="auditor"))
+        self.assertEqual([b["place"] for b in again["backups"]], [self.path("look.db")], "which has brought it back")
         self.assertFalse(self.asked("status")["alarms"]["expunged_back"]["stands"])
         self.assertEqual(self.holders([cws, aid]), [])
 
