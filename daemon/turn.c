@@ -55,6 +55,8 @@ void turn_destroy(struct turn *turn)
 	lk_bytes_free(&turn->state);
 	lk_bytes_free(&turn->told);
 	lk_bytes_free(&turn->each);
+	lk_bytes_free(&turn->bodies);
+	free(turn->handed);
 	free(turn->answered);
 	free(turn);
 }

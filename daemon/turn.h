@@ -52,8 +52,8 @@ struct turn_options {
 
 int turn_create(const struct turn_options *options, struct turn **out, struct lk_error *err) LK_MUST_CHECK;
 void turn_destroy(struct turn *turn); /* NULL-safe */
-/* Once: from now on events of a large batch are read by a thread of the turn's own, beside whoever calls; what comes of them is
- * the same. LK_EMEMORY: there is none, and the turn goes on without. */
+/* Once: from now on events of a large batch are read, and notices encoded for their hand-out, by a thread of the turn's own,
+ * beside whoever calls; what comes of it is the same. LK_EMEMORY: there is none, and the turn goes on without. */
 int turn_start_reader(struct turn *t, struct lk_error *err) LK_MUST_CHECK;
 /* The configured agency of a source, or -1. Usable as lk_agency_of with the turn as context. */
 int turn_agency_of(void *turn, struct lk_text source);

@@ -142,15 +142,29 @@ struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_err
 	return h;
 }
 
-int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+static int home_found(struct turn *t, int rc, const uint8_t id[LK_DIGEST], struct home **out,
+		      struct lk_error *err)
 {
-	uint8_t id[LK_DIGEST];
-	int rc = store_case_family(t->store, key, id, err);
 	*out = NULL;
 	if (rc <= 0)
 		return rc;
 	*out = home_get(t, id, err);
 	return *out != NULL ? 1 : LK_ESTORE;
+}
+
+int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = store_case_family(t->store, key, id, err);
+	return home_found(t, rc, id, out, err);
+}
+
+int home_of_notice(struct turn *t, const struct stored_notice *notice, struct home **out,
+		   struct lk_error *err)
+{
+	uint8_t id[LK_DIGEST];
+	int rc = store_notice_family(t->store, notice, id, err);
+	return home_found(t, rc, id, out, err);
 }
 
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)

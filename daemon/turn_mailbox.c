@@ -72,17 +72,15 @@ int told_body(struct turn *t, const struct tolds *told, const struct told *recor
 
 struct handed {
 	int64_t seq;
-	size_t at, len; /* in bodies */
+	size_t at, len; /* in turn.bodies */
 };
 
 struct hand_out {
 	struct turn *t;
 	struct lk_error *err;
 	lk_instant now;
-	struct lk_bytes bodies;
-	struct handed *rows;
-	uint32_t n, room;
-	int level; /* highest shown */
+	uint32_t n; /* of t->handed */
+	int level;  /* highest shown */
 	int64_t shown[LK_CONTENT + 1], withheld;
 	struct unfolded *
 		unfolded; /* whose families wait to be folded from the log: they are to be, first */
@@ -238,7 +236,7 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 		return 0;
 	if (row->level < LK_REGISTRY)
 		return 1;
-	int rc = lk_text_given(row->own.number) ? home_of_case(t, row->own, &home, err) : 0;
+	int rc = home_of_notice(t, row, &home, err);
 	if (rc > 0 && row->kind == LK_CROSSOVER_POSSIBLE)
 		return match_shows(home, row);
 	if (rc <= 0)
@@ -287,7 +285,7 @@ static int put_reduced(struct hand_out *h, const struct stored_notice *row)
 		return waits < 0 ? waits : put_waiting(h, row);
 	struct lk_notice n = *row->said;
 	lk_notice_reduce(&n);
-	lk_notice_encode(&n, &h->bodies);
+	lk_notice_encode(&n, &h->t->bodies);
 	h->withheld++;
 	return 0;
 }
@@ -297,7 +295,7 @@ static void put_answered(struct hand_out *h, const struct stored_notice *row)
 	struct lk_notice n = *row->said;
 	n.answered_by = row->answered_by;
 	n.answered_at = zone_time(&h->t->policy->zone, row->answered_at);
-	lk_notice_encode(&n, &h->bodies);
+	lk_notice_encode(&n, &h->t->bodies);
 }
 
 static int put_body(struct hand_out *h, const struct stored_notice *row)
@@ -310,25 +308,27 @@ static int put_body(struct hand_out *h, const struct stored_notice *row)
 	h->shown[row->level]++;
 	if (row->level > h->level)
 		h->level = row->level;
-	if (lk_text_given(row->answered_by))
+	if (row->encoded.at != NULL)
+		lk_bytes_add(&h->t->bodies, row->encoded.at, row->encoded.len);
+	else if (lk_text_given(row->answered_by))
 		put_answered(h, row);
 	else
-		lk_notice_encode(row->said, &h->bodies);
+		lk_notice_encode(row->said, &h->t->bodies);
 	return 0;
 }
 
 static int collect(void *context, const struct stored_notice *row)
 {
 	struct hand_out *h = context;
-	struct handed *wider = vector_grown(h->rows, h->n, &h->room, sizeof(*wider));
+	struct handed *wider = vector_grown(h->t->handed, h->n, &h->t->handed_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
-	h->rows = wider;
-	size_t from = h->bodies.len;
+	h->t->handed = wider;
+	size_t from = h->t->bodies.len;
 	int rc = put_body(h, row);
 	if (rc != 0)
 		return rc;
-	h->rows[h->n++] = (struct handed){ row->seq, from, h->bodies.len - from };
+	wider[h->n++] = (struct handed){ row->seq, from, h->t->bodies.len - from };
 	return 0;
 }
 
@@ -349,7 +349,7 @@ static int fold_first(struct hand_out *h)
 
 static void begin_anew(struct hand_out *h)
 {
-	lk_bytes_clear(&h->bodies);
+	lk_bytes_clear(&h->t->bodies);
 	memset(h->shown, 0, sizeof(h->shown));
 	h->withheld = h->n = h->unfolded_n = 0;
 	h->level = LK_OWN;
@@ -365,7 +365,7 @@ static int collect_all(struct hand_out *h, struct lk_text worker, int64_t after,
 			rc = store_notices_after(h->t->store, worker, after, limit, collect, h,
 						 h->err);
 	}
-	if (rc >= 0 && h->bodies.failed)
+	if (rc >= 0 && h->t->bodies.failed)
 		rc = lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
 	return rc;
 }
@@ -377,8 +377,8 @@ static int write_catch_up(struct hand_out *h, struct lk_text worker, struct lk_t
 		.at = h->now,
 		.worker = worker,
 		.session = session,
-		.from = h->rows[0].seq,
-		.upto = h->rows[h->n - 1].seq,
+		.from = h->t->handed[0].seq,
+		.upto = h->t->handed[h->n - 1].seq,
 		.level = h->level,
 		.basis = h->level == LK_CONTENT ? LK_TEXT("consent in force; WIC 18961.5")
 						: LK_TEXT("WIC 18961.5"),
@@ -396,8 +396,8 @@ static int write_catch_up(struct hand_out *h, struct lk_text worker, struct lk_t
 static int show(const struct hand_out *h, turn_notice_visitor *visit, void *context)
 {
 	for (uint32_t i = 0; i < h->n; i++) {
-		int rc = visit(context, h->rows[i].seq, h->bodies.at + h->rows[i].at,
-			       h->rows[i].len);
+		const struct handed *row = &h->t->handed[i];
+		int rc = visit(context, row->seq, h->t->bodies.at + row->at, row->len);
 		if (rc != 0)
 			return rc < 0 ? rc : (int)i + 1;
 	}
@@ -420,7 +420,8 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 		 struct lk_text session, lk_instant now, turn_notice_visitor *visit, void *context,
 		 struct lk_error *err)
 {
-	struct hand_out h = { .t = t, .err = err, .now = now, .level = LK_OWN };
+	struct hand_out h = { .t = t, .err = err, .now = now };
+	begin_anew(&h);
 	int rc = collect_all(&h, worker, after, limit);
 	if (rc >= 0 && h.n > 0 && h.level >= LK_REGISTRY && lk_text_given(session))
 		rc = write_catch_up(&h, worker, session);
@@ -429,8 +430,6 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 	if (rc > 0)
 		count_handed(&h, lk_text_given(session));
 	homes_trim(t);
-	lk_bytes_free(&h.bodies);
 	free(h.unfolded);
-	free(h.rows);
 	return rc;
 }

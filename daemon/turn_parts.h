@@ -122,6 +122,9 @@ struct turn {
 	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
 	struct lk_bytes state, told; /* of the family that is being packed */
+	struct handed *handed;      /* notices of the hand-out at hand, and their bodies */
+	uint32_t handed_room;
+	struct lk_bytes bodies;
 	struct lk_bytes each;       /* bodies told in this transaction, where the sink asks for each */
 	struct answered *answered;
 	uint32_t answered_n, answered_room;
@@ -155,6 +158,8 @@ static inline bool names_expunged(const struct turn *t, const struct lk_event *e
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 /* 1 and *out: the family the case belongs to; 0: none; negative. */
 int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* The same of a notice's own case; 0 also where it has none. */
+int home_of_notice(struct turn *t, const struct stored_notice *notice, struct home **out, struct lk_error *err);
 /* The same, made where the case is new. */
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 /* Out of the cache and the store. */

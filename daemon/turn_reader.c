@@ -1,4 +1,4 @@
-/* turn_reader.c - events are read by a thread before the loop comes to them.
+/* turn_reader.c - events are read by a thread before the loop comes to them; and notices encoded.
  *
  * In: the events of a batch. Out: of each what follows from it alone: decoded or refused, and packed for its row.
  * Promise: what the loop is given is the same, whoever has read it. It waits for nobody while it takes events: what the
@@ -6,7 +6,7 @@
  *
  * The thread looks at events' bytes, at the agencies of sources and at the store's vocabulary, none of which changes while a
  * batch is taken. It writes into readings that the loop has left behind, and into no others: a reading says whose it is
- * when it is finished.
+ * when it is finished. Where there is nothing to read it encodes notices that were told (store/encoding.c).
  */
 #include "turn_parts.h"
 
@@ -98,24 +98,37 @@ static void read_bite(struct reader *r, size_t from, size_t end)
 	}
 }
 
+static void read_on(struct reader *r, size_t from)
+{
+	size_t end = from + BITE < r->n ? from + BITE : r->n;
+	r->next = end;
+	r->is_reading = true;
+	(void)pthread_mutex_unlock(&r->mutex);
+	read_bite(r, from, end);
+	(void)pthread_mutex_lock(&r->mutex);
+	r->is_reading = false;
+	(void)pthread_cond_broadcast(&r->changed);
+}
+
+static void encode_on(struct reader *r)
+{
+	(void)pthread_mutex_unlock(&r->mutex);
+	store_encode_some(r->turn->store);
+	(void)pthread_mutex_lock(&r->mutex);
+}
+
 static void *run(void *context)
 {
 	struct reader *r = context;
 	(void)pthread_mutex_lock(&r->mutex);
 	while (!r->ends) {
 		size_t from = r->next > r->taken ? r->next : r->taken;
-		if (from >= r->n || from + BITE > r->taken + READINGS) {
+		if (from < r->n && from + BITE <= r->taken + READINGS)
+			read_on(r, from);
+		else if (store_encoding_waits(r->turn->store))
+			encode_on(r);
+		else
 			(void)pthread_cond_wait(&r->changed, &r->mutex);
-			continue;
-		}
-		r->next = from + BITE < r->n ? from + BITE : r->n;
-		size_t end = r->next;
-		r->is_reading = true;
-		(void)pthread_mutex_unlock(&r->mutex);
-		read_bite(r, from, end);
-		(void)pthread_mutex_lock(&r->mutex);
-		r->is_reading = false;
-		(void)pthread_cond_broadcast(&r->changed);
 	}
 	(void)pthread_mutex_unlock(&r->mutex);
 	return NULL;
@@ -170,6 +183,7 @@ void reader_end(struct turn *t)
 	while (r->is_reading)
 		(void)pthread_cond_wait(&r->changed, &r->mutex);
 	r->first += n;
+	(void)pthread_cond_broadcast(&r->changed); /* what was told last waits to be encoded */
 	(void)pthread_mutex_unlock(&r->mutex);
 }
 
@@ -207,7 +221,9 @@ int turn_start_reader(struct turn *t, struct lk_error *err)
 	r->first = 1;
 	(void)pthread_mutex_init(&r->mutex, NULL);
 	(void)pthread_cond_init(&r->changed, NULL);
-	int rc = thread_start(r, err);
+	int rc = store_encoding_begin(t->store, err);
+	if (rc >= 0 && (rc = thread_start(r, err)) < 0)
+		store_encoding_end(t->store);
 	if (rc < 0)
 		reader_free(r);
 	else
@@ -225,6 +241,7 @@ void reader_stop(struct turn *t)
 	(void)pthread_cond_broadcast(&r->changed);
 	(void)pthread_mutex_unlock(&r->mutex);
 	(void)pthread_join(r->thread, NULL);
+	store_encoding_end(t->store);
 	reader_free(r);
 	t->reader = NULL;
 }

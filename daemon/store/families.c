@@ -415,19 +415,32 @@ static int case_ask(struct store *s, int64_t ref, struct lk_error *err)
 	return rc;
 }
 
+static int case_family(struct store *s, int64_t ref, uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	int rc;
+
+	s->asked = case_remembered(s, ref);
+	if (s->asked == NULL && (rc = case_ask(s, ref, err)) != 1)
+		return rc;
+	memcpy(id, s->asked->family, LK_DIGEST);
+	return 1;
+}
+
 int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST],
 		      struct lk_error *err)
 {
 	int64_t ref;
 	int rc = name_seek(s, name_of_case(key), &ref, err);
 
-	if (rc != 1)
-		return rc;
-	s->asked = case_remembered(s, ref);
-	if (s->asked == NULL && (rc = case_ask(s, ref, err)) != 1)
-		return rc;
-	memcpy(id, s->asked->family, LK_DIGEST);
-	return 1;
+	return rc == 1 ? case_family(s, ref, id, err) : rc;
+}
+
+int store_notice_family(struct store *s, const struct stored_notice *notice, uint8_t id[LK_DIGEST],
+			struct lk_error *err)
+{
+	if (notice->own_ref != 0)
+		return case_family(s, notice->own_ref, id, err);
+	return lk_text_given(notice->own.number) ? store_case_family(s, notice->own, id, err) : 0;
 }
 
 int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DIGEST],

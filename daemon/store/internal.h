@@ -241,6 +241,7 @@ struct fresh_notice {
 	uint8_t id[LK_DIGEST];
 	struct piece own_number, other_number, body;
 	uint64_t answers; /* nobody had answered it when this was the count of answers; 0: not known */
+	uint64_t encoding; /* its number among those to be encoded; 0: none */
 };
 
 #define LINK_START 4 /* bytes */
@@ -403,6 +404,7 @@ struct store {
 	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct fresh fresh;
+	struct encoding *encoding; /* by another thread, ahead of hand-outs; NULL: none is */
 	struct blocks blocks;
 	struct stream_ends streams;
 	struct superseded superseded;
@@ -468,6 +470,9 @@ enum lk_fault store_fault_of(int rc);
 /* Sums: everything that a row says is gathered in a fixed order, mostly in store.scratch. */
 void sum_int(struct lk_bytes *said, int64_t value);
 void sum_text(struct lk_bytes *said, struct lk_text text);
+/* Read again what sum_int(), and sum_text() or sum_blob(), wrote there; *at goes on behind it. */
+int64_t said_int(const uint8_t **at);
+struct lk_text said_text(const uint8_t **at);
 void sum_blob(struct lk_bytes *said, const void *at, size_t len);
 int sum_end(const struct lk_bytes *said, int64_t *sum, struct lk_error *err) LK_MUST_CHECK;
 /* LK_ESTORE, naming the row; the store is not to be trusted as it is. */
@@ -596,6 +601,20 @@ int notice_pack(struct store *s, const struct stored_notice *row, struct lk_byte
  * row's texts. LK_ESTORE where these bytes are no notice; they are not compared with the sum here. */
 int notice_unpack(struct store *s, const void *body, size_t len, struct stored_notice *row,
 		  struct said_room *room, struct lk_error *err) LK_MUST_CHECK;
+/* The same with phrases as they are in what the sum is of; it looks at nothing of the store that ever changes. False: no notice. */
+bool notice_unpack_said(const struct store *s, const uint8_t *phrases, const void *body, size_t len,
+			struct stored_notice *row, struct said_room *room) LK_MUST_CHECK;
+
+/* What a notice's sum begins with: its columns; its topic and the like, too. */
+void notice_columns_said(const uint8_t **at, struct stored_notice *n);
+
+/* ---- encoding.c ----------------------------------------------------------------------------- */
+
+/* The notice whose sum was begun in s->scratch, up to its body, which is the last: its number, or 0: nobody encodes it. */
+uint64_t encoding_give(struct store *s, size_t body_len);
+/* False: it is not encoded (yet, or any more). Else n->encoded, n->cause_at, and of n->said what store.h says. */
+bool encoding_take(struct store *s, uint64_t number, struct stored_notice *n,
+		   struct said_room *room) LK_MUST_CHECK;
 
 /* ---- roll.c --------------------------------------------------------------------------------- */
 

@@ -30,7 +30,9 @@ struct packing {
 };
 
 struct unpacking {
-	struct store *store;
+	struct store *store; /* which knows phrases; NULL: they are spelled out */
+	const uint8_t *phrases;
+	const struct spelling *spelling;
 	const struct stored_notice *row;
 	struct said_room *room;
 	const uint8_t *at, *end;
@@ -148,6 +150,8 @@ static struct lk_text phrase_named(struct unpacking *u)
 	int64_t ref = (int64_t)get_number(u);
 	struct lk_text said = LK_NO_TEXT;
 
+	if (u->store == NULL)
+		return said_text(&u->phrases);
 	if (!u->wrong && u->rc == 0) {
 		int rc = phrase_get(u->store, ref, &said, u->err);
 
@@ -232,7 +236,7 @@ static struct lk_text text_read(struct unpacking *u, size_t len)
 
 	if (u->wrong)
 		return LK_NO_TEXT;
-	u->at = spelling_take(&u->store->vocabulary.spelling, u->at, u->end, len, &text);
+	u->at = spelling_take(u->spelling, u->at, u->end, len, &text);
 	u->wrong = u->at == NULL;
 	return (struct lk_text){ (const char *)text.at, (uint32_t)len };
 }
@@ -671,15 +675,14 @@ static void take_members(struct unpacking *u, struct lk_notice *n)
 	}
 }
 
-int notice_unpack(struct store *s, const void *body, size_t len, struct stored_notice *row,
-		  struct said_room *room, struct lk_error *err)
+static void unpack(struct unpacking *u, const void *body, size_t len, struct stored_notice *row)
 {
-	struct lk_notice *n = &room->notice;
-	struct unpacking u = { .store = s, .row = row, .room = room, .err = err };
+	struct lk_notice *n = &u->room->notice;
 
-	u.at = body;
-	u.end = u.at + len;
-	room->used = 0;
+	u->row = row;
+	u->at = body;
+	u->end = u->at + len;
+	u->room->used = 0;
 	lk_notice_clear(n);
 	lk_digest_hex(row->id, n->id);
 	n->rev = row->rev;
@@ -687,9 +690,30 @@ int notice_unpack(struct store *s, const void *body, size_t len, struct stored_n
 	n->kind = row->kind;
 	n->state = row->state;
 	row->said = n;
-	row->cause_at = (lk_instant)((uint64_t)row->told_at - (uint64_t)get_signed(&u));
-	take_members(&u, n);
-	u.wrong |= u.at != u.end;
+	row->cause_at = (lk_instant)((uint64_t)row->told_at - (uint64_t)get_signed(u));
+	take_members(u, n);
+	u->wrong |= u->at != u->end;
+}
+
+bool notice_unpack_said(const struct store *s, const uint8_t *phrases, const void *body, size_t len,
+			struct stored_notice *row, struct said_room *room)
+{
+	struct unpacking u = { .phrases = phrases,
+			       .spelling = &s->vocabulary.spelling,
+			       .room = room };
+
+	unpack(&u, body, len, row);
+	return !u.wrong;
+}
+
+int notice_unpack(struct store *s, const void *body, size_t len, struct stored_notice *row,
+		  struct said_room *room, struct lk_error *err)
+{
+	struct unpacking u = {
+		.store = s, .spelling = &s->vocabulary.spelling, .room = room, .err = err
+	};
+
+	unpack(&u, body, len, row);
 	if (u.rc < 0)
 		return u.rc;
 	return u.wrong ? row_damaged(s, err, "a notice, its place in the mailbox", row->seq, "body")

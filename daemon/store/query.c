@@ -327,6 +327,26 @@ void sum_text(struct lk_bytes *said, struct lk_text text)
 		sum_int(said, -1);
 }
 
+int64_t said_int(const uint8_t **at)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, *at, sizeof(bytes));
+	*at += sizeof(bytes);
+	return (int64_t)le64toh(bytes);
+}
+
+struct lk_text said_text(const uint8_t **at)
+{
+	int64_t len = said_int(at);
+	struct lk_text text = { (const char *)*at, (uint32_t)len };
+
+	if (len < 0)
+		return LK_NO_TEXT;
+	*at += len;
+	return text;
+}
+
 #define SUM_MASK ((UINT64_C(1) << 31) - 1) /* a number of four bytes, as SQLite keeps it */
 
 /* SipHash under a key of zeroes: against a disk that errs, not against a person. */

@@ -15,6 +15,7 @@
 
 #include <linkages/event.h>
 #include <linkages/notice.h>
+#include <linkages/wire.h>
 
 struct store;
 
@@ -334,20 +335,33 @@ struct stored_notice {
 	int kind, state, level, topic; /* lk_notice_kind, lk_notice_state, lk_level, lk_topic or -1 */
 	int rule_class;                /* STANDING or MOMENT, engine/policy.h */
 	bool is_first;                 /* adding only: nothing of that id was ever told, so nobody has answered it */
+	int64_t own_ref;               /* reading only: of that case in the store, where it is known without a look; else 0 */
 	struct case_key own;           /* the recipient's side's case; number absent where there is none */
 	struct case_key other;         /* the case the facts are from; number absent where none crossed */
 	lk_instant cause_at;           /* of what it tells */
 	lk_instant told_at;
 	struct lk_text basis;          /* adding only: what its disclosure rests on; absent where nothing of the other side is in it */
 	const struct lk_notice *said;  /* the notice itself; without `answered`. Its kind, state, rev, level and `to` are those above */
+	struct lk_span encoded;        /* reading only: lk_notice_encode(said), where that was made ahead; then said has only id, rev,
+					* to, kind, state and events. Else absent */
 	struct lk_text answered_by;    /* absent, or who acknowledged the notice (worker id), and when */
 	lk_instant answered_at;
 };
 typedef int stored_notice_visitor(void *context, const struct stored_notice *notice);
 /* With a basis, its row of the ledger is written with it. */
 int store_notice_add(struct store *s, const struct stored_notice *notice, int64_t *seq, struct lk_error *err) LK_MUST_CHECK;
+/* Where a notice was encoded ahead, the visitor is given that. */
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit, stored_notice_visitor *visit,
 			void *context, struct lk_error *err) LK_MUST_CHECK;
+/* From now on notices that are told wait to be encoded by a thread beside the store's own. LK_EMEMORY. */
+int store_encoding_begin(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+/* These two are that thread's: whether some wait; a bite of them. */
+bool store_encoding_waits(const struct store *s);
+void store_encode_some(struct store *s);
+void store_encoding_end(struct store *s); /* when there is no such thread any more */
+/* The family of its own case, as store_case_family(). */
+int store_notice_family(struct store *s, const struct stored_notice *notice, uint8_t id[LK_DIGEST],
+			struct lk_error *err) LK_MUST_CHECK;
 /* The telling at one place: 1 and visit, or 0. */
 int store_notice_at(struct store *s, struct lk_text worker, int64_t seq, stored_notice_visitor *visit, void *context,
 		    struct lk_error *err) LK_MUST_CHECK;

@@ -61,6 +61,19 @@ static void sum_columns(struct store *s, const struct stored_notice *n, int64_t 
 	sum_int(&s->scratch, ledger);
 }
 
+void notice_columns_said(const uint8_t **at, struct stored_notice *n)
+{
+	n->worker = said_text(at);
+	n->seq = said_int(at);
+	memcpy(n->id, said_text(at).at, LK_DIGEST);
+	n->rev = said_int(at);
+	marks_read(said_int(at), n);
+	n->own.number = said_text(at);
+	n->other.number = said_text(at);
+	n->told_at = said_int(at);
+	(void)said_int(at); /* its row of the ledger */
+}
+
 /* ---- Adding ---------------------------------------------------------------------------------- */
 
 /* 0 where there is none. */
@@ -73,6 +86,7 @@ static int case_ref(struct store *s, struct case_key key, int64_t *ref, struct l
 /* What is made for a row: its small codes, its sum and its body, which lasts until the next one. */
 struct bound {
 	int64_t marks, sum;
+	uint64_t encoding;
 	struct lk_bytes *body;
 };
 
@@ -90,6 +104,7 @@ static int notice_bind(struct store *s, const struct stored_notice *n, int64_t l
 	if ((rc = notice_pack(s, n, out->body, err)) < 0)
 		return rc;
 	sum_blob(&s->scratch, out->body->at, out->body->len);
+	out->encoding = encoding_give(s, out->body->len);
 	return sum_end(&s->scratch, &out->sum, err);
 }
 
@@ -115,6 +130,7 @@ static int notice_insert(struct store *s, const struct stored_notice *n, int64_t
 	memcpy(row.id, n->id, LK_DIGEST);
 	row.marks = bound.marks;
 	row.sum = bound.sum;
+	row.encoding = bound.encoding;
 	return fresh_notice_add(s, &row,
 				&(struct fresh_texts){ n->own.number, n->other.number,
 						       bound.body->at, bound.body->len },
@@ -176,6 +192,8 @@ static int notice_read(struct query *q, struct stored_notice *n, struct said_roo
 	n->answered_by = column_text(q);
 	n->answered_at = column_instant(q);
 	ledger = column_int(q);
+	n->own_ref = 0;
+	n->encoded = (struct lk_span){ NULL, 0 };
 	marks_read(marks, n);
 	sum_columns(q->store, n, marks, ledger);
 	if ((rc = notice_unpack(q->store, body, len, n, room, err)) < 0)
@@ -243,7 +261,7 @@ static int answer_recall(struct store *s, struct fresh_notice *row, struct store
 /* One that was just told, as its row would say it. */
 static int notice_recall(struct store *s, struct lk_text worker, struct fresh_notice *row,
 			 const struct fresh_texts *texts, struct stored_notice *n,
-			 struct said_room *room, struct lk_error *err)
+			 struct said_room *room, bool takes_encoded, struct lk_error *err)
 {
 	int rc;
 
@@ -252,12 +270,16 @@ static int notice_recall(struct store *s, struct lk_text worker, struct fresh_no
 				     .rev = row->rev,
 				     .told_at = row->told_at };
 	memcpy(n->id, row->id, LK_DIGEST);
+	n->own_ref = row->own_case;
 	n->own.number = texts->own;
 	n->other.number = texts->other;
 	marks_read(row->marks, n);
+	rc = answer_recall(s, row, n, room, err);
+	if (rc < 0 || (takes_encoded && !lk_text_given(n->answered_by) &&
+		       encoding_take(s, row->encoding, n, room)))
+		return rc;
 	lk_bytes_clear(&s->scratch); /* what phrases add to one is not asked for */
-	rc = notice_unpack(s, texts->body, texts->body_len, n, room, err);
-	return rc < 0 ? rc : answer_recall(s, row, n, room, err);
+	return notice_unpack(s, texts->body, texts->body_len, n, room, err);
 }
 
 /* To whom notices are shown, and with what room. */
@@ -266,6 +288,7 @@ struct showing {
 	void *context;
 	struct said_room *room;
 	struct roll roll;
+	bool takes_encoded;
 	int n; /* of them */
 };
 
@@ -302,7 +325,8 @@ static int notice_show(struct store *s, struct showing *to, struct lk_text worke
 	row = lk_text_given(worker) ? fresh_get(s, serial, number, &texts) : NULL;
 	if (row == NULL)
 		return row_show(s, to, number, serial, err);
-	if ((rc = notice_recall(s, worker, row, &texts, &notice, to->room, err)) < 0)
+	rc = notice_recall(s, worker, row, &texts, &notice, to->room, to->takes_encoded, err);
+	if (rc < 0)
 		return rc;
 	to->n++;
 	return to->visit(to->context, &notice);
@@ -357,6 +381,7 @@ int store_notices_after(struct store *s, struct lk_text worker, int64_t after, i
 	struct showing to;
 	int rc = showing_begin(&to, visit, context, err);
 
+	to.takes_encoded = true;
 	if (rc == 0)
 		rc = notices_show(s, &to, worker, after, UINT32_MAX, limit, err);
 	free(to.room);

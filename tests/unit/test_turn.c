@@ -95,6 +95,7 @@ static int open_office(void **state)
 	assert_non_null(o);
 	o->wake_at = LK_NO_INSTANT;
 	assert_int_equal(store_open(&in_memory, &o->store, &o->err), 0);
+	assert_int_equal(store_encoding_begin(o->store, &o->err), 0);
 	make_turn(o, &story_policy);
 	*state = o;
 	return 0;
@@ -105,6 +106,7 @@ static int close_office(void **state)
 	struct office *o = *state;
 
 	turn_destroy(o->turn);
+	store_encoding_end(o->store);
 	store_close(o->store);
 	free(o);
 	return 0;
@@ -851,6 +853,7 @@ static void a_policy_that_could_not_be_taken_is_not_borrowed(void **state)
 
 struct opened {
 	char lines[4000];
+	struct lk_bytes bodies;
 	struct lk_error err;
 };
 
@@ -866,7 +869,25 @@ static int open_one(void *context, int64_t seq, const void *body, size_t size)
 		       n.at.at == LK_NO_INSTANT       ? " reduced"
 		       : lk_text_given(n.answered_by) ? " answered"
 						      : "");
+	lk_bytes_add(&all->bodies, body, size);
 	return 0;
+}
+
+/* Once more, from what was encoded meanwhile: the same. */
+static void open_encoded(struct office *o, struct lk_text worker, int64_t after,
+			 const struct opened *was)
+{
+	struct opened all = { 0 };
+
+	while (store_encoding_waits(o->store))
+		store_encode_some(o->store);
+	assert_true(turn_mailbox(o->turn, worker, after, 100, LK_NO_TEXT,
+				 story_instant("2026-03-10T09:00:00-07:00"), open_one, &all,
+				 &o->err) >= 0);
+	assert_string_equal(all.lines, was->lines);
+	assert_int_equal(all.bodies.len, was->bodies.len);
+	assert_memory_equal(all.bodies.at, was->bodies.at, was->bodies.len);
+	lk_bytes_free(&all.bodies);
 }
 
 static const char *opened(struct office *o, const char *worker, int64_t after, const char *session)
@@ -877,6 +898,8 @@ static const char *opened(struct office *o, const char *worker, int64_t after, c
 	assert_true(turn_mailbox(o->turn, lk_text_of(worker), after, 100, lk_text_of(session),
 				 story_instant("2026-03-10T09:00:00-07:00"), open_one, &all,
 				 &o->err) >= 0);
+	open_encoded(o, lk_text_of(worker), after, &all);
+	lk_bytes_free(&all.bodies);
 	return all.lines;
 }
 
