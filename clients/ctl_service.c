@@ -318,7 +318,8 @@ static int workers_arguments(char *const *arguments, struct lk_bytes *out)
 static const struct ctl_command commands[] = {
 	{ "status", NULL, "what the daemon is doing, on a screen; --follow, --json", "operator",
 	  "status", NULL, NULL, status_run },
-	{ "sources", NULL, "who sends events, when each was heard, and how much came", "operator",
+	{ "sources", NULL,
+	  "who sends events, when each was heard, and how much came since the start", "operator",
 	  "sources", ctl_put_nothing, sources_print, ctl_ask },
 	{ "sessions", NULL, "who is connected: publishers and workers' clients", "operator",
 	  "sessions", ctl_put_nothing, sessions_print, ctl_ask },
