@@ -18,6 +18,7 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -260,6 +261,7 @@ static void begin_session(struct inbox *inbox, const struct lane_sender *from,
 	}
 	randombytes_buf(id, sizeof(id));
 	lk_digest_hex(id, session->id);
+	(void)snprintf(session->name, sizeof(session->name), "%.*s", LK_PRINT(hello->client));
 	session->several = hello->several > LK_SEVERAL ? LK_SEVERAL : hello->several;
 	lane_open(inbox->lane, from, &session->base);
 	if (join_all(inbox, from, session, hello->workers, &items, &err) < 0) {
@@ -458,6 +460,7 @@ static void look_at(void *context, struct lane_session *base)
 	const struct inbox_session *session = (struct inbox_session *)base;
 	const struct roster_client *client = lane_client(l->inbox->lane, base);
 	struct inbox_look look = { .client = client != NULL ? client->name : "",
+				   .name = session->name,
 				   .quiet_us = clock_ticks() - base->heard_us };
 
 	look.workers = session->n;

@@ -37,7 +37,7 @@ void inbox_put(const struct inbox *inbox, struct lk_bytes *out);
 
 /* One session, for whoever looks after the daemon. */
 struct inbox_look {
-	const char *client;
+	const char *client, *name; /* in the table; what it calls itself */
 	size_t workers;
 	int64_t credit, waiting; /* waiting: told and not yet sent, over all of its workers */
 	int64_t quiet_us;

@@ -42,6 +42,7 @@ struct unsaid {
 struct inbox_session {
 	struct lane_session base;
 	char id[LK_DIGEST_HEX];
+	char name[4 * 64 + 1]; /* as its hello says; proves nothing */
 	int64_t credit;
 	int64_t several; /* notices that it takes in one message */
 	bool queued, blocked;

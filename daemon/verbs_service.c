@@ -52,11 +52,13 @@ void verb_sources(void *context, struct control *control, const struct control_a
 
 /* ---- sessions ---- */
 
-static void put_session(struct verb_rows *t, const char *lane, const char *client, int64_t quiet_us)
+static void put_session(struct verb_rows *t, const char *lane, const char *client,
+			struct lk_text name, int64_t quiet_us)
 {
-	verb_row_begin(t, 6);
+	verb_row_begin(t, 7);
 	lk_member_word(&t->rows, "lane", lane);
 	lk_member_word(&t->rows, "client", client);
+	lk_member_text(&t->rows, "name", name);
 	lk_member_int(&t->rows, "quiet_s", quiet_us / LK_SECOND);
 }
 
@@ -64,7 +66,7 @@ static void put_intake(void *context, const struct intake_look *look)
 {
 	struct verb_rows *t = context;
 
-	put_session(t, "intake", look->client, look->quiet_us);
+	put_session(t, "intake", look->client, LK_NO_TEXT, look->quiet_us);
 	lk_member_int(&t->rows, "for", (int64_t)look->streams);
 	lk_member_int(&t->rows, "credit", look->open);
 	lk_put_word(&t->rows, "waiting");
@@ -75,7 +77,7 @@ static void put_inbox(void *context, const struct inbox_look *look)
 {
 	struct verb_rows *t = context;
 
-	put_session(t, "inbox", look->client, look->quiet_us);
+	put_session(t, "inbox", look->client, lk_text_of(look->name), look->quiet_us);
 	lk_member_int(&t->rows, "for", (int64_t)look->workers);
 	lk_member_int(&t->rows, "credit", look->credit);
 	lk_member_int(&t->rows, "waiting", look->waiting);

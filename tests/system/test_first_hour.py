@@ -241,8 +241,8 @@ class Looks(test_lanes.LaneTest):
         sources = {s["source"]: s for s in json.loads(self.ctl("sources"))["sources"]}
         self.assertEqual((sources["calsaws"]["accepted"], sources["calsaws"]["agency"]), (3, "calworks"))
         sessions = json.loads(self.ctl("sessions"))["sessions"]
-        self.assertEqual(sorted((s["lane"], s["client"], s["for"]) for s in sessions),
-                         [("inbox", "district", 1), ("intake", "calworks", 1), ("intake", "cws", 1)])
+        self.assertEqual(sorted((s["lane"], s["client"], s["name"], s["for"]) for s in sessions),
+                         [("inbox", "district", "python", 1), ("intake", "calworks", None, 1), ("intake", "cws", None, 1)])
         workers = {w["worker"]: w for w in json.loads(self.ctl("workers"))["workers"]}
         self.assertEqual((workers["jones"]["client"], workers["jones"]["waiting"] > 0), ("district", True))
         self.assertEqual(json.loads(self.ctl("workers", "--unreachable"))["workers"], [])

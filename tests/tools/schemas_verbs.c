@@ -206,6 +206,8 @@ static const struct member sources[] = { OF(MAPS, "sources", NULL, source), END 
 static const struct member session[] = {
 	IS("lane", NULL, WORD_OF(lane_at)),
 	IS("client", "its name in the table of clients", FIELD_IS_TEXT(64)),
+	MAY("name", "inbox: what the client calls itself, which proves nothing; intake: null",
+	    FIELD_IS_TEXT(64)),
 	IS("quiet_s", "seconds since it was last heard", FIELD_IS_NUMBER),
 	IS("for", "intake: streams; inbox: workers", FIELD_IS_NUMBER),
 	IS("credit", "intake: events, inbox: notices that may be sent now", FIELD_IS_NUMBER),
