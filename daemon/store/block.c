@@ -80,12 +80,12 @@ static uint64_t step_put(int64_t value, int64_t *last)
 	int64_t step = (int64_t)between(*last, value);
 
 	*last = value;
-	return (uint64_t)step << 1 ^ (uint64_t)(step >> 63);
+	return delta_fold(step);
 }
 
 static void step_get(int64_t *value, uint64_t number, int64_t *last)
 {
-	*last = added(*last, (int64_t)(number >> 1) ^ -(int64_t)(number & 1));
+	*last = added(*last, delta_unfold(number));
 	*value = *last;
 }
 

@@ -24,5 +24,14 @@ bool delta_apply(struct delta_bytes delta, struct delta_bytes from, uint8_t *to,
 void delta_number(struct lk_bytes *out, uint64_t number);
 /* Moves *from behind the number; false where there is none. */
 bool delta_number_take(struct delta_bytes *from, uint64_t *out) LK_MUST_CHECK;
+/* A step up or down as such a number, which is small where the step is; and back. */
+static inline uint64_t delta_fold(int64_t step)
+{
+	return (uint64_t)step << 1 ^ (uint64_t)(step >> 63);
+}
+static inline int64_t delta_unfold(uint64_t number)
+{
+	return (int64_t)(number >> 1) ^ -(int64_t)(number & 1);
+}
 
 #endif

@@ -244,10 +244,10 @@ struct fresh_notice {
 	uint64_t encoding; /* its number among those to be encoded; 0: none */
 };
 
-#define LINK_START 4 /* bytes */
+#define LINK_START 2 /* bytes */
 struct fresh_ledger {
-	int64_t number, at, reader, from, upto, level;
-	int64_t ground; /* 0: null */
+	int64_t number, at, reader, from, level;
+	int64_t upto, ground; /* 0: null */
 	struct piece session, basis;
 	struct seal {
 		uint8_t at[SALT];

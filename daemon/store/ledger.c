@@ -9,8 +9,8 @@
  * little-endian, the instant, first_seq, last_seq and the level; then reader, session and basis,
  * each as its length in the same 8 bytes (-1: absent) and its bytes, as the view ledger_row has them.
  * chain = BLAKE2b-128 of: the chain of the row before (zeroes for the first), the number in 8
- * bytes, the digest. The last row of each commit keeps all of it, the others its first four bytes:
- * enough to name the row that was changed; that none was is said by those that keep all.
+ * bytes, the digest. The last row of each commit keeps all of it, the others its first two bytes:
+ * enough to name, nearly always, the row that was changed; that none was is said by those that keep all.
  * salt = the row's seal; where that is null, the 12 bytes of its place among the 768 that
  * randombytes_buf_deterministic() of libsodium (ChaCha20) makes of the secret of its block, which is 64
  * rows: (number - 1) / 64 says which, and the remainder the place.
@@ -75,6 +75,12 @@ static uint32_t ground_len(const struct ledger_row *row)
 	return slash != NULL ? (uint32_t)(slash - row->basis.at) + 1 : row->basis.len;
 }
 
+/* As all tellings do. A row that was handed out is found by where it ends. */
+static bool tells_one(const struct ledger_row *row)
+{
+	return row->upto == row->from && !lk_text_given(row->session);
+}
+
 static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t reader,
 			 const struct seal *salt, struct lk_error *err)
 {
@@ -83,7 +89,7 @@ static int ledger_insert(struct store *s, const struct ledger_row *row, int64_t 
 				     .at = row->at,
 				     .reader = reader,
 				     .from = row->from,
-				     .upto = row->upto,
+				     .upto = tells_one(row) ? 0 : row->upto,
 				     .level = row->level };
 	uint32_t ground = ground_len(row);
 	struct lk_text rest = row->basis;

@@ -224,8 +224,9 @@ CREATE TABLE notice_block (
 -- name: roll
 CREATE TABLE roll (
 	number INTEGER PRIMARY KEY, -- number of the notice at the first of 64 places of a mailbox
-	places BLOB NOT NULL -- of each, 8 bytes: the first three of the notice's id, its serial number; zeroes: none. Filled behind:
-		-- whole up to the serial that is the value roll.upto
+	ids BLOB NOT NULL, -- of each, the first three bytes of the notice's id; zeroes, if there is none
+	serials BLOB NOT NULL -- of each, its serial number: 0: none; else one more than the step from the one before, as a number of
+		-- seven bits a byte, the lowest its sign. Filled behind: whole up to the serial that is the value roll.upto
 ) STRICT;
 
 -- name: apart
@@ -274,12 +275,12 @@ CREATE TABLE ledger (
 	reader INTEGER, -- worker.ref of the worker or auditor
 	session TEXT, -- in which it was handed out; null: when the notice was made, or it was not a notice
 	first_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
-	last_seq INTEGER, -- in the worker's mailbox; 0: it was not a notice
+	last_seq INTEGER, -- in the worker's mailbox, where it was handed out; null: as first_seq
 	level INTEGER, -- lk_level
 	basis TEXT, -- legal basis, consent or purpose: what of it is not in ground
 	ground INTEGER, -- phrase.ref of how the basis begins; null: basis is all of it
 	seal BLOB CHECK (length(seal) IN (12, 16)), -- salt of the row's digest; null: by ledger_secret; expunged: that digest
-	chain BLOB NOT NULL CHECK (length(chain) IN (4, 16)) -- digest of the row before's chain, the number and the row's digest;
+	chain BLOB NOT NULL CHECK (length(chain) IN (2, 16)) -- digest of the row before's chain, the number and the row's digest;
 		-- its first bytes, where the next row was written with it
 ) STRICT;
 CREATE INDEX ledger_handed ON ledger (reader, last_seq) WHERE session IS NOT NULL;
@@ -293,7 +294,7 @@ CREATE TABLE ledger_secret (
 
 -- name: ledger_row
 CREATE VIEW ledger_row AS
-SELECT number, at, worker.name AS worker_name, session, first_seq, last_seq, level,
+SELECT number, at, worker.name AS worker_name, session, first_seq, coalesce(last_seq, first_seq) AS last_seq, level,
 	CASE WHEN ground IS NULL THEN basis ELSE CAST(phrase.bytes AS TEXT) || coalesce(basis, '') END AS basis,
 	seal, chain, reader, secret
 FROM ledger LEFT JOIN worker ON worker.ref = reader LEFT JOIN phrase ON phrase.ref = ground

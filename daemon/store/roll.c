@@ -6,9 +6,10 @@
  * Rows of notices lie in order of arrival. An index would be written to at random with each of them. The roll of a mailbox
  * has the serial numbers of its notices and the first three bytes of each id instead, in the order of the places, 64 to a
  * row. It is a list that is filled behind (recent.c): many places of a mailbox at a time. Who looks for an id goes through
- * the places, a twentieth of what they stand for. A worker's answer asks one mailbox, from its end; people who ask of a
+ * the places, a tenth of what they stand for. A worker's answer asks one mailbox, from its end; people who ask of a
  * notice, all.
  */
+#include "delta.h"
 #include "internal.h"
 
 #include <string.h>
@@ -55,17 +56,52 @@ static void entry_put(struct roll *roll, int64_t number, uint64_t entry)
 		roll->at[i][n] = (uint8_t)entry;
 }
 
-/* One of another length is none: what it should lead to is missed by whoever looks for it. */
+/* Serial numbers of a mailbox go up by little. 0 is none, and no step. */
+static void serials_put(const struct roll *roll, struct lk_bytes *out)
+{
+	int64_t last = 0;
+
+	for (uint32_t i = 0; i < roll->n; i++) {
+		int64_t serial = (int64_t)entry_get(roll, roll->number + i) & SERIAL_MOST;
+
+		delta_number(out, serial == 0 ? 0 : delta_fold(serial - last) + 1);
+		last = serial == 0 ? last : serial;
+	}
+}
+
+/* Entries that have the beginnings of their ids get their serial numbers. */
+static bool serials_take(struct roll *roll, struct delta_bytes from)
+{
+	uint64_t last = 0, step;
+
+	for (uint32_t i = 0; i < roll->n; i++) {
+		if (!delta_number_take(&from, &step))
+			return false;
+		if (step == 0)
+			continue;
+		last = (last + (uint64_t)delta_unfold(step - 1)) & (uint64_t)SERIAL_MOST;
+		for (size_t n = ROLL_ENTRY; n-- > ROLL_START;)
+			roll->at[i][n] = (uint8_t)(last >> 8 * (ROLL_ENTRY - 1 - n));
+	}
+	return from.len == 0;
+}
+
+/* One that is not whole is none: what it should lead to is missed by whoever looks for it. */
 static void roll_read(struct query *q, struct roll *roll)
 {
-	size_t len;
-	const void *at = column_blob(q, &len);
+	struct delta_bytes ids, serials;
 
-	if (len % ROLL_ENTRY != 0 || len > sizeof(roll->at))
-		len = 0;
-	if (len > 0)
-		memcpy(roll->at, at, len);
-	roll->n = (uint32_t)(len / ROLL_ENTRY);
+	ids.at = column_blob(q, &ids.len);
+	serials.at = column_blob(q, &serials.len);
+	roll->n = 0;
+	if (ids.len % ROLL_START != 0 || ids.len > (size_t)ROLL_PLACES * ROLL_START)
+		return;
+	for (; roll->n * ROLL_START < ids.len; roll->n++) {
+		memset(roll->at[roll->n], 0, ROLL_ENTRY);
+		memcpy(roll->at[roll->n], ids.at + roll->n * ROLL_START, ROLL_START);
+	}
+	if (!serials_take(roll, serials))
+		roll->n = 0;
 }
 
 static int roll_get(struct store *s, struct roll *roll, int64_t number, struct lk_error *err)
@@ -83,10 +119,18 @@ static int roll_get(struct store *s, struct roll *roll, int64_t number, struct l
 
 static int roll_put(struct store *s, const struct roll *roll, struct lk_error *err)
 {
+	uint8_t ids[ROLL_PLACES][ROLL_START];
 	struct query q = query_begin(s, SQL_roll_put);
 
+	for (uint32_t i = 0; i < roll->n; i++)
+		memcpy(ids[i], roll->at[i], ROLL_START);
+	lk_bytes_clear(&s->scratch);
+	serials_put(roll, &s->scratch);
+	if (s->scratch.failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a roll");
 	bind_int(&q, roll->number);
-	bind_blob(&q, roll->at, roll->n * ROLL_ENTRY);
+	bind_blob(&q, ids, roll->n * ROLL_START);
+	bind_blob(&q, s->scratch.at, s->scratch.len);
 	return query_run(&q, err);
 }
 

@@ -273,14 +273,14 @@ SELECT serial, number, id FROM notice WHERE serial > ?1 AND serial < 10995116277
 -- name: place_id
 SELECT id, rev FROM notice WHERE serial = ?1 AND number = ?2
 -- name: roll_get
-SELECT places FROM roll WHERE number = ?1
+SELECT ids, serials FROM roll WHERE number = ?1
 -- name: roll_of
-SELECT first, places FROM worker LEFT JOIN roll ON roll.number = ?1 WHERE worker.ref = ?1 >> 32
+SELECT first, ids, serials FROM worker LEFT JOIN roll ON roll.number = ?1 WHERE worker.ref = ?1 >> 32
 -- name: roll_end
-SELECT (number & 4294967295) + length(places) / 8 FROM roll
+SELECT (number & 4294967295) + length(ids) / 3 FROM roll
 WHERE number > ?1 << 32 AND number < (?1 + 1) << 32 ORDER BY number DESC LIMIT 1
 -- name: roll_put
-REPLACE INTO roll (number, places) VALUES (?1, ?2)
+REPLACE INTO roll (number, ids, serials) VALUES (?1, ?2, ?3)
 -- name: apart_get
 SELECT rev FROM apart WHERE id = ?1
 -- name: apart_count
@@ -412,7 +412,7 @@ SELECT n.serial, n.number & 4294967295 >= first AND n.number & 4294967295 < next
 		OR EXISTS (SELECT 1 FROM notice WHERE notice.serial = serial_of(n.number - 1) AND notice.number = n.number - 1)),
 	serial_of(n.number) = n.serial AND (n.serial > coalesce((SELECT value FROM value WHERE value.name = 'roll.upto'), 0)
 		OR EXISTS (SELECT 1 FROM roll WHERE roll.number = ((n.number - 1) & -64) + 1
-			AND substr(places, (n.number - 1 & 63) * 8 + 1, 3) = substr(id, 1, 3))),
+			AND substr(ids, (n.number - 1 & 63) * 3 + 1, 3) = substr(id, 1, 3))),
 	NOT EXISTS (SELECT 1 FROM apart WHERE apart.id = n.id AND apart.rev < n.rev)
 FROM notice AS n LEFT JOIN worker ON worker.ref = n.number >> 32 WHERE n.serial > ?1 ORDER BY n.serial LIMIT ?2
 -- name: check_case_rows
@@ -636,7 +636,7 @@ DELETE FROM roll
 -- name: mend_strays
 DELETE FROM notice WHERE serial_of(number) IS NOT serial
 -- name: mend_mailbox_ends
-UPDATE worker SET next = max(next, coalesce((SELECT (number & 4294967295) + length(places) / 8 FROM roll
+UPDATE worker SET next = max(next, coalesce((SELECT (number & 4294967295) + length(ids) / 3 FROM roll
 	WHERE number > ref << 32 AND number < (ref + 1) << 32 ORDER BY number DESC LIMIT 1), 1))
 -- name: worker_name
 SELECT name FROM worker WHERE ref = ?1

@@ -64,7 +64,7 @@ static void tell_text(sqlite3_context *to, const struct lk_bytes *bytes, const v
 /* In the order in which the table has them. */
 static const struct column columns[] = {
 	LEDGER(number, int), LEDGER(at, int),    LEDGER(reader, int),  LEDGER(session, text),
-	LEDGER(from, int),   LEDGER(upto, int),  LEDGER(level, int),   LEDGER(basis, text),
+	LEDGER(from, int),   LEDGER(upto, ref),  LEDGER(level, int),   LEDGER(basis, text),
 	LEDGER(ground, ref), LEDGER(salt, salt), LEDGER(chain, chain),
 };
 

@@ -224,7 +224,7 @@ static void a_run_that_was_cut_short_is_moved_again(void **state)
 			file_copy(o->place, kept, files[n]);
 		}
 		cut += ask(o->place, "linkages.db",
-			   "SELECT sum(length(places)) / 8 > coalesce((SELECT value FROM value WHERE name = 'roll.upto'), 0) FROM roll") ==
+			   "SELECT sum(length(ids)) / 3 > coalesce((SELECT value FROM value WHERE name = 'roll.upto'), 0) FROM roll") ==
 		       1;
 		GOOD(place_open(o->place));
 		assert_false(was_made_anew(o));
@@ -258,15 +258,20 @@ static const char *const wrong_rolls[] = {
 	"DELETE FROM roll",
 	"DELETE FROM roll WHERE number & 4294967295 = 65",
 	"UPDATE value SET value = value + 20 WHERE name = 'roll.upto'",
-	"UPDATE roll SET places = zeroblob(length(places))",
-	"UPDATE roll SET places = substr(places, 1, 16)",
-	"UPDATE roll SET places = substr(places, 1, 17)",
-	"UPDATE roll SET places = CAST(places || places AS BLOB)",
-	"UPDATE roll SET places = CAST(substr(places, 9, 8) || substr(places, 1, 8) || substr(places, 17) AS BLOB)",
-	"UPDATE roll SET places = CAST(substr(places, 1, 3) || substr(places, 12, 5) || substr(places, 9) AS BLOB)",
-	"UPDATE roll SET places = CAST(substr(places, 1, 3) || x'00000fffff' || substr(places, 9) AS BLOB)",
-	"UPDATE roll SET places = CAST(x'ffffff' || substr(places, 4) AS BLOB)",
-	"UPDATE roll SET places = (SELECT places FROM roll AS other WHERE other.number > roll.number ORDER BY number LIMIT 1) WHERE number = (SELECT min(number) FROM roll)",
+	"UPDATE roll SET ids = zeroblob(length(ids)), serials = zeroblob(length(ids) / 3)",
+	"UPDATE roll SET ids = substr(ids, 1, 6)",
+	"UPDATE roll SET ids = substr(ids, 1, 7)",
+	"UPDATE roll SET ids = CAST(ids || ids AS BLOB), serials = CAST(serials || serials AS BLOB)",
+	"UPDATE roll SET ids = CAST(ids || x'000000' AS BLOB)",
+	"UPDATE roll SET serials = CAST(serials || x'00' AS BLOB)",
+	"UPDATE roll SET serials = substr(serials, 1, length(serials) - 1)",
+	"UPDATE roll SET ids = CAST(substr(ids, 4, 3) || substr(ids, 1, 3) || substr(ids, 7) AS BLOB)",
+	"UPDATE roll SET serials = CAST(x'ffffffff7f' || substr(serials, 2) AS BLOB)",
+	"UPDATE roll SET serials = CAST(x'ffffffffffffffffffffff' || substr(serials, 2) AS BLOB)",
+	"UPDATE roll SET serials = CAST(substr(serials, 1, 10) || x'00' || substr(serials, 12) AS BLOB)",
+	"UPDATE roll SET serials = CAST(substr(serials, 1, 10) || x'01' || substr(serials, 12) AS BLOB)",
+	"UPDATE roll SET ids = CAST(x'ffffff' || substr(ids, 4) AS BLOB)",
+	"UPDATE roll SET (ids, serials) = (SELECT ids, serials FROM roll AS other WHERE other.number > roll.number ORDER BY number LIMIT 1) WHERE number = (SELECT min(number) FROM roll)",
 };
 
 static void a_roll_that_leads_astray_is_noticed(void **state)

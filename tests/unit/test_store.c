@@ -514,9 +514,9 @@ static const char *const invariants[] = {
 	"SELECT 1 FROM (SELECT max(serial) AS last, count(*) AS n FROM notice) WHERE last <> n",
 	"SELECT 1 FROM notice GROUP BY number HAVING count(*) > 1",
 	/* What is in a roll is so, and all that is told so is there. */
-	"SELECT 1 FROM notice JOIN roll ON roll.number = ((notice.number - 1) & -64) + 1 AND length(places) >= 8 * (notice.number - roll.number + 1) WHERE hex(substr(places, 1 + 8 * (notice.number - roll.number), 8)) <> hex(substr(id, 1, 3)) || format('%010X', serial)",
-	"SELECT 1 FROM notice LEFT JOIN roll ON roll.number = ((notice.number - 1) & -64) + 1 WHERE serial <= (SELECT value FROM value WHERE name = 'roll.upto') AND coalesce(length(places), 0) < 8 * (notice.number - roll.number + 1)",
-	"SELECT 1 FROM roll WHERE length(places) > 512 OR length(places) % 8 <> 0 OR (number & 4294967295) % 64 <> 1",
+	"SELECT 1 FROM notice JOIN roll ON roll.number = ((notice.number - 1) & -64) + 1 AND length(ids) >= 3 * (notice.number - roll.number + 1) WHERE substr(ids, 1 + 3 * (notice.number - roll.number), 3) <> substr(id, 1, 3)",
+	"SELECT 1 FROM notice LEFT JOIN roll ON roll.number = ((notice.number - 1) & -64) + 1 WHERE serial <= (SELECT value FROM value WHERE name = 'roll.upto') AND coalesce(length(ids), 0) < 3 * (notice.number - roll.number + 1)",
+	"SELECT 1 FROM roll WHERE length(ids) > 192 OR length(ids) % 3 <> 0 OR (number & 4294967295) % 64 <> 1",
 	"SELECT 1 FROM worker WHERE next > 1 AND mailbox IS NULL",
 	"SELECT 1 FROM notice WHERE own_case IS NOT NULL AND own_case NOT IN (SELECT ref FROM agency_case)",
 	"SELECT 1 FROM link AS a WHERE NOT EXISTS (SELECT 1 FROM link AS b WHERE b.one = a.other AND b.other = a.one)",

@@ -794,7 +794,7 @@ static void put_small_tables(struct store *s)
 /* Whatever is there is as it was written, but long ago. */
 static const char *const old_pages[] = {
 	"DELETE FROM roll",
-	"UPDATE roll SET places = substr(places, 1, 8)",
+	"UPDATE roll SET ids = substr(ids, 1, 3)",
 	"UPDATE apart SET rev = 199",
 	"UPDATE stream SET next = 3",
 	"UPDATE stream SET next = 1, safe = 0",
