@@ -29,7 +29,7 @@ static struct {
 static const struct option_row rows[] = {
 	{ "answer", 'a', OPTION_TEXT, "NOTICE", &settings.answer,
 	  "acknowledge this notice and end; the first digits of its id will do where the\n"
-	  "store knows the rest" },
+	  "store knows the rest, and no other linkages-sub is using it" },
 	{ "once", '1', OPTION_FLAG, NULL, &settings.once,
 	  "end when everything that was waiting has been shown" },
 	PLACE_ROWS(settings.place),
@@ -325,6 +325,12 @@ static bool is_named(const struct run *r, const char *worker)
 	return false;
 }
 
+/* Whose notice it is need not be looked for. */
+static bool is_whole_answer(const struct run *r)
+{
+	return strlen(settings.answer) == LK_DIGEST_HEX - 1 && r->workers_n == 1;
+}
+
 static int answer_prepare(struct run *r)
 {
 	static char worker[65];
@@ -344,7 +350,7 @@ static int answer_prepare(struct run *r)
 	}
 	if (found < 0)
 		return found;
-	if (strlen(settings.answer) != LK_DIGEST_HEX - 1 || r->workers_n != 1)
+	if (!is_whole_answer(r))
 		return lk_fail(
 			&r->err, LK_ECONFIG,
 			"no such notice was received here: give its whole id, and the one worker it was told to");
@@ -357,6 +363,14 @@ static int answer_open(struct run *r)
 {
 	int code = store_open(r);
 
+	if (code == LK_ESTATE && !is_whole_answer(r)) {
+		struct lk_error held = r->err;
+
+		return lk_fail(
+			&r->err, code,
+			"%s, or give the notice's whole id (--json shows it) and the one worker it was told to",
+			held.text);
+	}
 	if (code == LK_ESTATE)
 		code = lk_inbox_store_open(NULL, &r->store, &r->err);
 	return code < 0 ? code : answer_prepare(r);

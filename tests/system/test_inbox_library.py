@@ -330,6 +330,16 @@ class InboxLibrary(unittest.TestCase):
         self.daemon.send("answered", worker="garcia", notice=first["notice"], by="garcia", at="2026-03-02T10:00:00-08:00")
         self.ends(process, 0)
 
+    def test_the_first_digits_are_not_known_to_who_finds_the_store_in_use(self):
+        reader = self.follow("--json")
+        self.daemon.greet(next_=2)
+        self.daemon.tell(1, notice(0xabc << 116))
+        self.daemon.receipt(1)
+        _, err = self.ends(self.follow("--answer", "abc"), 2)
+        self.assertRegex(err, "garcia.inbox: another process is using this file; end it first, or give the notice's whole id")
+        reader.terminate()
+        self.assertEqual(self.seqs(self.ends(reader, 0)[0]), [1])
+
     def test_an_answer_is_refused(self):
         process = self.follow("--answer", "f" * 32)
         self.daemon.greet(next_=2)
