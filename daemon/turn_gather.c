@@ -188,7 +188,7 @@ static int add_at_hand(struct gathering *g, const struct gathered_list *list)
 int gathering_load(struct gathering *g)
 {
 	struct gathered_list list;
-	for (g->loading = 0; g->loading < g->cases_n; g->loading++) {
+	for (; g->loading < g->cases_n; g->loading++) {
 		struct case_key key = g->cases[g->loading].key;
 		bool at_hand = g->known_at == LK_NO_INSTANT && hand_take(g->t, key, &list);
 		int rc = at_hand ? add_at_hand(g, &list)
@@ -231,9 +231,24 @@ static void find_openings(struct gathering *g)
 	}
 }
 
+/* Found once: who asks which words are of a pair asks it of every word for every pair. */
+static void find_others(struct gathering *g)
+{
+	struct lk_event event;
+	struct lk_refused why;
+	for (uint32_t i = 0; i < g->events_n; i++) {
+		struct gathered_event *e = g->events[i];
+		e->other = NONE;
+		if (is_link(e->type) &&
+		    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) >= 0)
+			e->other = gathered(g, other_of(&event));
+	}
+}
+
 void gathering_place(struct gathering *g)
 {
 	find_openings(g);
+	find_others(g);
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		struct gathered_event *e = g->events[i];
 		const struct fold_key *opening = g->cases[e->kase].opening;
@@ -271,14 +286,9 @@ static int key_order(const struct case_key *a, const struct case_key *b)
 	return a->agency != b->agency ? a->agency - b->agency : lk_text_order(a->number, b->number);
 }
 
-bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, uint32_t other)
+bool gathered_pairs(const struct gathered_event *e, uint32_t other)
 {
-	struct lk_event event;
-	struct lk_refused why;
-	if (!is_link(e->type) ||
-	    lk_event_decode(e->body, e->body_len, turn_agency_of, g->t, &event, &why) < 0)
-		return false;
-	return case_is(other_of(&event), g->cases[other].key);
+	return is_link(e->type) && e->other == other;
 }
 
 /* The order in which people said it, whichever opening it has waited for. */
@@ -301,8 +311,8 @@ bool gathered_is_void(const struct gathering *g, const struct gathered_event *e,
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *no = g->events[i];
 		if (is_no(no) && said_order(no, e) > 0 &&
-		    ((no->kase == e->kase && gathered_pairs(g, no, other)) ||
-		     (no->kase == other && gathered_pairs(g, no, e->kase))))
+		    ((no->kase == e->kase && gathered_pairs(no, other)) ||
+		     (no->kase == other && gathered_pairs(no, e->kase))))
 			return true;
 	}
 	return false;
@@ -321,7 +331,7 @@ static const struct fold_key *linking_opening(const struct gathering *g, uint32_
 		uint32_t other = e->kase == a ? b : a;
 		if ((e->kase != a && e->kase != b) || e->key.at != since)
 			continue;
-		if (e->type == LK_LINK_CONFIRMED && gathered_pairs(g, e, other)) {
+		if (e->type == LK_LINK_CONFIRMED && gathered_pairs(e, other)) {
 			is_said |= opening == NULL;
 			if (opening != NULL && !gathered_is_void(g, e, other) &&
 			    (waited == NULL || fold_order(opening, waited) < 0))

@@ -35,13 +35,13 @@ uint32_t gathered(const struct gathering *g, struct case_key key);
 int gathering_add(struct gathering *g, struct case_key key);
 /* Adds the cases of the family that one of them is of, and those that it is linked with. */
 int gathering_reach(struct gathering *g, uint32_t kase);
-/* The events of these cases, no others. */
+/* The events of these cases, no others; of those that were added since, where it is done again. */
 int gathering_load(struct gathering *g);
 void gathering_sort(struct gathering *g);
-/* Each event is where it counts: what came before its case's opening, at the opening. */
+/* Each event is where it counts: what came before its case's opening, at the opening. Before anything is asked of pairs. */
 void gathering_place(struct gathering *g);
 /* Does the event speak of a link between its case and this one? */
-bool gathered_pairs(const struct gathering *g, const struct gathered_event *e, uint32_t other);
+bool gathered_pairs(const struct gathered_event *e, uint32_t other);
 /* Has a person said no to the pair, the event's case and this one, after it? */
 bool gathered_is_void(const struct gathering *g, const struct gathered_event *e, uint32_t other);
 /* Every case that links or families of before reach; their events in order, each where it counts; their parts. */

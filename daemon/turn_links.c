@@ -10,19 +10,21 @@
 
 /* ---- One pair: are the two cases linked? ----------------------------------------------------- */
 
-static bool is_of_pair(const struct gathering *g, const struct gathered_event *e)
+/* The gathering's first case, and this one. */
+static bool is_of_pair(const struct gathered_event *e, uint32_t other)
 {
-	return gathered_pairs(g, e, 1 - e->kase);
+	return (e->kase == 0 && gathered_pairs(e, other)) ||
+	       (e->kase == other && gathered_pairs(e, 0));
 }
 
 /* In the order in which it was said: the last refusal or removal makes all before it as if it had never been; the
  * confirmation after it that counts first links. One that waits for its case's opening counts from there. */
-static lk_instant said_since(const struct gathering *g)
+static lk_instant said_since(const struct gathering *g, uint32_t other)
 {
 	lk_instant since = LK_NO_INSTANT;
 	for (uint32_t i = 0; i < g->events_n; i++) {
 		const struct gathered_event *e = g->events[i];
-		if (!is_of_pair(g, e))
+		if (!is_of_pair(e, other))
 			continue;
 		if (e->type != LK_LINK_CONFIRMED)
 			since = LINK_REFUSED;
@@ -33,16 +35,17 @@ static lk_instant said_since(const struct gathering *g)
 	return since;
 }
 
-static bool was_refused(const struct gathering *g)
+static bool was_refused(const struct gathering *g, uint32_t other)
 {
 	for (uint32_t i = 0; i < g->events_n; i++)
-		if (g->events[i]->type != LK_LINK_CONFIRMED && is_of_pair(g, g->events[i]))
+		if (g->events[i]->type != LK_LINK_CONFIRMED && is_of_pair(g->events[i], other))
 			return true;
 	return false;
 }
 
 struct matching {
 	const struct gathering *g;
+	uint32_t other;
 	lk_instant since;
 };
 
@@ -52,7 +55,7 @@ static int match_token(void *context, struct case_key other, int kind, lk_instan
 {
 	struct matching *m = context;
 	bool automatic = (m->g->t->policy->links_automatic & POLICY_BIT(kind)) != 0;
-	if (automatic && case_is(other, m->g->cases[1].key) &&
+	if (automatic && case_is(other, m->g->cases[m->other].key) &&
 	    (m->since == LK_NO_INSTANT || since < m->since))
 		m->since = since;
 	return 0;
@@ -60,23 +63,32 @@ static int match_token(void *context, struct case_key other, int kind, lk_instan
 
 /* A person's no beats equal tokens; a person's yes and equal tokens link from the earlier of both.
  */
-static int settle_pair(struct gathering *g)
+static int settle_pair(struct gathering *g, uint32_t other)
 {
 	struct store *store = g->t->store;
-	struct matching m = { g, LK_NO_INSTANT };
-	struct case_key a = g->cases[0].key, b = g->cases[1].key;
-	lk_instant since = said_since(g);
+	struct matching m = { g, other, LK_NO_INSTANT };
+	struct case_key a = g->cases[0].key, b = g->cases[other].key;
+	lk_instant since = said_since(g, other);
 	int rc = a.agency != b.agency ? store_lookalikes(store, a, match_token, &m, g->err) : 0;
 	if (rc < 0)
 		return rc;
 	if (since == LK_NO_INSTANT || (since != LINK_REFUSED && m.since != LK_NO_INSTANT &&
-				       m.since < since && !was_refused(g)))
+				       m.since < since && !was_refused(g, other)))
 		since = m.since;
 	return since != LK_NO_INSTANT ? store_link_put(store, a, b, since, g->err)
 				      : store_link_drop(store, a, b, g->err);
 }
 
-/* 1: all that was said of it, in the order in which it was said; 0: a case and itself; negative. */
+/* All that was said, in the order in which it was said. */
+static int read_words(struct gathering *g)
+{
+	int rc = gathering_load(g);
+	gathering_sort(g);
+	gathering_place(g);
+	return rc;
+}
+
+/* 1: what was said of it is there; 0: a case and itself; negative. */
 static int read_pair(struct gathering *g, struct case_key a, struct case_key b)
 {
 	int rc = gathering_add(g, a);
@@ -84,9 +96,7 @@ static int read_pair(struct gathering *g, struct case_key a, struct case_key b)
 		rc = gathering_add(g, b);
 	if (rc < 0 || g->cases_n < 2)
 		return rc < 0 ? rc : 0;
-	rc = gathering_load(g);
-	gathering_sort(g);
-	gathering_place(g);
+	rc = read_words(g);
 	return rc < 0 ? rc : 1;
 }
 
@@ -95,7 +105,7 @@ int links_settle_pair(struct turn *t, struct case_key a, struct case_key b, stru
 	struct gathering g = { .t = t, .err = err, .known_at = LK_NO_INSTANT };
 	int rc = read_pair(&g, a, b);
 	if (rc > 0)
-		rc = settle_pair(&g);
+		rc = settle_pair(&g, 1);
 	gathering_free(&g);
 	return rc;
 }
@@ -180,12 +190,10 @@ static int add_said(struct gathering *g)
 /* The pairs that it spoke of, and that the tokens of before and of now make, each settled anew. The number of pairs. */
 static int settle_pairs(struct gathering *g)
 {
-	for (uint32_t i = 1; i < g->cases_n; i++) {
-		int rc = links_settle_pair(g->t, g->cases[0].key, g->cases[i].key, g->err);
-		if (rc < 0)
-			return rc;
-	}
-	return (int)g->cases_n - 1;
+	int rc = read_words(g);
+	for (uint32_t i = 1; rc >= 0 && i < g->cases_n; i++)
+		rc = settle_pair(g, i);
+	return rc < 0 ? rc : (int)g->cases_n - 1;
 }
 
 /* All that looked alike before or do now: a likely match may have come or gone with the tokens. */

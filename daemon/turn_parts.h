@@ -263,7 +263,7 @@ int home_to_show(struct turn *t, struct case_key key, struct home **out, struct 
 struct gathered_event {
 	struct fold_key key; /* its texts point into row */
 	uint32_t kase;       /* of the gathering */
-	uint32_t other;      /* of a link by token */
+	uint32_t other;      /* of a link by token, and of a word on a link; NONE: not of the gathering */
 	struct lk_text numbers[2]; /* its two cases'; else empty */
 	int type;
 	bool is_out; /* superseded by what was known at an instant that has passed */
