@@ -411,6 +411,9 @@ static const struct yaml_key source_keys[] = {
 	{ "watched", yaml_read_bool, IN_SOURCE(watched), NULL, false },
 };
 
+/* Answers are events of it: a publisher who spoke for it could take their ids, or take them back. */
+#define OWN_SOURCE "linkages"
+
 static int read_source(const struct yaml_value *item, void *context, struct lk_error *err)
 {
 	struct config *config = context;
@@ -419,6 +422,10 @@ static int read_source(const struct yaml_value *item, void *context, struct lk_e
 
 	if (failed < 0)
 		return failed;
+	if (strcmp(source.name, OWN_SOURCE) == 0)
+		return yaml_complain(item, err,
+				     "'%s' is the daemon's own source, of what people answer",
+				     source.name);
 	if (config_find_source(config, lk_text_of(source.name)) != NULL)
 		return yaml_complain(item, err, "a source named '%s' is in the list already",
 				     source.name);

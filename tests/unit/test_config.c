@@ -306,6 +306,8 @@ static void complaints_name_the_place(void **state)
 		       "daemon.yaml:3:23: sources[2].agency: must be one of: cws, calworks");
 	assert_refused("sources: [{name: a, agency: cws}, {name: a, agency: cws}]",
 		       "named 'a' is in the list");
+	assert_refused("sources: [{name: linkages, agency: cws}]",
+		       "sources[1]: 'linkages' is the daemon's own");
 	assert_refused("sources: [{name: a}]", "sources[1]: 'agency' is missing");
 	assert_refused("sources: [{name: a b, agency: cws}]", "letters, digits");
 	assert_refused("sources: [{name: a, agency: cws, sequence: tight}]",
