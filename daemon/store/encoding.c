@@ -36,12 +36,12 @@ struct slot {
 
 struct encoding {
 	/* The loop's: */
-	uint64_t seen;                              /* of `done`, when it was looked at last */
 	_Alignas(APART) atomic_uint_fast64_t given; /* the last, counted from 1 */
+	uint64_t seen;                              /* of `done`, when it was looked at last */
 	/* The thread's: */
 	_Alignas(APART) atomic_uint_fast64_t done;
-	struct said_room room;
 	struct lk_bytes bytes;
+	struct said_room room;
 	struct slot slot[SLOTS];
 };
 
