@@ -366,6 +366,11 @@ void block_remove(struct block *b, uint32_t i)
 	memmove(&b->at[i], &b->at[i + 1], (b->n - i) * sizeof(*b->at));
 }
 
+size_t block_room(const struct block *b)
+{
+	return b->room * sizeof(*b->at) + b->bodies.room + b->packed.room + b->plain.room;
+}
+
 void block_free(struct block *b)
 {
 	if (b == NULL)

@@ -66,8 +66,10 @@ static struct block *idle_take(struct blocks *all, uint32_t i)
 
 void blocks_give(struct blocks *all, struct block *b)
 {
-	if (b == NULL)
+	if (b == NULL || block_room(b) > BLOCK_IDLE_MOST) {
+		block_free(b);
 		return;
+	}
 	if (all->idle_n == BLOCKS_IDLE)
 		block_free(idle_take(all, 0));
 	all->idle[all->idle_n++] = b;

@@ -278,7 +278,8 @@ struct fresh {
 
 /* Blocks of notices, as a connection has them: blocks.c. */
 enum blocks_statement { BLOCKS_AT, BLOCKS_AFTER, BLOCKS_ADD, BLOCKS_PUT, BLOCKS_DROP, BLOCKS_STATEMENTS };
-#define BLOCKS_IDLE 8u /* unpacked ones that nobody reads: 20 KiB each */
+#define BLOCKS_IDLE 8u         /* unpacked ones that nobody reads: 20 KiB each */
+#define BLOCK_IDLE_MOST 65536u /* bytes of one: a long notice, or a damage, leaves no large one behind */
 struct blocks {
 	sqlite3_stmt *statement[BLOCKS_STATEMENTS];
 	struct block *idle[BLOCKS_IDLE]; /* the one that was used last is the last */
@@ -560,7 +561,8 @@ uint32_t block_find(const struct block *b, int64_t serial);
 /* A copy, body and all; false: no memory. */
 bool block_put(struct block *b, const struct fresh_notice *row, const void *body) LK_MUST_CHECK;
 void block_remove(struct block *b, uint32_t i);
-void block_free(struct block *b); /* NULL-safe */
+size_t block_room(const struct block *b); /* bytes of memory that it holds */
+void block_free(struct block *b);         /* NULL-safe */
 
 /* ---- blocks.c ------------------------------------------------------------------------------- */
 

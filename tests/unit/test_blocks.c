@@ -277,6 +277,23 @@ static void a_long_notice_has_a_block_of_its_own(void **state)
 	shelf_free(&few);
 }
 
+static void a_long_notice_leaves_no_large_block_behind(void **state)
+{
+	struct twins *t = *state;
+	struct shelf shelf = a_shelf(1, 20, 60000);
+
+	assert_int_equal(blocks_append(&t->blocks, &shelf, 0), SQLITE_OK);
+	are_those(&t->blocks, &shelf);
+	shelf_free(&shelf);
+	shelf = a_shelf(21, 60, 0);
+	assert_int_equal(blocks_append(&t->blocks, &shelf, 0), SQLITE_OK);
+	are_those(&t->blocks, &shelf);
+	shelf_free(&shelf);
+	assert_true(t->blocks.idle_n > 0);
+	for (uint32_t i = 0; i < t->blocks.idle_n; i++)
+		assert_true(block_room(t->blocks.idle[i]) <= 65536);
+}
+
 /* What was unpacked before is not what is there now. */
 static void another_connection_and_a_rollback_are_seen(void **state)
 {
@@ -403,6 +420,7 @@ int main(void)
 		WITH_TWINS(a_row_is_there_once),
 		WITH_TWINS(blocks_are_filled),
 		WITH_TWINS(a_long_notice_has_a_block_of_its_own),
+		WITH_TWINS(a_long_notice_leaves_no_large_block_behind),
 		WITH_TWINS(another_connection_and_a_rollback_are_seen),
 		WITH_TWINS(what_was_all_of_a_block_comes_back_with_a_rollback),
 		WITH_TWINS(a_flipped_bit_is_read_within_bounds),
