@@ -38,7 +38,7 @@ def run(command, words):
     done = subprocess.run(real, shell=True, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     sys.stdout.write(done.stdout)
     if done.returncode != 0:
-        print(f'report: status {done.returncode}', file=sys.stderr)
+        print(f'== status {done.returncode}', file=sys.stderr)  # no row, in whatever log it lands
         return None
     return [found.groups() for found in map(FIGURES.match, done.stdout.splitlines()) if found]
 
