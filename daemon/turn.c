@@ -24,6 +24,7 @@ int turn_create(const struct turn_options *options, struct turn **out, struct lk
 	t->wake_at = LK_NO_INSTANT;
 	t->families_most = TURN_FAMILIES_MAX;
 	t->fill_most = TURN_FILL_FIRST;
+	t->homes_most = HOMES_BYTES;
 	int rc = sources_copy(t, options, err);
 	if (rc >= 0)
 		rc = tally_load(t, err);

@@ -188,7 +188,7 @@ struct effect {
 static int home_before(const struct effect *x, struct case_key key, struct home **out)
 {
 	int rc = x->counts ? home_open(x->t, key, out, x->err)
-			   : home_of_case(x->t, key, out, x->err);
+			   : home_at_hand(x->t, key, out, x->err);
 	if (rc < 0 || *out == NULL)
 		return rc;
 	if (has_tokens(x->e))

@@ -2,7 +2,8 @@
  *
  * In: ids. Out: unpacked families, and their rows at the end of a batch.
  * Promise: within a transaction every family is unpacked once and packed once; after a rollback
- * nothing is remembered; of families that nobody asked for lately, those asked for last stay.
+ * nothing is remembered; of families that nobody asked for lately, those asked for last stay, their histories only
+ * as far as there is room for them.
  */
 #include "turn_parts.h"
 
@@ -28,6 +29,8 @@ void home_id(const struct case_key *first, uint8_t out[LK_DIGEST])
 
 static void use_end(struct turn *t, struct home *h)
 {
+	if (t->whole == h)
+		t->whole = h->newer;
 	*(h->newer != NULL ? &h->newer->older : &t->newest) = h->older;
 	*(h->older != NULL ? &h->older->newer : &t->oldest) = h->newer;
 }
@@ -39,6 +42,8 @@ static void use_begin(struct turn *t, struct home *h)
 	h->older = t->newest;
 	*(t->newest != NULL ? &t->newest->newer : &t->oldest) = h;
 	t->newest = h;
+	if (t->whole == NULL)
+		t->whole = h;
 }
 
 static void home_weigh(struct turn *t, struct home *h)
@@ -120,7 +125,8 @@ static int read_row(void *context, const struct stored_family *row)
 	return 0;
 }
 
-struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
+/* Its history may be away. */
+static struct home *home_seek(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_find(t, id);
 	if (h != NULL) {
@@ -142,17 +148,41 @@ struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_err
 	return h;
 }
 
+static int fetch_from(void *context, const struct stored_family *row)
+{
+	struct reading *r = context;
+	int rc = family_fetch(&r->h->f, row->state, row->state_len, r->err);
+	return rc < 0 ? rc : tolds_fetch(&r->h->told, row->told, row->told_len, r->err);
+}
+
+/* The row says what it said when all else was unpacked from it, or packed into it last. */
+int home_fetch(struct turn *t, struct home *h, struct lk_error *err)
+{
+	struct reading r = { h, err };
+	if (h->f.moments_away == 0 && h->told.away == 0)
+		return 0;
+	int rc = store_family_get(t->store, h->id, fetch_from, &r, err);
+	home_weigh(t, h);
+	return rc == 0 ? lk_fail(err, LK_ESTORE, "a family has no row any more") : rc;
+}
+
+struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct home *h = home_seek(t, id, err);
+	return h == NULL || home_fetch(t, h, err) < 0 ? NULL : h;
+}
+
 static int home_found(struct turn *t, int rc, const uint8_t id[LK_DIGEST], struct home **out,
 		      struct lk_error *err)
 {
 	*out = NULL;
 	if (rc <= 0)
 		return rc;
-	*out = home_get(t, id, err);
+	*out = home_seek(t, id, err);
 	return *out != NULL ? 1 : LK_ESTORE;
 }
 
-int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+int home_at_hand(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
 {
 	uint8_t id[LK_DIGEST];
 	int rc = store_case_family(t->store, key, id, err);
@@ -167,14 +197,20 @@ int home_of_notice(struct turn *t, const struct stored_notice *notice, struct ho
 	return home_found(t, rc, id, out, err);
 }
 
+int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
+{
+	int rc = home_at_hand(t, key, out, err);
+	return rc <= 0 || home_fetch(t, *out, err) >= 0 ? rc : LK_ESTORE;
+}
+
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err)
 {
 	uint8_t id[LK_DIGEST];
-	int rc = home_of_case(t, key, out, err);
+	int rc = home_at_hand(t, key, out, err);
 	if (rc != 0)
 		return rc;
 	home_id(&key, id);
-	*out = home_get(t, id, err);
+	*out = home_seek(t, id, err);
 	return *out == NULL ? LK_ESTORE : store_case_join(t->store, key, id, err);
 }
 
@@ -204,7 +240,9 @@ static int home_pack(struct turn *t, struct home *h, struct lk_error *err)
 	struct packing p = { t, h };
 	lk_bytes_clear(&t->state);
 	lk_bytes_clear(&t->told);
-	int rc = store_family_get(t->store, h->id, pack_onto, &p, err);
+	int rc = tolds_must_be_whole(&h->told) ? home_fetch(t, h, err) : 0;
+	if (rc >= 0)
+		rc = store_family_get(t->store, h->id, pack_onto, &p, err);
 	if (rc == 0)
 		(void)pack_onto(&p, &none);
 	if (rc >= 0 && (t->state.failed || t->told.failed))
@@ -253,14 +291,26 @@ void homes_forget(struct turn *t)
 		home_free(h);
 	}
 	memset(t->homes, 0, sizeof(t->homes));
-	t->oldest = NULL;
+	t->oldest = t->whole = NULL;
 	t->homes_bytes = 0;
+}
+
+/* What is long past is most of a family that has had many events, and next to nothing looks at it. */
+static void home_leave(struct turn *t, struct home *h)
+{
+	family_leave(&h->f, h->told.settled.moments);
+	tolds_leave(&h->told);
+	home_weigh(t, h);
+	t->whole = h->newer;
 }
 
 void homes_trim(struct turn *t)
 {
-	while (t->homes_bytes > HOMES_BYTES) {
+	while (t->homes_bytes > t->homes_most) {
 		assert(!t->oldest->is_dirty);
-		home_remove(t, t->oldest->id);
+		if (t->whole != NULL)
+			home_leave(t, t->whole);
+		else
+			home_remove(t, t->oldest->id);
 	}
 }

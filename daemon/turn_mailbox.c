@@ -109,6 +109,15 @@ lk_instant home_happened_at(const struct home *home, const struct stored_notice 
 	return t != NULL && t->cause_at < row->cause_at ? t->cause_at : row->cause_at;
 }
 
+/* Its record is at hand, where there is one. */
+static int recall_record(struct turn *t, struct home *home, const struct stored_notice *row,
+			 struct lk_error *err)
+{
+	bool is_here = home->told.away == 0 || tolds_find(&home->told, row->id) != NULL;
+	int rc = is_here ? 0 : home_fetch(t, home, err);
+	return rc < 0 ? rc : 1;
+}
+
 static bool has_cause(const struct family *f, struct lk_text source, struct lk_text id)
 {
 	for (uint32_t i = f->causes_n; i-- > 0;)
@@ -237,6 +246,8 @@ int notice_may_show(struct turn *t, const struct stored_notice *row, struct lk_e
 	if (row->level < LK_REGISTRY)
 		return 1;
 	int rc = home_of_notice(t, row, &home, err);
+	if (rc > 0)
+		rc = recall_record(t, home, row, err);
 	if (rc > 0 && row->kind == LK_CROSSOVER_POSSIBLE)
 		return match_shows(home, row);
 	if (rc <= 0)
@@ -273,7 +284,7 @@ static int waits_to_fold(const struct hand_out *h, const struct stored_notice *r
 	struct home *home;
 	if (row->level < LK_REGISTRY || !lk_text_given(row->own.number))
 		return 0;
-	int rc = home_of_case(h->t, row->own, &home, h->err);
+	int rc = home_at_hand(h->t, row->own, &home, h->err);
 	return rc > 0 ? home->is_stale : rc;
 }
 

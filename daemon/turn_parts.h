@@ -84,7 +84,7 @@ struct waiting {
 };
 
 #define HOME_BUCKETS 65536
-#define HOMES_BYTES ((size_t)68 << 20) /* kept from batch to batch: some thousand, as long as their histories let */
+#define HOMES_BYTES ((size_t)68 << 20) /* kept from batch to batch; histories give way first, then whole families */
 
 struct turn {
 	struct store *store;
@@ -111,7 +111,8 @@ struct turn {
 	bool is_renewed;            /* mailboxes have begun anew, and outboxes may well have been told more than is here */
 	int64_t links_by;           /* as the value STORE_LINKS_BY */
 	struct home *homes[HOME_BUCKETS], *newest, *oldest;
-	size_t homes_bytes;
+	struct home *whole; /* the oldest whose history may not have given way yet; NULL: all have */
+	size_t homes_bytes, homes_most; /* at hand; from batch to batch */
 	uint64_t commits; /* so far: whoever was not asked for since the last one is as its row is */
 	struct grown *grown;
 	uint32_t grown_n, grown_room;
@@ -158,15 +159,19 @@ static inline bool names_expunged(const struct turn *t, const struct lk_event *e
 struct home *home_get(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 /* 1 and *out: the family the case belongs to; 0: none; negative. */
 int home_of_case(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* The same, of which moments and records of what was told may be away: for whoever settles it, or asks for home_fetch(). */
+int home_at_hand(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 /* The same of a notice's own case; 0 also where it has none. */
 int home_of_notice(struct turn *t, const struct stored_notice *notice, struct home **out, struct lk_error *err);
-/* The same, made where the case is new. */
+/* The same of a case, which is made where it is new. */
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* Nothing is away from now on. Pointers to its moments and records are void. */
+int home_fetch(struct turn *t, struct home *h, struct lk_error *err);
 /* Out of the cache and the store. */
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
 void homes_forget(struct turn *t);                      /* all, after a rollback */
-void homes_trim(struct turn *t);                        /* back to HOMES_BYTES, between transactions: the latest used stay */
+void homes_trim(struct turn *t);                        /* back to homes_most, between transactions: of those used last more stays */
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);
 

@@ -25,6 +25,27 @@ static const struct look at_state = { derive, SCOPE_STATE };
 static const struct look at_answers = { rules_unanswered, SCOPE_ANSWERS };
 static const struct look at_feeds = { rules_feed, SCOPE_STATE };
 
+static bool looks_back(const struct derivation *d)
+{
+	bool is_away = d->lacks;
+	for (uint32_t i = 0; !is_away && i < d->n; i++)
+		is_away = tolds_may_lack(d->told, d->at[i].cause);
+	return is_away;
+}
+
+/* Nearly all that is new looks at nothing that is away. */
+static int ask(const struct nearby *n, struct derivation *d, const struct look *look)
+{
+	look->rules(d);
+	if (!looks_back(d))
+		return 0;
+	int rc = home_fetch(n->t, n->h, n->err);
+	d->n = 0;
+	if (rc >= 0)
+		look->rules(d);
+	return rc;
+}
+
 static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 		   const struct foresight *only)
 {
@@ -42,10 +63,12 @@ static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 				.retells = only == NULL && n->t->retells,
 				.apart = only == NULL ? n->t->apart : NULL };
 	struct outcome out = { 0 };
-	look->rules(&d);
-	compare(&h->told, &d, look->scope, &out);
 	struct writing w = { n->t, h, &d, at, n->err };
-	int rc = carry_out(&w, &out, only);
+	int rc = ask(n, &d, look);
+	if (rc >= 0) {
+		compare(&h->told, &d, look->scope, &out);
+		rc = carry_out(&w, &out, only);
+	}
 	h->wake_at = instant_earlier(h->wake_at, d.wake);
 	outcome_free(&out);
 	derivation_free(&d);

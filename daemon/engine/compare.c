@@ -8,6 +8,7 @@
  */
 #include "compare.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -467,6 +468,7 @@ static void withdraw_all(struct tolds *told, const struct derivation *d, enum sc
 			 struct outcome *out)
 {
 	uint32_t before = told->n, first = out->n;
+	assert(told->away == 0);
 	if (!any_live(told, scope))
 		return;
 	struct standing *all = standings_of(told, d);

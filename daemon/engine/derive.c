@@ -233,6 +233,11 @@ static void derive_standing(struct derivation *d)
 		rules[i](d);
 }
 
+bool is_short(const struct derivation *d)
+{
+	return d->f->moments_away > 0 || d->told->away > 0;
+}
+
 /* Nothing but moments can be news: the scene is as it was, and no instant has come at which a rule
  * would look again. */
 static bool stands_still(const struct derivation *d)
@@ -246,6 +251,9 @@ void derive(struct derivation *out)
 {
 	out->settled.scene = out->thrifty ? scene_of(out) : 0;
 	out->partial = stands_still(out);
+	out->lacks = !out->partial && is_short(out);
+	if (out->lacks)
+		return;
 	out->wake = out->partial ? out->told->settled.wake : LK_NO_INSTANT;
 	out->settled.moments = out->partial ? out->told->settled.moments : 0;
 	rules_moment(out);

@@ -85,6 +85,7 @@ struct derivation {
 	bool retells; /* set by the caller, for compare(): a moment that was taken back, and follows again, is told however old */
 	const bool *apart; /* set by the caller, for compare(): which cases have just lost others by a link that was undone; or NULL */
 	bool partial; /* derive() did: candidates are news, and whatever was told follows */
+	bool lacks; /* nothing was derived: moments or records of what was told are away, and are to be fetched first */
 	struct settled settled; /* derive(), thrifty: for compare() to keep */
 	bool failed; /* memory ran out: void */
 	const struct trace *trace; /* who asks why; NULL in all other work */
@@ -165,6 +166,7 @@ lk_date day_before(lk_date day, struct duration duration);
 enum sooner { SOONER_BY_MORE, SOONER_BY_LESS };
 struct duration value_today(struct derivation *d, const struct dated *value, enum sooner sooner);
 
+bool is_short(const struct derivation *d); /* moments or records of what was told are away */
 const struct kin *kin_of(const struct derivation *d); /* of the family as it is now */
 bool is_mutual(const struct derivation *d);
 /* The same, for rules that speak of mutual families only: kinds (bits of lk_notice_kind) that say nothing else. */

@@ -16,6 +16,7 @@
 #define SHORT 4
 #define SPARE_RECORDS 4
 #define SPARE_TEXT 64
+#define STAYS 2 /* moments, where the others are left to the row: the next are packed on them */
 
 #define NO_HOLES(record, plural) \
 	static_assert(sizeof(struct record) % sizeof(uint32_t) == 0 && \
@@ -140,6 +141,7 @@ static void head_pack(const struct family *f, struct lk_bytes *out)
 	unsigned v = 0;
 #define PACK_COUNT(record, plural) head.n[v++] = f->plural##_n;
 	FAMILY_VECTORS(PACK_COUNT)
+	head.n[VECTORS - 1] += f->moments_away;
 	lk_bytes_add(out, &head, sizeof(head));
 }
 
@@ -150,11 +152,12 @@ struct packed {
 };
 
 static uint32_t list_pack(struct lk_bytes *out, struct packed front, const void *at, uint32_t n,
-			  size_t size)
+			  size_t size, uint32_t away)
 {
 	size_t before = out->len;
+	assert(front.n >= away);
 	lk_bytes_add(out, front.at, front.len);
-	records_pack_more(out, at, front.n, n, size);
+	records_pack_more(out, at, front.n - away, n, size);
 	return (uint32_t)(out->len - before);
 }
 
@@ -166,13 +169,13 @@ struct histories {
 static struct histories pack(const struct family *f, struct histories was, struct lk_bytes *out)
 {
 	head_pack(f, out);
-	was.causes.len = list_pack(out, was.causes, f->causes, f->causes_n, sizeof(*f->causes));
+	was.causes.len = list_pack(out, was.causes, f->causes, f->causes_n, sizeof(*f->causes), 0);
 #define PACK_VECTOR(record, plural) \
 	records_pack(out, f->plural, f->plural##_n, sizeof(struct record));
 	FAMILY_SCENE(PACK_VECTOR)
 	PACK_VECTOR(stretch, stretches)
-	was.moments.len =
-		list_pack(out, was.moments, f->moments, f->moments_n, sizeof(*f->moments));
+	was.moments.len = list_pack(out, was.moments, f->moments, f->moments_n, sizeof(*f->moments),
+				    f->moments_away);
 	lk_bytes_add(out, f->words.at, f->words.len);
 	return was;
 }
@@ -203,9 +206,8 @@ void family_pack_on(struct family *f, const void *was, size_t was_len, struct lk
 }
 
 /* What is unpacked is mostly unpacked to be added to. */
-static uint32_t room_for(const struct row_head *head, unsigned v)
+static uint32_t room_for(uint32_t n, unsigned v)
 {
-	uint32_t n = head->n[v];
 	return n > SHORT || v == VECTORS - 1 ? n + SPARE_RECORDS : n;
 }
 
@@ -221,8 +223,9 @@ static bool vectors_unpack(const struct row_head *head, const uint8_t *from, con
 		return false; \
 	out->plural = (struct record *)(void *)at; \
 	out->plural##_n = head->n[v]; \
-	out->plural##_room = room_for(head, v) | LENT; \
-	at += records_space(room_for(head, v++), sizeof(struct record));
+	out->plural##_room = room_for(head->n[v], v) | LENT; \
+	at += records_space(room_for(head->n[v], v), sizeof(struct record)); \
+	v++;
 	FAMILY_VECTORS(UNPACK_VECTOR)
 	out->causes_packed = (uint32_t)(begins[1] - begins[0]);
 	out->moments_packed = (uint32_t)(from - begins[VECTORS - 1]);
@@ -246,7 +249,8 @@ static int row_unpack(const struct row_head *head, const uint8_t *from, size_t l
 #define ADD_SPACE(record, plural) \
 	if (head->n[v] > len) \
 		return LK_EWIRE; \
-	space += records_space(room_for(head, v++), sizeof(struct record));
+	space += records_space(room_for(head->n[v], v), sizeof(struct record)); \
+	v++;
 	FAMILY_VECTORS(ADD_SPACE)
 	out->block = malloc(space);
 	if (out->block == NULL)
@@ -279,5 +283,75 @@ int family_unpack(const void *row, size_t len, struct family *out, struct lk_err
 	out->ticked_at = head.ticked_at;
 	out->last_sequence = head.last_sequence;
 	out->last_place = head.last_place;
+	return 0;
+}
+
+/* ---- Short in memory -------------------------------------------------------------------------- */
+
+/* All of it into one block, without the holes that growing has left. */
+static void make_compact(struct family *f)
+{
+	size_t space = (size_t)f->words.len + SPARE_TEXT;
+	unsigned v = 0;
+#define ADD_KEPT(record, plural) \
+	space += records_space(room_for(f->plural##_n, v), sizeof(struct record)); \
+	v++;
+	FAMILY_VECTORS(ADD_KEPT)
+	uint8_t *block = malloc(space), *at = block;
+	if (block == NULL)
+		return;
+	v = 0;
+#define MOVE_VECTOR(record, plural) \
+	if (f->plural##_n > 0) \
+		memcpy(at, f->plural, f->plural##_n * sizeof(struct record)); \
+	if (is_own_room(f->plural##_room)) \
+		free(f->plural); \
+	f->plural = (struct record *)(void *)at; \
+	f->plural##_room = room_for(f->plural##_n, v++) | LENT; \
+	at += records_space(f->plural##_room & ~LENT, sizeof(struct record));
+	FAMILY_VECTORS(MOVE_VECTOR)
+	if (f->words.len > 0)
+		memcpy(at, f->words.at, f->words.len);
+	if (is_own_room(f->words.room))
+		free(f->words.at);
+	f->words.at = (char *)at;
+	f->words.room = (f->words.len + SPARE_TEXT) | LENT;
+	free(f->block);
+	f->block = block;
+	f->block_len = space;
+}
+
+void family_leave(struct family *f, uint32_t most)
+{
+	uint32_t goes = most > f->moments_away ? most - f->moments_away : 0;
+	uint32_t spare = f->moments_n > STAYS ? f->moments_n - STAYS : 0;
+	goes = goes < spare ? goes : spare;
+	if (goes > 0)
+		memmove(f->moments, f->moments + goes, (f->moments_n - goes) * sizeof(*f->moments));
+	f->moments_n -= goes;
+	f->moments_away += goes;
+	make_compact(f);
+}
+
+int family_fetch(struct family *f, const void *row, size_t len, struct lk_error *err)
+{
+	struct packed was = histories_of(f, row, len).moments;
+	uint32_t away = f->moments_away, n = away + f->moments_n;
+	if (away == 0)
+		return 0;
+	struct moment *all = malloc((n + SPARE_RECORDS) * sizeof(*all));
+	if (all == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for a family's moments");
+	if (was.n < away || !records_unpack(&was.at, was.at + was.len, away, sizeof(*all), all)) {
+		free(all);
+		return lk_fail(err, LK_EWIRE, "a family's moments are not in its row");
+	}
+	memcpy(all + away, f->moments, f->moments_n * sizeof(*all));
+	if (is_own_room(f->moments_room))
+		free(f->moments);
+	f->moments = all;
+	f->moments_n = n;
+	f->moments_room = n + SPARE_RECORDS;
+	f->moments_away = 0;
 	return 0;
 }

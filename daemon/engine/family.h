@@ -216,6 +216,7 @@ struct family {
 	size_t block_len;
 	/* How long these two are in the row that was unpacked or packed last; 0: there is none. Steps only add to them. */
 	uint32_t causes_packed, moments_packed;
+	uint32_t moments_away; /* so many come before the first one, and are in that row alone: family_leave() */
 	const struct trace *trace; /* who asks why; NULL in all other work. Never packed */
 #define FAMILY_VECTOR_MEMBER(record, plural) \
 	struct record *plural; \
@@ -245,6 +246,12 @@ void family_pack(const struct family *f, struct lk_bytes *out);
  * taken from there. The new row counts as the last one. */
 void family_pack_on(struct family *f, const void *was, size_t was_len, struct lk_bytes *out);
 int family_unpack(const void *row, size_t len, struct family *out, struct lk_error *err) LK_MUST_CHECK;
+/* Of a family that is as in the row that it was unpacked from or packed into last: takes no more memory than it needs, and
+ * leaves moments to the row, the first `most` at most. Until family_fetch() they may not be asked for, but it may be folded on
+ * and packed by family_pack_on(). */
+void family_leave(struct family *f, uint32_t most);
+/* Moments that are away, from that row: LK_EMEMORY; LK_EWIRE: it is another one. */
+int family_fetch(struct family *f, const void *row, size_t len, struct lk_error *err) LK_MUST_CHECK;
 
 /* NONE where the family has no such case. */
 uint32_t family_case(const struct family *f, int agency, struct lk_text number);

@@ -13,6 +13,7 @@
 #define ROW_MAGIC 0x37544b4cu /* "LKT7" */
 #define SPARE_RECORDS 4       /* left free behind what is unpacked: two events for two sides */
 #define FEW 8                 /* so many are looked through sooner than an index of them is made */
+#define STAYS 4 /* records, where the others are left to the row: the next are packed on them */
 
 static_assert(sizeof(struct told) == 120 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
@@ -32,6 +33,7 @@ void tolds_free(struct tolds *t)
 	if (is_own_room(t->room))
 		free((void *)t->at);
 	free(t->block);
+	free(t->tags);
 	digests_free(&t->causes);
 	memset(t, 0, sizeof(*t));
 }
@@ -40,12 +42,12 @@ size_t tolds_bytes(const struct tolds *t)
 {
 	return t->block_len + (is_own_room(t->words.room) ? t->words.room : 0) +
 	       (is_own_room(t->room) ? t->room * sizeof(struct told) : 0) +
-	       3 * (size_t)t->causes.room * sizeof(uint32_t);
+	       t->away * sizeof(*t->tags) + 3 * (size_t)t->causes.room * sizeof(uint32_t);
 }
 
 struct told *tolds_change(struct tolds *t, const struct told *record)
 {
-	uint32_t place = (uint32_t)(record - t->at);
+	uint32_t place = t->away + (uint32_t)(record - t->at);
 	if (place < t->same)
 		t->same = place;
 	return (struct told *)record;
@@ -139,6 +141,70 @@ struct told *tolds_add(struct tolds *t)
 	return &wider[t->n++];
 }
 
+/* ---- Short in memory -------------------------------------------------------------------------- */
+
+static uint16_t tag_of(uint64_t cause)
+{
+	return (uint16_t)(cause >> 48); /* a digest: any bits will do */
+}
+
+static bool tags_add(struct tolds *t, uint32_t n)
+{
+	uint16_t *wider = realloc(t->tags, (t->away + n) * sizeof(*wider));
+	if (wider == NULL)
+		return false;
+	t->tags = wider;
+	for (uint32_t i = 0; i < n; i++)
+		wider[t->away + i] = tag_of(t->at[i].cause);
+	return true;
+}
+
+/* Into a vector of their own, with room for a few more; what they were in is given back. */
+static void records_move(struct tolds *t, struct told *to, uint32_t n)
+{
+	if (is_own_room(t->room))
+		free((void *)t->at);
+	else if (t->block != NULL)
+		block_shrink(t);
+	digests_free(&t->causes);
+	t->at = to;
+	t->n = n;
+	t->room = n + SPARE_RECORDS;
+}
+
+static struct told *vector_of(uint32_t n)
+{
+	return malloc((n + SPARE_RECORDS) * sizeof(struct told));
+}
+
+/* For want of memory for less of it, all stays as it is. */
+void tolds_leave(struct tolds *t)
+{
+	uint32_t goes = t->n > STAYS + SPARE_RECORDS / 2 ? t->n - STAYS : 0;
+	if (goes == 0 || t->same != t->away + t->n || t->packed != t->same || !tags_add(t, goes))
+		return;
+	struct told *rest = vector_of(STAYS);
+	if (rest == NULL)
+		return;
+	memcpy(rest, t->at + goes, STAYS * sizeof(*rest));
+	records_move(t, rest, STAYS);
+	t->away += goes;
+}
+
+bool tolds_may_lack(const struct tolds *t, uint64_t cause)
+{
+	uint16_t tag = tag_of(cause);
+	for (uint32_t i = 0; i < t->away; i++)
+		if (t->tags[i] == tag)
+			return true;
+	return false;
+}
+
+bool tolds_must_be_whole(const struct tolds *t)
+{
+	return t->away > 0 && t->same < t->packed;
+}
+
 static struct word moved(struct tolds *to, const struct words *from, struct word w)
 {
 	struct word added = words_add(&to->words, words_text(from, w));
@@ -171,7 +237,7 @@ void tolds_join(struct tolds *to, const struct tolds *from, const struct told *r
 		*tolds_change(to, same) = record_moved(to, from, record);
 }
 
-/* Records that are packed already, before all others. */
+/* Records that are packed already, before all others: those away, and some that are at hand. */
 struct packed {
 	const uint8_t *at;
 	size_t len;
@@ -182,7 +248,7 @@ static void pack(const struct tolds *t, struct packed first, struct lk_bytes *ou
 {
 	struct row_head head = {
 		.magic = ROW_MAGIC,
-		.n = t->n,
+		.n = t->away + t->n,
 		.words = t->words.len,
 		.moments = t->settled.moments,
 		.scene = t->settled.scene,
@@ -190,7 +256,8 @@ static void pack(const struct tolds *t, struct packed first, struct lk_bytes *ou
 	};
 	lk_bytes_add(out, &head, sizeof(head));
 	lk_bytes_add(out, first.at, first.len);
-	records_pack_more(out, t->at, first.n, t->n, sizeof(*t->at));
+	assert(first.n >= t->away);
+	records_pack_more(out, t->at, first.n - t->away, t->n, sizeof(*t->at));
 	lk_bytes_add(out, t->words.at, t->words.len);
 }
 
@@ -214,7 +281,7 @@ static struct packed packed_before(const struct tolds *t, const uint8_t *was, si
 void tolds_pack_on(struct tolds *t, const void *was, size_t was_len, struct lk_bytes *out)
 {
 	pack(t, packed_before(t, was, was_len), out);
-	t->same = t->n;
+	t->packed = t->same = t->away + t->n;
 }
 
 static bool is_in(const struct words *words, struct word w)
@@ -228,10 +295,10 @@ static bool is_sound(const struct words *words, const struct told *record)
 	       is_in(words, record->other);
 }
 
-static bool are_sound(const struct tolds *t)
+static bool are_sound(const struct words *words, const struct told *at, uint32_t n)
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		if (!is_sound(&t->words, &t->at[i]))
+	for (uint32_t i = 0; i < n; i++)
+		if (!is_sound(words, &at[i]))
 			return false;
 	return true;
 }
@@ -258,9 +325,9 @@ static int row_unpack(const struct row_head *head, const uint8_t *from, size_t l
 	memcpy(block, from, head->words);
 	out->n = head->n;
 	out->room = (head->n + SPARE_RECORDS) | LENT;
-	out->same = head->n;
+	out->packed = out->same = head->n;
 	out->settled = (struct settled){ head->scene, head->wake, head->moments };
-	return are_sound(out) ? 0 : LK_EWIRE;
+	return are_sound(&out->words, out->at, out->n) ? 0 : LK_EWIRE;
 }
 
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err)
@@ -277,4 +344,37 @@ int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error
 	memset(out, 0, sizeof(*out));
 	return rc == LK_EMEMORY ? lk_fail(err, rc, "no memory for %u told notices", head.n)
 				: lk_fail(err, rc, "row of what was told is not of this layout");
+}
+
+/* Those away, before those that are at hand. */
+static int records_fetch(struct tolds *t, const uint8_t *from, const uint8_t *end)
+{
+	uint32_t n = t->away + t->n;
+	struct told *all = vector_of(n);
+	if (all == NULL)
+		return LK_EMEMORY;
+	if (!records_unpack(&from, end, t->away, sizeof(*all), all) ||
+	    !are_sound(&t->words, all, t->away)) {
+		free(all);
+		return LK_EWIRE;
+	}
+	memcpy(all + t->away, t->at, t->n * sizeof(*all));
+	records_move(t, all, n);
+	free(t->tags);
+	t->tags = NULL;
+	t->away = 0;
+	return 0;
+}
+
+int tolds_fetch(struct tolds *t, const void *row, size_t len, struct lk_error *err)
+{
+	struct row_head head = { .magic = 0 };
+	if (t->away == 0)
+		return 0;
+	if (len >= sizeof(head))
+		memcpy(&head, row, sizeof(head));
+	if (head.magic != ROW_MAGIC || head.n != t->packed)
+		return lk_fail(err, LK_EWIRE, "what was told is not in its row");
+	int rc = records_fetch(t, (const uint8_t *)row + sizeof(head), (const uint8_t *)row + len);
+	return rc == 0 ? 0 : lk_fail(err, rc, "what was told cannot be fetched from its row");
 }

@@ -41,7 +41,10 @@ struct tolds {
 	struct words words;
 	const struct told *at; /* written to by tolds_change() */
 	uint32_t n, room;
-	uint32_t same; /* so many, from the first on, are as in the row that was unpacked or packed last */
+	uint32_t away;  /* so many come before them and are in the row alone: tolds_leave() */
+	uint16_t *tags; /* of the causes of those */
+	/* That are in the row that was unpacked or packed last, those away among them; so many, from the first on, as they are. */
+	uint32_t packed, same;
 	struct settled settled;
 	bool answers_stand;      /* notice.unanswered follows as it did, until answers_wake; not in the row */
 	lk_instant answers_wake; /* LK_NO_INSTANT: nothing waits */
@@ -59,7 +62,16 @@ void tolds_pack(const struct tolds *t, struct lk_bytes *out);
 void tolds_pack_on(struct tolds *t, const void *was, size_t was_len, struct lk_bytes *out);
 /* LK_EWIRE: not such a row - told rows are never guessed at; out is empty then. */
 int tolds_unpack(const void *row, size_t len, struct tolds *out, struct lk_error *err) LK_MUST_CHECK;
-const struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told */
+/* Leaves all but the last few records to the row, if they are as in it, to be short in memory: of the others only
+ * tolds_may_lack() and tolds_find() may be asked, and tolds_pack_on() unless tolds_must_be_whole(). Whatever else is done
+ * with the list wants tolds_fetch() first. */
+void tolds_leave(struct tolds *t);
+bool tolds_may_lack(const struct tolds *t, uint64_t cause); /* a record of that cause that is away */
+bool tolds_must_be_whole(const struct tolds *t); /* to be packed: a record is not as in the row any more */
+/* What is away, from the row that t was unpacked from or packed into last: LK_EMEMORY; LK_EWIRE: it is not that row. Pointers
+ * to records are void. */
+int tolds_fetch(struct tolds *t, const void *row, size_t len, struct lk_error *err) LK_MUST_CHECK;
+const struct told *tolds_find(const struct tolds *t, const uint8_t id[LK_DIGEST]); /* NULL: never told, or away */
 /* One of its records, to be written to: who keeps the pointer beyond the next packing is not seen to write. */
 struct told *tolds_change(struct tolds *t, const struct told *record);
 /* The records of one cause, each once, whoever has it: a place in t->at, the one after it; NONE. For want of memory, with

@@ -383,6 +383,31 @@ static char *check_failures(const struct trial *t)
 	return complaint;
 }
 
+/* ---- Memory ------------------------------------------------------------------------------------- */
+
+static char *check_memory(const struct trial *t)
+{
+	struct world a, b;
+	char *complaint = NULL;
+	world_open(&a, t->h, &t->a, &policies[0]);
+	world_open(&b, t->h, &t->a, &policies[0]);
+	world_shorten(&b);
+	if (world_run(&a) < 0)
+		complaint = failed(&a);
+	else if (world_run(&b) < 0)
+		complaint = failed(&b);
+	if (complaint == NULL)
+		complaint = differ("told: families in memory (-), the last of their histories (+)",
+				   world_told(&a, 0, false), world_told(&b, 0, false));
+	if (complaint == NULL)
+		complaint =
+			differ("states: families in memory (-), the last of their histories (+)",
+			       world_states(&a), world_states(&b));
+	world_close(&a);
+	world_close(&b);
+	return complaint;
+}
+
 /* ---- Disclosure ---------------------------------------------------------------------------------- */
 
 static char *complain_of(const char *what, const char *why, const void *body, size_t len)
@@ -465,6 +490,8 @@ static const struct property {
 	  prepare_batches, check_batches },
 	{ "failures", "a commit that fails, also twice in a row, leaves no trace", prepare_one,
 	  check_failures },
+	{ "memory", "what is told does not depend on how much of a family is in memory",
+	  prepare_one, check_memory },
 	{ "disclosure", "nothing crosses that may not", prepare_one, check_disclosure },
 };
 #define PROPERTIES (sizeof(properties) / sizeof(*properties))

@@ -6,6 +6,7 @@
  */
 #include "engine/family.h"
 #include "store/internal.h"
+#include "turn_parts.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -74,6 +75,11 @@ void world_close(struct world *w)
 		lk_bytes_free(&w->heard[i].body);
 	free(w->heard);
 	*w = (struct world){ 0 };
+}
+
+void world_shorten(struct world *w)
+{
+	w->turn->homes_most = 16000;
 }
 
 void world_restart(struct world *w)
@@ -146,7 +152,7 @@ static struct turn_event event_of(struct world *w, const struct said *s)
 	};
 }
 
-static int admit(struct world *w, const struct turn_event *events, size_t n)
+static int hand_in(struct world *w, const struct turn_event *events, size_t n)
 {
 	static struct turn_verdict verdicts[WORLD_BATCH_MAX];
 	int rc;
@@ -164,7 +170,7 @@ static int admit(struct world *w, const struct turn_event *events, size_t n)
 static int arrive(struct world *w, const struct said *s)
 {
 	struct turn_event in = event_of(w, s);
-	int rc = admit(w, &in, 1);
+	int rc = hand_in(w, &in, 1);
 	return rc < 0 ? rc : world_pass(w, w->now);
 }
 
@@ -230,9 +236,9 @@ static uint32_t batch_from(struct world *w, uint32_t first, struct turn_event *i
 
 static int take_batch(struct world *w, const struct turn_event *in, size_t n, bool at_once)
 {
-	int rc = at_once ? admit(w, in, n) : 0;
+	int rc = at_once ? hand_in(w, in, n) : 0;
 	for (size_t i = 0; rc >= 0 && !at_once && i < n; i++)
-		rc = admit(w, &in[i], 1);
+		rc = hand_in(w, &in[i], 1);
 	return rc < 0 ? rc : world_pass(w, w->now);
 }
 

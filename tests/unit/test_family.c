@@ -49,6 +49,15 @@ static void assert_same(const struct lk_bytes *a, const struct lk_bytes *b)
 	assert_memory_equal(a->at, b->at, a->len);
 }
 
+static void milestone_on(struct story *s, int day)
+{
+	char at[48];
+
+	snprintf(at, sizeof(at), "2026-03-%dT09:00:00-08:00", day);
+	said(s, at, day % 2 != 0 ? "C-1" : "W-1", "milestone.reached",
+	     "{'milestone':'training_completed'}");
+}
+
 /* Also where the family comes from its row each time: packed is onto the row that it came from. */
 static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
 {
@@ -60,11 +69,8 @@ static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
 	live(&s);
 	for (int day = 10; day < 28; day++) {
 		struct lk_bytes next = { 0 }, whole;
-		char at[48];
 
-		snprintf(at, sizeof(at), "2026-03-%dT09:00:00-08:00", day);
-		said(&s, at, day % 2 != 0 ? "C-1" : "W-1", "milestone.reached",
-		     "{'milestone':'training_completed'}");
+		milestone_on(&s, day);
 		whole = packed(&s.f);
 		family_pack_on(&s.f, last.at, last.len, &next);
 		assert_same(&next, &whole);
@@ -78,6 +84,45 @@ static void a_row_packed_onto_the_last_one_is_the_whole_row(void **state)
 	}
 	lk_bytes_free(&last);
 	story_end(&s);
+}
+
+/* One whose moments are away half of the time, and one that keeps them, are packed alike and are the same in the end. */
+static void what_is_left_to_the_row_is_fetched_from_it(void **state)
+{
+	struct story s, whole;
+	struct lk_bytes row = { 0 }, other;
+	struct lk_error err;
+	uint32_t most = 0;
+
+	(void)state;
+	live(&s);
+	live(&whole);
+	for (int day = 10; day < 28; day++) {
+		struct lk_bytes next = { 0 };
+
+		milestone_on(&s, day);
+		milestone_on(&whole, day);
+		family_pack_on(&s.f, row.at, row.len, &next);
+		other = packed(&whole.f);
+		assert_same(&next, &other);
+		lk_bytes_free(&other);
+		lk_bytes_free(&row);
+		row = next;
+		most = s.f.moments_away > most ? s.f.moments_away : most;
+		if (day % 5 == 0)
+			assert_int_equal(family_fetch(&s.f, row.at, row.len, &err), 0);
+		else
+			family_leave(&s.f, (uint32_t)day);
+	}
+	assert_true(most > 10 && s.f.moments_away > 10);
+	assert_int_equal(family_fetch(&s.f, row.at, 40, &err), LK_EWIRE);
+	assert_int_equal(family_fetch(&s.f, row.at, row.len, &err), 0);
+	assert_int_equal(s.f.moments_n, whole.f.moments_n);
+	assert_memory_equal(s.f.moments, whole.f.moments,
+			    whole.f.moments_n * sizeof(*whole.f.moments));
+	lk_bytes_free(&row);
+	story_end(&s);
+	story_end(&whole);
 }
 
 static void an_unpacked_family_goes_on_as_the_one_that_stayed(void **state)
@@ -177,6 +222,7 @@ int main(void)
 		cmocka_unit_test(equal_histories_give_equal_bytes),
 		cmocka_unit_test(a_row_of_another_layout_is_refused),
 		cmocka_unit_test(a_row_packed_onto_the_last_one_is_the_whole_row),
+		cmocka_unit_test(what_is_left_to_the_row_is_fetched_from_it),
 		cmocka_unit_test(an_empty_family_packs_too),
 		cmocka_unit_test(a_case_is_found_by_agency_and_number),
 	};

@@ -192,6 +192,119 @@ static void what_was_never_told_is_not_found(void **state)
 	tolds_free(&t);
 }
 
+/* ---- Short in memory -------------------------------------------------------------------------- */
+
+static uint64_t cause_of(uint8_t id)
+{
+	return UINT64_C(0x9e3779b97f4a7c15) * id;
+}
+
+/* So many notices, packed, and left to the row. */
+static void note_and_leave(struct tolds *t, uint8_t n, struct lk_bytes *row)
+{
+	for (uint8_t id = 1; id <= n; id++)
+		note(t, id, id % 2 == 0 ? "garcia" : "jones")->cause = cause_of(id);
+	tolds_pack_on(t, NULL, 0, row);
+	tolds_leave(t);
+}
+
+static void what_is_left_to_the_row_is_fetched_from_it(void **state)
+{
+	struct tolds t = { 0 };
+	struct lk_bytes row = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note_and_leave(&t, 40, &row);
+	assert_true(t.away > 30 && t.n == 40 - t.away);
+	assert_true(tolds_bytes(&t) < 40 * sizeof(struct told) / 2);
+	assert_true(is_workers(&t, 40, "garcia"));
+	assert_true(tolds_may_lack(&t, cause_of(1)));
+	assert_false(tolds_may_lack(&t, cause_of(40)) || tolds_may_lack(&t, cause_of(41)));
+	note(&t, 41, "jones")->cause = cause_of(41);
+	assert_int_equal(tolds_fetch(&t, row.at, row.len, &err), 0);
+	assert_int_equal(t.n, 41);
+	for (uint8_t id = 1; id <= 41; id++)
+		assert_true(is_workers(&t, id, id % 2 == 0 ? "garcia" : "jones"));
+	assert_int_equal(tolds_of(&t, cause_of(3)), 2);
+	assert_int_equal(tolds_fetch(&t, NULL, 0, &err), 0); /* nothing is away */
+	lk_bytes_free(&row);
+	tolds_free(&t);
+}
+
+/* As often as one likes: what is packed onto the last row is what would have been packed of the whole. */
+static void what_is_left_to_the_row_is_packed_all_the_same(void **state)
+{
+	struct tolds t = { 0 }, whole = { 0 };
+	struct lk_bytes row = { 0 }, other = { 0 }, next = { 0 };
+
+	(void)state;
+	note_and_leave(&t, 3, &row);
+	note_and_leave(&whole, 3, &other);
+	for (uint8_t id = 4; id < 90; id++) {
+		note(&t, id, "garcia");
+		note(&whole, id, "garcia");
+		if (id % 3 == 0)
+			continue;
+		lk_bytes_clear(&next);
+		tolds_pack_on(&t, row.at, row.len, &next);
+		tolds_leave(&t);
+		lk_bytes_clear(&other);
+		tolds_pack(&whole, &other);
+		assert_int_equal(next.len, other.len);
+		assert_memory_equal(next.at, other.at, next.len);
+		lk_bytes_clear(&row);
+		lk_bytes_add(&row, next.at, next.len);
+	}
+	assert_true(t.away > 80);
+	lk_bytes_free(&row);
+	lk_bytes_free(&other);
+	lk_bytes_free(&next);
+	tolds_free(&t);
+	tolds_free(&whole);
+}
+
+static void a_record_that_changes_wants_the_whole_list(void **state)
+{
+	struct tolds t = { 0 };
+	struct lk_bytes row = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note_and_leave(&t, 20, &row);
+	assert_false(tolds_must_be_whole(&t));
+	note(&t, 21, "garcia");
+	assert_false(tolds_must_be_whole(&t));
+	tolds_change(&t, &t.at[0])->rev = 7;
+	assert_true(tolds_must_be_whole(&t));
+	tolds_leave(&t); /* it is not as in the row: it stays */
+	assert_int_equal(t.n + t.away, 21);
+	assert_int_equal(tolds_fetch(&t, row.at, row.len, &err), 0);
+	assert_false(tolds_must_be_whole(&t));
+	lk_bytes_free(&row);
+	tolds_free(&t);
+}
+
+static void nothing_is_fetched_from_another_row(void **state)
+{
+	struct tolds t = { 0 }, other = { 0 };
+	struct lk_bytes row = { 0 }, shorter = { 0 };
+	struct lk_error err;
+
+	(void)state;
+	note_and_leave(&t, 20, &row);
+	note_and_leave(&other, 10, &shorter);
+	assert_int_equal(tolds_fetch(&t, shorter.at, shorter.len, &err), LK_EWIRE);
+	assert_int_equal(tolds_fetch(&t, row.at, 40, &err), LK_EWIRE);
+	assert_int_equal(tolds_fetch(&t, row.at, 3, &err), LK_EWIRE);
+	assert_int_equal(tolds_fetch(&t, row.at, row.len, &err), 0);
+	assert_true(is_workers(&t, 1, "jones"));
+	lk_bytes_free(&row);
+	lk_bytes_free(&shorter);
+	tolds_free(&t);
+	tolds_free(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +316,10 @@ int main(void)
 		cmocka_unit_test(a_damaged_row_is_refused),
 		cmocka_unit_test(a_record_without_its_words_is_refused),
 		cmocka_unit_test(what_was_never_told_is_not_found),
+		cmocka_unit_test(what_is_left_to_the_row_is_fetched_from_it),
+		cmocka_unit_test(what_is_left_to_the_row_is_packed_all_the_same),
+		cmocka_unit_test(a_record_that_changes_wants_the_whole_list),
+		cmocka_unit_test(nothing_is_fetched_from_another_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

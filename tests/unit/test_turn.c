@@ -4,7 +4,7 @@
 #include "story.h"
 
 #include "daemon/store/internal.h"
-#include "turn.h"
+#include "turn_parts.h"
 
 #include <unistd.h>
 
@@ -942,6 +942,29 @@ static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
 		  "consent.signed", "'supersedes':'e6','data':{'consent':'c1'}");
 	assert_null(strstr(heard(o), "withdrawn milestone.reached"));
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
+}
+
+/* As above, when its record is in the family's row alone. */
+static void a_moment_of_long_ago_is_shown_by_its_record(void **state)
+{
+	struct office *o = *state;
+	char time[40];
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T10:45:00-08:00", "W-1", "case.opened",
+		  "'supersedes':'e3','data':{'status':'active'}");
+	says_more(o, "2026-03-02T11:01:00-08:00", "2026-03-02T10:42:00-08:00", "C-1",
+		  "consent.signed", "'supersedes':'e6','data':{'consent':'c1'}");
+	for (int minute = 10; minute < 20; minute++) {
+		(void)snprintf(time, sizeof(time), "2026-03-02T11:%d:00-08:00", minute);
+		says(o, time, "W-1", "milestone.reached", "{'milestone':'applied'}");
+		o->turn->homes_most = o->turn->homes_bytes - 1;
+	}
+	assert_true(o->turn->newest->told.away > 10 && o->turn->newest->f.moments_away > 5);
+	const char *shown = opened(o, "garcia", 2, NULL);
+	assert_ptr_equal(strstr(shown, "3 new milestone.reached\n"), shown);
 }
 
 /* It crossed as the latest one when consent began, and follows from then on; its event's own time is older. */
@@ -2579,6 +2602,7 @@ int main(void)
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
+		IN_OFFICE(a_moment_of_long_ago_is_shown_by_its_record),
 		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
 		IN_OFFICE(the_next_consent_shows_the_latest_status_again),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),

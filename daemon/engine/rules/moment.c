@@ -165,9 +165,10 @@ static bool tell_moment(struct derivation *d, const struct moment *m)
 void rules_moment(struct derivation *d)
 {
 	bool all_came = true;
-	for (uint32_t i = d->settled.moments; i < d->f->moments_n; i++) {
+	uint32_t away = d->f->moments_away; /* of these all is told */
+	for (uint32_t i = d->settled.moments - away; i < d->f->moments_n; i++) {
 		all_came &= tell_moment(d, &d->f->moments[i]);
 		if (all_came)
-			d->settled.moments = i + 1;
+			d->settled.moments = away + i + 1;
 	}
 }

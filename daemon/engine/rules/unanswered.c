@@ -53,6 +53,9 @@ static void unanswered(struct derivation *d, const struct told *t)
 
 void rules_unanswered(struct derivation *d)
 {
+	d->lacks = is_short(d);
+	if (d->lacks)
+		return;
 	for (uint32_t i = 0; i < d->told->n; i++)
 		if (waits(&d->told->at[i]) && has_come(d, answer_by(d, &d->told->at[i])))
 			unanswered(d, &d->told->at[i]);
