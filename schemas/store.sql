@@ -60,8 +60,8 @@ CREATE TABLE event (
 	case_ref INTEGER NOT NULL, -- agency_case.ref of its subject
 	type INTEGER NOT NULL, -- lk_event_type; -1: notice.answered
 	supersedes TEXT, -- id of an event of the same source that it replaces; null: of none
-	time_at INTEGER NOT NULL, -- when it happened or takes effect
 	received_at INTEGER NOT NULL, -- when it came in
+	lag INTEGER NOT NULL, -- how long before that it happened or took effect; negative: that is to come
 	sequence INTEGER, -- the source's own order; null: it has none
 	stream INTEGER, -- stream.ref of the outbox it came from; null: it came over the feed lane only
 	outbox_seq INTEGER, -- its place there
@@ -71,7 +71,7 @@ CREATE TABLE event (
 	CHECK ((stream IS NULL) = (outbox_seq IS NULL)),
 	UNIQUE (source, id)
 ) STRICT;
-CREATE INDEX event_ahead ON event (time_at) WHERE ahead = 1;
+CREATE INDEX event_ahead ON event (received_at - lag) WHERE ahead = 1;
 CREATE INDEX event_supersedes ON event (source, supersedes) WHERE supersedes IS NOT NULL;
 
 CREATE TABLE outbox_run (
@@ -88,8 +88,8 @@ CREATE TABLE event_case (
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW event_row AS
-SELECT event.*, source.name AS source_name, agency_case.agency AS agency, agency_case.number AS number,
-	stream.epoch AS epoch
+SELECT event.*, received_at - lag AS time_at, source.name AS source_name, agency_case.agency AS agency,
+	agency_case.number AS number, stream.epoch AS epoch
 FROM event
 JOIN source ON source.ref = event.source
 JOIN agency_case ON agency_case.ref = event.case_ref

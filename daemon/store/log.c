@@ -118,8 +118,8 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 	bind_int(&q, refs->kase);
 	bind_int(&q, e->type);
 	bind_text(&q, e->supersedes);
-	bind_int(&q, e->time_at);
 	bind_int(&q, e->received_at);
+	bind_int(&q, e->received_at - e->time_at);
 	bind_if(&q, e->has_sequence, e->sequence);
 	bind_if(&q, e->has_outbox_seq, refs->stream);
 	bind_if(&q, e->has_outbox_seq, e->outbox_seq);

@@ -37,7 +37,7 @@ INSERT INTO identity (one, store) VALUES (1, ?1)
 -- name: event_last
 SELECT max(position) FROM event
 -- name: event_add
-INSERT INTO event (position, source, id, case_ref, type, supersedes, time_at, received_at, sequence, stream, outbox_seq,
+INSERT INTO event (position, source, id, case_ref, type, supersedes, received_at, lag, sequence, stream, outbox_seq,
 	ahead, sum, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (source, id) DO NOTHING
@@ -75,9 +75,9 @@ UPDATE event SET stream = ?2, outbox_seq = ?3 WHERE position = ?1 AND stream IS 
 -- name: event_arrived
 UPDATE event SET ahead = 0 WHERE position = ?1 AND +ahead = 1
 -- name: event_first_ahead
-SELECT position FROM event WHERE ahead = 1 AND time_at <= ?1 ORDER BY time_at, position LIMIT 1
+SELECT position FROM event WHERE ahead = 1 AND received_at - lag <= ?1 ORDER BY received_at - lag, position LIMIT 1
 -- name: event_next_ahead
-SELECT min(time_at) FROM event WHERE ahead = 1
+SELECT min(received_at - lag) FROM event WHERE ahead = 1
 -- name: event_superseded_count
 SELECT count(*) FROM event INDEXED BY event_supersedes WHERE supersedes IS NOT NULL
 -- name: event_superseders
@@ -362,8 +362,8 @@ SELECT (SELECT max(position) FROM event), (SELECT max(number) FROM dead_letter),
 	(SELECT max(number) FROM ledger)
 
 -- name: check_events
-SELECT position, position, agency, source.name, id, number, supersedes, type, time_at, received_at, sequence, outbox_seq,
-	epoch, ahead, sum, body
+SELECT position, position, agency, source.name, id, number, supersedes, type, received_at - lag, received_at, sequence,
+	outbox_seq, epoch, ahead, sum, body
 FROM event LEFT JOIN source ON source.ref = event.source LEFT JOIN agency_case ON agency_case.ref = event.case_ref
 LEFT JOIN stream ON stream.ref = event.stream
 WHERE position > ?1 ORDER BY position LIMIT ?2
@@ -448,7 +448,7 @@ SELECT position, position - 1 <= coalesce((SELECT value FROM value WHERE name = 
 	supersedes IS NULL OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_supersedes
 		WHERE found.source = event.source AND found.supersedes = event.supersedes AND +found.position = event.position),
 	ahead = 0 OR EXISTS (SELECT 1 FROM event AS found INDEXED BY event_ahead
-		WHERE found.ahead = 1 AND found.time_at = event.time_at AND +found.position = event.position),
+		WHERE found.ahead = 1 AND found.received_at - found.lag = event.received_at - event.lag AND +found.position = event.position),
 	position > coalesce((SELECT value FROM value WHERE name = 'event_case.upto'), 0)
 		OR EXISTS (SELECT 1 FROM event_case AS listed WHERE listed.case_ref = event.case_ref AND listed.position = event.position)
 FROM event WHERE position > ?1 ORDER BY position LIMIT ?2

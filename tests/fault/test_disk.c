@@ -905,7 +905,7 @@ static void a_damaged_row_is_found_and_comes_back(void **state)
 {
 	static const char *const damages[] = {
 		"UPDATE event SET body = x'01' WHERE position = (SELECT max(position) FROM event)",
-		"UPDATE event SET time_at = time_at + 1 WHERE position = 1",
+		"UPDATE event SET lag = lag + 1 WHERE position = 1",
 		"UPDATE event SET id = 'another' WHERE position = 1",
 		"UPDATE family SET state = substr(state, 1, length(state) / 2) WHERE ref = (SELECT min(ref) FROM family)",
 		"UPDATE notice SET body = x'01' WHERE number = (SELECT min(number) FROM notice)",

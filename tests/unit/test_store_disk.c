@@ -285,7 +285,7 @@ static const struct damage damages[] = {
 	{ "UPDATE event SET body = x'653100'", read_events },
 	{ "UPDATE event SET id = 'e9'", read_events },
 	{ "UPDATE event SET type = 0", read_events },
-	{ "UPDATE event SET time_at = time_at + 1", read_events },
+	{ "UPDATE event SET lag = lag + 1", read_events },
 	{ "UPDATE event SET case_ref = (SELECT ref FROM agency_case WHERE number = 'W-200')",
 	  read_other_events },
 	{ "UPDATE agency_case SET agency = 1 - agency, number = 'W-200' WHERE number = 'C-100'",

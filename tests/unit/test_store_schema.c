@@ -248,9 +248,10 @@ static void no_statement_reads_a_whole_table(void **state)
 	statements_that_scan(TEST_ROOT "/daemon/store/state.sql",
 			     TEST_ROOT "/daemon/store/state-statements.sql", true);
 	/* The offence that this test is for. */
-	file_write(path_in(place, "offence.sql"),
-		   "-- name: offence\nSELECT 1 FROM event WHERE time_at = ?1\n"
-		   "-- name: another\nSELECT id FROM event WHERE ahead = 1 ORDER BY time_at, id\n");
+	file_write(
+		path_in(place, "offence.sql"),
+		"-- name: offence\nSELECT 1 FROM event WHERE received_at = ?1\n"
+		"-- name: another\nSELECT id FROM event WHERE ahead = 1 ORDER BY received_at - lag, id\n");
 	assert_int_equal(statements_that_scan(TEST_ROOT "/schemas/store.sql",
 					      path_in(place, "offence.sql"), false),
 			 2);
