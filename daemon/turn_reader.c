@@ -1,12 +1,13 @@
 /* turn_reader.c - events are read by a thread before the loop comes to them; and notices encoded.
  *
- * In: the events of a batch. Out: of each what follows from it alone: decoded or refused, and packed for its row.
+ * In: the events of a batch. Out: of each what follows from it alone: decoded or refused, and packed for its row; and what the
+ * store knows of its family, where families are often not in memory (store/ahead.c).
  * Promise: what the loop is given is the same, whoever has read it. It waits for nobody while it takes events: what the
  * thread has not finished, it reads itself.
  *
- * The thread looks at events' bytes, at the agencies of sources and at the store's vocabulary, none of which changes while a
- * batch is taken. It writes into readings that the loop has left behind, and into no others: a reading says whose it is
- * when it is finished. Where there is nothing to read it encodes notices that were told (store/encoding.c).
+ * The thread looks at events' bytes, at the agencies of sources, at the store's vocabulary and at what was committed, none of
+ * which changes while a batch is taken. It writes into readings that the loop has left behind, and into no others: a reading
+ * says whose it is when it is finished. Where there is nothing to read it encodes notices that were told (store/encoding.c).
  */
 #include "turn_parts.h"
 
@@ -21,6 +22,8 @@
 #define BITE 32u
 #define READINGS 128u
 #define LEAST 32u
+/* Families are read ahead, too, while one in so many events is of a family that is not in memory. */
+#define RARE 8u
 
 struct reader {
 	struct turn *turn;
@@ -32,7 +35,11 @@ struct reader {
 	size_t n;                        /* 0: there is none */
 	size_t taken;                    /* the loop is done with those before */
 	bool ends;
-	uint64_t first; /* the batch's, counted from the first of all */
+	bool looks_ahead;    /* at families, in this batch */
+	atomic_bool is_over; /* nobody waits for the rest of the batch */
+	size_t was_n;        /* of the batch before */
+	uint64_t reads;      /* of families, before this one */
+	uint64_t first;      /* the batch's, counted from the first of all */
 	/* The thread's: */
 	size_t next;
 	bool is_reading;
@@ -86,13 +93,23 @@ static void pack(const struct turn *t, const struct turn_event *in, struct event
 
 /* ---- In the thread --------------------------------------------------------------------------- */
 
+/* Most of what a family that is not in memory costs is asking for it. */
+static void foresee(struct reader *r, size_t slot, struct event_reading *out)
+{
+	out->is_foreseen = r->looks_ahead && out->is_read;
+	if (out->is_foreseen)
+		store_ahead_read(r->turn->store, slot,
+				 (struct case_key){ (int)out->event.agency, out->event.subject });
+}
+
 static void read_bite(struct reader *r, size_t from, size_t end)
 {
-	for (size_t i = from; i < end; i++) {
+	for (size_t i = from; i < end && !atomic_load(&r->is_over); i++) {
 		struct event_reading *out = &r->ring[i % READINGS].reading;
 		read_event(r->turn, &r->events[i], out);
 		if (out->is_read && out->event.is_canonical)
 			pack(r->turn, &r->events[i], out);
+		foresee(r, i % READINGS, out);
 		atomic_store_explicit(&r->ring[i % READINGS].whose, r->first + i,
 				      memory_order_release);
 	}
@@ -136,6 +153,16 @@ static void *run(void *context)
 
 /* ---- In the loop ----------------------------------------------------------------------------- */
 
+/* As many as there were in the batch before. */
+static void looks_ahead(struct reader *r, size_t n)
+{
+	uint64_t reads = store_family_reads(r->turn->store);
+
+	r->looks_ahead = (reads - r->reads) * RARE >= r->was_n;
+	r->reads = reads;
+	r->was_n = n;
+}
+
 void reader_begin(struct turn *t, const struct turn_event *events, size_t n)
 {
 	struct reader *r = t->reader;
@@ -145,6 +172,8 @@ void reader_begin(struct turn *t, const struct turn_event *events, size_t n)
 	r->events = events;
 	r->n = n;
 	r->taken = r->next = 0;
+	atomic_store(&r->is_over, false);
+	looks_ahead(r, n);
 	(void)pthread_cond_broadcast(&r->changed);
 	(void)pthread_mutex_unlock(&r->mutex);
 }
@@ -157,6 +186,17 @@ static void come_to(struct reader *r, size_t i)
 	(void)pthread_mutex_unlock(&r->mutex);
 }
 
+static const struct event_reading *take(const struct reader *r, size_t slot)
+{
+	const struct event_reading *reading = &r->ring[slot].reading;
+
+	if (reading->is_foreseen)
+		store_ahead_use(r->turn->store, slot);
+	else
+		store_ahead_leave(r->turn->store);
+	return reading;
+}
+
 const struct event_reading *reader_take(struct turn *t, const struct turn_event *events, size_t i)
 {
 	struct reader *r = t->reader;
@@ -165,18 +205,21 @@ const struct event_reading *reader_take(struct turn *t, const struct turn_event 
 		come_to(r, i);
 	if (has_thread && atomic_load_explicit(&r->ring[i % READINGS].whose,
 					       memory_order_acquire) == r->first + i)
-		return &r->ring[i % READINGS].reading;
+		return take(r, i % READINGS);
+	store_ahead_leave(t->store);
 	read_event(t, &events[i], &t->reading);
 	return &t->reading;
 }
 
-/* Waits for what the thread has begun: BITE events at most, a tenth of a millisecond, where a batch failed or the loop came to
- * its end first. The caller takes the events away. */
+/* Waits for what the thread has begun: one event, and its family where that is read ahead, if a batch failed or the loop came
+ * to its end first. The caller takes the events away. */
 void reader_end(struct turn *t)
 {
 	struct reader *r = t->reader;
 	if (r == NULL || r->n == 0)
 		return;
+	store_ahead_leave(t->store);
+	atomic_store(&r->is_over, true);
 	(void)pthread_mutex_lock(&r->mutex);
 	size_t n = r->n;
 	r->n = 0;
@@ -207,6 +250,7 @@ static void reader_free(struct reader *r)
 {
 	for (size_t i = 0; i < READINGS; i++)
 		lk_bytes_free(&r->ring[i].reading.packed.body);
+	store_ahead_close(r->turn->store);
 	(void)pthread_cond_destroy(&r->changed);
 	(void)pthread_mutex_destroy(&r->mutex);
 	free(r);
@@ -221,7 +265,9 @@ int turn_start_reader(struct turn *t, struct lk_error *err)
 	r->first = 1;
 	(void)pthread_mutex_init(&r->mutex, NULL);
 	(void)pthread_cond_init(&r->changed, NULL);
-	int rc = store_encoding_begin(t->store, err);
+	int rc = store_ahead_open(t->store, READINGS, err);
+	if (rc >= 0)
+		rc = store_encoding_begin(t->store, err);
 	if (rc >= 0 && (rc = thread_start(r, err)) < 0)
 		store_encoding_end(t->store);
 	if (rc < 0)

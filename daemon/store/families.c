@@ -100,6 +100,14 @@ static int family_copy(const struct family_row *row, struct family_version *out,
 	return 1;
 }
 
+static int version_copy(const struct family_version *v, struct family_version *out,
+			struct lk_error *err)
+{
+	const struct family_row row = { *v, v->bytes, v->bytes + v->state_len };
+
+	return family_copy(&row, out, err);
+}
+
 /* Of a place: 0 where another family, or none, is there. */
 static int row_load(struct store *s, const uint8_t id[LK_DIGEST], int64_t place,
 		    struct family_version *out, struct lk_error *err)
@@ -125,8 +133,11 @@ int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_vers
 		struct lk_error *err)
 {
 	const struct case_slot *of = s->asked;
+	const struct family_version *foreseen = ahead_family(s, id);
 	int rc = 0;
 
+	if (foreseen != NULL)
+		return version_copy(foreseen, out, err);
 	if (of != NULL && of->family_ref != 0 && memcmp(of->family, id, LK_DIGEST) == 0)
 		rc = row_load(s, id, of->family_ref, out, err);
 	return rc != 0 ? rc : row_load(s, id, 0, out, err);
@@ -279,6 +290,7 @@ int store_family_drop(struct store *s, const uint8_t id[LK_DIGEST], struct lk_er
 {
 	int rc = family_forget(s, SQL_dirty_clear, id, err);
 
+	ahead_void(s);
 	if (rc == 0)
 		rc = family_forget(s, SQL_family_drop, id, err);
 	held_drop(s, id);
@@ -400,6 +412,13 @@ void case_learn(struct query *q, int64_t ref)
 	slot->is_tokenless = column_int(q) == 0;
 }
 
+void case_foresee(struct store *s, int64_t ref, const uint8_t family[LK_DIGEST], int64_t family_ref,
+		  bool is_tokenless)
+{
+	if (case_remembered(s, ref) == NULL)
+		case_remember(s, ref, family, family_ref)->is_tokenless = is_tokenless;
+}
+
 static int case_ask(struct store *s, int64_t ref, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_family_of_case);
@@ -455,6 +474,7 @@ int store_case_join(struct store *s, struct case_key key, const uint8_t id[LK_DI
 	q = query_begin(s, SQL_case_join);
 	bind_int(&q, ref);
 	bind_digest(&q, id);
+	ahead_void(s);
 	s->named = true; /* what is remembered of it is void after a rollback */
 	(void)case_remember(s, ref, id, 0);
 	return query_run(&q, err);
@@ -598,6 +618,7 @@ int store_tokens_put(struct store *s, struct case_key key, const struct stored_t
 		return rc;
 	if (case_remembered(s, ref) != NULL)
 		case_remembered(s, ref)->is_tokenless = false;
+	ahead_void(s);
 	s->named = true; /* what is remembered of it is void after a rollback */
 	q = query_begin(s, SQL_token_drop);
 	bind_int(&q, ref);

@@ -340,6 +340,7 @@ static int held_fill(struct store *s, struct held *h, struct lk_error *err)
 	held_replace(all, h, &is);
 	lean_end(all, h);
 	h->read_in = number_of(all);
+	all->reads++;
 	return 1;
 }
 
@@ -356,7 +357,13 @@ static int held_read(struct store *s, const uint8_t id[LK_DIGEST], struct held *
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
 	}
 	(*out)->read_in = number_of(&s->held);
+	s->held.reads++;
 	return 1;
+}
+
+uint64_t store_family_reads(const struct store *s)
+{
+	return s->held.reads;
 }
 
 /* 1 and *out, from memory or from its row; 0 and NULL: there is neither. */

@@ -357,6 +357,7 @@ struct held_families {
 	struct held_list list[HELD_ORDERS];
 	struct held *changed; /* in this transaction */
 	size_t late_n, late_bytes, pending_n, bytes;
+	uint64_t reads; /* of rows, since the store was opened */
 	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
 	size_t log_bytes;      /* of their changes */
 	bool is_writing;       /* back, to the rows */
@@ -402,6 +403,7 @@ struct store {
 	struct name_set *names;
 	struct case_slot *cases;
 	const struct case_slot *asked; /* the one whose family was asked for last; NULL: none */
+	struct ahead *ahead; /* reads for whoever asks later; NULL: nobody does */
 	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct fresh fresh;
@@ -490,6 +492,8 @@ int name_seek(struct store *s, struct name name, int64_t *ref, struct lk_error *
 /* 0 and *ref, given now if it had none. */
 int name_intern(struct store *s, struct name name, int64_t *ref,
 		struct lk_error *err) LK_MUST_CHECK;
+/* What is committed: in its slot, if there is none for it yet. */
+void name_learn(struct store *s, struct name name, int64_t ref);
 void names_forget(struct store *s);
 
 struct name name_of_source(struct lk_text source);
@@ -674,11 +678,21 @@ int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_vers
 		struct lk_error *err) LK_MUST_CHECK;
 /* Written as a whole; made, and v->ref given, where that is 0. */
 int family_write(struct store *s, struct family_version *v, struct lk_error *err) LK_MUST_CHECK;
+/* From what another thread has read of a committed case, where nothing is remembered of it. */
+void case_foresee(struct store *s, int64_t ref, const uint8_t family[LK_DIGEST], int64_t family_ref, bool is_tokenless);
 /* What SQL_case_seek says of a case beyond its ref is remembered: most who ask for its name ask for that, too. */
 void case_learn(struct query *q, int64_t ref);
 /* Written but for what a late row may not lack. */
 int family_follow(struct store *s, const struct family_version *v,
 		  struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- ahead.c -------------------------------------------------------------------------------- */
+
+/* The row of a family as it is in this transaction, if it was read ahead for the event at hand; NULL: it is to be read. Its
+ * bytes are valid until store_ahead_use() or store_ahead_leave(). */
+const struct family_version *ahead_family(const struct store *s, const uint8_t id[LK_DIGEST]);
+void ahead_begin(struct store *s); /* a transaction */
+void ahead_void(struct store *s); /* within one: what is committed of cases, tokens or families is not so any more */
 
 /* ---- held.c --------------------------------------------------------------------------------- */
 

@@ -109,6 +109,15 @@ static void slot_fill(struct store *s, const struct name *name, uint64_t hash, i
 	memcpy(set->slot[way].at, name->at, name->len);
 }
 
+void name_learn(struct store *s, struct name name, int64_t ref)
+{
+	uint64_t hash = hash_of(&name);
+	int64_t known;
+
+	if (!slot_find(s, &name, hash, &known))
+		slot_fill(s, &name, hash, ref);
+}
+
 void names_forget(struct store *s)
 {
 	if (s->named)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTIES 2
+#define PARTIES 3 /* the loop's, that of checkpoints, that of who reads ahead */
 
 struct party {
 	sqlite3_file *file; /* NULL: free */

@@ -18,6 +18,9 @@ INSERT INTO worker (name) VALUES (?1)
 -- name: case_seek
 SELECT ref, family, family_ref, EXISTS (SELECT 1 FROM token WHERE case_ref = agency_case.ref)
 FROM agency_case WHERE agency = ?1 AND number = ?2
+-- name: ahead_cases
+SELECT ref, agency, number, family, family_ref, EXISTS (SELECT 1 FROM token WHERE case_ref = agency_case.ref)
+FROM agency_case WHERE family = (SELECT family FROM agency_case WHERE agency = ?1 AND number = ?2)
 -- name: case_add
 INSERT INTO agency_case (agency, number) VALUES (?1, ?2)
 -- name: stream_seek

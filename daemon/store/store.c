@@ -418,6 +418,7 @@ int store_begin(struct store *s, struct lk_error *err)
 	}
 	s->tips = s->committed;
 	s->changed = false;
+	ahead_begin(s);
 	return 0;
 }
 

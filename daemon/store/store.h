@@ -8,7 +8,7 @@
  * enum lk_fault with err filled; after any failure the caller rolls back and nothing of the batch is kept.
  * Rows handed to a visitor are borrowed until it returns; a visitor that returns non-zero stops the walk, and the
  * walk returns that number. Visitors may not write to the store.
- * One thread, but for the checkpoints (struct store_options, beside) and store_event_pack(). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
+ * One thread, but for the checkpoints (struct store_options, beside), store_event_pack() and store_ahead_read(). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H
@@ -95,6 +95,17 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 /* Beforehand, and by any thread while the store is open: no row is looked at, and nothing of the store changes. LK_EMEMORY. */
 int store_event_pack(const struct store *s, const struct stored_event *event, struct stored_packed *out,
 		     struct lk_error *err) LK_MUST_CHECK;
+/* Reading ahead, where the store has a directory and checkpoints beside: otherwise nothing of it does anything. So many slots
+ * for what is read of the families of cases. LK_EMEMORY, LK_ESTORE. */
+int store_ahead_open(struct store *s, size_t slots, struct lk_error *err) LK_MUST_CHECK;
+void store_ahead_close(struct store *s);
+/* In another thread, one at a time, while the store is within one transaction; into a slot that is not in use. */
+void store_ahead_read(struct store *s, size_t slot, struct case_key key);
+/* In the same transaction: what the slot holds is used instead of reading it, until the next is used or store_ahead_leave(). */
+void store_ahead_use(struct store *s, size_t slot);
+void store_ahead_leave(struct store *s);
+/* How many families have been read from their rows since the store was opened. */
+uint64_t store_family_reads(const struct store *s);
 /* A known event came again over intake: remember its place in the outbox if it had none. */
 int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
 		      struct lk_error *err) LK_MUST_CHECK;

@@ -1,4 +1,5 @@
 /* test_reader.c - events that a thread has read are what the loop would have read, and become what they would have become. */
+#include "folder.h"
 #include "story.h"
 
 #include "store/internal.h"
@@ -277,6 +278,151 @@ static void what_is_kept_and_answered_is_the_same(void **state)
 	close_turn(without);
 }
 
+/* ---- Families that are not in memory ------------------------------------------------------------- */
+
+#define PEOPLE 60
+#define ROUNDS 4
+
+struct party {
+	char folder[FOLDER_MAX];
+	bool has_reader;
+	struct turn *turn;
+};
+
+/* Opened anew, nothing of any family is in memory. */
+static void party_open(struct party *p)
+{
+	const struct store_options on_disk = { .directory = p->folder, .beside = p->has_reader };
+	struct turn_options options = { .policy = &story_policy,
+					.sources = sources,
+					.sources_n = 2 };
+
+	assert_int_equal(store_open(&on_disk, &options.store, &fault), 0);
+	assert_int_equal(turn_create(&options, &p->turn, &fault), 0);
+	if (p->has_reader)
+		assert_int_equal(turn_start_reader(p->turn, &fault), 0);
+}
+
+static const char *number_of(char out[8], char agency, int person)
+{
+	(void)snprintf(out, 8, "%c-%d", agency, person);
+	return out;
+}
+
+static struct lk_bytes link_event(int i, const char *type, int one, int other)
+{
+	char id[24], data[80], number[2][8];
+
+	(void)snprintf(id, sizeof(id), "l%d", i);
+	(void)snprintf(data, sizeof(data), "'data':{'other':{'agency':'calworks','case':'%s'}}",
+		       number_of(number[1], 'W', other));
+	return story_event("cws-cms", id, "2026-03-04T09:00:00-08:00",
+			   number_of(number[0], 'C', one), type, data);
+}
+
+/* Each person has a case on either side, and a link between them. */
+static struct lk_bytes beginning(int i)
+{
+	char id[24], number[8];
+	int person = i / 3;
+
+	if (i % 3 == 2)
+		return link_event(i, "link.confirmed", person, person);
+	(void)snprintf(id, sizeof(id), "o%d", i);
+	return story_event(i % 3 == 0 ? "cws-cms" : "calsaws", id, "2026-03-02T09:00:00-08:00",
+			   number_of(number, i % 3 == 0 ? 'C' : 'W', person), "case.opened",
+			   i % 3 == 0 ? "'data':{'status':'er'}" : "'data':{'status':'active'}");
+}
+
+/* Now and then families join, or come apart, between events of them that were read ahead. */
+static struct lk_bytes going_on(int i)
+{
+	int person = (int)random_from(0, PEOPLE - 1);
+	char number[8];
+
+	if (i % 40 == 30)
+		return link_event(i, "link.confirmed", person, (int)random_from(0, PEOPLE - 1));
+	if (i % 40 == 39)
+		return link_event(i, "link.removed", person, person);
+	return milestone(i, number_of(number, i % 2 == 0 ? 'C' : 'W', person));
+}
+
+static void take_all(struct party *p, const struct turn_event *batch, size_t n, int day)
+{
+	static struct turn_verdict verdicts[BATCH];
+
+	party_open(p);
+	assert_int_equal(
+		turn_events(p->turn,
+			    story_instant("2026-03-12T12:00:00-08:00") + day * 24 * LK_HOUR, batch,
+			    n, verdicts, &fault),
+		0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(verdicts[i].outcome, TURN_APPLIED);
+	close_turn(p->turn);
+}
+
+/* As the store leaves them when it is closed. */
+static void all_families(const struct party *p, struct lk_bytes *out)
+{
+	static const char sql[] = "SELECT id, wake_at, state, told FROM family UNION ALL "
+				  "SELECT family, number, NULL, NULL FROM agency_case UNION ALL "
+				  "SELECT one, other, since, NULL FROM link ORDER BY 1, 2";
+	char path[FOLDER_MAX + 16];
+	sqlite3_stmt *row;
+	sqlite3 *db;
+
+	(void)snprintf(path, sizeof(path), "%s/linkages.db", p->folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &row, NULL), SQLITE_OK);
+	while (sqlite3_step(row) == SQLITE_ROW)
+		for (int c = 0; c < 4; c++)
+			lk_bytes_add(out, sqlite3_column_blob(row, c),
+				     (size_t)sqlite3_column_bytes(row, c));
+	(void)sqlite3_finalize(row);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_false(out->failed);
+}
+
+static void make_batch(int round, struct turn_event *batch, struct lk_bytes *said, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		said[i] = round == 0 ? beginning((int)i) : going_on(round * BATCH + (int)i);
+		batch[i] = (struct turn_event){ .bytes = said[i].at, .len = said[i].len };
+	}
+}
+
+static void families_are_the_same_whoever_reads_them(void **state)
+{
+	static struct turn_event batch[BATCH];
+	static struct lk_bytes said[BATCH];
+	struct party with = { .has_reader = true }, without = { .has_reader = false };
+	struct lk_bytes with_families = { 0 }, without_families = { 0 };
+
+	(void)state;
+	random_begin(4712);
+	folder_make(with.folder, "reader");
+	folder_make(without.folder, "reader");
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t n = round == 0 ? 3 * (size_t)PEOPLE : BATCH;
+
+		make_batch(round, batch, said, n);
+		take_all(&with, batch, n, round);
+		take_all(&without, batch, n, round);
+		for (size_t i = 0; i < n; i++)
+			lk_bytes_free(&said[i]);
+	}
+	all_families(&with, &with_families);
+	all_families(&without, &without_families);
+	assert_true(with_families.len > (size_t)PEOPLE * 400);
+	assert_int_equal(with_families.len, without_families.len);
+	assert_memory_equal(with_families.at, without_families.at, with_families.len);
+	lk_bytes_free(&with_families);
+	lk_bytes_free(&without_families);
+	folder_remove(with.folder);
+	folder_remove(without.folder);
+}
+
 static bool starts_with_stacks_of(struct turn *t, size_t bytes)
 {
 	pthread_attr_t before, attributes;
@@ -314,6 +460,7 @@ int main(void)
 		cmocka_unit_test(few_events_are_the_loops_own),
 		cmocka_unit_test(without_a_thread_the_loop_reads),
 		cmocka_unit_test(what_is_kept_and_answered_is_the_same),
+		cmocka_unit_test(families_are_the_same_whoever_reads_them),
 	};
 
 	return cmocka_run_group_tests_name("reader", tests, make_all, free_all);
