@@ -294,7 +294,8 @@ CREATE TABLE ledger_secret (
 
 -- name: ledger_row
 CREATE VIEW ledger_row AS
-SELECT number, at, worker.name AS worker_name, session, first_seq, coalesce(last_seq, first_seq) AS last_seq, level,
+SELECT number, at, worker.name AS worker_name, session, first_seq,
+	iif(session IS NULL, coalesce(last_seq, first_seq), last_seq) AS last_seq, level,
 	CASE WHEN ground IS NULL THEN basis ELSE CAST(phrase.bytes AS TEXT) || coalesce(basis, '') END AS basis,
 	seal, chain, reader, secret
 FROM ledger LEFT JOIN worker ON worker.ref = reader LEFT JOIN phrase ON phrase.ref = ground

@@ -298,6 +298,44 @@ static void every_offence_is_found(void **state)
 	assert_int_equal(system(keep), 0);
 }
 
+static int count_said(void *context, const struct ledger_row *row)
+{
+	int *said = context;
+
+	*said += lk_text_given(row->worker);
+	return 0;
+}
+
+/* The last place of a telling is its first one, and left out. A row that was handed out is found by its last place: without
+ * it, who was shown the notice would not be told. */
+static void a_row_that_was_handed_out_keeps_its_last_place(void **state)
+{
+	struct book *book = *state;
+	const struct ledger_row told = { .at = 1,
+					 .worker = LK_TEXT("w1"),
+					 .from = 5,
+					 .upto = 5,
+					 .level = LK_REGISTRY,
+					 .basis = LK_TEXT("WIC 18961.5") };
+	struct ledger_row handed = told;
+	int said = 0;
+
+	handed.session = LK_TEXT("s1");
+	book_open(book);
+	GOOD(store_begin(book->store, &err));
+	GOOD(store_ledger_add(book->store, &told, &err));
+	GOOD(store_ledger_add(book->store, &handed, &err));
+	GOOD(store_commit(book->store, &err));
+	GOOD(store_ledger_of(book->store, LK_TEXT("w1"), 5, count_said, &said, &err));
+	assert_int_equal(said, 1);
+	assert_int_equal(verdict(book).broken, 0);
+	book_close(book);
+	assert_int_equal(ask(book, "SELECT sum(number) FROM ledger WHERE last_seq IS NULL"),
+			 ROWS * (ROWS + 1) / 2 + ROWS + 1);
+	meddle(book, "UPDATE ledger SET last_seq = NULL");
+	is_broken(book, ROWS + 2, "not the one that was written", MARK_HOLDS);
+}
+
 /* Rows were added and the chain fits, as a daemon would have: only a head from later tells. */
 static void an_older_mark_is_believed_as_far_as_it_goes(void **state)
 {
@@ -325,14 +363,6 @@ static void an_older_mark_is_believed_as_far_as_it_goes(void **state)
 	book_open(book);
 	store_mark_found(book->store, &found);
 	assert_int_equal(found.state, MARK_UNREAD);
-}
-
-static int count_said(void *context, const struct ledger_row *row)
-{
-	int *said = context;
-
-	*said += lk_text_given(row->worker);
-	return 0;
 }
 
 /* Salts and clear fields go, the chain still holds; and a second order finds nothing left of the first. */
@@ -492,6 +522,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sound_ledger_is_sound, begin, end),
 		cmocka_unit_test(an_empty_ledger_is_sound),
 		cmocka_unit_test_setup_teardown(every_offence_is_found, begin, end),
+		cmocka_unit_test_setup_teardown(a_row_that_was_handed_out_keeps_its_last_place,
+						begin, end),
 		cmocka_unit_test_setup_teardown(an_older_mark_is_believed_as_far_as_it_goes, begin,
 						end),
 		cmocka_unit_test_setup_teardown(an_order_takes_rows_away, begin, end),
