@@ -187,8 +187,10 @@ int store_encoding_begin(struct store *s, struct lk_error *err)
 	return 0;
 }
 
+/* Another ring would give the same numbers: rows that have them are forgotten. */
 void store_encoding_end(struct store *s)
 {
+	fresh_forget(s);
 	lk_bytes_free(&s->encoding->bytes);
 	free(s->encoding);
 	s->encoding = NULL;

@@ -369,7 +369,7 @@ int store_encoding_begin(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* These two are that thread's: whether some wait; a bite of them. */
 bool store_encoding_waits(const struct store *s);
 void store_encode_some(struct store *s);
-void store_encoding_end(struct store *s); /* when there is no such thread any more */
+void store_encoding_end(struct store *s); /* when that thread is gone; not within a transaction */
 /* The family of its own case, as store_case_family(). */
 int store_notice_family(struct store *s, const struct stored_notice *notice, uint8_t id[LK_DIGEST],
 			struct lk_error *err) LK_MUST_CHECK;

@@ -157,6 +157,22 @@ static void what_was_taken_back_is_given_to_nobody(void **state)
 	store_encoding_end(s);
 }
 
+/* Their numbers are given once more. */
+static void what_another_ring_had_is_given_to_nobody(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+
+	GOOD(store_encoding_begin(s, &err));
+	tell(s, ROUND);
+	encode_all(s);
+	store_encoding_end(s);
+	GOOD(store_encoding_begin(s, &err));
+	tell(s, ROUND);
+	encode_all(s);
+	assert_in_range(given(s, 0), 1, ROUND);
+	store_encoding_end(s);
+}
+
 static void more_than_there_is_room_for_is_made_at_the_hand_out(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -255,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TELLING(what_is_encoded_is_what_would_be),
 		TELLING(what_was_taken_back_is_given_to_nobody),
+		TELLING(what_another_ring_had_is_given_to_nobody),
 		TELLING(more_than_there_is_room_for_is_made_at_the_hand_out),
 		TELLING(the_rest_of_it_is_there_too),
 		TELLING(a_thread_is_in_nobodys_way),
