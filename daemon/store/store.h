@@ -441,7 +441,7 @@ struct ledger_check {
 	struct ledger_head at;           /* sound up to here */
 	int64_t upto;                    /* the last row there was at the first step */
 	int64_t expunged;                /* rows among them that say nothing any more */
-	int64_t broken;                  /* the first row that is not as it was written, was put in, or is missing; 0: none */
+	int64_t broken;                  /* the first row that is seen not to be as it was written, to be put in, or missing; 0: none */
 	char why[160];                   /* of that, in a sentence */
 };
 /* Looks at up to `limit` more rows. 1: there are more; 0: done, or broken; negative: could not be read. */
