@@ -1,8 +1,9 @@
 /* ledger_check.c - whether the ledger is as it was written.
  *
  * In: the rows, in as many steps as one likes, and heads that were kept outside of the database. Out: the first row that
- * does not fit its link, and why: the one that was meddled with, or, once in 65,536, one soon behind it. Promise: a row that was changed, put in, taken out or cut off is found, also one that
- * passes for expunged: what an order says it took must be what is gone.
+ * does not fit its link, and why: the one that was meddled with, or, once in 65,536, one soon behind it. Promise: a row that
+ * was changed, put in, taken out or cut off is found, also one that passes for expunged: what an order says it took must be
+ * what is gone.
  */
 #include "ledger_parts.h"
 
