@@ -178,7 +178,8 @@ static int join(struct inbox *inbox, const struct lane_sender *from, struct inbo
 	return items->failed ? lk_fail(err, LK_EMEMORY, "no memory for a welcome") : 0;
 }
 
-static void welcome(struct inbox *inbox, const struct inbox_session *session,
+/* False: the session has ended. */
+static bool welcome(struct inbox *inbox, const struct inbox_session *session,
 		    const struct lk_bytes *items)
 {
 	struct lk_message message = { .type = LK_MSG_WELCOME };
@@ -192,10 +193,11 @@ static void welcome(struct inbox *inbox, const struct inbox_session *session,
 	message.welcome.workers = lk_span_of(workers.at, workers.len);
 	message.welcome.limits = lk_span_of(limits.at, limits.len);
 	message.welcome.clock = lk_text_of(clock_word(inbox->options.clock));
-	if (!workers.failed && !limits.failed)
-		lane_tell(inbox->lane, session->base.route, &message);
+	bool is_made = !workers.failed && !limits.failed;
+	bool is_told = lane_greet(inbox->lane, session->base.route, is_made ? &message : NULL);
 	lk_bytes_free(&workers);
 	lk_bytes_free(&limits);
+	return is_told;
 }
 
 /* What a hello may say, before anything is made for it. */
@@ -268,8 +270,7 @@ static void begin_session(struct inbox *inbox, const struct lane_sender *from,
 		const struct lane_sender known = { from->route, from->client, &session->base };
 		inbox_store_failed(inbox, &err);
 		lane_error(inbox->lane, &known, LANE_BUSY, "the store cannot answer now");
-	} else {
-		welcome(inbox, session, &items);
+	} else if (welcome(inbox, session, &items)) {
 		inbox_queue(inbox, session);
 		log_line(LOG_INFO, "welcome client=%s session=%.8s workers=%zu", from->client->name,
 			 session->id, session->n);

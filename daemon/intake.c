@@ -200,11 +200,12 @@ static void subscribe(struct intake *intake, const struct lane_sender *from,
 	turn_heard(intake->options.turn, hello->source, clock_now(intake->options.clock));
 	if (stored.missing > 0)
 		tell_gap(&stored);
-	intake_send_subscribe(intake, from, hello->epoch, s, &stored, &refusals);
-	log_line(LOG_INFO,
-		 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64 " last=%" PRId64,
-		 from->client->name, LK_PRINT(hello->source), hello->epoch.at, stored.wanted,
-		 hello->last);
+	if (intake_send_subscribe(intake, from, hello->epoch, s, &stored, &refusals))
+		log_line(LOG_INFO,
+			 "subscribe client=%s source=%.*s epoch=%.8s next=%" PRId64
+			 " last=%" PRId64,
+			 from->client->name, LK_PRINT(hello->source), hello->epoch.at,
+			 stored.wanted, hello->last);
 out:
 	lk_bytes_free(&refusals.items);
 }

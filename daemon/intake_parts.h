@@ -59,8 +59,8 @@ void refusals_add(struct refusals *refusals, int64_t seq, enum lk_refusal reason
 		  struct lk_text field, struct lk_text detail);
 
 /* What the publisher does not know to be settled is asked for again, and acknowledged with its stored verdict; verdicts are
- * told here of what it has no more. */
-void intake_send_subscribe(struct intake *intake, const struct lane_sender *from,
+ * told here of what it has no more. False: it could not be, and its session has ended. */
+bool intake_send_subscribe(struct intake *intake, const struct lane_sender *from,
 			   struct lk_text epoch, struct subscription *s,
 			   const struct stored_stream *stored, const struct refusals *refused);
 /* It is to send again from what is expected of it. */

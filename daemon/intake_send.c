@@ -52,7 +52,7 @@ static struct lk_span as_array(struct lk_bytes *array, const struct refusals *re
 
 /* ---- Subscribe, nak ---- */
 
-void intake_send_subscribe(struct intake *intake, const struct lane_sender *from,
+bool intake_send_subscribe(struct intake *intake, const struct lane_sender *from,
 			   struct lk_text epoch, struct subscription *s,
 			   const struct stored_stream *stored, const struct refusals *refused)
 {
@@ -69,9 +69,10 @@ void intake_send_subscribe(struct intake *intake, const struct lane_sender *from
 	message.subscribe.several = LK_SEVERAL;
 	s->next = s->taken = next;
 	s->limit = s->told = next - 1 + offer;
-	if (message.subscribe.refused.at != NULL)
-		lane_tell(intake->lane, from->route, &message);
+	bool is_told = lane_greet(intake->lane, from->route,
+				  message.subscribe.refused.at != NULL ? &message : NULL);
 	lk_bytes_free(&array);
+	return is_told;
 }
 
 void intake_send_nak(struct intake *intake, lane_route route, struct subscription *s)

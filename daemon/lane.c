@@ -196,6 +196,14 @@ void lane_tell(struct lane *lane, lane_route route, const struct lk_message *mes
 			 rc);
 }
 
+bool lane_greet(struct lane *lane, lane_route route, const struct lk_message *message)
+{
+	if (message != NULL && lane_send(lane, route, message) == 0)
+		return true;
+	lane_end(lane, find(lane, route));
+	return false;
+}
+
 static const char *error_word(enum lane_error code)
 {
 #define LANE_ERROR_WORD(name, word) [name] = word,

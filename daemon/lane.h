@@ -89,6 +89,10 @@ int lane_send(struct lane *lane, lane_route route, const struct lk_message *mess
 /* For messages whose loss the peer survives: pongs, naks, acks (absolute; the next one says
  * more). */
 void lane_tell(struct lane *lane, lane_route route, const struct lk_message *message);
+/* The answer to a hello; NULL where there was no memory for it. False: it could not be sent, and the session that it was to
+ * open has ended: whoever goes on without it hears `no_session`, and says hello again. */
+bool lane_greet(struct lane *lane, lane_route route,
+		const struct lk_message *message) LK_MUST_CHECK;
 /* Says why, counts, and ends the session where there is one. `detail` repeats nothing that the
  * peer wrote; `re` names what is answered: an answer's notice, an event's seq, else the message. */
 void lane_error(struct lane *lane, const struct lane_sender *from, enum lane_error code,

@@ -291,16 +291,44 @@ class Grants(Letter):
             pass
 
 
-class Narrow(peer.Worker):
+class Narrow:
     """A client with hardly any room for what comes and is not read."""
 
-    def __init__(self, context, address, server_key, pair, client, store):
-        super().__init__(context, address, server_key, pair, client, store)
+    def __init__(self, context, address, server_key, pair, *more):
+        super().__init__(context, address, server_key, pair, *more)
         self.socket.close()
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger, self.socket.rcvhwm, self.socket.rcvbuf = 0, 1, 4096
         self.socket.curve_serverkey, (self.socket.curve_publickey, self.socket.curve_secretkey) = server_key, pair
         self.socket.connect(address)
+
+
+class NarrowWorker(Narrow, peer.Worker):
+    pass
+
+
+class NarrowPublisher(Narrow, peer.Publisher):
+    pass
+
+
+class Greetings(LaneTest):
+    """Who says hello again and again, and reads nothing, cannot be told at last: that hello opens no session."""
+
+    def until_refused(self, lane, one):
+        asker = self.asker()
+        while asker.ok("status")["counters"]["sends_blocked"] == 0:
+            for _ in range(100):
+                one.hello()
+        status = asker.ok("status")
+        while status[lane]["sessions"] > 0:
+            status = asker.ok("status")
+            self.assertEqual(status["counters"]["sessions_silent"], 0, "it stood until it was called silent")
+
+    def test_a_publisher(self):
+        self.until_refused("intake", self.open(NarrowPublisher, "intake", "calworks", "calsaws", EPOCH, []))
+
+    def test_a_worker(self):
+        self.until_refused("inbox", self.open(NarrowWorker, "inbox", "district", "slow", peer.new_store(["garcia"])))
 
 
 class Answers(InboxTest):
@@ -318,7 +346,7 @@ class Answers(InboxTest):
     def test_a_session_that_is_full_hears_of_answers_when_there_is_room_again(self):
         """It has the notice already, so nothing but `answered` can tell it."""
         self.tell(FAMILIES)
-        slow = self.open(Narrow, "inbox", "district", "slow", peer.new_store(["garcia"]))
+        slow = self.open(NarrowWorker, "inbox", "district", "slow", peer.new_store(["garcia"]))
         slow.hello()
         slow.session = slow.expect("welcome")["session"]
         slow.credit(65_536)
