@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the lines that say what was told, one in so many says its instant, also where that is the one of the line before. */
+#define INSTANT_EVERY 16
+
 struct bite {
 	uint8_t ids[TURN_FILL_MAX][LK_DIGEST];
 	int n;
@@ -126,6 +129,12 @@ static struct lk_text shown_number(const struct turn *t, const struct home *h, i
 	return store_is_expunged(t->store, key) ? LK_NO_TEXT : key.number;
 }
 
+/* Whoever reads a line looks back for the last one that does. */
+static bool says_instant(uint32_t line, const struct told *told, lk_instant before)
+{
+	return told->first_told_at != before || line % INSTANT_EVERY == 0;
+}
+
 static int project_told(struct turn *t, const struct home *h, struct lk_error *err)
 {
 	lk_instant before = LK_NO_INSTANT;
@@ -142,7 +151,7 @@ static int project_told(struct turn *t, const struct home *h, struct lk_error *e
 			.other = shown_number(t, h, LK_CWS + LK_CALWORKS - told->side, told->other),
 			.is_standing = told->live != 0,
 			.told_at =
-				told->first_told_at != before ? told->first_told_at : LK_NO_INSTANT,
+				says_instant(i, told, before) ? told->first_told_at : LK_NO_INSTANT,
 			.answered_at = told->answered_at,
 		};
 		line.own_line = line_of(h, line.side, line.own);

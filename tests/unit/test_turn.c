@@ -2476,6 +2476,25 @@ static void what_names_an_expunged_case_is_shown_to_neither_side(void **state)
 							 "2 withdrawn consent.needed reduced\n");
 }
 
+/* A line without an instant is read by way of those before it: not of all of them, where everything was told at once. */
+static void what_was_told_at_once_is_read_by_way_of_a_few_lines(void **state)
+{
+	static const char far[] =
+		"SELECT max(line - (SELECT max(line) FROM kept_told AS before WHERE told_at IS NOT NULL "
+		"AND before.family = kept_told.family AND before.line <= kept_told.line)) FROM kept_told";
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	for (int i = 0; i < 100; i++)
+		says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached",
+		     "{'milestone':'job'}");
+	be_idle(o);
+	assert_true(number_of(o->store->state, "SELECT count(*) FROM told") > 100);
+	assert_true(number_of(o->store->state, far) > 0);
+	assert_true(number_of(o->store->state, far) < 32);
+}
+
 /* Two families stand in state.db, become one, and nobody was idle since. */
 static void what_waits_for_state_db_is_no_difference(void **state)
 {
@@ -2620,6 +2639,7 @@ int main(void)
 		IN_OFFICE(an_older_copy_is_told_of_once),
 		IN_OFFICE(a_restored_store_is_no_older_copy),
 		IN_OFFICE(an_outbox_that_is_not_known_shows_no_older_copy),
+		IN_OFFICE(what_was_told_at_once_is_read_by_way_of_a_few_lines),
 		IN_OFFICE(what_waits_for_state_db_is_no_difference),
 		IN_OFFICE(a_place_that_is_learnt_later_decides),
 		IN_OFFICE(a_place_that_is_learnt_later_decides_of_a_pair),
