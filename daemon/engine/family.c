@@ -26,6 +26,7 @@ FAMILY_VECTORS(NO_HOLES)
 static_assert(sizeof(struct moment) == 56, "written to disk: a change of layout changes ROW_MAGIC");
 static_assert(sizeof(struct assignment) == 56,
 	      "written to disk: a change of layout changes ROW_MAGIC");
+static_assert(STAYS >= 2, "a record is packed on the one before the last");
 
 void family_init(struct family *f)
 {

@@ -17,6 +17,7 @@
 
 static_assert(sizeof(struct told) == 120 && sizeof(struct told) <= RECORD_MAX,
 	      "written to disk: a change of layout needs a migration and a new magic");
+static_assert(STAYS >= 2, "a record is packed on the one before the last");
 
 struct row_head {
 	uint32_t magic, n, words, moments;
