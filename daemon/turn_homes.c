@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Families of which so many have room have no history to speak of: most of those that are asked for once in a long while. */
+#define HOMES_SMALL 10240
+
 static size_t bucket_of(const uint8_t id[LK_DIGEST])
 {
 	return (size_t)(id[0] | id[1] << 8) % HOME_BUCKETS; /* ids are digests: any bits will do */
@@ -298,9 +301,11 @@ void homes_forget(struct turn *t)
 /* What is long past is most of a family that has had many events, and next to nothing looks at it. */
 static void home_leave(struct turn *t, struct home *h)
 {
-	family_leave(&h->f, h->told.settled.moments);
-	tolds_leave(&h->told);
-	home_weigh(t, h);
+	if (h->bytes > t->homes_most / HOMES_SMALL) {
+		family_leave(&h->f, h->told.settled.moments);
+		tolds_leave(&h->told);
+		home_weigh(t, h);
+	}
 	t->whole = h->newer;
 }
 
