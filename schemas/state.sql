@@ -296,7 +296,7 @@ CREATE TABLE kept_told (
 	manner INTEGER NOT NULL, -- kept_manner.ref
 	own ANY, -- kept_case.line of the recipient's side's case; its number, where the family has it no more; null: none
 	other ANY, -- likewise of the case of the other side that it tells of; null: nothing crossed
-	told_at INTEGER, -- microseconds since 1970-01-01T00:00:00Z; null: as in the family's line before
+	told_at INTEGER, -- microseconds since 1970-01-01T00:00:00Z; null: as in the last line before of the family that says one
 	answered_at INTEGER, -- likewise
 	PRIMARY KEY (family, line)
 ) STRICT, WITHOUT ROWID;
