@@ -2278,7 +2278,7 @@ static bool file_says(const struct archive *a, const char *name, const char *wor
 		lk_put_raw(&all, part, n);
 	assert_int_equal(fclose(file), 0);
 	assert_false(all.failed);
-	bool said = memmem(all.at, all.len, word, strlen(word)) != NULL;
+	bool said = all.len > 0 && memmem(all.at, all.len, word, strlen(word)) != NULL;
 	lk_bytes_free(&all);
 	return said;
 }
