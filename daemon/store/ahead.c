@@ -163,13 +163,8 @@ static int connect(const struct store *s, struct store *own)
 	static const char settings[] = "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
 				       "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024;"
 				       "PRAGMA query_only = ON";
-	int rc =
-		sqlite3_open_v2(sqlite3_db_filename(s->db, "main"), &own->db,
-				SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
-				share_name(s->share));
+	int rc = share_connect(s->share, s->db, settings, &own->db);
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(own->db, settings, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = prepare(s, own, SQL_ahead_cases);
 	if (rc == SQLITE_OK)

@@ -242,13 +242,8 @@ static int connect(struct store *s, struct beside *b, struct lk_error *err)
 	static const char settings[] = "PRAGMA mmap_size = 0; PRAGMA cache_size = -64;"
 				       "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL;"
 				       "SELECT count(*) FROM sqlite_schema";
-	int rc =
-		sqlite3_open_v2(sqlite3_db_filename(s->db, "main"), &b->db,
-				SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
-				share_name(s->share));
+	int rc = share_connect(s->share, s->db, settings, &b->db);
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(b->db, settings, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_file_control(b->db, "main", SQLITE_FCNTL_FILE_POINTER, &b->file);
 	if (rc != SQLITE_OK)

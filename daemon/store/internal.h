@@ -913,6 +913,8 @@ void frames_join(struct frames *f, sqlite3_file *file); /* unless another file w
 typedef int share_call(void *context);
 struct share *share_create(void);                    /* NULL: no memory */
 const char *share_name(const struct share *share);   /* of the VFS for its connections; NULL of NULL */
+/* Another connection to the file of `of`, for another thread; *db also where it failed, to be closed. SQLite's code. */
+int share_connect(const struct share *share, sqlite3 *of, const char *settings, sqlite3 **db);
 void share_watch(struct share *share, const sqlite3_file *file, share_call *wrote, void *context);
 void share_free(struct share *share); /* every connection is closed */
 

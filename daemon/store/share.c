@@ -321,6 +321,16 @@ const char *share_name(const struct share *share)
 	return share != NULL ? share->name : NULL;
 }
 
+int share_connect(const struct share *share, sqlite3 *of, const char *settings, sqlite3 **db)
+{
+	int rc =
+		sqlite3_open_v2(sqlite3_db_filename(of, "main"), db,
+				SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
+				share_name(share));
+
+	return rc == SQLITE_OK ? sqlite3_exec(*db, settings, NULL, NULL, NULL) : rc;
+}
+
 void share_watch(struct share *share, const sqlite3_file *file, share_call *wrote, void *context)
 {
 	share->wrote = wrote;

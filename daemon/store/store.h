@@ -8,7 +8,7 @@
  * enum lk_fault with err filled; after any failure the caller rolls back and nothing of the batch is kept.
  * Rows handed to a visitor are borrowed until it returns; a visitor that returns non-zero stops the walk, and the
  * walk returns that number. Visitors may not write to the store.
- * One thread, but for the checkpoints (struct store_options, beside), store_event_pack() and store_ahead_read(). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
+ * One thread, but for the checkpoints (struct store_options, beside), store_event_pack(), store_ahead_read() and store_encode_some(). Ids are never bare rowids: callers speak of sources, cases, workers and families by their names.
  */
 #ifndef LINKAGES_STORE_H
 #define LINKAGES_STORE_H

@@ -929,10 +929,8 @@ static void content_is_not_shown_once_consent_has_ended(void **state)
 }
 
 /* What was said of a case counts from its opening: that was later, in truth, and so was the consent. */
-static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
+static void a_moment_from_before_its_opening(struct office *o)
 {
-	struct office *o = *state;
-
 	a_family(o);
 	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
 	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
@@ -940,6 +938,13 @@ static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
 		  "'supersedes':'e3','data':{'status':'active'}");
 	says_more(o, "2026-03-02T11:01:00-08:00", "2026-03-02T10:42:00-08:00", "C-1",
 		  "consent.signed", "'supersedes':'e6','data':{'consent':'c1'}");
+}
+
+static void a_moment_is_shown_by_the_time_that_it_has_now(void **state)
+{
+	struct office *o = *state;
+
+	a_moment_from_before_its_opening(o);
 	assert_null(strstr(heard(o), "withdrawn milestone.reached"));
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
 }
@@ -950,13 +955,7 @@ static void a_moment_of_long_ago_is_shown_by_its_record(void **state)
 	struct office *o = *state;
 	char time[40];
 
-	a_family(o);
-	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
-	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
-	says_more(o, "2026-03-02T11:00:00-08:00", "2026-03-02T10:45:00-08:00", "W-1", "case.opened",
-		  "'supersedes':'e3','data':{'status':'active'}");
-	says_more(o, "2026-03-02T11:01:00-08:00", "2026-03-02T10:42:00-08:00", "C-1",
-		  "consent.signed", "'supersedes':'e6','data':{'consent':'c1'}");
+	a_moment_from_before_its_opening(o);
 	for (int minute = 10; minute < 20; minute++) {
 		(void)snprintf(time, sizeof(time), "2026-03-02T11:%d:00-08:00", minute);
 		says(o, time, "W-1", "milestone.reached", "{'milestone':'applied'}");
