@@ -246,7 +246,7 @@ static int home_pack(struct turn *t, struct home *h, struct lk_error *err)
 	int rc = tolds_must_be_whole(&h->told) ? home_fetch(t, h, err) : 0;
 	if (rc >= 0)
 		rc = store_family_get(t->store, h->id, pack_onto, &p, err);
-	if (rc == 0)
+	if (rc == 0 && (rc = home_fetch(t, h, err)) == 0) /* without a row it has to be whole */
 		(void)pack_onto(&p, &none);
 	if (rc >= 0 && (t->state.failed || t->told.failed))
 		rc = lk_fail(err, LK_EMEMORY, "no memory for a family's row");

@@ -180,7 +180,7 @@ static int note_likely(void *context, struct case_key other, int kind, lk_instan
 	int rc = store_link_between(n->t->store, own, other, &said, n->err);
 	if (rc != 0) /* a person has answered */
 		return rc < 0 ? rc : 0;
-	if ((rc = home_of_case(n->t, other, &home, n->err)) <= 0)
+	if ((rc = home_at_hand(n->t, other, &home, n->err)) <= 0)
 		return rc;
 	uint32_t kase = family_case(&home->f, other.agency, other.number);
 	return kase != NONE && home->f.cases[kase].open ? add_likely(n, &home->f, kase) : 0;
