@@ -12,11 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "store/store.h"
 
 #define ROWS 9
+
+/* The system's, but the same at each run: of a link of which two bytes are kept, one wrong in 65,536 would pass for right. */
+ssize_t getrandom(void *out, size_t len, unsigned flags)
+{
+	(void)flags;
+	memset(out, 7, len);
+	return (ssize_t)len;
+}
 
 struct book {
 	char directory[FOLDER_MAX];
