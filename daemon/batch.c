@@ -212,7 +212,7 @@ static void count_run(const struct batch *batch, size_t from, size_t end)
 			       lk_refusal_word((int)v->refused.reason));
 	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"%s",
 		       LK_PRINT(batch->event[from].source), reason);
-	*metric_cell(metrics[v->outcome], labels) += (int64_t)(end - from);
+	metric_add_to(metrics[v->outcome], labels, (int64_t)(end - from));
 }
 
 static void count(const struct batch *batch, int64_t us)

@@ -71,7 +71,7 @@ static void tell_gap(struct lk_text source, int64_t gap)
 	if (gap == 0)
 		return;
 	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"", LK_PRINT(source));
-	*metric_cell(METRIC_FEED_GAPS, labels) += gap;
+	metric_add_to(METRIC_FEED_GAPS, labels, gap);
 	alarm_raise(ALARM_FEED_GAP, "source=%.*s missing=%" PRId64, LK_PRINT(source), gap);
 }
 

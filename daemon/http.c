@@ -131,7 +131,7 @@ static void answer(struct connection *c, int status, const struct lk_bytes *body
 	char labels[16];
 
 	(void)snprintf(labels, sizeof(labels), "code=\"%d\"", status);
-	*metric_cell(METRIC_HTTP_REQUESTS, labels) += 1;
+	metric_add_to(METRIC_HTTP_REQUESTS, labels, 1);
 	c->answered = true;
 	evbuffer_add_printf(out,
 			    "HTTP/1.1 %d %s\r\n"

@@ -161,7 +161,7 @@ static void tell_gap(const struct stored_stream *stream)
 	char labels[128];
 
 	(void)snprintf(labels, sizeof(labels), "source=\"%.*s\"", LK_PRINT(stream->source));
-	*metric_cell(METRIC_SOURCE_GAPS, labels) += stream->missing;
+	metric_add_to(METRIC_SOURCE_GAPS, labels, stream->missing);
 	alarm_raise(ALARM_SOURCE_GAP, "source=%.*s missing=%" PRId64 " upto=%" PRId64,
 		    LK_PRINT(stream->source), stream->missing, stream->next - 1);
 }

@@ -190,5 +190,5 @@ void daemon_count_handed(int level, int64_t n)
 		return;
 	}
 	(void)snprintf(labels, sizeof(labels), "level=\"%s\"", lk_level_word(level));
-	*metric_cell(METRIC_DISCLOSURES, labels) += n;
+	metric_add_to(METRIC_DISCLOSURES, labels, n);
 }

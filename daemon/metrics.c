@@ -76,9 +76,21 @@ int64_t *metric_cell(enum metric metric, const char *labels)
 	return &made->value;
 }
 
+int64_t metric_sum(int64_t a, int64_t b)
+{
+	return b < METRIC_MOST - a ? a + b : METRIC_MOST;
+}
+
+void metric_add_to(enum metric metric, const char *labels, int64_t n)
+{
+	int64_t *cell = metric_cell(metric, labels);
+
+	*cell = metric_sum(*cell, n);
+}
+
 void metric_add(enum metric metric, int64_t n)
 {
-	*metric_cell(metric, "") += n;
+	metric_add_to(metric, "", n);
 }
 
 void metric_set(enum metric metric, const char *labels, int64_t value)
@@ -91,7 +103,7 @@ int64_t metric_get(enum metric metric)
 	int64_t sum = 0;
 
 	for (const struct cell *c = cells[metric]; c != NULL; c = c->next)
-		sum += c->value;
+		sum = metric_sum(sum, c->value);
 	return sum;
 }
 

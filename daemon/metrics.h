@@ -162,9 +162,14 @@ enum metric_kind {
 #define METRIC_ENUMERATOR(name, kind, word, labels, what) name,
 enum metric { METRICS(METRIC_ENUMERATOR) metric_count };
 
-/* A counter without labels. */
+/* What a body can say at most (wire.h): where a counter stays. For what is missing is as much as a peer claims. */
+#define METRIC_MOST ((INT64_C(1) << 53) - 1)
+
+/* A counter: of one set of labels, as metric_cell() has them, or without. */
+void metric_add_to(enum metric metric, const char *labels, int64_t n);
 void metric_add(enum metric metric, int64_t n);
 int64_t metric_get(enum metric metric); /* over all labels */
+int64_t metric_sum(int64_t a, int64_t b); /* of two counts: METRIC_MOST at most */
 /* The place of one set of labels, like `source="calsaws"`, for as long as the process lives; made with 0. Without memory
  * it is a place that nobody reads. Nothing is escaped: labels are made of codes and checked names. */
 int64_t *metric_cell(enum metric metric, const char *labels);

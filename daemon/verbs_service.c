@@ -25,8 +25,8 @@ static void put_counts(struct verb_rows *t, const char *source)
 	lk_member_int(&t->rows, "accepted", *metric_cell(METRIC_EVENTS_ACCEPTED, labels));
 	lk_member_int(&t->rows, "repeated", *metric_cell(METRIC_EVENTS_REPEATED, labels));
 	lk_member_int(&t->rows, "missing",
-		      *metric_cell(METRIC_SOURCE_GAPS, labels) +
-			      *metric_cell(METRIC_FEED_GAPS, labels));
+		      metric_sum(*metric_cell(METRIC_SOURCE_GAPS, labels),
+				 *metric_cell(METRIC_FEED_GAPS, labels)));
 }
 
 void verb_sources(void *context, struct control *control, const struct control_asker *asker,

@@ -219,6 +219,18 @@ class Order(Streams):
         self.assertEqual(self.alarms()["source_gap"], {"stands": False, "raised": 1})
         self.assertEqual(self.stored("SELECT first, upto FROM source_gap"), [(1, 5)])
 
+    def test_what_is_missing_is_counted_as_far_as_a_number_goes(self):
+        """An outbox that claims to begin at the last number there is, and new ones that say the same: three claims are more
+        than an integer of the protocol."""
+        most = 2**53 - 1
+        for epoch in range(3):
+            agency = self.publisher([], epoch=f"{epoch:032x}")
+            agency.send("hello", v=1, source="calsaws", epoch=f"{epoch:032x}", first=most, last=most, acked=0)
+            self.assertEqual(agency.expect("subscribe")["next"], most)
+        self.assertEqual(self.asker().ok("status")["counters"]["source_gaps"], most)
+        missing = {row["source"]: row["missing"] for row in self.asker().ok("sources")["sources"]}
+        self.assertEqual(missing["calsaws"], most)
+
     def test_an_empty_outbox_says_so(self):
         agency = self.publisher([])
         agency.send("hello", v=1, source="calsaws", epoch=EPOCH, first=1, last=0, acked=0)
