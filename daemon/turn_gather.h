@@ -14,6 +14,7 @@ struct gathered_case {
 	uint32_t part;                  /* the cases that links join share one */
 	uint32_t family;                /* of before, among .families; NONE */
 	const struct fold_key *opening; /* first that counts; NULL: none yet */
+	bool was_opened;                /* in that family */
 };
 
 struct gathering {

@@ -37,6 +37,19 @@ static bool is_of_no_policy(const struct home *h)
 	return memcmp(h->policy, none, LK_DIGEST) == 0;
 }
 
+/* Of a family whose state cannot be read: they may have been. */
+static void note_opened(struct gathering *g, const struct home *h, uint32_t family)
+{
+	for (uint32_t i = 0; i < g->cases_n; i++) {
+		struct gathered_case *c = &g->cases[i];
+		if (c->family != family)
+			continue;
+		uint32_t k = family_case(&h->f, c->key.agency, c->key.number);
+		bool is_so = k != NONE && h->f.cases[k].first_opened_at != LK_NO_INSTANT;
+		c->was_opened = h->is_stale || is_so;
+	}
+}
+
 /* All that the families were told, in one list, each name once: of families that were one before, several may know it.
  * The families themselves are dropped. */
 static int collect_told(struct gathering *g, struct tolds *all, lk_instant at,
@@ -47,6 +60,7 @@ static int collect_told(struct gathering *g, struct tolds *all, lk_instant at,
 		if (h == NULL)
 			return LK_ESTORE;
 		g->t->retells |= is_of_no_policy(h);
+		note_opened(g, h, i);
 		if (i == 0) { /* nearly always the only one */
 			*all = h->told;
 			h->told = (struct tolds){ 0 };
@@ -190,12 +204,16 @@ static int share_told(struct gathering *g, struct parts *all, struct tolds *told
 	return shared ? 0 : lk_fail(g->err, LK_EMEMORY, "no memory for what was told");
 }
 
-/* One that was of its family is of another one now. */
+/* One that was of its family is of another one now. Of a case that turns out never to have been opened nothing follows any more,
+ * whatever it was linked with; and from one that had not been opened nothing had come. */
 static bool has_lost(const struct gathering *g, uint32_t kase)
 {
 	const struct gathered_case *c = &g->cases[kase];
-	for (uint32_t i = 0; c->family != NONE && i < g->cases_n; i++)
-		if (g->cases[i].family == c->family && g->cases[i].part != c->part)
+	if (c->family == NONE || c->opening == NULL)
+		return false;
+	for (uint32_t i = 0; i < g->cases_n; i++)
+		if (g->cases[i].family == c->family && g->cases[i].part != c->part &&
+		    g->cases[i].was_opened)
 			return true;
 	return false;
 }

@@ -108,8 +108,9 @@ class Model:
         proposed = {t.notice.key: t.notice.about["proposals"] for t in self.told.values()
                     if t.told and t.notice.kind == "meeting.reschedule" and "proposals" in t.notice.about}
         before, self.state = self.state, State(self.known)
-        self.apart = {case for case in self.state.cases if before and case in before.cases and
-                      before.family(case, self.now) - self.state.family(case, self.now)}
+        self.apart = {case for case in self.state.cases if before and case in before.cases and any(
+            k in before.cases and before.cases[k].door(self.now)
+            for k in before.family(case, self.now) - self.state.family(case, self.now))}
         rules = self.derived(stands, proposed)
         gone = self.compare_standing(rules.standing)
         if self.compare_moments(rules.moments):  # what crossed an undone link may follow by another one
