@@ -67,9 +67,11 @@ void daemon_unwind(struct daemon *daemon); /* of whatever is there; `beat` is go
 /* main.c: reads no more, commits what waits, acknowledges, tells everyone; the loop ends with status 0. */
 void daemon_drain(struct daemon *daemon);
 
-/* measure.c: brings up to date the metrics that are looked at; those that are there from the start. */
+/* measure.c: brings up to date the metrics that are looked at; those that are there from the start; how old the newest proved
+ * backup is, where it may be another. */
 void daemon_measure(struct daemon *daemon);
 void daemon_measure_first(struct daemon *daemon);
+void daemon_measure_backups(struct daemon *daemon);
 void daemon_count_made(const struct turn_made *made);
 void daemon_count_handed(int level, int64_t n); /* level -1: withheld */
 

@@ -131,12 +131,12 @@ static int note_backup(void *context, const struct stored_backup *backup)
 {
 	lk_instant *newest = context;
 
-	if (backup->verified_at != LK_NO_INSTANT && backup->verified_at > *newest)
-		*newest = backup->verified_at;
+	if (backup->verified_at != LK_NO_INSTANT && backup->made_at > *newest)
+		*newest = backup->made_at;
 	return 0;
 }
 
-static void measure_backups(struct daemon *d)
+void daemon_measure_backups(struct daemon *d)
 {
 	lk_instant newest = 0;
 
@@ -156,7 +156,7 @@ void daemon_measure_first(struct daemon *d)
 		for (size_t i = 0; i < sizeof(of_sources) / sizeof(*of_sources); i++)
 			(void)metric_cell(of_sources[i], labels);
 	}
-	measure_backups(d);
+	daemon_measure_backups(d);
 	set_of(METRIC_BUILD, "version", LINKAGES_VERSION, 1);
 	metric_set(METRIC_CLOCK_MANUAL, "", d->clock.manual);
 	metric_set(METRIC_STARTED_AT, "", (int64_t)time(NULL) * LK_SECOND);

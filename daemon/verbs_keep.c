@@ -301,7 +301,7 @@ void verb_backup_verified(void *context, struct control *control, const struct c
 		   intake_safe_moved(d->intake, &err) < 0) {
 		verb_fail(control, asker, &err);
 	} else {
-		metric_set(METRIC_BACKUP_AT, "", clock_now(&d->clock));
+		daemon_measure_backups(d);
 		control_reply(control, asker, false, NULL);
 	}
 }
@@ -317,8 +317,10 @@ void verb_backup_forget(void *context, struct control *control, const struct con
 		control_refuse(control, asker, "bad_value", "backup: its number");
 	else if (store_backup_forget(d->store, number, &err) < 0)
 		verb_fail(control, asker, &err);
-	else
+	else {
+		daemon_measure_backups(d);
 		control_reply(control, asker, false, NULL);
+	}
 }
 
 static int put_backup(void *context, const struct stored_backup *b)

@@ -18,6 +18,8 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.request
+from datetime import datetime
 
 import blocks
 import harness
@@ -155,7 +157,9 @@ class Keep(unittest.TestCase):
         self.assertTrue([n for n in os.listdir(self.daemon.path("state")) if n.startswith("linkages.db.before-")])
         self.assertLess(len(self.logged()), len(logged))
         self.daemon.start()
-        self.assertEqual([b["place"] for b in self.asked("backup", "list")["backups"]], [self.path("old.db")])
+        (listed,) = self.asked("backup", "list")["backups"]
+        self.assertEqual(listed["place"], self.path("old.db"))
+        self.assertEqual(self.newest_backup(), datetime.fromisoformat(listed["made"]).timestamp() // 1, "as old as it is")
         self.publish((1, 1))  # nothing new: the outboxes are asked for what the backup has not
         self.assertEqual(self.take_in(), [], "a notice was shown again")
         self.ctl("ledger", "verify")
@@ -268,6 +272,11 @@ class Keep(unittest.TestCase):
         both = self.told(), self.logged()
         self.daemon.start()
         return both
+
+    def newest_backup(self):
+        """What the alert of old backups looks at, in whole seconds."""
+        with urllib.request.urlopen(f"http://{self.daemon.http}/metrics") as page:
+            return int(re.search(r"^linkages_last_backup_timestamp_seconds (\d+)", page.read().decode(), re.M)[1])
 
     def restore_for_another(self):
         """Where we may: as root, of a daemon that is another user."""
@@ -454,6 +463,16 @@ class Keep(unittest.TestCase):
         self.assertEqual(self.holders(words), [])
         self.daemon.start()
         self.comes_back_to_nothing(cws, words)
+
+    def test_a_certificate_says_one_where_it_is_one(self):
+        self.publish((0, 0.5))
+        self.ctl("backup", self.path("look.db"))
+        (cws,) = self.rows(self.path("look.db"), "SELECT min(number) FROM agency_case GROUP BY family "
+                                                 "HAVING count(*) = 1 AND min(agency) = 0 LIMIT 1")[0]
+        page = self.ctl("--agency", "cws", "--purpose", "order 12-6", "--state", self.daemon.path("state"), "--yes", "expunge", cws,
+                        key="auditor")
+        self.assertIn(" 1 case of one family\n", page)
+        self.assertNotRegex(page, re.compile(r"^ +1 (dead )?\w+s\b", re.M))
 
     def shown_of(self, *cases):
         """What a worker's client that has nothing yet is shown of these cases."""
