@@ -18,8 +18,10 @@ int disk_look(const char *path, struct disk_file *out)
 {
 	struct statx st;
 
-	if (statx(AT_FDCWD, path, 0, STATX_SIZE | STATX_INO | STATX_UID, &st) != 0)
+	if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_SIZE | STATX_INO | STATX_UID, &st) != 0)
 		return -errno;
+	if (S_ISDIR(st.stx_mode))
+		return -EISDIR;
 	uint64_t device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
 
 	*out = (struct disk_file){ .bytes = (int64_t)st.stx_size,

@@ -15,6 +15,7 @@ struct disk_file {
 	uint32_t owner; /* user id */
 };
 
+/* A folder is none: -EISDIR. */
 int disk_look(const char *path, struct disk_file *out);
 /* An empty file that was not there, with exactly this mode. */
 int disk_create(const char *path, unsigned mode);

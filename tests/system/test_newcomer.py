@@ -117,7 +117,7 @@ class Mistakes(unittest.TestCase):
 
     def test_a_file_is_named_as_it_was_given(self):
         self.said(f"{self.folder}: cannot open it: Is a directory", "linkages-pub", "--outbox", self.folder, text="{}\n")
-        self.said(f"{self.folder} is no copy of a store", "linkages-ctl", "ledger", "verify", self.folder)
+        self.said(f"{self.folder} cannot be read: Is a directory", "linkages-ctl", "ledger", "verify", self.folder)
         self.said(f"{self.path('ours.pub')} is no copy of a store", "linkages-ctl", "ledger", "verify", self.path("ours.pub"))
         self.said(f"cannot read {self.folder}: Is a directory", "linkages-ctl", "policy", "check", self.folder)
 
