@@ -171,14 +171,17 @@ static void put_certificate(struct lk_bytes *out, struct lk_span body, const str
 	lk_member_int(out, "occurrences", s->found);
 }
 
-static void print_line(struct output *out, struct lk_span body, const char *key, const char *words)
+/* A number, and what there is of it: of one, and of none or more. */
+static void print_line(struct output *out, struct lk_span body, const char *const line[3])
 {
-	char line[120];
+	char number[32];
 	int64_t n = 0;
 
-	(void)lk_as_int(lk_get(body, key), &n);
-	(void)snprintf(line, sizeof(line), "  %8lld %s\n", (long long)n, words);
-	output_word(out, line);
+	(void)lk_as_int(lk_get(body, line[0]), &n);
+	(void)snprintf(number, sizeof(number), "  %8lld ", (long long)n);
+	output_word(out, number);
+	output_word(out, line[n == 1 ? 1 : 2]);
+	output_word(out, "\n");
 }
 
 static void print_backups(struct output *out, struct lk_span backups)
@@ -204,13 +207,22 @@ static void print_backups(struct output *out, struct lk_span backups)
 
 static void certificate_page(struct output *out, struct lk_span body)
 {
-	static const char *const lines[][2] = {
-		{ "cases", "cases of one family" },
-		{ "events", "events of theirs" },
-		{ "links_of_others", "links that others had said of them" },
-		{ "notices", "notices, which keep their number and kind" },
-		{ "dead_letters", "dead letters, which keep their reason" },
-		{ "ledger_rows", "rows of the ledger, which keep their place in its chain" },
+	static const char *const gone[][3] = {
+		{ "cases", "case of one family", "cases of one family" },
+		{ "events", "event of the family", "events of the family" },
+		{ "links_of_others", "link that others had said of it",
+		  "links that others had said of it" },
+		{ "notices", "notice, which keeps its number and kind",
+		  "notices, which keep their number and kind" },
+		{ "dead_letters", "dead letter, which keeps its reason",
+		  "dead letters, which keep their reason" },
+		{ "ledger_rows", "row of the ledger, which keeps its place in the chain",
+		  "rows of the ledger, which keep their place in the chain" },
+	};
+	static const char *const looked[][3] = {
+		{ "bytes_searched", "byte searched", "bytes searched" },
+		{ "occurrences", "occurrence of the case number",
+		  "occurrences of the case number" },
 	};
 
 	output_painted(out, PAINT_BOLD, "Certificate of expunction\n");
@@ -221,15 +233,15 @@ static void certificate_page(struct output *out, struct lk_span body)
 	output_word(out, "\nHead of the ledger afterwards: ");
 	output_cell(out, lk_get(body, "head"));
 	output_word(out, "\nGone:\n");
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		print_line(out, body, lines[i][0], lines[i][1]);
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		print_line(out, body, gone[i]);
 	output_word(
 		out,
 		"Both files were written anew. Looked for afterwards, in the database, the state store, their logs and copies beside them:\n");
-	print_line(out, body, "bytes_searched", "bytes searched");
-	print_line(out, body, "occurrences", "occurrences of the case number");
+	for (size_t i = 0; i < sizeof(looked) / sizeof(looked[0]); i++)
+		print_line(out, body, looked[i]);
 	print_backups(out, lk_get(body, "backups"));
-	output_word(out, "Events of these cases are refused from now on.\n");
+	output_word(out, "Events of the family are refused from now on.\n");
 }
 
 static int certify(struct lk_asker *asker, struct lk_span body, const char *number,
