@@ -140,12 +140,15 @@ static int leave(void **state)
 	return 0;
 }
 
-/* n letters in one commit. */
+static const struct case_key a_case = { LK_CWS, { "C-1", 3 } };
+
+/* n letters in one commit; meanwhile a case is read, where somebody reads ahead. */
 static int put(struct site *site, int n)
 {
 	static char body[LETTER];
 	int rc = store_begin(site->store, &err);
 
+	store_ahead_read(site->store, 0, a_case);
 	for (int i = 0; rc == 0 && i < n; i++) {
 		struct dead_letter letter = { .source = LK_TEXT("calsaws"),
 					      .received_at = 5,
@@ -184,9 +187,8 @@ static int64_t checkpoints(const struct site *site)
 
 /* ---- What is promised --------------------------------------------------------------------------------------------- */
 
-static void the_log_begins_anew_while_commits_go_on(void **state)
+static void log_begins_anew(struct site *site)
 {
-	struct site *site = *state;
 	struct store_counts counts;
 
 	/* A thread's, and the loop's of what was left. */
@@ -198,10 +200,40 @@ static void the_log_begins_anew_while_commits_go_on(void **state)
 	assert_true(counts.bytes > (int64_t)15000 * 4096);
 	GOOD(put(site, 50)); /* over the log's beginning */
 	assert_true(counts_of(site).wal_bytes <= counts.wal_bytes);
+}
+
+static void the_log_begins_anew_while_commits_go_on(void **state)
+{
+	struct site *site = *state;
+
+	log_begins_anew(site);
 	place_close(site);
 	GOOD(place_open(site));
 	GOOD(store_integrity(site->store, NULL, NULL, &err));
 	assert_int_equal(counts_of(site).dead_letters, site->letters);
+}
+
+static void a_log_that_is_read_ahead_begins_anew_too(void **state)
+{
+	const struct stored_family family = { .id = { 1 },
+					      .wake_at = LK_NO_INSTANT,
+					      .state = "a state",
+					      .state_len = 7,
+					      .told = "told",
+					      .told_len = 4 };
+	struct site *site = *state;
+
+	GOOD(store_begin(site->store, &err));
+	GOOD(store_case_join(site->store, a_case, family.id, &err));
+	GOOD(store_family_put(site->store, &family, &err));
+	GOOD(store_commit(site->store, &err));
+	place_close(site);
+	GOOD(place_open(site));
+	GOOD(store_ahead_open(site->store, 1, &err));
+	log_begins_anew(site);
+	store_ahead_use(site->store, 0);
+	assert_non_null(ahead_family(site->store, family.id));
+	store_ahead_close(site->store);
 }
 
 static void a_log_is_in_the_database_whole_after_a_rest(void **state)
@@ -580,6 +612,7 @@ int main(void)
 		BESIDE(a_transaction_is_whole_or_gone_when_the_log_has_no_room),
 		BESIDE(a_disk_without_room_for_zeros_keeps_no_store_from_opening),
 		BESIDE(the_log_begins_anew_while_commits_go_on),
+		BESIDE(a_log_that_is_read_ahead_begins_anew_too),
 		BESIDE(a_log_is_in_the_database_whole_after_a_rest),
 		BESIDE(a_bite_is_not_synced_while_a_commit_is),
 		BESIDE(nobody_else_gets_in),
