@@ -164,14 +164,40 @@ int side_of(const struct family *f, struct lk_text worker)
 }
 
 /* ---- The scene: everything that rules read but moments, causes and the time ------------------- */
+static uint64_t mix_word(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+	return sum ^ sum >> 29;
+}
+
+#define SUMMED (4 * sizeof(uint64_t))
+
+/* Four sums side by side, as long as there is a word for each: one alone would wait for each of its products. */
+static uint64_t mix_many(uint64_t scene, const uint8_t *from, size_t len)
+{
+	uint64_t a = scene, b = 0, c = 0, d = 0, word[4];
+	for (; len >= SUMMED; len -= SUMMED, from += SUMMED) {
+		memcpy(word, from, SUMMED);
+		a = mix_word(a, word[0]);
+		b = mix_word(b, word[1]);
+		c = mix_word(c, word[2]);
+		d = mix_word(d, word[3]);
+	}
+	return mix_word(mix_word(mix_word(a, b), c), d);
+}
+
 static uint64_t mix(uint64_t scene, const void *at, size_t len)
 {
 	const uint8_t *from = at;
+	if (len >= SUMMED) {
+		scene = mix_many(scene, from, len);
+		from += len - len % SUMMED;
+		len %= SUMMED;
+	}
 	for (; len > 0; len -= len < 8 ? len : 8, from += 8) {
 		uint64_t word = 0;
 		memcpy(&word, from, len < 8 ? len : 8);
-		scene = (scene ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-		scene ^= scene >> 29;
+		scene = mix_word(scene, word);
 	}
 	return scene;
 }
