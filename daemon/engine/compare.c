@@ -52,16 +52,21 @@ static uint64_t content_digest(const struct derivation *d, const struct candidat
 	return digest_start(digest);
 }
 
-static struct word told_word(struct tolds *told, struct lk_text text)
+/* The word that a record before says, where it is that text: nothing is looked for then. */
+static struct word told_word(struct tolds *told, struct word before, struct lk_text text)
 {
+	if (words_say(&told->words, before, text))
+		return before;
 	struct word w = words_add(&told->words, text);
 	told->failed |= told->words.failed;
 	return w;
 }
 
-static struct word case_word(struct tolds *told, const struct family *f, uint32_t kase)
+static struct word case_word(struct tolds *told, struct word before, const struct family *f,
+			     uint32_t kase)
 {
-	return kase == NONE ? NO_WORD : told_word(told, family_text(f, f->cases[kase].number));
+	return kase == NONE ? NO_WORD
+			    : told_word(told, before, family_text(f, f->cases[kase].number));
 }
 
 /* One agency's duty on its own case crosses no link, whoever else is linked; nor does a likely match, whose case is none of
@@ -81,14 +86,27 @@ static bool has_crossed(const struct candidate *c)
 	return !(own_duty[c->kind] || disposition) || c->level > crosses_above;
 }
 
+#define ALIKE \
+	4 /* records, of which one is of the same side, nearly always, and says the same words */
+
+static const struct told *told_alike(const struct tolds *told, const struct told *t, int side)
+{
+	uint32_t last = told->failed ? 0 : (uint32_t)(t - told->at);
+	for (uint32_t i = last; i > 0 && last - i < ALIKE; i--)
+		if (told->at[i - 1].side == side)
+			return &told->at[i - 1];
+	return t;
+}
+
 static void note_candidate(struct tolds *told, struct told *t, const struct derivation *d,
 			   const struct candidate *c)
 {
+	const struct told *before = told_alike(told, t, c->side);
 	memcpy(t->id, c->id, LK_DIGEST);
 	t->cause = c->cause;
-	t->worker = told_word(told, c->worker);
-	t->own = case_word(told, d->f, c->own);
-	t->other = case_word(told, d->f, has_crossed(c) ? c->other : NONE);
+	t->worker = told_word(told, before->worker, c->worker);
+	t->own = case_word(told, before->own, d->f, c->own);
+	t->other = case_word(told, before->other, d->f, has_crossed(c) ? c->other : NONE);
 	t->kind = (int16_t)c->kind;
 	t->side = (int8_t)c->side;
 	t->level = (int8_t)c->level;
