@@ -46,11 +46,15 @@ static int ask(const struct nearby *n, struct derivation *d, const struct look *
 	return rc;
 }
 
+#define FEW 2 /* so many tellings, as of nearly every event, have room without asking for memory */
+
 static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 		   const struct foresight *only)
 {
 	struct home *h = n->h;
 	struct surroundings around = nearby_surroundings(n);
+	struct candidate candidates[FEW];
+	struct telling tellings[FEW];
 	struct derivation d = { .f = &h->f,
 				.p = only != NULL ? only->policy : n->t->policy,
 				.trace = only != NULL ? only->trace : NULL,
@@ -59,10 +63,12 @@ static int look_at(struct nearby *n, lk_instant at, const struct look *look,
 				.now = at,
 				.said_at = instant_earlier(n->t->said_at, at),
 				.wake = LK_NO_INSTANT,
+				.at = candidates,
+				.room = FEW | LENT,
 				.thrifty = only == NULL,
 				.retells = only == NULL && n->t->retells,
 				.apart = only == NULL ? n->t->apart : NULL };
-	struct outcome out = { 0 };
+	struct outcome out = { .at = tellings, .room = FEW | LENT };
 	struct writing w = { n->t, h, &d, at, n->err };
 	int rc = ask(n, &d, look);
 	if (rc >= 0) {

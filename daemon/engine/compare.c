@@ -14,7 +14,8 @@
 
 void outcome_free(struct outcome *out)
 {
-	free(out->at);
+	if (is_own_room(out->room))
+		free(out->at);
 	memset(out, 0, sizeof(*out));
 }
 

@@ -17,7 +17,7 @@ struct telling {
 
 struct outcome {
 	struct telling *at;
-	uint32_t n, room;
+	uint32_t n, room; /* room may be LENT by the caller */
 	bool failed; /* memory ran out: void */
 };
 

@@ -290,7 +290,8 @@ void derive(struct derivation *out)
 
 void derivation_free(struct derivation *d)
 {
-	free(d->at);
+	if (is_own_room(d->room))
+		free(d->at);
 	d->at = NULL;
 	d->n = d->room = 0;
 }

@@ -80,7 +80,7 @@ struct derivation {
 	lk_instant said_at; /* when the event that is being settled says it happened; no later than now */
 	lk_instant wake; /* next instant at which the answer may differ; LK_NO_INSTANT */
 	struct candidate *at;
-	uint32_t n, room;
+	uint32_t n, room; /* room may be LENT by the caller */
 	bool thrifty; /* set by the caller: derive() may pass over what cannot differ from what was told */
 	bool retells; /* set by the caller, for compare(): a moment that was taken back, and follows again, is told however old */
 	const bool *apart; /* set by the caller, for compare(): which cases have just lost others by a link that was undone; or NULL */
@@ -92,7 +92,7 @@ struct derivation {
 };
 
 /* All rules but rules_unanswered() and rules_feed(). Fills out, whose four inputs, `now` and `thrifty` the caller has set,
- * the rest zero; derivation_free() gives its memory back. */
+ * the rest zero, or with room that is lent; derivation_free() gives its memory back. */
 void derive(struct derivation *out);
 void derivation_free(struct derivation *d);
 
