@@ -3,7 +3,10 @@
 
 In: floods of enrolled keys; reloads of broken files; signals; peers that read nothing. Out: others served while it lasts,
 memory flat, what was acknowledged is stored, and the old settings stay where the new ones make no sense. Nothing sleeps.
+usage: test_hostile_load.py [--connections N] [unittest's arguments]
+       --connections 10000: that come and go, one after the other
 """
+import argparse
 import contextlib
 import ctypes
 import os
@@ -12,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import unittest
 
@@ -25,6 +29,7 @@ from besieged import EPOCH, hello, worker_hello
 from saying import calsaws, event
 
 
+SETTINGS = argparse.Namespace(connections=400)
 MEMORY_MB = 400
 PING = (peer.pack({"m": "ping", "last": 0}),)
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
@@ -118,7 +123,7 @@ class Flooded(besieged.Siege):
         """Handshakes and sessions that come and go: descriptors and memory are as before."""
         def descriptors():
             return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
-        before, n = descriptors(), 400
+        before, n = descriptors(), SETTINGS.connections
         with self.siege("connections that come and go", zap_admitted=n, sessions_opened=n) as figure:
             for i in range(n):
                 p = zmtp.Peer(self.lanes["intake"], self.daemon.server_key, zmtp.decoded(self.daemon.pairs["calworks"])).shake()
@@ -390,4 +395,7 @@ class Process(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--connections", type=int, default=SETTINGS.connections)
+    _, rest = parser.parse_known_args(namespace=SETTINGS)
+    unittest.main(argv=[sys.argv[0], *rest])
