@@ -103,8 +103,7 @@ static bool match_shows(const struct home *home, const struct stored_notice *row
 lk_instant home_happened_at(const struct home *home, const struct stored_notice *row)
 {
 	const struct told *t = tolds_find(&home->told, row->id);
-	bool is_last = t != NULL && t->live && t->seq == row->seq;
-	if (is_last && row->rule_class == MOMENT && t->level == LK_CONTENT)
+	if (t != NULL && t->live && t->seq == row->seq)
 		return t->cause_at; /* which compare() keeps right as long as it is told */
 	return t != NULL && t->cause_at < row->cause_at ? t->cause_at : row->cause_at;
 }

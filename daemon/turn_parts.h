@@ -248,7 +248,8 @@ void content_basis(const struct family *f, int topic, char out[BASIS_MAX]);
 /* The last telling of a record, as it stands in its mailbox: 1; 0 where it does not, by its age or by a damage: a rebuild may know
  * only that something had been told in this place, or something else is in it by now; negative. */
 int told_body(struct turn *t, const struct tolds *told, const struct told *record, struct lk_bytes *body, struct lk_error *err);
-/* When what the row tells happened: a correction may have found an earlier time since. */
+/* When what the row tells happened, where it is content and a moment, which are asked for that: a correction may have found an
+ * earlier time since. */
 lk_instant home_happened_at(const struct home *home, const struct stored_notice *row);
 /* May its reader see it now: is there still a link to the case the facts are from, and a consent for their topic? Asked at
  * each hand-out, and by whoever says what a hand-out would show. 1, 0 or negative. */

@@ -1107,6 +1107,26 @@ static void one_answer_answers_all(void **state)
 	assert_non_null(strstr(o->each, "new notice.unanswered calworks.liaison\n"));
 }
 
+static int64_t received(struct office *o, const char *worker)
+{
+	struct stored_mailbox mailbox;
+
+	assert_int_equal(turn_mailbox_get(o->turn, lk_text_of(worker), &mailbox, &o->err), 0);
+	return mailbox.received;
+}
+
+static void receipts_are_stored_together(void **state)
+{
+	struct office *o = *state;
+	const struct turn_receipt receipts[] = { { LK_TEXT("garcia"), 1 },
+						 { LK_TEXT("jones"), 2 } };
+
+	a_family(o);
+	assert_int_equal(turn_receipts(o->turn, receipts, 2, &o->err), 0);
+	assert_int_equal(received(o, "garcia"), 1);
+	assert_int_equal(received(o, "jones"), 2);
+}
+
 /* All that every mailbox may forget: what its client has stored and nothing rests on. */
 static void prune_stored(struct office *o, const char *worker, const char *before)
 {
@@ -2629,6 +2649,7 @@ int main(void)
 		IN_OFFICE(why_says_what_the_hand_out_does),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
+		IN_OFFICE(receipts_are_stored_together),
 		IN_OFFICE(what_left_its_mailbox_is_taken_back_too),
 		IN_OFFICE(what_left_its_mailbox_can_be_answered),
 		IN_OFFICE(a_family_whose_case_was_another_stays_one),
