@@ -18,6 +18,9 @@ static struct policy policies[2];
 struct trial {
 	struct history *h;
 	struct order a, b; /* b: where a property compares two */
+	struct policy
+		other; /* where a policy is followed by another one, and the step before which it is */
+	uint32_t taken_on_at; /* that */
 };
 
 /* ---- Complaints -------------------------------------------------------------------------------- */
@@ -173,6 +176,92 @@ static char *check_refold(const struct trial *t)
 	if (complaint == NULL)
 		complaint = differ("told: without looking (-), with looking in between (+)",
 				   world_told(&a, 0, true), world_told(&b, 0, true));
+	world_close(&a);
+	world_close(&b);
+	return complaint;
+}
+
+/* ---- Another policy, taken on at any time, is as if it had always been so ------------------------ */
+
+static void roll_duration(struct dated *value, struct dice *dice)
+{
+	for (uint32_t i = 0; i < value->n && dice_percent(dice, 30); i++) {
+		int32_t n = value->at[i].value.n + dice_from(dice, -4, 8);
+		value->at[i].value.n = n > 0 ? n : 1;
+	}
+}
+
+/* One member of a set less, or more. */
+static void roll_set(unsigned *set, int codes, struct dice *dice)
+{
+	if (dice_percent(dice, 30))
+		*set ^= POLICY_BIT(dice_from(dice, 0, codes - 1));
+}
+
+static void roll_rule(struct rule_policy *rule, struct dice *dice)
+{
+	rule->enabled &= !dice_percent(dice, 5);
+	if (dice_percent(dice, 10))
+		rule->to ^= LEADS;
+	if (dice_percent(dice, 10))
+		rule->to ^= SUPERVISORS;
+	if (dice_percent(dice, 10))
+		rule->urgency = dice_from(dice, 0, lk_urgency_count - 1);
+	if (dice_percent(dice, 10) && rule->topic != NO_TOPIC)
+		rule->topic = dice_from(dice, 0, lk_topic_count - 1);
+}
+
+static void roll_policy(struct policy *p, struct dice *dice)
+{
+#define ROLL_DURATION(name, path, value, cites) roll_duration(&p->name, dice);
+	POLICY_DURATIONS(ROLL_DURATION)
+#define ROLL_MINUTE(name, path, value, cites) p->name += 30 * dice_from(dice, -1, 1);
+	POLICY_MINUTES(ROLL_MINUTE)
+#define ROLL_SET(name, path, list, value, cites) roll_set(&p->name, lk_##list##_count, dice);
+	POLICY_SETS(ROLL_SET)
+	for (int kind = 0; kind < lk_notice_kind_count; kind++)
+		roll_rule(&p->rule[kind], dice);
+	p->revision[1] ^= 1;
+}
+
+static void prepare_policy(struct trial *t, struct dice *dice)
+{
+	prepare_one(t, dice);
+	t->other = policies[0];
+	roll_policy(&t->other, dice);
+	t->taken_on_at = (uint32_t)dice_from(dice, 0, (int)t->a.n);
+}
+
+static int run_with_another(struct world *w, const struct trial *t)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < w->o->n; i++) {
+		if (i == t->taken_on_at)
+			rc = world_refold(w, &t->other);
+		if (rc >= 0 && !w->o->at[i].left_out)
+			rc = world_step(w, i);
+	}
+	if (rc >= 0 && t->taken_on_at >= w->o->n)
+		rc = world_refold(w, &t->other);
+	return rc < 0 ? rc : world_pass(w, w->o->ends);
+}
+
+static char *check_policy(const struct trial *t)
+{
+	struct world a, b;
+	char *complaint = NULL;
+	world_open(&a, t->h, &t->a, &t->other);
+	world_open(&b, t->h, &t->a, &policies[0]);
+	if (world_run(&a) < 0)
+		complaint = failed(&a);
+	else if (run_with_another(&b, t) < 0)
+		complaint = failed(&b);
+	if (complaint == NULL)
+		complaint = differ("standing notices: always by it (-), since it was taken on (+)",
+				   world_standing(&a, false), world_standing(&b, false));
+	if (complaint == NULL)
+		complaint = differ("states: always by it (-), since it was taken on (+)",
+				   world_states(&a), world_states(&b));
 	world_close(&a);
 	world_close(&b);
 	return complaint;
@@ -480,6 +569,8 @@ static const struct property {
 	  prepare_order, check_order },
 	{ "refold", "step by step equals refold, and what stands is what follows", prepare_one,
 	  check_refold },
+	{ "policy", "a policy taken on at any time is as if it had always been so", prepare_policy,
+	  check_policy },
 	{ "retract", "retracting every event leaves nothing standing", prepare_retraction,
 	  check_retraction },
 	{ "unlink", "link then unlink equals never linked", prepare_unlink, check_unlink },
