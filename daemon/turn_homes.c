@@ -311,9 +311,10 @@ static void home_leave(struct turn *t, struct home *h)
 
 void homes_trim(struct turn *t)
 {
+	bool come_back = store_families_come_back(t->store);
 	while (t->homes_bytes > t->homes_most) {
 		assert(!t->oldest->is_dirty);
-		if (t->whole != NULL)
+		if (t->whole != NULL && come_back)
 			home_leave(t, t->whole);
 		else
 			home_remove(t, t->oldest->id);

@@ -54,9 +54,26 @@ static const struct family_version *held_now(const struct held *h)
 	return h->is_changed ? &h->will : &h->is;
 }
 
+static size_t whole_size(const struct held *h)
+{
+	return h->is.state_len + h->is.told_len;
+}
+
 static size_t held_size(const struct held *h)
 {
-	return sizeof(*h) + h->is.state_len + h->is.told_len + h->pending.len;
+	return sizeof(*h) + whole_size(h) + h->pending.len;
+}
+
+static void weight_add(struct held_families *all, const struct held *h)
+{
+	all->bytes += held_size(h);
+	all->whole_bytes += whole_size(h);
+}
+
+static void weight_take(struct held_families *all, const struct held *h)
+{
+	all->bytes -= held_size(h);
+	all->whole_bytes -= whole_size(h);
 }
 
 static void list_add(struct held_families *all, enum held_order order, struct held *h)
@@ -147,7 +164,7 @@ static void held_remove(struct held_families *all, struct held *h)
 	while (*at != h)
 		at = &(*at)->next_in_bucket;
 	*at = h->next_in_bucket;
-	all->bytes -= held_size(h);
+	weight_take(all, h);
 	free(h->is.bytes);
 	free(h);
 }
@@ -155,10 +172,10 @@ static void held_remove(struct held_families *all, struct held *h)
 /* Another version of the same family takes the place of the one that was committed. */
 static void held_replace(struct held_families *all, struct held *h, const struct family_version *by)
 {
-	all->bytes -= held_size(h);
+	weight_take(all, h);
 	free(h->is.bytes);
 	h->is = *by;
-	all->bytes += held_size(h);
+	weight_add(all, h);
 }
 
 static void held_lean(struct held_families *all, struct held *h)
@@ -185,11 +202,17 @@ static void held_use(struct held_families *all, struct held *h)
 	list_add(all, HELD_USED, h);
 }
 
+static bool is_crowded(const struct held_families *all)
+{
+	return all->bytes > all->bounds.memory ||
+	       all->whole_bytes > again_room(&all->again, all->bounds.memory);
+}
+
 static void held_trim(struct held_families *all)
 {
 	struct held *h = all->list[HELD_USED].oldest, *newer;
 
-	for (; all->bytes > all->bounds.memory && h != NULL && !h->is_changed; h = newer) {
+	for (; is_crowded(all) && h != NULL && !h->is_changed; h = newer) {
 		newer = h->link[HELD_USED].newer;
 		if (!h->is_late)
 			held_remove(all, h);
@@ -213,7 +236,7 @@ static struct held *held_add(struct held_families *all, const struct family_vers
 	all->bucket[bucket_of(is->id)] = h;
 	if (!is_lean)
 		list_add(all, HELD_USED, h);
-	all->bytes += held_size(h);
+	weight_add(all, h);
 	return h;
 }
 
@@ -322,6 +345,13 @@ static void lean_end(struct held_families *all, struct held *h)
 	list_add(all, HELD_USED, h);
 }
 
+static void was_read(struct held_families *all, struct held *h)
+{
+	h->read_in = number_of(all);
+	all->reads++;
+	again_came(&all->again, &h->is);
+}
+
 /* Of a family that is gone nothing is pending. */
 static int held_fill(struct store *s, struct held *h, struct lk_error *err)
 {
@@ -339,8 +369,7 @@ static int held_fill(struct store *s, struct held *h, struct lk_error *err)
 		pending_clear(all, h);
 	held_replace(all, h, &is);
 	lean_end(all, h);
-	h->read_in = number_of(all);
-	all->reads++;
+	was_read(all, h);
 	return 1;
 }
 
@@ -356,14 +385,18 @@ static int held_read(struct store *s, const uint8_t id[LK_DIGEST], struct held *
 		free(is.bytes);
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
 	}
-	(*out)->read_in = number_of(&s->held);
-	s->held.reads++;
+	was_read(&s->held, *out);
 	return 1;
 }
 
 uint64_t store_family_reads(const struct store *s)
 {
 	return s->held.reads;
+}
+
+bool store_families_come_back(const struct store *s)
+{
+	return again_many(&s->held.again);
 }
 
 /* 1 and *out, from memory or from its row; 0 and NULL: there is neither. */
@@ -486,7 +519,10 @@ int held_put(struct store *s, const struct stored_family *family, struct lk_erro
 	change_begin(all, h);
 	h->will = will;
 	h->is_through = through;
-	return through ? family_write(s, &h->will, err) : 0;
+	rc = through ? family_write(s, &h->will, err) : 0;
+	if (will.ref == 0) /* it is made */
+		again_came(&all->again, &h->will);
+	return rc;
 }
 
 void held_drop(struct store *s, const uint8_t id[LK_DIGEST])

@@ -350,6 +350,14 @@ struct held_bounds {
 	size_t families, bytes, changes, memory;
 };
 
+/* Families that were not in memory when they were asked for: again.c. */
+#define AGAIN_SEEN 32768u
+struct again {
+	uint32_t seen[AGAIN_SEEN]; /* some bits of the id of the last one of each place */
+	int64_t last;              /* the highest ref: about how many families there are */
+	uint32_t once;             /* that do not come back, lately */
+};
+
 #define HELD_BUCKETS 65536u
 struct held_families {
 	struct held **bucket;
@@ -357,6 +365,8 @@ struct held_families {
 	struct held_list list[HELD_ORDERS];
 	struct held *changed; /* in this transaction */
 	size_t late_n, late_bytes, pending_n, bytes;
+	size_t whole_bytes; /* of those that are not lean, without what is pending */
+	struct again again;
 	uint64_t reads; /* of rows, since the store was opened */
 	int64_t first, last;   /* rows of `family_change`; the last one stays, for its number */
 	size_t log_bytes;      /* of their changes */
@@ -693,6 +703,12 @@ int family_follow(struct store *s, const struct family_version *v,
 const struct family_version *ahead_family(const struct store *s, const uint8_t id[LK_DIGEST]);
 void ahead_begin(struct store *s); /* a transaction */
 void ahead_void(struct store *s); /* within one: what is committed of cases, tokens or families is not so any more */
+
+/* ---- again.c -------------------------------------------------------------------------------- */
+
+void again_came(struct again *a, const struct family_version *v); /* it was made, or read from its row */
+size_t again_room(const struct again *a, size_t most); /* bytes to be used of that room */
+bool again_many(const struct again *a);                /* more come back than do not */
 
 /* ---- held.c --------------------------------------------------------------------------------- */
 

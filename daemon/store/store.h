@@ -106,6 +106,8 @@ void store_ahead_use(struct store *s, size_t slot);
 void store_ahead_leave(struct store *s);
 /* How many families have been read from their rows since the store was opened. */
 uint64_t store_family_reads(const struct store *s);
+/* Whether it is worth while to keep as many as possible in memory; else each is asked for once in a long while. */
+bool store_families_come_back(const struct store *s);
 /* A known event came again over intake: remember its place in the outbox if it had none. */
 int store_event_place(struct store *s, int64_t position, const uint8_t epoch[LK_DIGEST], int64_t seq,
 		      struct lk_error *err) LK_MUST_CHECK;

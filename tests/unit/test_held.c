@@ -672,6 +672,75 @@ static void a_family_that_goes_keeps_no_others_in_memory(void **state)
 	GOOD(store_commit(b->store, &err));
 }
 
+/* Of a county with so many families, each asked for once. */
+static void others_come(struct store *s, uint32_t families)
+{
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct family_version other = { .ref = families - 5000 + i };
+
+		memcpy(other.id, &i, 2); /* its place, and what is remembered there */
+		memcpy(other.id + 4, &i, 4);
+		again_came(&s->held.again, &other);
+	}
+}
+
+#define LONG_ONES 100
+
+static struct stored_family long_one(int i)
+{
+	static const uint8_t bytes[2000] = { 0 };
+
+	return (struct stored_family){ .id = { (uint8_t)i },
+				       .wake_at = LK_NO_INSTANT,
+				       .state = bytes,
+				       .state_len = sizeof(bytes),
+				       .told = bytes,
+				       .told_len = sizeof(bytes) };
+}
+
+static int see_nothing(void *context, const struct stored_family *family)
+{
+	(void)context;
+	(void)family;
+	return 0;
+}
+
+static size_t bytes_when_all_were_asked_for(struct store *s)
+{
+	for (int i = 0; i < LONG_ONES; i++)
+		assert_int_equal(store_family_get(s, long_one(i).id, see_nothing, NULL, &err), 1);
+	return s->held.whole_bytes;
+}
+
+/* They are a third of what there is room for; and all of it again as soon as others do. */
+static void families_that_do_not_come_back_are_not_kept_in_memory(void **state)
+{
+	static const size_t all = LONG_ONES * (size_t)4000;
+	struct bench *b = *state;
+
+	GOOD(store_begin(b->store, &err));
+	for (int i = 0; i < LONG_ONES; i++) {
+		struct stored_family family = long_one(i);
+
+		GOOD(store_family_put(b->store, &family, &err));
+	}
+	GOOD(store_commit(b->store, &err));
+	open_with(b, (struct held_bounds){ SIZE_MAX, SIZE_MAX, SIZE_MAX, all / 2 * 3 });
+	others_come(b->store, 30000);
+	assert_true(store_families_come_back(b->store));
+	assert_int_equal(bytes_when_all_were_asked_for(b->store), all);
+	others_come(b->store, 30000);
+	others_come(b->store, 100000); /* the same ones: they come back, however many there are */
+	assert_true(store_families_come_back(b->store));
+	open_with(b, (struct held_bounds){ SIZE_MAX, SIZE_MAX, SIZE_MAX, all / 2 * 3 });
+	others_come(b->store, 100000);
+	assert_false(store_families_come_back(b->store));
+	assert_in_range(bytes_when_all_were_asked_for(b->store), 1, all / 2 + 4000);
+	others_come(b->store, 100000);
+	assert_true(store_families_come_back(b->store));
+	assert_int_equal(bytes_when_all_were_asked_for(b->store), all);
+}
+
 /* Each filling of state.db asks for it. The least of all is no scan by its plan, and may be one all the same. */
 static void the_oldest_mark_is_found_without_a_walk(void **state)
 {
@@ -857,6 +926,7 @@ int main(void)
 		BENCH(where_many_are_late_no_others_become_so),
 		BENCH(a_family_that_waits_for_its_row_may_go),
 		BENCH(a_family_that_goes_keeps_no_others_in_memory),
+		BENCH(families_that_do_not_come_back_are_not_kept_in_memory),
 		BENCH(the_oldest_mark_is_found_without_a_walk),
 		BENCH(a_case_that_is_not_remembered_is_asked_for_once),
 		BENCH(a_damaged_change_is_found),

@@ -966,6 +966,22 @@ static void a_moment_of_long_ago_is_shown_by_its_record(void **state)
 	assert_ptr_equal(strstr(shown, "3 new milestone.reached\n"), shown);
 }
 
+/* Its history alone is not taken from it where nobody asks for it again. */
+static void a_family_that_does_not_come_back_is_let_go_whole(void **state)
+{
+	struct office *o = *state;
+	struct again *again = &o->turn->store->held.again;
+
+	a_moment_from_before_its_opening(o);
+	o->turn->homes_most = o->turn->homes_bytes - 1;
+	for (uint8_t i = 0; store_families_come_back(o->turn->store); i++)
+		again_came(again,
+			   &(struct family_version){ .ref = 1000000, .id = { 1, 0, 0, 0, i } });
+	says(o, "2026-03-02T11:10:00-08:00", "W-1", "milestone.reached", "{'milestone':'applied'}");
+	assert_null(o->turn->newest);
+	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
+}
+
 /* It crossed as the latest one when consent began, and follows from then on; its event's own time is older. */
 static void a_status_stays_shown_that_a_consent_let_cross(void **state)
 {
@@ -2641,6 +2657,7 @@ int main(void)
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(a_moment_of_long_ago_is_shown_by_its_record),
+		IN_OFFICE(a_family_that_does_not_come_back_is_let_go_whole),
 		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
 		IN_OFFICE(the_next_consent_shows_the_latest_status_again),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
