@@ -292,7 +292,8 @@ static int withdrawal_reason(const struct tolds *told, const struct derivation *
 	bool unlinked = is_unlinked(told, d, t) || has_come_apart(told, d, t);
 	if (is_moment(d->p, t->kind))
 		return unlinked || s->follows ? LK_UNLINKED : LK_CORRECTED;
-	if (s->withheld)
+	/* Of what its own side had said, that reason would say that the other side has something to say, too. */
+	if (s->withheld && t->level == LK_CONTENT)
 		return LK_NO_CONSENT;
 	if (unlinked)
 		return LK_UNLINKED;

@@ -4,7 +4,8 @@
 usage: histories.py SEED
 
 In: a seed. Out: a story (scenarios/README.md) of stimuli only. Promise: the same seed makes the same story; all is
-invented; no two events have one time, and none lies on 08:00 or on midnight, where documents leave the order open.
+invented; no two events have one time. Some lie where days, laws and clocks change; no consent does at midnight, where what ends
+with the day before comes first.
 """
 import json
 import random
@@ -14,7 +15,8 @@ from datetime import datetime, timedelta
 from story import ROLES, ZONE
 
 BEGINNINGS = ("2026-03-02", "2026-03-05", "2026-01-26", "2026-02-23", "2026-10-27", "2026-10-30", "2026-04-14",
-              "2025-12-26", "2024-12-20", "2026-06-08")
+              "2025-12-26", "2024-12-20", "2026-06-08", "2022-04-20", "2028-02-24", "2024-02-26", "2025-03-06",
+              "2025-08-28", "2021-10-30")
 MEETING_KINDS = ("pltm", "ltm", "tdm", "cft", "staffing", "disposition", "court", "visit", "appointment")
 CATEGORIES = ("parenting_class", "substance_use", "housing", "employment")
 TOPICS = ("status", "closure", "milestone", "meeting", "services", "referral")
@@ -51,12 +53,19 @@ class Life:
         self.since = {}  # case -> when it was first opened
         self.few = self.r.random() < 0.6
         self.tokens = self.r.random() < 0.35  # do openings carry tokens of identity
+        self.sharp = self.r.random() < 0.4  # much happens at 08:00, at midnight and on the hour
         self.rough = self.r.random() < 0.5  # families join, openings and closings come late, sources are two
 
     # ---- Telling ----------------------------------------------------------------------------------------------------
 
-    def moment(self, at):
+    def moment(self, at, type_):
         """A time that nobody had yet."""
+        if self.sharp and self.r.random() < 0.4:
+            hour = self.r.choice((8, 8, 9, 10) if type_.startswith("consent.") else (0, 0, 8, 8, at.hour))
+            sharp = at.astimezone(ZONE).replace(hour=hour, minute=0, second=0)
+            if sharp not in self.times:
+                self.times.add(sharp)
+                return sharp
         at = at.replace(minute=at.minute if at.minute % 30 else at.minute + 1, second=0, microsecond=0)
         while at in self.times:
             at += timedelta(seconds=1)
@@ -66,7 +75,7 @@ class Life:
     def event(self, type_, case, data, at=None, supersedes=None, source=None):
         if type_ in ("case.status", "case.restricted", "case.closing") and not supersedes and not self.rough:
             at = max(at or self.now, self.since[case] + timedelta(minutes=1))  # not before its opening
-        at = self.moment(at or self.now)
+        at = self.moment(at or self.now, type_)
         self.count += 1
         agency, number = case
         line = {"specversion": "1.0", "id": f"e{self.count}",

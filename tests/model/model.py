@@ -167,7 +167,7 @@ class Model:
             return "unlinked"
         if notice.level == CONTENT and notice.kind not in BLIND_KINDS and self.hidden(notice.topic, near):
             return "consent"
-        if any(notice.kind in ("notice.unanswered", "feed.silent") or n.case in near for n in holds):
+        if any(notice.kind in ("notice.unanswered", "feed.silent") or n.case in near for n in holds if not n.withheld):
             return "reassigned"
         return "over"
 
