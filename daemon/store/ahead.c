@@ -30,8 +30,7 @@ struct foreseen {
 	struct foreseen_case of[CASES];
 	unsigned n;
 	uint8_t family[LK_DIGEST];
-	struct family_version is; /* where its ref is not 0 */
-	struct lk_bytes bytes;    /* of it */
+	struct family_version is; /* where its ref is not 0; its bytes are the slot's in any case */
 };
 
 struct ahead {
@@ -74,6 +73,15 @@ static void cases_read(struct store *own, struct case_key key, struct foreseen *
 	query_end(&q);
 }
 
+/* A long one is the loop's to read, and leaves nothing behind here. */
+static void row_leave(struct store *own, struct foreseen *out)
+{
+	free(out->is.bytes);
+	out->is = (struct family_version){ 0 };
+	lk_bytes_free(&own->scratch);
+	lk_bytes_free(&own->squeezed);
+}
+
 static void row_read(struct store *own, struct foreseen *out)
 {
 	struct case_slot at = { .family_ref = out->of[0].family_ref };
@@ -82,15 +90,12 @@ static void row_read(struct store *own, struct foreseen *out)
 	memcpy(at.family, out->family, LK_DIGEST);
 	own->asked = &at;
 	if (family_load(own, out->family, &is, NULL) == 1) {
-		lk_bytes_clear(&out->bytes);
-		if (is.state_len + is.told_len <= ROW_MOST)
-			lk_bytes_add(&out->bytes, is.bytes, is.state_len + is.told_len);
-		free(is.bytes);
-		is.bytes = out->bytes.at;
-		if (out->bytes.len == is.state_len + is.told_len)
-			out->is = is;
+		free(out->is.bytes);
+		out->is = is;
 	}
 	own->asked = NULL;
+	if (out->is.state_len + out->is.told_len > ROW_MOST)
+		row_leave(own, out);
 }
 
 void store_ahead_read(struct store *s, size_t slot, struct case_key key)
@@ -205,7 +210,7 @@ void store_ahead_close(struct store *s)
 	lk_bytes_free(&a->own.scratch);
 	lk_bytes_free(&a->own.squeezed);
 	for (size_t i = 0; i < a->slots; i++)
-		lk_bytes_free(&a->slot[i].bytes);
+		free(a->slot[i].is.bytes);
 	free(a);
 	s->ahead = NULL;
 }
