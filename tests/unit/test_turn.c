@@ -24,7 +24,8 @@ struct office {
 	char told[8192]; /* 'worker seq' of every call since the last look */
 	char each[8192]; /* 'state kind worker' likewise */
 	char answered[200];
-	uint8_t last[LK_DIGEST]; /* id of the last telling */
+	int64_t shown[lk_level_count], withheld; /* since the last look, live hand-outs left out */
+	uint8_t last[LK_DIGEST];                 /* id of the last telling */
 };
 
 static void hear_told(void *context, struct lk_text worker, int64_t seq)
@@ -46,6 +47,13 @@ static void hear_each(void *context, const void *body, size_t size)
 	(void)snprintf(o->each + len, sizeof(o->each) - len, "%s %s %.*s\n",
 		       lk_notice_state_word(n.state), lk_notice_kind_word(n.kind), LK_PRINT(n.to));
 	assert_int_equal(lk_digest_parse(lk_text_of(n.id), o->last), 0);
+}
+
+static void hear_handed(void *context, int level, int64_t n)
+{
+	struct office *o = context;
+
+	*(level < 0 ? &o->withheld : &o->shown[level]) += n;
 }
 
 static void hear_answered(void *context, struct lk_text worker, const uint8_t notice[LK_DIGEST],
@@ -74,6 +82,7 @@ static void make_turn(struct office *o, const struct policy *policy)
 		.sink = { .context = o,
 			  .told = hear_told,
 			  .each = hear_each,
+			  .handed = hear_handed,
 			  .answered = hear_answered,
 			  .wake = hear_wake },
 	};
@@ -926,6 +935,33 @@ static void content_is_not_shown_once_consent_has_ended(void **state)
 	assert_non_null(
 		strstr(opened(o, "garcia", 0, NULL), "withdrawn milestone.reached reduced\n"));
 	assert_non_null(strstr(opened(o, "jones", 0, NULL), "new milestone.reached\n"));
+}
+
+static void assert_handed(struct office *o, int64_t registry, int64_t content, int64_t withheld)
+{
+	assert_int_equal(o->shown[LK_REGISTRY], registry);
+	assert_int_equal(o->shown[LK_CONTENT], content);
+	assert_int_equal(o->withheld, withheld);
+	memset(o->shown, 0, sizeof(o->shown));
+	o->withheld = 0;
+}
+
+/* Of whoever catches up: live, what is shown was counted when it was told, and what is withheld is counted each time. A mailbox
+ * is opened twice, the second time live. */
+static void what_is_shown_is_counted_by_its_level(void **state)
+{
+	struct office *o = *state;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	(void)opened(o, "garcia", 1, NULL);
+	assert_handed(o, 0, 0, 0);
+	(void)opened(o, "garcia", 0, "s1");
+	assert_handed(o, 1, 2, 0);
+	says(o, "2026-03-02T10:50:00-08:00", "C-1", "consent.revoked", "{'consent':'c1'}");
+	(void)opened(o, "garcia", 0, "s1");
+	assert_handed(o, 2, 0, 4);
 }
 
 /* What was said of a case counts from its opening: that was later, in truth, and so was the consent. */
@@ -2655,6 +2691,7 @@ int main(void)
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
+		IN_OFFICE(what_is_shown_is_counted_by_its_level),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(a_moment_of_long_ago_is_shown_by_its_record),
 		IN_OFFICE(a_family_that_does_not_come_back_is_let_go_whole),
