@@ -31,7 +31,7 @@ static size_t shelf_bytes(const struct shelf *shelf)
 	return shelf->bytes.len + shelf->n * sizeof(*shelf->at);
 }
 
-static struct piece piece_add(struct lk_bytes *bytes, const void *at, size_t len)
+struct piece bytes_piece(struct lk_bytes *bytes, const void *at, size_t len)
 {
 	struct piece piece = { bytes->len, (uint32_t)len };
 
@@ -39,11 +39,11 @@ static struct piece piece_add(struct lk_bytes *bytes, const void *at, size_t len
 	return piece;
 }
 
-static struct piece text_add(struct lk_bytes *bytes, struct lk_text text)
+struct piece bytes_text(struct lk_bytes *bytes, struct lk_text text)
 {
 	if (!lk_text_given(text))
 		return (struct piece){ 0, PIECE_ABSENT };
-	return piece_add(bytes, text.at, text.len);
+	return bytes_piece(bytes, text.at, text.len);
 }
 
 static struct lk_text text_of(const struct lk_bytes *bytes, struct piece piece)
@@ -87,9 +87,9 @@ int fresh_notice_add(struct store *s, const struct fresh_notice *row,
 		return rc;
 	kept = &shelf->at[shelf->n];
 	*kept = *row;
-	kept->own_number = text_add(&shelf->bytes, texts->own);
-	kept->other_number = text_add(&shelf->bytes, texts->other);
-	kept->body = piece_add(&shelf->bytes, texts->body, texts->body_len);
+	kept->own_number = bytes_text(&shelf->bytes, texts->own);
+	kept->other_number = bytes_text(&shelf->bytes, texts->other);
+	kept->body = bytes_piece(&shelf->bytes, texts->body, texts->body_len);
 	kept->serial = shelf->first + shelf->n;
 	if (shelf->bytes.failed)
 		return no_memory(err);
@@ -111,8 +111,8 @@ int fresh_ledger_add(struct store *s, const struct fresh_ledger *row, struct lk_
 	kept->chain.len = LK_DIGEST;
 	if (f->ledger_n > 0) /* the one before is not the last of what is written */
 		kept[-1].chain.len = LINK_START;
-	kept->session = text_add(&f->ledger_bytes, session);
-	kept->basis = text_add(&f->ledger_bytes, basis);
+	kept->session = bytes_text(&f->ledger_bytes, session);
+	kept->basis = bytes_text(&f->ledger_bytes, basis);
 	if (f->ledger_bytes.failed)
 		return no_memory(err);
 	f->ledger_n++;
@@ -125,7 +125,7 @@ static int ledger_flush(struct store *s, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_ledger_take);
 
-	q.lets_in = false; /* it is what lets them in */
+	q.lets_in = 0; /* it is what lets them in */
 	return query_run(&q, err);
 }
 

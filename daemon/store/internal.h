@@ -234,6 +234,9 @@ struct piece {
 	uint32_t len;
 };
 
+/* Rows that wait in memory for their tables. */
+enum waits { WAITS_FRESH = 1, WAITS_EVENTS = 2 };
+
 /* A notice's row, as it is told: fresh.c. */
 struct fresh_notice {
 	int64_t serial, number, rev, marks, told_at, sum;
@@ -257,6 +260,32 @@ struct fresh_ledger {
 		uint8_t at[LK_DIGEST];
 		uint32_t len; /* so much of it is written: of the last one of a commit all, else LINK_START */
 	} chain;
+};
+
+/* An event's row that waits, and the highest id of a source: arrivals.c. */
+struct waiting_event {
+	int64_t position, source, kase, type, received_at, lag, ahead, sum;
+	int64_t stream, outbox_seq; /* 0: null */
+	struct sequence {
+		int64_t is;
+		bool given; /* else null */
+	} sequence;
+	struct piece id, supersedes, body;
+};
+
+struct last_id {
+	int64_t source; /* 0: nobody's */
+	size_t len;
+	char at[NAME_ROOM];
+};
+
+#define ARRIVALS 256u /* more by one statement make none of them cheaper */
+#define LAST_IDS 16u
+struct arrivals {
+	struct waiting_event at[ARRIVALS];
+	uint32_t n;
+	struct lk_bytes bytes;
+	struct last_id last[LAST_IDS]; /* each where its source's ref leads to, if it is known */
 };
 
 /* Notices by serial number, which are dense. */
@@ -379,7 +408,7 @@ struct store {
 	sqlite3 *db,
 		*state; /* linkages.db and state.db; the latter is NULL where it is only read */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
-	bool lets_in[STATEMENT_COUNT]; /* it asks a table whose rows may wait */
+	uint8_t lets_in[STATEMENT_COUNT]; /* which tables it asks whose rows may wait */
 	char *directory; /* NULL: in memory, or a file alone */
 	char *file;      /* a copy of linkages.db, to be read; NULL: the files of a directory */
 	bool read_only;
@@ -417,6 +446,7 @@ struct store {
 	struct phrases *phrases;
 	struct mailbox_ends ends;
 	struct fresh fresh;
+	struct arrivals arrivals;
 	struct encoding *encoding; /* by another thread, ahead of hand-outs; NULL: none is */
 	struct blocks blocks;
 	struct stream_ends streams;
@@ -440,7 +470,7 @@ struct query {
 	sqlite3_stmt *statement;
 	int bound, column;
 	int rc;
-	bool lets_in; /* rows that wait, before its first step */
+	unsigned lets_in; /* rows that wait, before its first step */
 };
 
 struct query query_begin(struct store *s, enum statement which);
@@ -529,6 +559,9 @@ int phrases_load(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* rememb
 void phrases_free(struct store *s);
 
 /* ---- fresh.c -------------------------------------------------------------------------------- */
+
+struct piece bytes_piece(struct lk_bytes *bytes, const void *at, size_t len);
+struct piece bytes_text(struct lk_bytes *bytes, struct lk_text text); /* it may be absent */
 
 /* What a row says beyond its numbers; of one that is got, until the next is added. */
 struct fresh_texts {
@@ -758,6 +791,20 @@ int event_unpack(struct store *s, const struct stored_event *e, const void *pack
 /* The event at one place of an outbox: 1 and the digest of its body, or 0. */
 int event_at_place(struct store *s, int64_t stream, int64_t seq, uint8_t digest[LK_DIGEST],
 		   struct lk_error *err) LK_MUST_CHECK;
+
+/* ---- arrivals.c ----------------------------------------------------------------------------- */
+
+/* 1: no event of that source has that id, or a higher one; 0: not known. */
+int id_is_beyond(struct store *s, int64_t source, struct lk_text id,
+		 struct lk_error *err) LK_MUST_CHECK;
+/* Of a row that was added, if it is the highest; id_is_beyond() was asked. */
+void id_taken(struct store *s, int64_t source, struct lk_text id);
+/* A row that waits, of an event that is new; its pieces are given here. */
+int arrival_add(struct store *s, const struct waiting_event *row, const struct stored_event *e,
+		const struct lk_bytes *body, struct lk_error *err) LK_MUST_CHECK;
+/* Before COMMIT, and before any statement asks the table. */
+int arrivals_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
+void arrivals_forget(struct store *s); /* after a rollback */
 
 /* ---- superseded.c --------------------------------------------------------------------------- */
 

@@ -78,9 +78,13 @@ struct event_refs {
 
 static int event_is_known(struct store *s, int64_t source, struct lk_text id, struct lk_error *err)
 {
-	struct query q = query_begin(s, SQL_event_known);
 	int64_t position;
+	int rc = id_is_beyond(s, source, id, err);
+	struct query q;
 
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	q = query_begin(s, SQL_event_known);
 	bind_int(&q, source);
 	bind_text(&q, id);
 	return query_number(&q, &position, err);
@@ -131,17 +135,54 @@ static struct query event_query(struct store *s, const struct stored_event *e,
 
 /* 1, or 0 where the index says that it is known. */
 static int event_insert(struct store *s, const struct stored_event *e,
-			const struct event_refs *refs, struct lk_error *err)
+			const struct event_refs *refs, const struct stored_packed *packed,
+			struct lk_error *err)
+{
+	struct query q = event_query(s, e, refs, packed);
+	int rc = query_run(&q, err);
+
+	return rc < 0 ? rc : sqlite3_changes(s->db);
+}
+
+static int event_wait(struct store *s, const struct stored_event *e, const struct event_refs *refs,
+		      const struct stored_packed *packed, struct lk_error *err)
+{
+	const struct waiting_event row = {
+		.position = s->tips.position + 1,
+		.source = refs->source,
+		.kase = refs->kase,
+		.type = e->type,
+		.received_at = e->received_at,
+		.lag = e->received_at - e->time_at,
+		.sequence = { e->sequence, e->has_sequence },
+		.stream = refs->stream,
+		.outbox_seq = e->has_outbox_seq ? e->outbox_seq : 0,
+		.ahead = e->ahead,
+		.sum = packed->sum,
+	};
+	int rc = arrival_add(s, &row, e, &packed->body, err);
+
+	return rc < 0 ? rc : 1;
+}
+
+/* 1, or 0: it is known. Only where its id does not say that it is new the index is asked, which knows of no row that waits. */
+static int event_put(struct store *s, const struct stored_event *e, const struct event_refs *refs,
+		     struct lk_error *err)
 {
 	const struct stored_packed *packed = e->packed;
-	struct query q;
-	int rc;
+	int rc = id_is_beyond(s, refs->source, e->id, err);
+	bool is_new = rc == 1;
 
-	if (packed == NULL && (rc = store_event_pack(s, e, &s->packed_event, err)) < 0)
+	if (rc >= 0 && packed == NULL) {
+		packed = &s->packed_event;
+		rc = store_event_pack(s, e, &s->packed_event, err);
+	}
+	if (rc < 0)
 		return rc;
-	q = event_query(s, e, refs, packed != NULL ? packed : &s->packed_event);
-	rc = query_run(&q, err);
-	return rc < 0 ? rc : sqlite3_changes(s->db);
+	rc = (is_new ? event_wait : event_insert)(s, e, refs, packed, err);
+	if (rc == 1)
+		id_taken(s, refs->source, e->id);
+	return rc;
 }
 
 int store_event_add(struct store *s, const struct stored_event *event, int64_t *position,
@@ -151,7 +192,7 @@ int store_event_add(struct store *s, const struct stored_event *event, int64_t *
 	int rc = event_names(s, event, &refs, err);
 
 	if (rc == 1)
-		rc = event_insert(s, event, &refs, err);
+		rc = event_put(s, event, &refs, err);
 	if (rc != 1)
 		return rc;
 	*position = ++s->tips.position;

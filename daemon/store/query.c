@@ -77,12 +77,17 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
+static unsigned what_waits(const struct store *s)
+{
+	return (fresh_waits(s) ? WAITS_FRESH : 0) | (s->arrivals.n > 0 ? WAITS_EVENTS : 0);
+}
+
 struct query query_begin(struct store *s, enum statement which)
 {
 	struct query q = { .store = s,
 			   .statement = s->statement[which],
 			   .rc = SQLITE_OK,
-			   .lets_in = s->lets_in[which] && fresh_waits(s) };
+			   .lets_in = s->lets_in[which] & what_waits(s) };
 
 	if (sqlite3_stmt_busy(q.statement) != 0 ||
 	    (sqlite3_stmt_readonly(q.statement) == 0 && !s->open_since_begin))
@@ -177,6 +182,19 @@ int store_allows(const struct store *s, struct lk_error *err)
 	return 0;
 }
 
+static int let_in(struct query *q, struct lk_error *err)
+{
+	unsigned which = q->lets_in;
+	int rc = 0;
+
+	q->lets_in = 0;
+	if (which & WAITS_EVENTS)
+		rc = arrivals_flush(q->store, err);
+	if (rc == 0 && (which & WAITS_FRESH))
+		rc = fresh_flush(q->store, err);
+	return rc;
+}
+
 int query_step(struct query *q, struct lk_error *err)
 {
 	int rc;
@@ -185,11 +203,8 @@ int query_step(struct query *q, struct lk_error *err)
 		return query_refused(q, err);
 	if ((rc = store_allows(q->store, err)) < 0)
 		return rc;
-	if (q->lets_in) {
-		q->lets_in = false;
-		if ((rc = fresh_flush(q->store, err)) < 0)
-			return rc;
-	}
+	if (q->lets_in != 0 && (rc = let_in(q, err)) < 0)
+		return rc;
 	q->column = 0;
 	rc = sqlite3_step(q->statement);
 	if (rc == SQLITE_ROW)

@@ -44,6 +44,13 @@ INSERT INTO event (position, source, id, case_ref, type, supersedes, received_at
 	ahead, sum, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (source, id) DO NOTHING
+-- name: event_take
+INSERT OR FAIL INTO event (position, source, id, case_ref, type, supersedes, received_at, lag, sequence, stream, outbox_seq,
+	ahead, sum, body)
+SELECT position, source, id, case_ref, type, supersedes, received_at, lag, sequence, stream, outbox_seq, ahead, sum, body
+FROM event_waiting
+-- name: event_last_id
+SELECT max(id) FROM event WHERE source = ?1
 -- name: event_known
 SELECT position FROM event WHERE source = ?1 AND id = ?2
 -- name: event_find

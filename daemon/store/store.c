@@ -25,26 +25,34 @@ static const char *const statement_sql[] = {
 static int note_table(void *context, int action, const char *table, const char *column,
 		      const char *database, const char *view)
 {
-	bool *lets_in = context;
+	static const struct {
+		const char *table;
+		enum waits rows;
+	} may_wait[] = { { "notice", WAITS_FRESH },
+			 { "ledger", WAITS_FRESH },
+			 { "event", WAITS_EVENTS } };
+	uint8_t *lets_in = context;
 
 	(void)column;
 	(void)database;
 	(void)view;
-	if ((action == SQLITE_READ || action == SQLITE_INSERT || action == SQLITE_UPDATE ||
-	     action == SQLITE_DELETE) &&
-	    (strcmp(table, "notice") == 0 || strcmp(table, "ledger") == 0))
-		*lets_in = true;
+	if (action != SQLITE_READ && action != SQLITE_INSERT && action != SQLITE_UPDATE &&
+	    action != SQLITE_DELETE)
+		return SQLITE_OK;
+	for (size_t i = 0; i < sizeof(may_wait) / sizeof(may_wait[0]); i++)
+		if (strcmp(table, may_wait[i].table) == 0)
+			*lets_in |= (uint8_t)may_wait[i].rows;
 	return SQLITE_OK;
 }
 
 static int statements_prepare(struct store *s, sqlite3 *db, int from, int until,
 			      struct lk_error *err)
 {
-	bool lets_in;
+	uint8_t lets_in;
 	int rc = sqlite3_set_authorizer(db, note_table, &lets_in);
 
 	for (int i = from; rc == SQLITE_OK && i < until; i++) {
-		lets_in = false;
+		lets_in = 0;
 		rc = sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					&s->statement[i], NULL);
 		s->lets_in[i] = lets_in;
@@ -113,6 +121,7 @@ static int tips_load(struct store *s, struct lk_error *err)
 	if (rc >= 0)
 		rc = query_number(&q, &s->tips.serial, err);
 	s->committed = s->tips;
+	arrivals_forget(s);
 	fresh_forget(s);
 	return rc < 0 ? rc : 0;
 }
@@ -389,6 +398,7 @@ void store_close(struct store *s)
 	phrases_free(s);
 	mailboxes_free(s);
 	fresh_free(s);
+	lk_bytes_free(&s->arrivals.bytes);
 	streams_free(s);
 	free(s->superseded.at);
 	free(s->names);
@@ -462,8 +472,8 @@ static void store_catch_up(struct store *s)
 static int flush_all(struct store *s, struct lk_error *err)
 {
 	static int (*const flushes[])(struct store *, struct lk_error *) = {
-		fresh_flush, mailboxes_flush, streams_flush, recent_flush,
-		held_follow, held_log,        state_commit,
+		arrivals_flush, fresh_flush, mailboxes_flush, streams_flush,
+		recent_flush,   held_follow, held_log,        state_commit,
 	};
 	int rc = 0;
 
@@ -519,6 +529,7 @@ void store_rollback(struct store *s)
 	s->tips = s->committed;
 	names_forget(s);
 	salts_forget(s);
+	arrivals_forget(s);
 	fresh_forget(s);
 	mailboxes_forget(s);
 	streams_forget(s);

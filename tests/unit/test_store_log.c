@@ -301,6 +301,125 @@ static void one_event_is_stored_once(void **state)
 	assert_int_equal(counts.cases, 1); /* what is not kept names no case */
 }
 
+/* ---- Known or new -------------------------------------------------------------------------------- */
+
+/* Ids that ascend, or do not; one is longer than what is remembered of it; more sources than are remembered. */
+#define KNOWN_SOURCES 19
+static const char *const any_id[] = {
+	"1",
+	"10",
+	"2",
+	"9",
+	"90",
+	"a",
+	"ab",
+	"ab-1",
+	"A",
+	"\303\251",
+	"zz",
+	"z",
+	"y-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789",
+};
+#define KNOWN_IDS (sizeof(any_id) / sizeof(any_id[0]))
+
+struct known {
+	bool now[KNOWN_SOURCES][KNOWN_IDS], committed[KNOWN_SOURCES][KNOWN_IDS];
+	uint32_t seed;
+};
+
+static uint32_t known_chance(struct known *k, uint32_t n)
+{
+	k->seed = k->seed * 1664525u + 1013904223u;
+	return (k->seed >> 8) % n;
+}
+
+static int check_id(void *context, const struct stored_event *e)
+{
+	const struct stored_event *want = context;
+
+	assert_true(lk_text_is(e->id, want->id));
+	assert_true(lk_text_is(e->source, want->source));
+	return 0;
+}
+
+static void add_any(struct store *s, struct known *k)
+{
+	uint32_t source = known_chance(k, KNOWN_SOURCES), id = known_chance(k, KNOWN_IDS);
+	struct stored_event e = an_event(any_id[id]);
+	char name[16];
+	int64_t position;
+
+	(void)snprintf(name, sizeof(name), "source-%u", source);
+	e.source = lk_text_of(name);
+	assert_int_equal(store_event_add(s, &e, &position, &err), !k->now[source][id]);
+	k->now[source][id] = true;
+	if (known_chance(k, 4) == 0)
+		assert_int_equal(store_event_find(s, e.source, e.id, check_id, &e, &err), 1);
+}
+
+static void an_event_is_new_once_whatever_its_id_is(void **state)
+{
+	struct place *place = *state;
+	struct known *k = calloc(1, sizeof(*k));
+
+	for (int round = 0; round < 80; round++) {
+		GOOD(store_begin(place->store, &err));
+		for (uint32_t n = 1 + known_chance(k, 9); n > 0; n--)
+			add_any(place->store, k);
+		if (known_chance(k, 3) == 0) {
+			store_rollback(place->store);
+			memcpy(k->now, k->committed, sizeof(k->now));
+		} else {
+			GOOD(store_commit(place->store, &err));
+			memcpy(k->committed, k->now, sizeof(k->now));
+		}
+		if (round % 19 == 18) {
+			place_close(place);
+			GOOD(place_open(place));
+		}
+	}
+	GOOD(store_integrity(place->store, NULL, NULL, &err));
+	free(k);
+}
+
+/* Rows wait, but not too many of them, nor too long ones. */
+static void events_of_a_large_batch_are_all_there(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	static char body[9000];
+	struct store_counts counts;
+
+	GOOD(store_begin(s, &err));
+	for (int i = 0; i < 700; i++) {
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "e%03d", i);
+		struct stored_event e = an_event(id);
+		if (i < 60) {
+			e.body = body;
+			e.body_len = sizeof(body);
+		}
+		assert_int_equal(add_event(s, &e), i + 1);
+		if (i % 100 == 99)
+			assert_int_equal(store_event_find(s, SOURCE, e.id, check_id, &e, &err), 1);
+	}
+	GOOD(store_commit(s, &err));
+	GOOD(store_counts(s, &counts, &err));
+	assert_int_equal(counts.events, 700);
+}
+
+static void no_event_waits_where_nothing_is_committed(void **state)
+{
+	struct store *s = ((struct place *)*state)->store;
+	struct stored_event one = an_event("e1"), two = an_event("e2");
+	int64_t position;
+
+	GOOD(store_begin(s, &err));
+	add_event(s, &one);
+	GOOD(store_commit(s, &err));
+	REFUSED(store_event_add(s, &two, &position, &err), LK_ESTATE, "outside of a transaction");
+}
+
 static void what_is_superseded_is_known_in_any_order(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -702,6 +821,9 @@ int main(void)
 		FILES(a_case_has_its_events_wherever_they_are_listed),
 		MEMORY(a_visitor_can_stop_the_walk),
 		MEMORY(one_event_is_stored_once),
+		FILES(an_event_is_new_once_whatever_its_id_is),
+		MEMORY(events_of_a_large_batch_are_all_there),
+		MEMORY(no_event_waits_where_nothing_is_committed),
 		MEMORY(what_is_superseded_is_known_in_any_order),
 		MEMORY(events_wait_for_their_time),
 		MEMORY(an_event_of_the_feed_lane_finds_its_place_later),

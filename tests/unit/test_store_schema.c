@@ -154,6 +154,7 @@ static const char *const whole_tables[] = {
 	"count_all",     /* of workers only */
 	"check_last",    /* likewise */
 	"ledger_take",   /* what waits in memory, to be taken */
+	"event_take",    /* likewise */
 	"dirty_all",     /* state.db is filled anew */
 	"change_all",    /* a start reads all that is there, and bounds how much it is */
 	"dirty_some", /* what waits, in order of waiting: the walk is the question, and has a limit */
@@ -199,8 +200,10 @@ static bool scans(sqlite3 *db, const char *sql)
 }
 
 /* A table that the store makes of what is in its memory. */
-static const char waiting_table[] =
-	"CREATE TABLE ledger_waiting (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain)";
+static const char waiting_tables[] =
+	"CREATE TABLE ledger_waiting (number, at, reader, session, first_seq, last_seq, level, basis, ground, seal, chain);"
+	"CREATE TABLE event_waiting (position, source, id, case_ref, type, supersedes, received_at, lag, sequence, stream,"
+	" outbox_seq, ahead, sum, body)";
 
 /* Where a notice is, the store knows: store/roll.c. */
 static void some_serial(sqlite3_context *to, int argc, sqlite3_value **argv)
@@ -215,7 +218,7 @@ static int statements_that_scan(const char *schema, const char *statements, bool
 	char *sql = file_read(statements), *piece = strstr(sql, "-- name: ");
 	int n = 0;
 
-	assert_int_equal(sqlite3_exec(db, waiting_table, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, waiting_tables, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(notice_table_declare(db), SQLITE_OK);
 	assert_int_equal(sqlite3_create_function(db, "serial_of", 1, SQLITE_UTF8, NULL, some_serial,
 						 NULL, NULL),
