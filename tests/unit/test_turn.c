@@ -1128,6 +1128,35 @@ static void why_says_what_the_hand_out_does(void **state)
 	assert_true(why_shows(o, o->last));
 }
 
+static int print_row(void *context, const struct ledger_row *row)
+{
+	(void)snprintf(context, 200, "%.*s %.*s %lld-%lld %d %.*s", LK_PRINT(row->worker),
+		       LK_PRINT(row->session), (long long)row->from, (long long)row->upto,
+		       row->level, LK_PRINT(row->basis));
+	return 0;
+}
+
+/* Of what was shown: from its first place to its last, and what the highest level rests on. */
+static void a_catch_ups_row_says_what_was_shown(void **state)
+{
+	struct office *o = *state;
+	char row[200];
+
+	a_family(o);
+	(void)opened(o, "jones", 0, "s1");
+	assert_int_equal(store_ledger_after(o->store, counts(o).ledger_rows - 1, 1, print_row, row,
+					    &o->err),
+			 0);
+	assert_string_equal(row, "jones s1 1-2 2 WIC 18961.5");
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:40:00-08:00", "W-1", "milestone.reached", "{'milestone':'job'}");
+	(void)opened(o, "garcia", 0, "s2");
+	assert_int_equal(store_ledger_after(o->store, counts(o).ledger_rows - 1, 1, print_row, row,
+					    &o->err),
+			 0);
+	assert_string_equal(row, "garcia s2 1-3 3 consent in force; WIC 18961.5");
+}
+
 static void a_catch_up_has_its_row_in_the_ledger(void **state)
 {
 	struct office *o = *state;
@@ -2701,6 +2730,7 @@ int main(void)
 		IN_OFFICE(nothing_is_shown_to_a_case_that_was_never_opened),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
 		IN_OFFICE(why_says_what_the_hand_out_does),
+		IN_OFFICE(a_catch_ups_row_says_what_was_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
 		IN_OFFICE(one_answer_answers_all),
 		IN_OFFICE(receipts_are_stored_together),
