@@ -66,6 +66,31 @@ static struct home *home_find(const struct turn *t, const uint8_t id[LK_DIGEST])
 	return h;
 }
 
+#define LAST_TOLD 4 /* records: of two events */
+#define LINE 64     /* bytes that come from memory at once */
+
+static void lines_expect(const void *at, size_t len)
+{
+	for (size_t i = 0; i < len; i += LINE)
+		__builtin_prefetch((const char *)at + i);
+}
+
+/* What an event reads of any family, and the last records, behind which the next ones will be. */
+void home_expect(const struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	const struct home *h = home_find(t, id);
+	if (h == NULL)
+		return;
+	lines_expect(h, sizeof(*h));
+#define EXPECT_VECTOR(record, plural) \
+	lines_expect(h->f.plural, h->f.plural##_n * sizeof(struct record));
+	FAMILY_SCENE(EXPECT_VECTOR)
+	lines_expect(h->f.words.at, h->f.words.len);
+	lines_expect(h->told.words.at, h->told.words.len);
+	if (h->told.n >= LAST_TOLD)
+		lines_expect(&h->told.at[h->told.n - LAST_TOLD], LAST_TOLD * sizeof(*h->told.at));
+}
+
 static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])
 {
 	struct home *h = calloc(1, sizeof(*h));

@@ -166,6 +166,8 @@ int home_at_hand(struct turn *t, struct case_key key, struct home **out, struct 
 int home_of_notice(struct turn *t, const struct stored_notice *notice, struct home **out, struct lk_error *err);
 /* The same of a case, which is made where it is new. */
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
+/* It is about to be asked for: where it is at hand, the processor fetches it from memory meanwhile. */
+void home_expect(const struct turn *t, const uint8_t id[LK_DIGEST]);
 /* Nothing is away from now on. Pointers to its moments and records are void. */
 int home_fetch(struct turn *t, struct home *h, struct lk_error *err);
 /* Out of the cache and the store. */
