@@ -172,7 +172,8 @@ static uint64_t mix_word(uint64_t sum, uint64_t word)
 
 #define SUMMED (4 * sizeof(uint64_t))
 
-/* Four sums side by side, as long as there is a word for each: one alone would wait for each of its products. */
+/* Four sums side by side, as long as there is a word for each: one alone would wait for each of its products. Two words
+ * that change alike would make a and b change alike, and nothing of it would be left where these meet: b is turned round first. */
 static uint64_t mix_many(uint64_t scene, const uint8_t *from, size_t len)
 {
 	uint64_t a = scene, b = 0, c = 0, d = 0, word[4];
@@ -183,7 +184,7 @@ static uint64_t mix_many(uint64_t scene, const uint8_t *from, size_t len)
 		c = mix_word(c, word[2]);
 		d = mix_word(d, word[3]);
 	}
-	return mix_word(mix_word(mix_word(a, b), c), d);
+	return mix_word(mix_word(mix_word(a, b << 32 | b >> 32), c), d);
 }
 
 static uint64_t mix(uint64_t scene, const void *at, size_t len)

@@ -75,6 +75,33 @@ static void what_cannot_differ_is_passed_over(void **state)
 	story_end(&s);
 }
 
+/* Also a text of which two letters, of two words of memory, change alike. */
+static void another_text_is_another_scene(void **state)
+{
+	char name[] = "lopez-garcia lopez-garcia nguyen";
+	const struct lk_contact contact = { .worker = LK_TEXT("lopez"),
+					    .name = { name, sizeof(name) - 1 } };
+	const struct likely likely = { .number = LK_TEXT("W-1"),
+				       .agency = LK_CALWORKS,
+				       .other_number = LK_TEXT("C-9"),
+				       .contacts = &contact,
+				       .contacts_n = 1 };
+	struct story s;
+
+	(void)state;
+	two_cases(&s, "ifs", "active");
+	s.around = (struct surroundings){ .likely = &likely, .likely_n = 1 };
+	for (char first = 'a'; first <= 'z'; first++) {
+		name[7] = first;
+		look_at_state(&s, story_instant(MONDAY));
+		name[7] ^= 'a' ^ 'A';
+		name[15] ^= 'a' ^ 'A';
+		look_at_state(&s, story_instant(MONDAY));
+		assert_false(s.partial);
+	}
+	story_end(&s);
+}
+
 static void a_new_content_is_told_under_the_same_id(void **state)
 {
 	struct story s;
@@ -423,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_told_is_not_told_again),
 		cmocka_unit_test(what_cannot_differ_is_passed_over),
+		cmocka_unit_test(another_text_is_another_scene),
 		cmocka_unit_test(a_new_content_is_told_under_the_same_id),
 		cmocka_unit_test(a_standing_notice_follows_the_caseload),
 		cmocka_unit_test(a_record_remembers_when_it_happened),
