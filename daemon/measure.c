@@ -136,11 +136,13 @@ static int note_backup(void *context, const struct stored_backup *backup)
 	return 0;
 }
 
+/* Where the last one was forgotten, 0: a time that is too long ago for whoever watches. */
 void daemon_measure_backups(struct daemon *d)
 {
 	lk_instant newest = 0;
 
-	if (store_backups(d->store, note_backup, &newest, NULL) >= 0 && newest > 0)
+	if (store_backups(d->store, note_backup, &newest, NULL) >= 0 &&
+	    (newest > 0 || metric_get(METRIC_BACKUP_AT) > 0))
 		metric_set(METRIC_BACKUP_AT, "", newest);
 }
 

@@ -134,7 +134,7 @@ enum metric_kind {
 	M(METRIC_CHECKPOINT_US, METRIC_CPU, "linkages_checkpoint_seconds_total", "", \
 	  "time spent in them") \
 	M(METRIC_BACKUP_AT, METRIC_CLOCK, "linkages_last_backup_timestamp_seconds", "", \
-	  "instant whose state the newest backup holds that was proved sound; absent until there is one") \
+	  "instant whose state the newest backup holds that was proved sound; absent until there is one, 0 when the last was forgotten") \
 	M(METRIC_SCRUBBED_AT, METRIC_CLOCK, "linkages_last_scrub_timestamp_seconds", "", \
 	  "instant at which all rows had been read and compared; absent until a scrub since the start") \
 	M(METRIC_SCRUB_DAMAGES, METRIC_GAUGE, "linkages_scrub_damaged_rows", "", \

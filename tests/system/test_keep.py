@@ -120,7 +120,9 @@ class Keep(unittest.TestCase):
         self.assertEqual([b["place"] for b in listed], [self.path("one.db")])
         self.ctl("backup", self.path("one.db"), status=2)  # it is there already
         self.assertIn("head", self.ctl("ledger", "verify", self.path("one.db"), "--head", made["head"]))
+        self.assertGreater(self.newest_backup(), 0)
         self.ctl("backup", "forget", "1")
+        self.assertEqual(self.newest_backup(), 0, "there is none, and that is an alert")
         self.assertIn("no backups", self.ctl("backup", "list"))
         self.ctl("backup", "forget", "1", status=1)
 
