@@ -675,7 +675,8 @@ static void a_state_db_that_is_taken_away_meanwhile_is_made_anew(void **state)
 	}
 	assert_int_equal(unlink(path_in(place, "state.db")), 0);
 	assert_int_equal(mkdir(path_in(place, "state.db"), 0700), 0); /* it can not be made */
-	REFUSED(store_idle(place->store, &err), LK_ESTORE, "state.db cannot be reached: Is a directory");
+	REFUSED(store_idle(place->store, &err), LK_ESTORE,
+		"state.db cannot be reached: Is a directory");
 	assert_int_equal(rmdir(path_in(place, "state.db")), 0);
 	GOOD(store_idle(place->store, &err));
 	fill(place->store, family_a, &f);
