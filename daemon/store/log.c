@@ -165,7 +165,7 @@ static int event_wait(struct store *s, const struct stored_event *e, const struc
 	return rc < 0 ? rc : 1;
 }
 
-/* 1, or 0: it is known. Only where its id does not say that it is new the index is asked, which knows of no row that waits. */
+/* 1, or 0: it is known. Where its id does not say that it is new, rows that wait are let in and the index is asked. */
 static int event_put(struct store *s, const struct stored_event *e, const struct event_refs *refs,
 		     struct lk_error *err)
 {

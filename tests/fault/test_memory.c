@@ -6,6 +6,7 @@
  */
 #include "../property/world.h"
 #include "policy.h"
+#include "store/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -340,6 +341,21 @@ static void tell_one(struct store *s, uint8_t name)
 	assert_int_equal(store_notice_add(s, &n, &seq, &err), 0);
 }
 
+static void take_one(struct store *s, uint8_t name)
+{
+	const char id = (char)('a' + name);
+	const struct stored_event e = { .agency = LK_CWS,
+					.source = LK_TEXT("cws-cms"),
+					.id = { &id, 1 },
+					.number = LK_TEXT("C-1"),
+					.body = "\200",
+					.body_len = 1 };
+	struct lk_error err;
+	int64_t position;
+
+	assert_int_equal(store_event_add(s, &e, &position, &err), 1);
+}
+
 static int look_at_all(struct store *s, struct store_check *check)
 {
 	struct lk_error err;
@@ -354,23 +370,30 @@ static int look_at_all(struct store *s, struct store_check *check)
 static bool try_let_in(long n)
 {
 	struct store_check asked = { 0 }, then = { 0 };
+	struct store_counts counts;
 	struct lk_error err;
 	struct store *s;
+	bool is_in;
 
 	assert_int_equal(store_open(&(struct store_options){ 0 }, &s, &err), 0);
 	assert_int_equal(store_begin(s, &err), 0);
-	for (uint8_t i = 1; i < 4; i++)
+	for (uint8_t i = 1; i < 4; i++) {
+		take_one(s, i);
 		tell_one(s, i);
+	}
 	has_failed = false;
 	left_until_failure = n;
 	(void)look_at_all(s, &asked);
 	calm();
-	if (store_commit(s, &err) < 0) {
+	is_in = store_commit(s, &err) == 0;
+	if (!is_in) {
 		assert_true(has_failed);
 		store_rollback(s);
 	}
 	assert_int_equal(look_at_all(s, &then), 0);
 	assert_int_equal(then.damages, 0);
+	assert_int_equal(store_counts(s, &counts, &err), 0);
+	assert_int_equal(counts.events, is_in ? 3 : 0);
 	store_close(s);
 	return !has_failed;
 }
@@ -386,6 +409,33 @@ static void what_could_not_be_let_in_is_not_committed_without(void **state)
 	}
 }
 
+/* As where the index on ids lies: another row is in the way of one that waits, but not of the one before it. */
+static void what_was_taken_for_new_in_error_is_not_left_out_of_a_commit(void **state)
+{
+	static const char behind[] =
+		"INSERT INTO event SELECT position + 9, source, 'd', case_ref, type, supersedes, received_at,"
+		" lag, sequence, stream, outbox_seq, ahead, sum, body FROM event";
+	struct store_counts counts;
+	struct lk_error err;
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(store_open(&(struct store_options){ 0 }, &s, &err), 0);
+	assert_int_equal(store_begin(s, &err), 0);
+	take_one(s, 1);
+	assert_int_equal(store_commit(s, &err), 0);
+	assert_int_equal(store_begin(s, &err), 0);
+	assert_int_equal(sqlite3_exec(s->db, behind, NULL, NULL, NULL), SQLITE_OK);
+	take_one(s, 2);
+	take_one(s, 3);
+	assert_true(store_counts(s, &counts, &err) < 0);
+	assert_true(store_commit(s, &err) < 0);
+	store_rollback(s);
+	assert_int_equal(store_counts(s, &counts, &err), 0);
+	assert_int_equal(counts.events, 1);
+	store_close(s);
+}
+
 /* With --every, each single allocation fails in its turn. */
 int main(int argc, char **argv)
 {
@@ -397,6 +447,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(hand_out_without_memory),
 		cmocka_unit_test(idle_without_memory),
 		cmocka_unit_test(what_could_not_be_let_in_is_not_committed_without),
+		cmocka_unit_test(what_was_taken_for_new_in_error_is_not_left_out_of_a_commit),
 	};
 	struct lk_error err;
 	is_thorough = argc > 1 && strcmp(argv[1], "--every") == 0;

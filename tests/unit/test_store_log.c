@@ -12,7 +12,7 @@ static int check_event(void *context, const struct stored_event *e)
 {
 	const struct stored_event *want = context;
 
-	assert_int_equal(e->position, 1);
+	assert_int_equal(e->position, want->position);
 	assert_int_equal(e->agency, want->agency);
 	assert_true(lk_text_is(e->source, want->source));
 	assert_true(lk_text_is(e->id, want->id));
@@ -32,20 +32,34 @@ static int check_event(void *context, const struct stored_event *e)
 	return 0;
 }
 
+static void add_and_find(struct store *s, struct stored_event *e)
+{
+	GOOD(store_begin(s, &err));
+	e->position = add_event(s, e);
+	GOOD(store_commit(s, &err));
+	assert_int_equal(store_event_find(s, SOURCE, e->id, check_event, e, &err), 1);
+}
+
+/* The first and the last wait for their table, the one between is added at once. */
 static void an_event_comes_back_as_it_was(void **state)
 {
+	static const char *const ids[] = { "e3", "e1", "e4" };
+	static const int64_t sequences[] = { -7, 7, 0 };
 	struct store *s = ((struct place *)*state)->store;
-	struct stored_event e = an_event("e1");
+	struct stored_event e;
 
-	e.supersedes = LK_TEXT("e0");
-	e.has_sequence = e.has_outbox_seq = e.ahead = true;
-	e.sequence = -7;
-	e.outbox_seq = 12;
-	memcpy(e.epoch, epoch, LK_DIGEST);
-	GOOD(store_begin(s, &err));
-	assert_int_equal(add_event(s, &e), 1);
-	GOOD(store_commit(s, &err));
-	assert_int_equal(store_event_find(s, SOURCE, LK_TEXT("e1"), check_event, &e, &err), 1);
+	for (int i = 0; i < 3; i++) {
+		e = an_event(ids[i]);
+		e.supersedes = LK_TEXT("e0");
+		e.has_sequence = e.has_outbox_seq = e.ahead = true;
+		e.sequence = sequences[i];
+		e.outbox_seq = 12 + i;
+		memcpy(e.epoch, epoch, LK_DIGEST);
+		add_and_find(s, &e);
+		assert_int_equal(e.position, i + 1);
+	}
+	e = an_event("e5");
+	add_and_find(s, &e);
 	assert_int_equal(store_event_find(s, SOURCE, LK_TEXT("e2"), check_event, &e, &err), 0);
 	assert_int_equal(
 		store_event_find(s, LK_TEXT("calsaws"), LK_TEXT("e1"), check_event, &e, &err), 0);
