@@ -42,6 +42,7 @@ CWS = [
     event("cws-cms", "0200-0001", 31, "case.closed", 3, reason="done"),
     event("cws-cms", "0200-0001", 32, "link.confirmed", 4, other={"agency": "calworks", "case": "1B2C3D4"}),
     event("cws-cms", "0300-0001", 40, "case.status", 4, status="fm"),
+    event("cws-cms", "0400-0001", 41, "case.opened", 4, status="fm"),
 ]
 CALWORKS = [
     calsaws(1, "case.opened", 2, status="active"), calsaws(2, "worker.assigned", 3, **JONES),
@@ -103,6 +104,8 @@ class Verbs(LaneTest):
         self.shown("family", **HIS)
         self.assertEqual([r["status"] for r in family["referrals"]], ["made", None, "made"])
         self.shown("family", agency="cws", case="0300-0001")  # a status, and no opening yet
+        visit = self.shown("family", agency="cws", case="0400-0001")["coming"][0]
+        self.assertEqual((visit["kind"], visit["due"]), ("visit.due", "2026-04-30"))
         self.shown("plan", **HERS, worker="garcia")
         self.shown("plan", **HIS, worker="jones")
         for notice in (self.status_changed, self.needed[:12]):
