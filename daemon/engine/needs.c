@@ -225,32 +225,33 @@ static void need_reconvene(struct derivation *d, const struct asking *a)
 
 /* ---- Disposition: one agency's duty on its own case ------------------------------------------ */
 
-/* What a disposition counts from: a disposition held, an agreement, or the status. It is no part of the need's name: a late
- * agreement moves the day and calls for no other meeting. */
+/* What a disposition counts from: a disposition held, an agreement, or the status. Only the first is part of the need's name: once
+ * one was held another is needed, but a late agreement moves the day and calls for no other meeting. */
 struct base {
 	lk_instant at;
+	struct word held;
 	uint32_t cause;
 };
 
 static struct base last_disposition(const struct derivation *d, uint32_t kase)
 {
-	struct base base = { LK_NO_INSTANT, NONE };
+	struct base base = { LK_NO_INSTANT, NO_WORD, NONE };
 	for (uint32_t i = 0; i < d->f->holdings_n; i++) {
 		const struct holding *h = &d->f->holdings[i];
 		if (h->kase == kase && h->kind == LK_DISPOSITION && h->at > base.at)
-			base = (struct base){ h->at, h->cause };
+			base = (struct base){ h->at, h->meeting, h->cause };
 	}
 	return base;
 }
 
 static struct base last_agreement(const struct derivation *d, uint32_t kase)
 {
-	struct base base = { LK_NO_INSTANT, NONE };
+	struct base base = { LK_NO_INSTANT, NO_WORD, NONE };
 	for (uint32_t i = 0; i < d->f->plans_n; i++) {
 		const struct plan *p = &d->f->plans[i];
 		if (p->kase == kase && p->kind == LK_IFS_AGREEMENT && !p->ended &&
 		    p->signed_at > base.at)
-			base = (struct base){ p->signed_at, p->signed_cause };
+			base = (struct base){ p->signed_at, NO_WORD, p->signed_cause };
 	}
 	return base;
 }
@@ -262,7 +263,8 @@ static struct base disposition_base(const struct derivation *d, uint32_t kase)
 	struct base base = last_disposition(d, kase);
 	if (base.at == LK_NO_INSTANT)
 		base = last_agreement(d, kase);
-	return base.at != LK_NO_INSTANT ? base : (struct base){ k->status_at, k->status_cause };
+	return base.at != LK_NO_INSTANT ? base
+					: (struct base){ k->status_at, NO_WORD, k->status_cause };
 }
 
 static void need_disposition(struct derivation *d, const struct asking *a, uint32_t kase)
@@ -279,7 +281,8 @@ static void need_disposition(struct derivation *d, const struct asking *a, uint3
 	need.due = due_after(d, base.at, &d->p->disposition_every);
 	need.told_from = day_before(need.due, dated_on(&d->p->disposition_before, need.due));
 	key_case(d->f, kase, owner);
-	snprintf(key, sizeof(key), "disposition/%.200s", owner);
+	snprintf(key, sizeof(key), "disposition/%.100s/%.*s", owner,
+		 LK_PRINT(family_text(d->f, base.held)));
 	ask(d, a, &need, key);
 }
 

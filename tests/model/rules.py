@@ -603,9 +603,10 @@ class Rules:
             base = [s for s in case.statuses if s[1] != s[2]][-1][0]
             signed = [p.last(self.now, "plan.signed", "plan.ended") for p in self.s.of("plan", {case.key})]
             agreed = [e.at for e in signed if e and e.data.get("kind") == "ifs_agreement"]
-            held = [e.at for m in self.meetings_of({case.key}) for e in self.holdings(m, ("disposition",))]
-            base = max(held) if held else max(agreed) if agreed else base
-            needs.append(Need(("disposition", case.key), "disposition", ("disposition",), base + 1,  # since then
+            held = [(e.at, m.id) for m in self.meetings_of({case.key}) for e in self.holdings(m, ("disposition",))]
+            last = max(held) if held else (max(agreed), None) if agreed else (base, None)
+            base = last[0]
+            needs.append(Need(("disposition", case.key, last[1]), "disposition", ("disposition",), base + 1,  # since then
                               months_after(day_of(base), 3), case))
         return needs
 
