@@ -53,8 +53,7 @@ void turn_destroy(struct turn *turn)
 	free(turn->sources);
 	free(turn->grown);
 	free(turn->tally.made);
-	lk_bytes_free(&turn->state);
-	lk_bytes_free(&turn->told);
+	packers_free(turn);
 	lk_bytes_free(&turn->each);
 	lk_bytes_free(&turn->bodies);
 	free(turn->handed);
@@ -151,7 +150,7 @@ int turn_commit(struct turn *t, struct lk_error *err)
 	bool is_kept = is_time_kept(t);
 	int rc = stream_flush(t, err);
 	if (rc >= 0)
-		rc = homes_flush(t, err);
+		rc = homes_flush_last(t, err);
 	if (rc >= 0)
 		rc = tally_flush(t, err);
 	if (rc >= 0 && !is_kept)

@@ -49,11 +49,20 @@ static void use_begin(struct turn *t, struct home *h)
 		t->whole = h;
 }
 
+static size_t home_bytes(const struct home *h)
+{
+	return sizeof(*h) + family_bytes(&h->f) + tolds_bytes(&h->told);
+}
+
+static void home_weighs(struct turn *t, struct home *h, size_t bytes)
+{
+	t->homes_bytes += bytes - h->bytes;
+	h->bytes = bytes;
+}
+
 static void home_weigh(struct turn *t, struct home *h)
 {
-	t->homes_bytes -= h->bytes;
-	h->bytes = sizeof(*h) + family_bytes(&h->f) + tolds_bytes(&h->told);
-	t->homes_bytes += h->bytes;
+	home_weighs(t, h, home_bytes(h));
 }
 
 /* ---- One family ------------------------------------------------------------------------------ */
@@ -248,53 +257,81 @@ int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 	return store_family_drop(t->store, id, err);
 }
 
+/* ---- Packing --------------------------------------------------------------------------------- */
+
+/* Most of a long life is as it was. Returns how long the first half is. */
+static size_t pack_onto(struct home *h, const struct stored_family *was, struct lk_bytes *row)
+{
+	lk_bytes_clear(row);
+	family_pack_on(&h->f, was->state, was->state_len, row);
+	size_t state_len = row->len;
+	tolds_pack_on(&h->told, was->told, was->told_len, row);
+	return state_len;
+}
+
 struct packing {
-	struct turn *t;
 	struct home *h;
+	struct lk_bytes *row;
+	size_t state_len;
 };
 
-/* Most of a long life is as it was. */
-static int pack_onto(void *context, const struct stored_family *was)
+static int pack_visited(void *context, const struct stored_family *was)
 {
-	const struct packing *p = context;
-	family_pack_on(&p->h->f, was->state, was->state_len, &p->t->state);
-	tolds_pack_on(&p->h->told, was->told, was->told_len, &p->t->told);
+	struct packing *p = context;
+	p->state_len = pack_onto(p->h, was, p->row);
 	return 0;
 }
 
-static int home_pack(struct turn *t, struct home *h, struct lk_error *err)
+static int home_pack(struct turn *t, struct packing *p, struct lk_error *err)
 {
 	static const struct stored_family none;
-	struct packing p = { t, h };
-	lk_bytes_clear(&t->state);
-	lk_bytes_clear(&t->told);
-	int rc = tolds_must_be_whole(&h->told) ? home_fetch(t, h, err) : 0;
+	int rc = tolds_must_be_whole(&p->h->told) ? home_fetch(t, p->h, err) : 0;
 	if (rc >= 0)
-		rc = store_family_get(t->store, h->id, pack_onto, &p, err);
-	if (rc == 0 && (rc = home_fetch(t, h, err)) == 0) /* without a row it has to be whole */
-		(void)pack_onto(&p, &none);
-	if (rc >= 0 && (t->state.failed || t->told.failed))
+		rc = store_family_get(t->store, p->h->id, pack_visited, p, err);
+	if (rc == 0 && (rc = home_fetch(t, p->h, err)) == 0) /* without a row it has to be whole */
+		(void)pack_visited(p, &none);
+	if (rc >= 0 && p->row->failed)
 		rc = lk_fail(err, LK_EMEMORY, "no memory for a family's row");
 	return rc;
 }
 
-static int home_write(struct turn *t, struct home *h, struct lk_error *err)
+static struct stored_family row_of(const struct home *h)
 {
-	int rc = home_pack(t, h, err);
-	if (rc < 0)
-		return rc;
-	struct stored_family row = {
-		.wake_at = h->wake_at,
-		.state = t->state.at,
-		.state_len = t->state.len,
-		.told = t->told.at,
-		.told_len = t->told.len,
-	};
+	struct stored_family row = { .wake_at = h->wake_at };
 	memcpy(row.id, h->id, LK_DIGEST);
 	memcpy(row.policy, h->policy, LK_DIGEST);
+	return row;
+}
+
+static int home_written(struct turn *t, struct home *h, const struct stored_family *row,
+			struct lk_error *err)
+{
+	h->is_dirty = false;
+	return t->expunging != NULL ? expunge_look(t->expunging, row, err) : 0;
+}
+
+static int home_write(struct turn *t, struct home *h, struct lk_error *err)
+{
+	struct packing p = { .h = h, .row = &t->packers[BY_LOOP].row };
+	int rc = home_pack(t, &p, err);
+	if (rc < 0)
+		return rc;
+	struct stored_family row = row_of(h);
+	row.state = p.row->at;
+	row.state_len = p.state_len;
+	row.told = p.row->at + p.state_len;
+	row.told_len = p.row->len - p.state_len;
 	rc = store_family_put(t->store, &row, err);
-	h->is_dirty = rc < 0;
-	return rc >= 0 && t->expunging != NULL ? expunge_look(t->expunging, &row, err) : rc;
+	return rc < 0 ? rc : home_written(t, h, &row, err);
+}
+
+void packers_free(struct turn *t)
+{
+	for (int i = 0; i < PACKERS; i++) {
+		lk_bytes_free(&t->packers[i].row);
+		lk_bytes_free(&t->packers[i].deltas);
+	}
+	free(t->drafts);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -309,6 +346,96 @@ int homes_flush(struct turn *t, struct lk_error *err)
 		home_weigh(t, h);
 	}
 	return 0;
+}
+
+/* ---- All of them, by two threads -------------------------------------------------------------- */
+
+/* In either thread. What is not at hand as it was is left to home_write(). */
+static void draft_make(struct turn *t, int by, size_t i)
+{
+	struct home_draft *d = &t->drafts[i];
+	struct packer *p = &t->packers[by];
+	const struct stored_family will = row_of(d->home);
+	d->is_made =
+		!tolds_must_be_whole(&d->home->told) && store_draft_begin(t->store, &will, &d->row);
+	if (!d->is_made)
+		return;
+	size_t state_len = pack_onto(d->home, &d->row.is, &p->row);
+	store_draft_make(&d->row, &p->row, state_len, &p->deltas);
+	d->bytes = home_bytes(d->home);
+}
+
+static int draft_add(struct turn *t, struct home *h, struct lk_error *err)
+{
+	struct home_draft *wider =
+		vector_grown(t->drafts, t->drafts_n, &t->drafts_room, sizeof(*wider));
+	if (wider == NULL)
+		return lk_fail(err, LK_EMEMORY, "no memory for families' rows");
+	t->drafts = wider;
+	wider[t->drafts_n++].home = h;
+	return 0;
+}
+
+static int drafts_begin(struct turn *t, struct lk_error *err)
+{
+	int rc = 0;
+	t->drafts_n = 0;
+	for (int i = 0; i < PACKERS; i++)
+		lk_bytes_clear(&t->packers[i].deltas);
+	for (struct home *h = t->newest; rc == 0 && h != NULL && h->used == t->commits;
+	     h = h->older)
+		if (h->is_dirty)
+			rc = draft_add(t, h, err);
+		else
+			home_weigh(t, h);
+	return rc;
+}
+
+static int drafts_put(struct turn *t, struct lk_error *err)
+{
+	int rc = 0;
+	for (struct home_draft *d = t->drafts; rc >= 0 && d < t->drafts + t->drafts_n; d++) {
+		if (!d->is_made)
+			continue;
+		rc = store_draft_put(t->store, &d->row, err);
+		home_weighs(t, d->home, d->bytes);
+		if (rc >= 0)
+			rc = home_written(t, d->home, &d->row.will, err);
+	}
+	return rc;
+}
+
+/* What was put has none any more. */
+static void drafts_drop(struct turn *t)
+{
+	for (struct home_draft *d = t->drafts; d < t->drafts + t->drafts_n; d++)
+		if (d->is_made)
+			store_draft_drop(&d->row);
+}
+
+static int others_write(struct turn *t, struct lk_error *err)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc >= 0 && i < t->drafts_n; i++) {
+		struct home *h = t->drafts[i].home;
+		if (h->is_dirty && (rc = home_write(t, h, err)) >= 0)
+			home_weigh(t, h);
+	}
+	return rc;
+}
+
+int homes_flush_last(struct turn *t, struct lk_error *err)
+{
+	int rc = drafts_begin(t, err);
+	if (rc < 0)
+		return rc;
+	reader_share(t, draft_make, t->drafts_n);
+	rc = store_let_in(t->store, err);
+	reader_join(t);
+	if (rc >= 0)
+		rc = drafts_put(t, err);
+	drafts_drop(t);
+	return rc < 0 ? rc : others_write(t, err);
 }
 
 void homes_forget(struct turn *t)

@@ -1,6 +1,6 @@
 /* turn_parts.h - what the files of the turn share. Nobody else includes it.
  *
- * A batch:       turn.c (begin, commit, tell), turn_reader.c (read by a thread), turn_admit.c (one event), turn_effect.c (what it
+ * A batch:       turn.c (begin, commit, tell), turn_reader.c (read by a thread; work that it shares), turn_admit.c (one event), turn_effect.c (what it
  *                changes)
  * A family:      turn_homes.c (at hand), turn_settle.c (fold, derive, compare), turn_nearby.c (what reaches in from others),
  *                turn_write.c (tellings), turn_tally.c (tellings, counted)
@@ -18,6 +18,8 @@
 #include "engine/compare.h"
 #include "engine/fold.h"
 #include "turn.h"
+
+#include <stdatomic.h>
 
 /* A family at hand: its state, and what was told of it. */
 struct home {
@@ -84,6 +86,28 @@ struct waiting {
 	lk_instant since, back_at; /* when it began, and when one was sent again last; LK_NO_INSTANT: not looked at yet */
 };
 
+/* Rooms for families that are being packed: each is of the loop or of the thread. */
+struct packer {
+	struct lk_bytes row;    /* of the one at hand */
+	struct lk_bytes deltas; /* of this transaction's */
+};
+enum { BY_LOOP, BY_THREAD, PACKERS };
+
+struct home_draft {
+	struct home *home;
+	bool is_made;
+	size_t bytes; /* that the home weighs */
+	struct stored_draft row;
+};
+
+/* Work in like pieces that the loop and the thread share: each is done by one of them, once. */
+typedef void shared_piece(struct turn *t, int by, size_t i);
+struct shared {
+	shared_piece *piece;
+	size_t n;
+	atomic_size_t next;
+};
+
 #define HOME_BUCKETS 65536
 #define HOMES_BYTES ((size_t)68 << 20) /* kept from batch to batch; histories give way first, then whole families */
 
@@ -123,7 +147,10 @@ struct turn {
 	struct hand *hand;          /* events that gatherings of this transaction have read */
 	struct lk_notice notice;    /* that is being written, and the room for its texts */
 	struct notice_room room;
-	struct lk_bytes state, told; /* of the family that is being packed */
+	struct packer packers[PACKERS];
+	struct home_draft *drafts;   /* rows of this transaction */
+	uint32_t drafts_n, drafts_room;
+	struct shared shared;
 	struct handed *handed;      /* notices of the hand-out at hand, and their bodies */
 	uint32_t handed_room;
 	struct lk_bytes bodies;
@@ -173,6 +200,9 @@ int home_fetch(struct turn *t, struct home *h, struct lk_error *err);
 /* Out of the cache and the store. */
 int home_drop(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err);
 int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, within the transaction */
+/* The same, and the store's rows with it, at the end of the transaction. */
+int homes_flush_last(struct turn *t, struct lk_error *err);
+void packers_free(struct turn *t);
 void homes_forget(struct turn *t);                      /* all, after a rollback */
 void homes_trim(struct turn *t);                        /* back to homes_most, between transactions: of those used last more stays */
 /* The id a family has: of its first case, by agency and number. */
@@ -364,6 +394,10 @@ void reader_begin(struct turn *t, const struct turn_event *events, size_t n);
 /* Valid until the next is taken. */
 const struct event_reading *reader_take(struct turn *t, const struct turn_event *events, size_t i);
 void reader_end(struct turn *t);
+/* Between batches: pieces 0 to n - 1 are done from here on, some of them by the thread, if there is one and they are worth it; and
+ * all are done when the second call returns. */
+void reader_share(struct turn *t, shared_piece *piece, size_t n);
+void reader_join(struct turn *t);
 void reader_stop(struct turn *t); /* NULL-safe: where turn_start_reader() was not asked for, nothing */
 /* The row of an event that was read; its position is the store's. */
 struct stored_event reading_row(const struct turn_event *in, const struct lk_event *e, struct lk_span canonical,

@@ -8,6 +8,7 @@
  * The thread looks at events' bytes, at the agencies of sources, at the store's vocabulary and at what was committed, none of
  * which changes while a batch is taken. It writes into readings that the loop has left behind, and into no others: a reading
  * says whose it is when it is finished. Where there is nothing to read it encodes notices that were told (store/encoding.c).
+ * At the end of a transaction the two share work in pieces: then the loop does wait, for the pieces that the thread has begun.
  */
 #include "turn_parts.h"
 
@@ -35,6 +36,8 @@ struct reader {
 	size_t n;                        /* 0: there is none */
 	size_t taken;                    /* the loop is done with those before */
 	bool ends;
+	bool is_asked; /* to share, and has not begun */
+	bool is_sharing;
 	bool looks_ahead;    /* at families, in this batch */
 	atomic_bool is_over; /* nobody waits for the rest of the batch */
 	size_t was_n;        /* of the batch before */
@@ -127,6 +130,29 @@ static void read_on(struct reader *r, size_t from)
 	(void)pthread_cond_broadcast(&r->changed);
 }
 
+/* So many at a time: the other may have to wait for them. */
+#define PIECES 4u
+
+static void share_take(struct turn *t, int by)
+{
+	struct shared *s = &t->shared;
+	size_t i, end;
+	while ((i = atomic_fetch_add(&s->next, PIECES)) < s->n)
+		for (end = i + PIECES < s->n ? i + PIECES : s->n; i < end; i++)
+			s->piece(t, by, i);
+}
+
+static void share_on(struct reader *r)
+{
+	r->is_asked = false;
+	r->is_sharing = true;
+	(void)pthread_mutex_unlock(&r->mutex);
+	share_take(r->turn, BY_THREAD);
+	(void)pthread_mutex_lock(&r->mutex);
+	r->is_sharing = false;
+	(void)pthread_cond_broadcast(&r->changed);
+}
+
 static void encode_on(struct reader *r)
 {
 	(void)pthread_mutex_unlock(&r->mutex);
@@ -142,6 +168,8 @@ static void *run(void *context)
 		size_t from = r->next > r->taken ? r->next : r->taken;
 		if (from < r->n && from + BITE <= r->taken + READINGS)
 			read_on(r, from);
+		else if (r->is_asked)
+			share_on(r);
 		else if (store_encoding_waits(r->turn->store))
 			encode_on(r);
 		else
@@ -227,6 +255,34 @@ void reader_end(struct turn *t)
 		(void)pthread_cond_wait(&r->changed, &r->mutex);
 	r->first += n;
 	(void)pthread_cond_broadcast(&r->changed); /* what was told last waits to be encoded */
+	(void)pthread_mutex_unlock(&r->mutex);
+}
+
+void reader_share(struct turn *t, shared_piece *piece, size_t n)
+{
+	struct reader *r = t->reader;
+	t->shared.piece = piece;
+	t->shared.n = n;
+	atomic_store(&t->shared.next, 0);
+	if (r == NULL || n < LEAST)
+		return;
+	(void)pthread_mutex_lock(&r->mutex);
+	r->is_asked = true;
+	(void)pthread_cond_broadcast(&r->changed);
+	(void)pthread_mutex_unlock(&r->mutex);
+}
+
+/* What the thread has taken is all it waits for. */
+void reader_join(struct turn *t)
+{
+	struct reader *r = t->reader;
+	share_take(t, BY_LOOP);
+	if (r == NULL || t->shared.n < LEAST)
+		return;
+	(void)pthread_mutex_lock(&r->mutex);
+	r->is_asked = false;
+	while (r->is_sharing)
+		(void)pthread_cond_wait(&r->changed, &r->mutex);
 	(void)pthread_mutex_unlock(&r->mutex);
 }
 

@@ -220,6 +220,19 @@ int family_follow(struct store *s, const struct family_version *v, struct lk_err
 
 /* ---- Families -------------------------------------------------------------------------------- */
 
+struct stored_family stored_of(const struct family_version *v)
+{
+	struct stored_family family = { .wake_at = v->wake_at,
+					.state = v->bytes,
+					.state_len = v->state_len,
+					.told = v->bytes + v->state_len,
+					.told_len = v->told_len };
+
+	memcpy(family.id, v->id, LK_DIGEST);
+	memcpy(family.policy, v->policy, LK_DIGEST);
+	return family;
+}
+
 int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit,
 		     void *context, struct lk_error *err)
 {
@@ -229,13 +242,7 @@ int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family
 
 	if (rc != 1)
 		return rc;
-	family = (struct stored_family){ .wake_at = v->wake_at,
-					 .state = v->bytes,
-					 .state_len = v->state_len,
-					 .told = v->bytes + v->state_len,
-					 .told_len = v->told_len };
-	memcpy(family.id, v->id, LK_DIGEST);
-	memcpy(family.policy, v->policy, LK_DIGEST);
+	family = stored_of(v);
 	answer = visit(context, &family);
 	return answer != 0 ? answer : 1;
 }
@@ -275,6 +282,13 @@ int store_family_put(struct store *s, const struct stored_family *family, struct
 	int rc = held_put(s, family, err);
 
 	return rc < 0 ? rc : family_mark(s, family->id, err);
+}
+
+int store_draft_put(struct store *s, struct stored_draft *draft, struct lk_error *err)
+{
+	int rc = held_put_draft(s, draft, err);
+
+	return rc < 0 ? rc : family_mark(s, draft->will.id, err);
 }
 
 static int family_forget(struct store *s, enum statement which, const uint8_t id[LK_DIGEST],

@@ -499,6 +499,41 @@ static int version_make(const struct held_families *all, const struct stored_fam
 	return 0;
 }
 
+static struct delta_bytes state_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes, v->state_len };
+}
+
+static struct delta_bytes told_of(const struct family_version *v)
+{
+	return (struct delta_bytes){ v->bytes + v->state_len, v->told_len };
+}
+
+static void versions_differ(const struct family_version *is, const struct family_version *will,
+			    struct lk_bytes *out)
+{
+	delta_make(state_of(is), state_of(will), out);
+	delta_make(told_of(is), told_of(will), out);
+}
+
+/* Takes its bytes over. */
+static int version_put(struct store *s, struct held *h, const struct family_version *will,
+		       struct delta_bytes delta, struct lk_error *err)
+{
+	bool through = goes_through(h, will);
+	int64_t ref = held_now(h)->ref;
+
+	change_begin(&s->held, h);
+	h->will = *will;
+	h->will.ref = ref;
+	h->is_through = through;
+	h->delta = delta;
+	int rc = through ? family_write(s, &h->will, err) : 0;
+	if (ref == 0) /* it is made */
+		again_came(&s->held.again, &h->will);
+	return rc;
+}
+
 int held_put(struct store *s, const struct stored_family *family, struct lk_error *err)
 {
 	struct held_families *all = &s->held;
@@ -513,16 +548,70 @@ int held_put(struct store *s, const struct stored_family *family, struct lk_erro
 		free(will.bytes);
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
 	}
-	bool through = goes_through(h, &will);
+	return version_put(s, h, &will, (struct delta_bytes){ NULL, 0 }, err);
+}
 
-	will.ref = held_now(h)->ref;
-	change_begin(all, h);
-	h->will = will;
-	h->is_through = through;
-	rc = through ? family_write(s, &h->will, err) : 0;
-	if (will.ref == 0) /* it is made */
-		again_came(&all->again, &h->will);
-	return rc;
+/* ---- Drafts ---------------------------------------------------------------------------------- */
+
+/* A lean one is not in memory, and one that is gone is none. */
+bool store_draft_begin(const struct store *s, const struct stored_family *will,
+		       struct stored_draft *out)
+{
+	struct held *h = held_find(&s->held, will->id);
+	struct family_version as = { .wake_at = will->wake_at };
+
+	if (h == NULL || h->is_lean || held_now(h)->ref == 0)
+		return false;
+	*out = (struct stored_draft){ .is = stored_of(held_now(h)), .will = *will, .held = h };
+	memcpy(as.policy, will->policy, LK_DIGEST);
+	out->is_whole = goes_through(h, &as);
+	return true;
+}
+
+void store_draft_make(struct stored_draft *draft, const struct lk_bytes *row, size_t state_len,
+		      struct lk_bytes *deltas)
+{
+	const struct held *held = draft->held;
+	struct family_version will = { .state_len = state_len, .told_len = row->len - state_len };
+
+	will.bytes = draft->bytes = row->failed ? NULL : malloc(row->len + 1);
+	if (draft->bytes == NULL)
+		return;
+	memcpy(draft->bytes, row->at, row->len);
+	draft->will.state = will.bytes;
+	draft->will.state_len = will.state_len;
+	draft->will.told = will.bytes + state_len;
+	draft->will.told_len = will.told_len;
+	draft->deltas = deltas;
+	draft->delta_at = deltas->len;
+	if (!draft->is_whole)
+		versions_differ(&held->is, &will, deltas);
+	draft->delta_len = deltas->len - draft->delta_at;
+}
+
+void store_draft_drop(struct stored_draft *draft)
+{
+	free(draft->bytes);
+	draft->bytes = NULL;
+}
+
+int held_put_draft(struct store *s, struct stored_draft *draft, struct lk_error *err)
+{
+	struct family_version will = { .number = number_of(&s->held),
+				       .wake_at = draft->will.wake_at,
+				       .bytes = draft->bytes,
+				       .state_len = draft->will.state_len,
+				       .told_len = draft->will.told_len };
+
+	if (draft->bytes == NULL || draft->deltas->failed)
+		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
+	memcpy(will.id, draft->will.id, LK_DIGEST);
+	memcpy(will.policy, draft->will.policy, LK_DIGEST);
+	draft->bytes = NULL;
+	held_use(&s->held, draft->held);
+	return version_put(
+		s, draft->held, &will,
+		(struct delta_bytes){ draft->deltas->at + draft->delta_at, draft->delta_len }, err);
 }
 
 void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
@@ -542,30 +631,28 @@ void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
 
 /* ---- The row of a commit --------------------------------------------------------------------- */
 
-static struct delta_bytes state_of(const struct family_version *v)
+static struct delta_bytes delta_of(struct held_families *all, const struct held *h)
 {
-	return (struct delta_bytes){ v->bytes, v->state_len };
-}
-
-static struct delta_bytes told_of(const struct family_version *v)
-{
-	return (struct delta_bytes){ v->bytes + v->state_len, v->told_len };
+	if (h->delta.at != NULL)
+		return h->delta;
+	lk_bytes_clear(&all->delta);
+	versions_differ(&h->is, &h->will, &all->delta);
+	return (struct delta_bytes){ all->delta.at, all->delta.len };
 }
 
 static void change_put(struct held_families *all, struct held *h)
 {
 	struct lk_bytes *out = &all->changes;
 
-	lk_bytes_clear(&all->delta);
-	delta_make(state_of(&h->is), state_of(&h->will), &all->delta);
-	delta_make(told_of(&h->is), told_of(&h->will), &all->delta);
+	struct delta_bytes delta = delta_of(all, h);
+
 	lk_bytes_add(out, h->is.id, LK_DIGEST);
 	h->change_at = out->len;
 	delta_number(out, (uint64_t)(h->will.number - h->is.number));
 	delta_number(out, h->will.state_len);
 	delta_number(out, h->will.told_len);
-	delta_number(out, all->delta.len);
-	lk_bytes_add(out, all->delta.at, all->delta.len);
+	delta_number(out, delta.len);
+	lk_bytes_add(out, delta.at, delta.len);
 	out->failed |= all->delta.failed;
 }
 

@@ -7,6 +7,7 @@
 #ifndef LINKAGES_STORE_INTERNAL_H
 #define LINKAGES_STORE_INTERNAL_H
 
+#include "delta.h"
 #include "squeeze.h"
 #include "store.h"
 #include "store_sql.h"
@@ -195,6 +196,7 @@ struct recent {
 	struct recent_entry *order; /* of the first `run`, which are being moved into the list */
 	uint32_t run, moved, moved_committed;
 	uint32_t owed;  /* to be moved, too few to be worth while */
+	bool is_paid;   /* what is owed for this transaction was moved */
 	int64_t gone;   /* a row that must be there, and is not; 0: none */
 	bool is_struck; /* in this transaction something was struck out */
 	bool is_stale;  /* to be read again */
@@ -349,6 +351,7 @@ struct held {
 	struct held_link link[HELD_ORDERS];
 	struct family_version is;   /* as committed; where is_lean, without bytes */
 	struct family_version will; /* as of this transaction; where is_changed */
+	struct delta_bytes delta;   /* from is to will, as a draft had it; where is_changed; at NULL: none is made yet */
 	size_t change_at;           /* in the changes of this transaction; where is_changed, and not is_through */
 	int64_t since;              /* the first change that its row lacks; where is_late */
 	int64_t read_in;            /* its row was read in the transaction of that number */
@@ -726,6 +729,7 @@ void case_foresee(struct store *s, int64_t ref, const uint8_t family[LK_DIGEST],
 /* What SQL_case_seek says of a case beyond its ref is remembered: most who ask for its name ask for that, too. */
 void case_learn(struct query *q, int64_t ref);
 /* Written but for what a late row may not lack. */
+struct stored_family stored_of(const struct family_version *v); /* borrows its bytes */
 int family_follow(struct store *s, const struct family_version *v,
 		  struct lk_error *err) LK_MUST_CHECK;
 
@@ -751,6 +755,7 @@ int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_v
 	     struct lk_error *err) LK_MUST_CHECK;
 int held_put(struct store *s, const struct stored_family *family,
 	     struct lk_error *err) LK_MUST_CHECK;
+int held_put_draft(struct store *s, struct stored_draft *draft, struct lk_error *err) LK_MUST_CHECK;
 void held_drop(struct store *s, const uint8_t id[LK_DIGEST]); /* its row is the caller's to drop */
 /* The row of a family that is held and not known to be marked for state.db; 0: there is none. */
 int64_t held_unmarked(const struct store *s, const uint8_t id[LK_DIGEST]);

@@ -275,8 +275,10 @@ static int list_flush(struct store *s, enum recent_list which, struct lk_error *
 	uint32_t least = r->lag / 4 < MOVE_LEAST ? r->lag / 4 : MOVE_LEAST;
 	int rc = 0;
 
-	if (r->bucket == NULL || r->is_struck || (r->run == 0 && r->committed < r->lag))
+	if (r->bucket == NULL || r->is_struck || r->is_paid ||
+	    (r->run == 0 && r->committed < r->lag))
 		return 0; /* a store that is being made has no list yet */
+	r->is_paid = true;
 	if (r->run == 0)
 		rc = run_begin(r, r->lag, err);
 	if (rc == 0 && owed >= least)
@@ -322,6 +324,7 @@ void recent_commit(struct store *s)
 {
 	for (struct recent *r = s->recent; r < s->recent + RECENT_LISTS; r++) {
 		r->is_stale = r->is_stale || r->is_struck;
+		r->is_paid = false;
 		r->committed = r->n;
 		r->moved_committed = r->moved;
 		if (r->run > 0 && r->moved == r->run)
@@ -333,6 +336,7 @@ void recent_rollback(struct store *s)
 {
 	for (struct recent *r = s->recent; r < s->recent + RECENT_LISTS; r++) {
 		r->is_stale = r->is_stale || r->is_struck;
+		r->is_paid = false;
 		recent_cut(r, r->committed);
 		r->moved = r->moved_committed;
 	}

@@ -468,18 +468,28 @@ static void store_catch_up(struct store *s)
 			break;
 }
 
-/* Whatever the transaction has kept in memory so far goes into its tables. */
-static int flush_all(struct store *s, struct lk_error *err)
+int store_let_in(struct store *s, struct lk_error *err)
 {
 	static int (*const flushes[])(struct store *, struct lk_error *) = {
-		arrivals_flush, fresh_flush, mailboxes_flush, streams_flush,
-		recent_flush,   held_follow, held_log,        state_commit,
+		arrivals_flush, fresh_flush, mailboxes_flush, streams_flush, recent_flush,
 	};
 	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < sizeof(flushes) / sizeof(*flushes); i++)
 		rc = flushes[i](s, err);
 	return rc < 0 ? rc : 0;
+}
+
+/* Whatever the transaction has kept in memory so far goes into its tables. */
+static int flush_all(struct store *s, struct lk_error *err)
+{
+	int rc = store_let_in(s, err);
+
+	if (rc >= 0)
+		rc = held_follow(s, err);
+	if (rc >= 0)
+		rc = held_log(s, err);
+	return rc < 0 ? rc : state_commit(s, err);
 }
 
 static int commit_to_disk(struct store *s, struct lk_error *err)

@@ -39,6 +39,9 @@ int store_open(const struct store_options *options, struct store **out, struct l
 void store_close(struct store *store); /* NULL-safe; checkpoints */
 
 int store_begin(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+/* Within a transaction: what waits in memory goes into its tables, but for families. The commit does it, too: this is for whoever
+ * has something to wait for meanwhile. */
+int store_let_in(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 /* 0 means: on disk, synced. LK_ESYNC: the store is suspect, stop acknowledging and exit (protocol.md, "SQLite"). */
 int store_commit(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 void store_rollback(struct store *store);
@@ -223,6 +226,26 @@ typedef int stored_family_visitor(void *context, const struct stored_family *fam
 int store_family_get(struct store *s, const uint8_t id[LK_DIGEST], stored_family_visitor *visit, void *context,
 		     struct lk_error *err) LK_MUST_CHECK;
 int store_family_put(struct store *s, const struct stored_family *family, struct lk_error *err) LK_MUST_CHECK;
+/* A family's next row on its way into this transaction. Several threads may make some, each of other families, as long as the
+ * store is asked for nothing of families meanwhile. */
+struct stored_draft {
+	struct stored_family is, will; /* as it is in this transaction; will.state and will.told are to be made */
+	void *held;                   /* the store's own */
+	bool is_whole;                /* goes into the family's row at once: what differs is of no use */
+	uint8_t *bytes;               /* of both halves, one behind the other; NULL: none, or put */
+	const struct lk_bytes *deltas;
+	size_t delta_at, delta_len;
+};
+/* In any thread, of will's id, wake_at and policy: true; false where the family is not in memory, and for store_family_put(). */
+bool store_draft_begin(const struct store *s, const struct stored_family *will, struct stored_draft *out);
+/* In any thread: copies `row`, whose first state_len bytes are the state. What differs goes behind `deltas`, which no other thread
+ * writes to, and which stays until the transaction ends. What fails for want of memory fails when it is put. */
+void store_draft_make(struct stored_draft *draft, const struct lk_bytes *row, size_t state_len,
+		      struct lk_bytes *deltas);
+/* As store_family_put(), of one draft after the other, and of nothing else of families before the last. will.state and will.told
+ * are valid until the family is put again. */
+int store_draft_put(struct store *s, struct stored_draft *draft, struct lk_error *err) LK_MUST_CHECK;
+void store_draft_drop(struct stored_draft *draft); /* one that was put, too */
 int store_family_drop(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 /* The family a case belongs to: 1 and id, or 0. */
 int store_case_family(struct store *s, struct case_key key, uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;

@@ -282,6 +282,7 @@ static void what_is_kept_and_answered_is_the_same(void **state)
 
 #define PEOPLE 60
 #define ROUNDS 4
+#define NUMBER 16 /* room for a case's */
 
 struct party {
 	char folder[FOLDER_MAX];
@@ -303,15 +304,15 @@ static void party_open(struct party *p)
 		assert_int_equal(turn_start_reader(p->turn, &fault), 0);
 }
 
-static const char *number_of(char out[8], char agency, int person)
+static const char *number_of(char out[NUMBER], char agency, int person)
 {
-	(void)snprintf(out, 8, "%c-%d", agency, person);
+	(void)snprintf(out, NUMBER, "%c-%d", agency, person);
 	return out;
 }
 
 static struct lk_bytes link_event(int i, const char *type, int one, int other)
 {
-	char id[24], data[80], number[2][8];
+	char id[24], data[80], number[2][NUMBER];
 
 	(void)snprintf(id, sizeof(id), "l%d", i);
 	(void)snprintf(data, sizeof(data), "'data':{'other':{'agency':'calworks','case':'%s'}}",
@@ -323,7 +324,7 @@ static struct lk_bytes link_event(int i, const char *type, int one, int other)
 /* Each person has a case on either side, and a link between them. */
 static struct lk_bytes beginning(int i)
 {
-	char id[24], number[8];
+	char id[24], number[NUMBER];
 	int person = i / 3;
 
 	if (i % 3 == 2)
@@ -338,7 +339,7 @@ static struct lk_bytes beginning(int i)
 static struct lk_bytes going_on(int i)
 {
 	int person = (int)random_from(0, PEOPLE - 1);
-	char number[8];
+	char number[NUMBER];
 
 	if (i % 40 == 30)
 		return link_event(i, "link.confirmed", person, (int)random_from(0, PEOPLE - 1));
@@ -423,6 +424,94 @@ static void families_are_the_same_whoever_reads_them(void **state)
 	folder_remove(without.folder);
 }
 
+/* ---- Families that are packed by both --------------------------------------------------------------- */
+
+#define FAMILIES 130
+
+static void all_changes(struct turn *t, struct lk_bytes *out)
+{
+	static const char sql[] = "SELECT number, sum, changes FROM family_change UNION ALL "
+				  "SELECT sum, state, told FROM family ORDER BY 1, 2";
+	sqlite3_stmt *row;
+
+	lk_bytes_clear(out);
+	assert_int_equal(sqlite3_prepare_v2(t->store->db, sql, -1, &row, NULL), SQLITE_OK);
+	while (sqlite3_step(row) == SQLITE_ROW)
+		for (int c = 0; c < 3; c++)
+			lk_bytes_add(out, sqlite3_column_blob(row, c),
+				     (size_t)sqlite3_column_bytes(row, c));
+	(void)sqlite3_finalize(row);
+	assert_false(out->failed);
+}
+
+/* While the loop lets rows in, families wait to be packed: it goes on when the thread has begun to. */
+static int wait_for_thread(void *context)
+{
+	const struct turn *t = context;
+
+	while (t->shared.n > 0 && atomic_load(&t->shared.next) == 0)
+		(void)sched_yield();
+	return 0;
+}
+
+/* With their places in two outboxes, which are rows that are let in. */
+static void begin_or_go_on(int round, struct turn_event *batch, struct lk_bytes *said)
+{
+	static int64_t sent[2];
+	char number[NUMBER];
+
+	for (int i = 0; i < 3 * FAMILIES; i++) {
+		bool calworks = round == 0 ? i % 3 == 1 : i % 2 == 1;
+
+		(void)number_of(number, calworks ? 'W' : 'C', i / 3);
+		said[i] = round == 0 ? beginning(i) : milestone(round * BATCH + i, number);
+		batch[i] = (struct turn_event){ .bytes = said[i].at,
+						.len = said[i].len,
+						.source = lk_text_of(sources[calworks].name),
+						.has_outbox_seq = true,
+						.seq = ++sent[calworks] };
+	}
+}
+
+static void take_and_write(struct turn *t, lk_instant now, const struct turn_event *batch,
+			   struct lk_bytes *changes)
+{
+	static struct turn_verdict verdicts[BATCH];
+
+	assert_int_equal(turn_events(t, now, batch, 3 * (size_t)FAMILIES, verdicts, &fault), 0);
+	all_changes(t, changes);
+}
+
+/* What the thread has not taken by then, the loop packs. */
+static void what_a_commit_writes_is_the_same_whoever_packs_it(void **state)
+{
+	static struct turn_event batch[BATCH];
+	static struct lk_bytes said[BATCH];
+	struct turn *with = open_turn(true), *without = open_turn(false);
+	struct lk_bytes by_both = { 0 }, by_loop = { 0 };
+	size_t by_thread = 0;
+
+	(void)state;
+	sqlite3_progress_handler(with->store->db, 1, wait_for_thread, with);
+	for (int round = 0; round < ROUNDS; round++) {
+		lk_instant now = story_instant("2026-03-12T12:00:00-08:00") + round * LK_SECOND;
+
+		begin_or_go_on(round, batch, said);
+		take_and_write(with, now, batch, &by_both);
+		take_and_write(without, now, batch, &by_loop);
+		by_thread += with->packers[BY_THREAD].deltas.len;
+		assert_int_equal(by_both.len, by_loop.len);
+		assert_memory_equal(by_both.at, by_loop.at, by_both.len);
+		for (int i = 0; i < 3 * FAMILIES; i++)
+			lk_bytes_free(&said[i]);
+	}
+	assert_true(by_thread > 0 && by_both.len > (size_t)FAMILIES * 400);
+	lk_bytes_free(&by_both);
+	lk_bytes_free(&by_loop);
+	close_turn(with);
+	close_turn(without);
+}
+
 static bool starts_with_stacks_of(struct turn *t, size_t bytes)
 {
 	pthread_attr_t before, attributes;
@@ -461,6 +550,7 @@ int main(void)
 		cmocka_unit_test(without_a_thread_the_loop_reads),
 		cmocka_unit_test(what_is_kept_and_answered_is_the_same),
 		cmocka_unit_test(families_are_the_same_whoever_reads_them),
+		cmocka_unit_test(what_a_commit_writes_is_the_same_whoever_packs_it),
 	};
 
 	return cmocka_run_group_tests_name("reader", tests, make_all, free_all);
