@@ -602,16 +602,18 @@ int held_put_draft(struct store *s, struct stored_draft *draft, struct lk_error 
 				       .bytes = draft->bytes,
 				       .state_len = draft->will.state_len,
 				       .told_len = draft->will.told_len };
+	struct delta_bytes delta = { NULL, 0 };
 
 	if (draft->bytes == NULL || draft->deltas->failed)
 		return lk_fail(err, LK_EMEMORY, "store: no memory for a family");
 	memcpy(will.id, draft->will.id, LK_DIGEST);
 	memcpy(will.policy, draft->will.policy, LK_DIGEST);
 	draft->bytes = NULL;
+	if (draft->delta_len > 0)
+		delta = (struct delta_bytes){ draft->deltas->at + draft->delta_at,
+					      draft->delta_len };
 	held_use(&s->held, draft->held);
-	return version_put(
-		s, draft->held, &will,
-		(struct delta_bytes){ draft->deltas->at + draft->delta_at, draft->delta_len }, err);
+	return version_put(s, draft->held, &will, delta, err);
 }
 
 void held_drop(struct store *s, const uint8_t id[LK_DIGEST])
@@ -637,6 +639,7 @@ static struct delta_bytes delta_of(struct held_families *all, const struct held 
 		return h->delta;
 	lk_bytes_clear(&all->delta);
 	versions_differ(&h->is, &h->will, &all->delta);
+	all->changes.failed |= all->delta.failed;
 	return (struct delta_bytes){ all->delta.at, all->delta.len };
 }
 
@@ -653,7 +656,6 @@ static void change_put(struct held_families *all, struct held *h)
 	delta_number(out, h->will.told_len);
 	delta_number(out, delta.len);
 	lk_bytes_add(out, delta.at, delta.len);
-	out->failed |= all->delta.failed;
 }
 
 static int changes_sum(struct store *s, int64_t number, struct delta_bytes changes, int64_t *sum,

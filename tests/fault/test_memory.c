@@ -5,28 +5,29 @@
  * the sanitizer's to find. Promise: allocations of our own code and of SQLite are counted as one row.
  */
 #include "../property/world.h"
+#include "../unit/story.h"
 #include "policy.h"
 #include "store/internal.h"
+#include "turn_parts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 /* ---- Allocations that fail --------------------------------------------------------------------- */
 
-static long left_until_failure; /* 0: none fails */
-static bool has_failed,
-	is_lasting; /* it is one allocation; or all from that one on, as at a limit of memory */
+static atomic_long left_until_failure; /* 0: none fails */
+static atomic_bool has_failed,
+	is_lasting;    /* it is one allocation; or all from that one on, as at a limit of memory */
+static bool is_beside; /* only those of other threads than our own are counted */
+static pthread_t own;
 
 static bool is_to_fail(void)
 {
-	if (left_until_failure == 0 || --left_until_failure > 0)
+	if (left_until_failure == 0 || (is_beside && pthread_equal(pthread_self(), own)))
+		return false;
+	if (--left_until_failure > 0)
 		return false;
 	has_failed = true;
 	left_until_failure = is_lasting;
@@ -321,6 +322,143 @@ static void idle_without_memory(void **state)
 	fail_each("an idle moment", do_idle);
 }
 
+/* ---- A family's row in two ways ------------------------------------------------------------------ */
+
+static int change_one(struct store *s, uint8_t name, const char *state, bool by_draft)
+{
+	struct lk_bytes row = { 0 }, deltas = { 0 };
+	struct stored_family will = {
+		.id = { name }, .wake_at = LK_NO_INSTANT, .state = state, .state_len = strlen(state)
+	};
+	struct stored_draft draft;
+	struct lk_error err;
+	int rc = store_begin(s, &err);
+
+	if (rc >= 0 && by_draft) {
+		assert_true(store_draft_begin(s, &will, &draft));
+		lk_bytes_add(&row, state, will.state_len);
+		store_draft_make(&draft, &row, will.state_len, &deltas);
+		rc = store_draft_put(s, &draft, &err);
+		store_draft_drop(&draft);
+	} else if (rc >= 0) {
+		rc = store_family_put(s, &will, &err);
+	}
+	rc = store_end(s, rc, &err);
+	lk_bytes_free(&row);
+	lk_bytes_free(&deltas);
+	return rc;
+}
+
+/* True once nothing failed. */
+static bool try_change(long n, bool by_draft)
+{
+	struct lk_error err;
+	struct store *s;
+
+	assert_int_equal(store_open(&(struct store_options){ 0 }, &s, &err), 0);
+	assert_int_equal(change_one(s, 1, "as it was made", false), 0);
+	has_failed = false;
+	left_until_failure = n;
+	if (change_one(s, 1, "as it could not be", by_draft) < 0)
+		assert_true(has_failed);
+	calm();
+	assert_int_equal(change_one(s, 1, "as it is", !by_draft), 0);
+	store_close(s);
+	return !has_failed;
+}
+
+static void what_failed_for_a_row_is_no_matter_of_the_next(void **state)
+{
+	(void)state;
+	for (int by_draft = 0; by_draft < 2; by_draft++)
+		for (long n = 1; !try_change(n, by_draft != 0); n++)
+			continue;
+}
+
+/* ---- What the thread packs ---------------------------------------------------------------------- */
+
+#define FAMILIES 64
+
+/* While the loop lets rows in, families wait to be packed: it goes on when the thread has begun to. */
+static int wait_for_thread(void *context)
+{
+	const struct turn *t = context;
+
+	while (t->shared.n > 0 && atomic_load(&t->shared.next) == 0)
+		(void)sched_yield();
+	return 0;
+}
+
+/* One event of each family; 0 is what they begin with. */
+static int take_round(struct turn *t, int64_t round, struct lk_error *err)
+{
+	static struct turn_verdict verdicts[FAMILIES];
+	struct turn_event batch[FAMILIES];
+	struct lk_bytes said[FAMILIES];
+	char id[24], number[16];
+
+	for (int i = 0; i < FAMILIES; i++) {
+		(void)snprintf(id, sizeof(id), "e%d-%d", (int)round, i);
+		(void)snprintf(number, sizeof(number), "C-%d", i);
+		said[i] =
+			story_event("cws-cms", id, "2026-03-02T09:00:00-08:00", number,
+				    round == 0 ? "case.opened" : "milestone.reached",
+				    round == 0
+					    ? "'data':{'status':'er'}"
+					    : "'data':{'milestone':'applied','date':'2026-03-02'}");
+		batch[i] = (struct turn_event){ .bytes = said[i].at,
+						.len = said[i].len,
+						.source = LK_TEXT("cws-cms"),
+						.has_outbox_seq = true,
+						.seq = round * FAMILIES + i + 1 };
+	}
+	int rc = turn_events(t, story_instant("2026-03-12T12:00:00-08:00") + round * LK_SECOND,
+			     batch, FAMILIES, verdicts, err);
+	for (int i = 0; i < FAMILIES; i++)
+		lk_bytes_free(&said[i]);
+	return rc;
+}
+
+static int64_t events_of(struct store *s)
+{
+	struct store_counts c;
+	struct lk_error err;
+
+	assert_int_equal(store_counts(s, &c, &err), 0);
+	return c.events;
+}
+
+/* Whatever else it asks for, it must ask for room for a row. */
+static void what_the_thread_has_no_memory_for_is_taken_back(void **state)
+{
+	const struct turn_source source = { "cws-cms", LK_CWS, false };
+	struct turn_options options = { .policy = &policies[0],
+					.sources = &source,
+					.sources_n = 1 };
+	struct lk_error err;
+	struct turn *t;
+
+	(void)state;
+	assert_int_equal(store_open(&(struct store_options){ 0 }, &options.store, &err), 0);
+	assert_int_equal(turn_create(&options, &t, &err), 0);
+	assert_int_equal(turn_start_reader(t, &err), 0);
+	assert_int_equal(take_round(t, 0, &err), 0);
+	sqlite3_progress_handler(t->store->db, 1, wait_for_thread, t);
+	own = pthread_self();
+	is_beside = is_lasting = true;
+	left_until_failure = 1;
+	assert_true(take_round(t, 1, &err) < 0);
+	calm();
+	is_lasting = false;
+	assert_int_equal(err.code, LK_EMEMORY);
+	assert_int_equal(events_of(t->store), FAMILIES);
+	assert_int_equal(take_round(t, 1, &err), 0);
+	assert_int_equal(events_of(t->store), 2 * FAMILIES);
+	turn_destroy(t);
+	is_beside = false;
+	store_close(options.store);
+}
+
 /* ---- Rows that wait ---------------------------------------------------------------------------- */
 
 static void tell_one(struct store *s, uint8_t name)
@@ -446,6 +584,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(policy_without_memory),
 		cmocka_unit_test(hand_out_without_memory),
 		cmocka_unit_test(idle_without_memory),
+		cmocka_unit_test(what_failed_for_a_row_is_no_matter_of_the_next),
+		cmocka_unit_test(what_the_thread_has_no_memory_for_is_taken_back),
 		cmocka_unit_test(what_could_not_be_let_in_is_not_committed_without),
 		cmocka_unit_test(what_was_taken_for_new_in_error_is_not_left_out_of_a_commit),
 	};
