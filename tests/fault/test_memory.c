@@ -445,7 +445,8 @@ static void what_the_thread_has_no_memory_for_is_taken_back(void **state)
 	assert_int_equal(take_round(t, 0, &err), 0);
 	sqlite3_progress_handler(t->store->db, 1, wait_for_thread, t);
 	own = pthread_self();
-	is_beside = is_lasting = true;
+	is_lasting = true;
+	is_beside = true;
 	left_until_failure = 1;
 	assert_true(take_round(t, 1, &err) < 0);
 	calm();
