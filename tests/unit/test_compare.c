@@ -91,8 +91,8 @@ static void another_text_is_another_scene(void **state)
 	(void)state;
 	two_cases(&s, "ifs", "active");
 	s.around = (struct surroundings){ .likely = &likely, .likely_n = 1 };
-	for (char first = 'a'; first <= 'z'; first++) {
-		name[7] = first;
+	for (int first = 'a'; first <= 'z'; first++) {
+		name[7] = (char)first;
 		look_at_state(&s, story_instant(MONDAY));
 		name[7] ^= 'a' ^ 'A';
 		name[15] ^= 'a' ^ 'A';
