@@ -394,7 +394,8 @@ static int drafts_begin(struct turn *t, struct lk_error *err)
 static int drafts_put(struct turn *t, struct lk_error *err)
 {
 	int rc = 0;
-	for (struct home_draft *d = t->drafts; rc >= 0 && d < t->drafts + t->drafts_n; d++) {
+	for (uint32_t i = 0; rc >= 0 && i < t->drafts_n; i++) {
+		struct home_draft *d = &t->drafts[i];
 		if (!d->is_made)
 			continue;
 		rc = store_draft_put(t->store, &d->row, err);
@@ -408,9 +409,9 @@ static int drafts_put(struct turn *t, struct lk_error *err)
 /* What was put has none any more. */
 static void drafts_drop(struct turn *t)
 {
-	for (struct home_draft *d = t->drafts; d < t->drafts + t->drafts_n; d++)
-		if (d->is_made)
-			store_draft_drop(&d->row);
+	for (uint32_t i = 0; i < t->drafts_n; i++)
+		if (t->drafts[i].is_made)
+			store_draft_drop(&t->drafts[i].row);
 }
 
 static int others_write(struct turn *t, struct lk_error *err)
