@@ -23,9 +23,13 @@ static const struct recent_kind *const kinds[RECENT_LISTS] = {
 	[RECENT_PLACES] = &roll_list,
 };
 
+/* Keys that follow each other, as places of a mailbox do, have neighbouring buckets: who asks for one soon asks for the next,
+ * and the processor has it already. Where the first of a mailbox lies is strewn. */
 static uint32_t *bucket_of(const struct recent *r, int64_t key)
 {
-	return &r->bucket[(uint64_t)key * UINT64_C(11400714819323198485) >> 32 & (r->buckets - 1)];
+	uint64_t strewn = ((uint64_t)key >> SEQ_BITS) * UINT64_C(11400714819323198485) >> 32;
+
+	return &r->bucket[(strewn + (uint64_t)key) & (r->buckets - 1)];
 }
 
 static int no_memory(struct lk_error *err)
