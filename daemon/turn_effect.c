@@ -148,6 +148,17 @@ static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *
 	return links_settle_pair(t, own, other_of(e), err);
 }
 
+/* 1: it changes neither link nor family before its case opens, as whatever else is said of that (a no of the pair is not
+ * asked for: it undoes what was said before it). Else each of many such words would read all those before it. */
+static int is_waiting_yes(struct turn *t, const struct lk_event *e, struct lk_error *err)
+{
+	struct home *h;
+	int rc = e->type == LK_LINK_CONFIRMED && !links_are_behind(t)
+			 ? home_at_hand(t, (struct case_key){ (int)e->agency, e->subject }, &h, err)
+			 : 0;
+	return rc <= 0 ? rc : !h->is_stale && is_waiting(&h->f, e);
+}
+
 static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,
 			  lk_instant at, struct lk_error *err)
 {
@@ -231,7 +242,11 @@ static int effect(struct turn *t, const struct lk_event *e, const struct stored_
 	int out = is_superseded(t, e, row, err);
 	if (out < 0)
 		return out;
-	bool counts = !out && !row->ahead, links = counts && is_link((int)e->type);
+	bool counts = !out && !row->ahead;
+	int waits = counts ? is_waiting_yes(t, e, err) : 0;
+	if (waits < 0)
+		return waits;
+	bool links = counts && is_link((int)e->type) && !waits;
 	/* Before anything is taken back, which may settle families: they have heard of the link by then. */
 	int rc = links ? find_link(t, e, err) : 0;
 	if (rc < 0)

@@ -323,6 +323,48 @@ static void a_gap_in_an_outbox_undoes_the_batch(void **state)
 	lk_bytes_free(&two);
 }
 
+/* Of SQLite's own machine, since the last time it was asked: they depend on nothing but what is asked for. */
+static int64_t steps_of(struct office *o)
+{
+	int64_t steps = 0;
+
+	for (sqlite3_stmt *q = NULL; (q = sqlite3_next_stmt(o->store->db, q)) != NULL;)
+		steps += sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
+}
+
+static void links(struct office *o, int minutes, int other)
+{
+	char time[40], data[80];
+
+	(void)snprintf(time, sizeof(time), "2026-03-02T%02d:%02d:00-08:00", minutes / 60,
+		       minutes % 60);
+	(void)snprintf(data, sizeof(data), "{'other':{'agency':'calworks','case':'W-%d'}}", other);
+	says(o, time, "C-1", "link.confirmed", data);
+}
+
+static void links_that_wait_for_an_opening_do_not_read_each_other(void **state)
+{
+	struct office *o = *state;
+	int64_t steps;
+
+	says(o, "2026-03-02T09:00:00-08:00", "W-150", "case.opened", "{'status':'active'}");
+	for (int i = 0; i < 20; i++)
+		links(o, 550 + i, i);
+	(void)steps_of(o);
+	links(o, 580, 20);
+	steps = steps_of(o);
+	for (int i = 21; i < 200; i++)
+		links(o, 580 + i, i);
+	(void)steps_of(o);
+	links(o, 800, 200);
+	assert_in_range(steps_of(o), 1, steps * 3 / 2);
+	says(o, "2026-03-02T16:00:00-08:00", "C-1", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T16:01:00-08:00", "C-1", "worker.assigned",
+	     "{'role':'social_worker','worker':'garcia'}");
+	assert_non_null(strstr(heard(o), "new crossover.found garcia\n"));
+}
+
 /* ---- Time -------------------------------------------------------------------------------------- */
 
 static void an_event_ahead_waits_for_its_time(void **state)
@@ -2629,6 +2671,7 @@ int main(void)
 		IN_OFFICE(a_late_event_takes_its_place),
 		IN_OFFICE(a_correction_may_come_before_what_it_corrects),
 		IN_OFFICE(each_link_that_was_undone_has_a_notice_of_its_own),
+		IN_OFFICE(links_that_wait_for_an_opening_do_not_read_each_other),
 		IN_OFFICE(what_falls_due_is_told_at_its_own_instant),
 		IN_OFFICE(a_silent_source_is_told_of_until_it_speaks),
 		IN_OFFICE(a_silence_is_told_of_also_where_the_first_commit_failed),
