@@ -164,6 +164,7 @@ int side_of(const struct family *f, struct lk_text worker)
 }
 
 /* ---- The scene: everything that rules read but moments, causes and the time ------------------- */
+
 static uint64_t mix_word(uint64_t sum, uint64_t word)
 {
 	sum = (sum ^ word) * UINT64_C(0x9E3779B97F4A7C15);

@@ -92,10 +92,10 @@ static void row_read(struct store *own, struct foreseen *out)
 	if (family_load(own, out->family, &is, NULL) == 1) {
 		free(out->is.bytes);
 		out->is = is;
+		if (is.state_len + is.told_len > ROW_MOST)
+			row_leave(own, out);
 	}
 	own->asked = NULL;
-	if (out->is.state_len + out->is.told_len > ROW_MOST)
-		row_leave(own, out);
 }
 
 void store_ahead_read(struct store *s, size_t slot, struct case_key key)

@@ -646,7 +646,6 @@ static struct delta_bytes delta_of(struct held_families *all, const struct held 
 static void change_put(struct held_families *all, struct held *h)
 {
 	struct lk_bytes *out = &all->changes;
-
 	struct delta_bytes delta = delta_of(all, h);
 
 	lk_bytes_add(out, h->is.id, LK_DIGEST);
