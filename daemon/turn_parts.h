@@ -100,7 +100,8 @@ struct home_draft {
 	struct stored_draft row;
 };
 
-/* Work in like pieces that the loop and the thread share: each is done by one of them, once. */
+/* Work in like pieces that the loop and the thread share: each is done by one of them, once. Fewer than so many wake nobody. */
+#define SHARED_LEAST 32u
 typedef void shared_piece(struct turn *t, int by, size_t i);
 struct shared {
 	shared_piece *piece;

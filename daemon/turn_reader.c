@@ -264,7 +264,7 @@ void reader_share(struct turn *t, shared_piece *piece, size_t n)
 	t->shared.piece = piece;
 	t->shared.n = n;
 	atomic_store(&t->shared.next, 0);
-	if (r == NULL || n < LEAST)
+	if (r == NULL || n < SHARED_LEAST)
 		return;
 	(void)pthread_mutex_lock(&r->mutex);
 	r->is_asked = true;
@@ -277,7 +277,7 @@ void reader_join(struct turn *t)
 {
 	struct reader *r = t->reader;
 	share_take(t, BY_LOOP);
-	if (r == NULL || t->shared.n < LEAST)
+	if (r == NULL || t->shared.n < SHARED_LEAST)
 		return;
 	(void)pthread_mutex_lock(&r->mutex);
 	r->is_asked = false;

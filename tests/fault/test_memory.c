@@ -5,10 +5,9 @@
  * the sanitizer's to find. Promise: allocations of our own code and of SQLite are counted as one row.
  */
 #include "../property/world.h"
+#include "../unit/beside.h"
 #include "../unit/story.h"
 #include "policy.h"
-#include "store/internal.h"
-#include "turn_parts.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -379,16 +378,6 @@ static void what_failed_for_a_row_is_no_matter_of_the_next(void **state)
 
 #define FAMILIES 64
 
-/* While the loop lets rows in, families wait to be packed: it goes on when the thread has begun to. */
-static int wait_for_thread(void *context)
-{
-	const struct turn *t = context;
-
-	while (t->shared.n > 0 && atomic_load(&t->shared.next) == 0)
-		(void)sched_yield();
-	return 0;
-}
-
 /* One event of each family; 0 is what they begin with. */
 static int take_round(struct turn *t, int64_t round, struct lk_error *err)
 {
@@ -443,7 +432,7 @@ static void what_the_thread_has_no_memory_for_is_taken_back(void **state)
 	assert_int_equal(turn_create(&options, &t, &err), 0);
 	assert_int_equal(turn_start_reader(t, &err), 0);
 	assert_int_equal(take_round(t, 0, &err), 0);
-	sqlite3_progress_handler(t->store->db, 1, wait_for_thread, t);
+	pack_by_both(t);
 	own = pthread_self();
 	is_lasting = true;
 	is_beside = true;

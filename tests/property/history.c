@@ -542,6 +542,30 @@ void history_go_on(struct history *h, struct dice *dice, int n)
 		say_any(&r, favourites);
 }
 
+/* Of one case: said in the morning of the first day, as most beginnings are. */
+static void say_early(struct rolling *r, int type, const char *number)
+{
+	r->time = zone_instant(r->h->zone, r->h->first, 540 + type);
+	say_one(r, source_of(r->d, r->agency), type, number, NULL);
+}
+
+void history_crowd(struct history *h, struct dice *dice, int n)
+{
+	struct rolling r = { .h = h, .d = dice };
+	for (r.agency = 0; r.agency < 2; r.agency++) {
+		int had = h->cases[r.agency];
+		h->cases[r.agency] += n;
+		for (int i = had; i < h->cases[r.agency]; i++) {
+			char number[16];
+			history_number(r.agency, i, number);
+			say_early(&r, LK_CASE_OPENED, number);
+			say_early(&r, LK_WORKER_ASSIGNED, number);
+			if (dice_percent(dice, 20))
+				say_early(&r, LK_LINK_CONFIRMED, number);
+		}
+	}
+}
+
 void history_free(struct history *h)
 {
 	if (h == NULL)

@@ -47,6 +47,8 @@ struct history {
 struct history *history_roll(struct dice *dice, const struct zone *zone);
 /* So many events more, as far as there is room. */
 void history_go_on(struct history *h, struct dice *dice, int n);
+/* So many cases more of each agency, opened and with a worker; few of them are linked. Room for up to five events each. */
+void history_crowd(struct history *h, struct dice *dice, int n);
 void history_free(struct history *h); /* NULL-safe */
 /* Adds an event; `supersedes` may be NULL; data is a JSON object. Its index. */
 uint32_t history_say(struct history *h, int source, int type, const char *number, lk_instant time,

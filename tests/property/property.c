@@ -416,14 +416,26 @@ static char *check_replay(const struct trial *t)
 
 /* ---- Batches ------------------------------------------------------------------------------------ */
 
-/* A third of the trials is long, and nobody interrupts it: the thread that reads goes round its ring. */
+/* Small batches, and then one of all the rest, in which many families are changed that had a row. */
+static void batch_crowd(struct order *o)
+{
+	for (uint32_t i = 0; i < o->n; i++)
+		o->at[i].tie = i < o->n / 2 ? o->at[i].tie | 1 : 0;
+}
+
+/* A third of the trials is long, and nobody interrupts it: the thread that reads goes round its ring. Where it is of many
+ * families, too, the thread packs some of them. */
 static void prepare_batches(struct trial *t, struct dice *dice)
 {
-	bool is_long = dice_percent(dice, 33);
+	bool is_long = dice_percent(dice, 33), is_crowd = is_long && dice_percent(dice, 33);
+	if (is_crowd)
+		history_crowd(t->h, dice, 24);
 	if (is_long)
 		history_go_on(t->h, dice, dice_from(dice, 100, 300));
 	t->a = order_roll(t->h, (enum arrival)dice_from(dice, 0, ARRIVAL_COUNT - 1), !is_long,
 			  dice);
+	if (is_crowd)
+		batch_crowd(&t->a);
 }
 
 static char *check_batches(const struct trial *t)
@@ -434,7 +446,7 @@ static char *check_batches(const struct trial *t)
 	world_open(&b, t->h, &t->a, &policies[0]);
 	if (world_run_batches(&a, false) < 0)
 		complaint = failed(&a);
-	else if (turn_start_reader(b.turn, &b.err) < 0 || world_run_batches(&b, true) < 0)
+	else if (world_share(&b) < 0 || world_run_batches(&b, true) < 0)
 		complaint = failed(&b);
 	if (complaint == NULL)
 		complaint = differ("told: one event a commit (-), many (+)",

@@ -4,9 +4,8 @@
  * Promise: time moves as in linkages-sim: up to a step, the step, whatever it brought due; but an event ahead of its
  * time waits in the log as it does in the daemon.
  */
+#include "../unit/beside.h"
 #include "engine/family.h"
-#include "store/internal.h"
-#include "turn_parts.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -75,6 +74,14 @@ void world_close(struct world *w)
 		lk_bytes_free(&w->heard[i].body);
 	free(w->heard);
 	*w = (struct world){ 0 };
+}
+
+int world_share(struct world *w)
+{
+	int rc = turn_start_reader(w->turn, &w->err);
+	if (rc >= 0)
+		pack_by_both(w->turn);
+	return rc;
 }
 
 void world_shorten(struct world *w)

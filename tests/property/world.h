@@ -43,6 +43,8 @@ int world_run(struct world *w);
  * at that instant. */
 #define WORLD_BATCH_MAX HISTORY_MAX
 int world_run_batches(struct world *w, bool at_once);
+/* From now on a thread reads events, and packs families where they are many. */
+int world_share(struct world *w);
 /* From now on little of families is in memory between commits: the last of their histories, and of some of them nothing. */
 void world_shorten(struct world *w);
 /* As after a restart of the daemon: nothing is remembered but what the store has. */

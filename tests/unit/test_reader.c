@@ -1,9 +1,7 @@
 /* test_reader.c - events that a thread has read are what the loop would have read, and become what they would have become. */
+#include "beside.h"
 #include "folder.h"
 #include "story.h"
-
-#include "store/internal.h"
-#include "turn_parts.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -444,16 +442,6 @@ static void all_changes(struct turn *t, struct lk_bytes *out)
 	assert_false(out->failed);
 }
 
-/* While the loop lets rows in, families wait to be packed: it goes on when the thread has begun to. */
-static int wait_for_thread(void *context)
-{
-	const struct turn *t = context;
-
-	while (t->shared.n > 0 && atomic_load(&t->shared.next) == 0)
-		(void)sched_yield();
-	return 0;
-}
-
 /* With their places in two outboxes, which are rows that are let in. */
 static void begin_or_go_on(int round, struct turn_event *batch, struct lk_bytes *said)
 {
@@ -492,7 +480,7 @@ static void what_a_commit_writes_is_the_same_whoever_packs_it(void **state)
 	size_t by_thread = 0;
 
 	(void)state;
-	sqlite3_progress_handler(with->store->db, 1, wait_for_thread, with);
+	pack_by_both(with);
 	for (int round = 0; round < ROUNDS; round++) {
 		lk_instant now = story_instant("2026-03-12T12:00:00-08:00") + round * LK_SECOND;
 
