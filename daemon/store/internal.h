@@ -747,7 +747,7 @@ void again_came(struct again *a, const struct family_version *v); /* it was made
 size_t again_room(const struct again *a, size_t most); /* bytes to be used of that room */
 bool again_many(const struct again *a);                /* more come back than do not */
 
-/* ---- held.c --------------------------------------------------------------------------------- */
+/* ---- held.c, held_change.c, held_follow.c ------------------------------------------------------- */
 
 bool held_make(struct store *s); /* false: no memory */
 /* 1 and *out, valid until the next call; 0: there is no such family. */
