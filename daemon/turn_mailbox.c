@@ -46,14 +46,6 @@ static int copy_body(void *context, const struct stored_notice *row)
 	return 0;
 }
 
-/* Retention has taken it out; or a damage has taken the mailbox, which began anew. */
-static bool is_outside(struct turn *t, struct lk_text worker, int64_t seq, struct lk_error *err)
-{
-	struct stored_mailbox mailbox;
-	return store_mailbox_get(t->store, worker, &mailbox, err) >= 0 &&
-	       (seq < mailbox.first || seq >= mailbox.next);
-}
-
 int told_body(struct turn *t, const struct tolds *told, const struct told *record,
 	      struct lk_bytes *body, struct lk_error *err)
 {
@@ -61,8 +53,6 @@ int told_body(struct turn *t, const struct tolds *told, const struct told *recor
 	struct recall r = { .id = record->id, .body = body };
 	lk_bytes_clear(body);
 	int rc = store_notice_at(t->store, worker, record->seq, copy_body, &r, err);
-	if (rc == 0 && !is_outside(t, worker, record->seq, err))
-		return lk_fail(err, LK_ESTORE, "a notice that was told is not in its mailbox");
 	if (rc >= 0 && body->failed)
 		return lk_fail(err, LK_EMEMORY, "no memory for a notice");
 	return rc < 0 ? rc : r.is_found;
@@ -281,8 +271,6 @@ static int put_waiting(struct hand_out *h, const struct stored_notice *row)
 static int waits_to_fold(const struct hand_out *h, const struct stored_notice *row)
 {
 	struct home *home;
-	if (row->level < LK_REGISTRY || !lk_text_given(row->own.number))
-		return 0;
 	int rc = home_at_hand(h->t, row->own, &home, h->err);
 	return rc > 0 ? home->is_stale : rc;
 }

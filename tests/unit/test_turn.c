@@ -965,6 +965,33 @@ static void a_mailbox_is_handed_out_in_order(void **state)
 	assert_string_equal(opened(o, "nobody", 0, NULL), "");
 }
 
+/* A client whose credit is used up takes no more. */
+static int take_two(void *context, int64_t seq, const void *body, size_t size)
+{
+	(void)body;
+	(void)size;
+	*(int64_t *)context = seq;
+	return seq == 2;
+}
+
+static void a_hand_out_ends_where_its_reader_says_so(void **state)
+{
+	struct office *o = *state;
+	int64_t last = 0;
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	assert_int_equal(turn_mailbox(o->turn, LK_TEXT("jones"), 0, 100, LK_NO_TEXT,
+				      story_instant("2026-03-10T09:00:00-07:00"), take_two, &last,
+				      &o->err),
+			 2);
+	assert_int_equal(last, 2);
+	assert_int_equal(turn_mailbox(o->turn, LK_TEXT("jones"), 2, 100, LK_NO_TEXT,
+				      story_instant("2026-03-10T09:00:00-07:00"), take_two, &last,
+				      &o->err),
+			 2);
+}
+
 static void content_is_not_shown_once_consent_has_ended(void **state)
 {
 	struct office *o = *state;
@@ -1140,6 +1167,27 @@ static void nothing_that_rests_on_an_undone_link_is_shown(void **state)
 	const char *lines = opened(o, "garcia", 0, NULL);
 	assert_non_null(strstr(lines, "new meeting.needed\n"));
 	assert_non_null(strstr(lines, "withdrawn meeting.needed reduced\n"));
+}
+
+/* What the reader's own side has said may be seen also where its case has left the family. */
+static void what_rests_on_the_own_side_stays_shown(void **state)
+{
+	struct office *o = *state;
+	static const char to_w1[] = "{'other':{'agency':'calworks','case':'W-1'}}";
+
+	a_family(o);
+	says(o, "2026-03-02T10:30:00-08:00", "C-1", "consent.signed", "{'consent':'c1'}");
+	says(o, "2026-03-02T10:31:00-08:00", "C-2", "case.opened", "{'status':'er'}");
+	says(o, "2026-03-02T10:32:00-08:00", "C-2", "link.confirmed", to_w1);
+	says(o, "2026-03-02T10:33:00-08:00", "W-1", "case.closing", "{'date':'2026-04-01'}");
+	says(o, "2026-03-02T10:34:00-08:00", "C-2", "concern.raised",
+	     "{'concern':'x','kind':'deviation'}");
+	assert_non_null(strstr(opened(o, "garcia", 3, NULL),
+			       "4 new meeting.needed\n5 updated meeting.needed\n"));
+	says(o, "2026-03-02T10:35:00-08:00", "C-2", "link.removed", to_w1);
+	assert_string_equal(opened(o, "garcia", 3, NULL),
+			    "4 new meeting.needed\n5 updated meeting.needed\n"
+			    "6 updated meeting.needed\n");
 }
 
 /* Whether `why` says that its worker may see the notice now. */
@@ -2762,6 +2810,7 @@ int main(void)
 		IN_OFFICE(a_policy_that_could_not_be_taken_is_not_borrowed),
 		IN_OFFICE(another_policy_is_taken_on_by_as_many_families_as_a_pass_may),
 		IN_OFFICE(a_mailbox_is_handed_out_in_order),
+		IN_OFFICE(a_hand_out_ends_where_its_reader_says_so),
 		IN_OFFICE(content_is_not_shown_once_consent_has_ended),
 		IN_OFFICE(what_is_shown_is_counted_by_its_level),
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
@@ -2772,6 +2821,7 @@ int main(void)
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
 		IN_OFFICE(nothing_is_shown_to_a_case_that_was_never_opened),
 		IN_OFFICE(nothing_that_rests_on_an_undone_link_is_shown),
+		IN_OFFICE(what_rests_on_the_own_side_stays_shown),
 		IN_OFFICE(why_says_what_the_hand_out_does),
 		IN_OFFICE(a_catch_ups_row_says_what_was_shown),
 		IN_OFFICE(a_catch_up_has_its_row_in_the_ledger),
