@@ -46,6 +46,12 @@ static int path_first(char out[PLACE_PATH], const char *list, const char *rest,
 
 int place_config(const struct place *place, char out[PLACE_PATH], struct lk_error *err)
 {
+	struct stat st;
+
+	if (place->config != NULL && stat(place->config, &st) == 0 && !S_ISDIR(st.st_mode))
+		return lk_fail(err, LK_ECONFIG,
+			       "%s is no folder: --config names the one that holds linkages.yaml",
+			       place->config);
 	if (place->config != NULL)
 		return path_put(out, err, "%s", place->config);
 	if (given("CONFIGURATION_DIRECTORY") != NULL)

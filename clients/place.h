@@ -29,7 +29,7 @@ struct place {
 /* clang-format on */
 
 #define PLACE_PATH 1024
-/* The folder of the configuration, whether it is there or not. */
+/* The folder of the configuration, whether it is there or not. LK_ECONFIG: what --config names is something else. */
 int place_config(const struct place *place, char out[PLACE_PATH], struct lk_error *err) LK_MUST_CHECK;
 /* linkages.yaml in it. */
 int place_config_file(const struct place *place, char out[PLACE_PATH],

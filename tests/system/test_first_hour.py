@@ -137,6 +137,11 @@ class FirstHour(unittest.TestCase):
             self.assertEqual(self.text("clients.yaml"), before)
         self.assertEqual(sorted(os.listdir(self.path("keys"))), ["auditor.key", "operator.key"])
 
+    def test_the_daemons_own_word_for_the_configuration_is_told_from_ours(self):
+        for words in (("status",), ("clients", "list"), ("--yes", "restore", "x.db")):
+            self.assertIn("linkages.yaml is no folder: --config names the one that holds linkages.yaml",
+                          run(harness.program("linkages-ctl"), "--config", self.path("linkages.yaml"), *words, status=2))
+
     def test_an_entry_laid_out_otherwise_is_left_to_a_person(self):
         with open(self.path("clients.yaml"), "a", encoding="utf-8") as f:
             f.write("- {name: flat, key: '%s', role: auditor}\n" % ("0" * 40))
