@@ -35,11 +35,15 @@ static void last_set(struct last_id *last, int64_t source, struct lk_text id)
 static int last_load(struct store *s, int64_t source, struct lk_error *err)
 {
 	struct query q = query_begin(s, SQL_event_last_id);
+	size_t len;
 	int rc;
 
 	bind_int(&q, source);
-	if ((rc = query_step(&q, err)) == 1)
-		last_set(last_of(s, source), source, column_text(&q));
+	if ((rc = query_step(&q, err)) == 1) {
+		/* As a text it may ask for memory, and where there is none it would seem to be no id. */
+		const void *at = column_blob(&q, &len);
+		last_set(last_of(s, source), source, (struct lk_text){ at, (uint32_t)len });
+	}
 	query_end(&q);
 	return rc < 0 ? rc : 0;
 }
