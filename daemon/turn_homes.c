@@ -76,13 +76,6 @@ static struct home *home_find(const struct turn *t, const uint8_t id[LK_DIGEST])
 }
 
 #define LAST_TOLD 4 /* records: of two events */
-#define LINE 64     /* bytes that come from memory at once */
-
-static void lines_expect(const void *at, size_t len)
-{
-	for (size_t i = 0; i < len; i += LINE)
-		__builtin_prefetch((const char *)at + i);
-}
 
 /* What an event reads of any family, and the last records, behind which the next ones will be. */
 void home_expect(const struct turn *t, const uint8_t id[LK_DIGEST])
@@ -98,6 +91,17 @@ void home_expect(const struct turn *t, const uint8_t id[LK_DIGEST])
 	lines_expect(h->told.words.at, h->told.words.len);
 	if (h->told.n >= LAST_TOLD)
 		lines_expect(&h->told.at[h->told.n - LAST_TOLD], LAST_TOLD * sizeof(*h->told.at));
+}
+
+/* Each round reads what the one before has asked for. */
+void homes_expect(const struct turn *t, uint8_t (*ids)[LK_DIGEST], uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct home *first = t->homes[bucket_of(ids[i])];
+		lines_expect(first, first != NULL ? sizeof(*first) : 0);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		home_expect(t, ids[i]);
 }
 
 static struct home *home_make(struct turn *t, const uint8_t id[LK_DIGEST])

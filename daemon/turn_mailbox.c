@@ -69,8 +69,10 @@ struct hand_out {
 	struct turn *t;
 	struct lk_error *err;
 	lk_instant now;
-	uint32_t n; /* of t->handed */
-	int level;  /* highest shown */
+	struct lk_text worker;
+	int64_t expected; /* place: up to here the processor was told what will be read */
+	uint32_t n;       /* of t->handed */
+	int level;        /* highest shown */
 	int64_t shown[LK_CONTENT + 1], withheld;
 	struct unfolded *
 		unfolded; /* whose families wait to be folded from the log: they are to be, first */
@@ -315,9 +317,22 @@ static int put_body(struct hand_out *h, const struct stored_notice *row)
 	return 0;
 }
 
+#define EXPECT_BEFORE 4 /* places: what they take is the time that memory takes */
+
+/* Hardly anything that a notice of a mailbox needs is in the processor's cache: each is of another family. */
+static void expect_after(struct hand_out *h, int64_t place)
+{
+	uint8_t families[STORE_EXPECTED][LK_DIGEST];
+	uint32_t n = store_notices_expect(h->t->store, h->worker, place, families);
+	homes_expect(h->t, families, n);
+	h->expected = place + STORE_EXPECTED;
+}
+
 static int collect(void *context, const struct stored_notice *row)
 {
 	struct hand_out *h = context;
+	if (row->seq + EXPECT_BEFORE > h->expected)
+		expect_after(h, row->seq > h->expected ? row->seq : h->expected);
 	struct handed *wider = vector_grown(h->t->handed, h->n, &h->t->handed_room, sizeof(*wider));
 	if (wider == NULL)
 		return lk_fail(h->err, LK_EMEMORY, "no memory to hand out notices");
@@ -355,6 +370,7 @@ static void begin_anew(struct hand_out *h)
 
 static int collect_all(struct hand_out *h, struct lk_text worker, int64_t after, int limit)
 {
+	expect_after(h, after);
 	int rc = store_notices_after(h->t->store, worker, after, limit, collect, h, h->err);
 	while (rc >= 0 && h->unfolded_n > 0 && !turn_lacks_events(h->t)) {
 		rc = fold_first(h);
@@ -418,7 +434,7 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 		 struct lk_text session, lk_instant now, turn_notice_visitor *visit, void *context,
 		 struct lk_error *err)
 {
-	struct hand_out h = { .t = t, .err = err, .now = now };
+	struct hand_out h = { .t = t, .err = err, .now = now, .worker = worker };
 	begin_anew(&h);
 	int rc = collect_all(&h, worker, after, limit);
 	if (rc >= 0 && h.n > 0 && h.level >= LK_REGISTRY && lk_text_given(session))

@@ -196,6 +196,7 @@ int home_of_notice(struct turn *t, const struct stored_notice *notice, struct ho
 int home_open(struct turn *t, struct case_key key, struct home **out, struct lk_error *err);
 /* It is about to be asked for: where it is at hand, the processor fetches it from memory meanwhile. */
 void home_expect(const struct turn *t, const uint8_t id[LK_DIGEST]);
+void homes_expect(const struct turn *t, uint8_t (*ids)[LK_DIGEST], uint32_t n);
 /* Nothing is away from now on. Pointers to its moments and records are void. */
 int home_fetch(struct turn *t, struct home *h, struct lk_error *err);
 /* Out of the cache and the store. */

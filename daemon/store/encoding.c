@@ -154,6 +154,14 @@ static void said_take(const struct slot *slot, struct stored_notice *n, struct l
 	n->cause_at = slot->cause_at;
 }
 
+#define MOST_ARE 384 /* bytes that most are shorter than */
+
+void encoding_expect(const struct store *s, uint64_t number)
+{
+	if (s->encoding != NULL && number != 0)
+		lines_expect(slot_of(s->encoding, number), offsetof(struct slot, at) + MOST_ARE);
+}
+
 bool encoding_take(struct store *s, uint64_t number, struct stored_notice *n,
 		   struct said_room *room)
 {

@@ -448,6 +448,20 @@ static int case_ask(struct store *s, int64_t ref, struct lk_error *err)
 	return rc;
 }
 
+void case_expect(const struct store *s, int64_t ref)
+{
+	lines_expect(&s->cases[ref % CASE_SLOTS], sizeof(*s->cases));
+}
+
+bool case_family_known(const struct store *s, int64_t ref, uint8_t id[LK_DIGEST])
+{
+	const struct case_slot *slot = case_remembered(s, ref);
+
+	if (slot != NULL)
+		memcpy(id, slot->family, LK_DIGEST);
+	return slot != NULL;
+}
+
 static int case_family(struct store *s, int64_t ref, uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	int rc;

@@ -210,6 +210,18 @@ void fresh_free(struct store *s)
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
+const struct fresh_notice *fresh_expect(const struct store *s, int64_t number)
+{
+	int64_t serial = place_recent(s, number);
+	const struct fresh_notice *row = on_shelf(&s->fresh.newer, serial);
+
+	if (row == NULL)
+		row = on_shelf(&s->fresh.older, serial);
+	if (row != NULL)
+		lines_expect(row, sizeof(*row));
+	return row;
+}
+
 struct fresh_notice *fresh_get(struct store *s, int64_t serial, int64_t number,
 			       struct fresh_texts *texts)
 {

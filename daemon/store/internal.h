@@ -585,6 +585,8 @@ int fresh_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void fresh_commit(struct store *s);
 /* After a rollback, and when rows of notices were changed by a statement. */
 void fresh_forget(struct store *s);
+/* The notice in this place of a mailbox, if it is kept in memory; else NULL. The processor fetches it meanwhile. */
+const struct fresh_notice *fresh_expect(const struct store *s, int64_t number);
 /* The notice that has both of these numbers; NULL: ask the table. */
 struct fresh_notice *fresh_get(struct store *s, int64_t serial, int64_t number,
 			       struct fresh_texts *texts);
@@ -664,6 +666,7 @@ void notice_columns_said(const uint8_t **at, struct stored_notice *n);
 
 /* The notice whose sum was begun in s->scratch, up to its body, which is the last: its number, or 0: nobody encodes it. */
 uint64_t encoding_give(struct store *s, size_t body_len);
+void encoding_expect(const struct store *s, uint64_t number); /* it is about to be taken */
 /* False: it is not encoded (yet, or any more). Else n->encoded, n->cause_at, and of n->said what store.h says. */
 bool encoding_take(struct store *s, uint64_t number, struct stored_notice *n,
 		   struct said_room *room) LK_MUST_CHECK;
@@ -709,6 +712,8 @@ struct roll {
  * makes it cheap to go on with its neighbours. */
 int place_seek(struct store *s, struct roll *roll, int64_t number, int64_t *serial,
 	       struct lk_error *err) LK_MUST_CHECK;
+/* The same of a place that no roll has yet; -1 of others. */
+int64_t place_recent(const struct store *s, int64_t number);
 /* serial_of(NUMBER) for statements: the same, or null. */
 int serial_declare(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* LK_ESTORE, and doubt, where a notice is known to be there. */
@@ -726,6 +731,9 @@ int family_load(struct store *s, const uint8_t id[LK_DIGEST], struct family_vers
 int family_write(struct store *s, struct family_version *v, struct lk_error *err) LK_MUST_CHECK;
 /* From what another thread has read of a committed case, where nothing is remembered of it. */
 void case_foresee(struct store *s, int64_t ref, const uint8_t family[LK_DIGEST], int64_t family_ref, bool is_tokenless);
+/* What is remembered of it is about to be asked for; and its family, if it is. */
+void case_expect(const struct store *s, int64_t ref);
+bool case_family_known(const struct store *s, int64_t ref, uint8_t id[LK_DIGEST]);
 /* What SQL_case_seek says of a case beyond its ref is remembered: most who ask for its name ask for that, too. */
 void case_learn(struct query *q, int64_t ref);
 /* Written but for what a late row may not lack. */

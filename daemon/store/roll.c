@@ -219,6 +219,14 @@ static uint64_t recent_entry(const struct recent *r, int64_t number)
 		     : 0;
 }
 
+int64_t place_recent(const struct store *s, int64_t number)
+{
+	const struct recent *r = &s->recent[RECENT_PLACES];
+	uint32_t i = r->is_stale ? 0 : recent_last(r, number);
+
+	return i > 0 ? r->first + i - 1 : -1;
+}
+
 /* 1; 0: there is none. */
 static int entry_seek(struct store *s, struct roll *roll, int64_t number, uint64_t *entry,
 		      struct lk_error *err)

@@ -389,6 +389,18 @@ int store_notice_add(struct store *s, const struct stored_notice *notice, int64_
 /* Where a notice was encoded ahead, the visitor is given that. */
 int store_notices_after(struct store *s, struct lk_text worker, int64_t after, int limit, stored_notice_visitor *visit,
 			void *context, struct lk_error *err) LK_MUST_CHECK;
+#define LINE 64 /* bytes that come from memory at once */
+/* They are about to be read: the processor fetches them meanwhile. */
+static inline void lines_expect(const void *at, size_t len)
+{
+	for (size_t i = 0; i < len; i += LINE)
+		__builtin_prefetch((const char *)at + i);
+}
+/* A hand-out comes to the next places of the mailbox soon: what it will read of their notices, as long as they are kept in memory,
+ * the processor fetches meanwhile. Returns how many families of theirs are known, each as often as a notice is its. */
+#define STORE_EXPECTED 16
+uint32_t store_notices_expect(struct store *s, struct lk_text worker, int64_t after,
+			      uint8_t families[STORE_EXPECTED][LK_DIGEST]);
 /* From now on notices that are told wait to be encoded by a thread beside the store's own. LK_EMEMORY. */
 int store_encoding_begin(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* These two are that thread's: whether some wait; a bite of them. */

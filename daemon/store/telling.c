@@ -332,6 +332,28 @@ static int notice_show(struct store *s, struct showing *to, struct lk_text worke
 	return to->visit(to->context, &notice);
 }
 
+/* Each round reads what the one before has asked for. */
+uint32_t store_notices_expect(struct store *s, struct lk_text worker, int64_t after,
+			      uint8_t families[STORE_EXPECTED][LK_DIGEST])
+{
+	const struct fresh_notice *row[STORE_EXPECTED];
+	uint32_t n = 0, known = 0;
+	int64_t ref;
+
+	if (name_seek(s, name_of_worker(worker), &ref, NULL) != 1)
+		return 0;
+	while (n < STORE_EXPECTED &&
+	       (row[n] = fresh_expect(s, number_of(ref, after + 1 + n))) != NULL)
+		n++;
+	for (uint32_t i = 0; i < n; i++) {
+		case_expect(s, row[i]->own_case);
+		encoding_expect(s, row[i]->encoding);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		known += case_family_known(s, row[i]->own_case, families[known]);
+	return known;
+}
+
 /* Where no notice was found: at the end of the mailbox, or in front of its first one, to which *seq leads. */
 static int place_pass(struct store *s, struct lk_text worker, int64_t *seq, struct lk_error *err)
 {
