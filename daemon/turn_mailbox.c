@@ -437,7 +437,7 @@ int turn_mailbox(struct turn *t, struct lk_text worker, int64_t after, int limit
 	struct hand_out h = { .t = t, .err = err, .now = now, .worker = worker };
 	begin_anew(&h);
 	int rc = collect_all(&h, worker, after, limit);
-	if (rc >= 0 && h.n > 0 && h.level >= LK_REGISTRY && lk_text_given(session))
+	if (rc >= 0 && h.level >= LK_REGISTRY && lk_text_given(session))
 		rc = write_catch_up(&h, worker, session);
 	if (rc >= 0)
 		rc = show(&h, visit, context);
