@@ -203,8 +203,8 @@ static int indexes_make(struct store *copy, struct lk_error *err)
 	return rc == SQLITE_OK ? 0 : store_fault(copy, copy->db, rc, "rebuild: indexes", err);
 }
 
-/* Where the entry of a unique index leads is not compared by SQLite's check. The scrub does so where rows are many; these are
- * few. */
+/* An entry whose length is another one says what it said to SQLite's check, but leads elsewhere. The scrub finds that where rows
+ * are many; these are few. */
 static int small_indexes_make(struct store *copy, struct lk_error *err)
 {
 	int rc = sqlite3_exec(copy->db, "REINDEX source; REINDEX stream", NULL, NULL, NULL);

@@ -1154,7 +1154,8 @@ static void a_bit_flips(void **state)
 	script_free(script);
 }
 
-/* In an index a name is followed by the number of its row: that is another one from here on. */
+/* In an index a name is followed by the number of its row, and the length of both stands four bytes before it: it is longer from
+ * here on, so that the number is looked for behind it. */
 static int mislead(const char *name)
 {
 	const uint8_t *bytes = crash_bytes(DATABASE);
@@ -1164,7 +1165,7 @@ static int mislead(const char *name)
 	for (int64_t at = 0; at + (int64_t)len < crash_size(DATABASE); at++)
 		if (memcmp(bytes + at, name, len) == 0 && bytes[at + (int64_t)len] > 1 &&
 		    bytes[at + (int64_t)len] < 8) {
-			crash_flip(DATABASE, at + (int64_t)len, 3);
+			crash_flip(DATABASE, at - 4, 4);
 			n++;
 		}
 	return n;
