@@ -65,8 +65,10 @@ int store_fault(struct store *s, sqlite3 *db, int rc, const char *what, struct l
 
 	if (fault == LK_ESYNC)
 		store_doubt(s, DOUBT_SYNC, sqlite3_errstr(rc));
-	if (db != s->state &&
-	    (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || is_in_the_way(rc)))
+	bool is_damage = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
+	if (db == s->state)
+		s->state_damaged |= is_damage;
+	else if (is_damage || is_in_the_way(rc))
 		store_doubt(s, DOUBT_DAMAGE, sqlite3_errmsg(db));
 	if (s->open_since_begin && sqlite3_get_autocommit(s->db) != 0)
 		s->lost = true;

@@ -295,12 +295,13 @@ static bool state_is_there(const struct store *s)
 				    file_named(s, STATE_LOG_NAME) == s->state_log_id);
 }
 
-/* It may be deleted at any time: then it is made anew, and all families wait for it. */
+/* It may be deleted at any time: then it is made anew, and all families wait for it. Where a page of it makes no sense we
+ * delete it: whatever is to be filled in there would fail each time. */
 static int state_renew(struct store *s, struct lk_error *err)
 {
 	int rc;
 
-	if (state_is_there(s))
+	if (state_is_there(s) && !s->state_damaged)
 		return 0;
 	for (int i = STATE_FIRST; i < STATEMENT_COUNT; i++) {
 		(void)sqlite3_finalize(s->statement[i]);
@@ -309,6 +310,10 @@ static int state_renew(struct store *s, struct lk_error *err)
 	(void)sqlite3_close(s->state);
 	s->state = NULL;
 	memset(s->manners, 0, sizeof(s->manners));
+	rc = s->state_damaged ? file_remove(s, &state_file, err) : 0;
+	if (rc < 0)
+		return rc;
+	s->state_damaged = false;
 	rc = store_load_state(s, err);
 	if (rc == 0)
 		state_watch(s);

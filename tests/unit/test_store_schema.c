@@ -626,6 +626,37 @@ static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 	family_free(&f);
 }
 
+/* A page of zeros where a table begins: nothing could be filled in for good, and what comes after it when nobody waits would
+ * never have its turn. */
+static void a_state_db_with_a_damaged_page_is_made_anew(void **state)
+{
+	static const char zeros[4096];
+	struct place *place = *state;
+	struct family f;
+
+	a_mutual_family(&f);
+	put_family(place->store, family_a);
+	fill(place->store, family_a, &f);
+	place_close(place);
+	int64_t page = ask(place, "state.db",
+			   "SELECT rootpage FROM sqlite_schema WHERE name = 'kept_case'");
+	FILE *file = fopen(path_in(place, "state.db"), "r+b");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)(page - 1) * 4096, SEEK_SET), 0);
+	assert_int_equal(fwrite(zeros, sizeof(zeros), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+	GOOD(place_open(place));
+	GOOD(store_begin(place->store, &err));
+	REFUSED(store_project(place->store, family_a, &f, &err), LK_ESTORE, "malformed");
+	store_rollback(place->store);
+	while (store_idle(place->store, &err) > 0)
+		;
+	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
+	fill(place->store, family_a, &f);
+	assert_int_equal(STATE("state_case"), 2);
+	family_free(&f);
+}
+
 /* How often it was filled is counted on after a start: else a copy from before that passes for a newer one. */
 static void an_old_state_db_is_noticed_after_a_restart(void **state)
 {
@@ -700,6 +731,7 @@ int main(void)
 		FILES(a_family_that_state_db_never_had_need_not_be_taken_out),
 		FILES(state_db_can_be_filled_anew),
 		FILES(a_state_db_that_does_not_fit_is_made_anew),
+		FILES(a_state_db_with_a_damaged_page_is_made_anew),
 		FILES(an_old_state_db_is_noticed_after_a_restart),
 		FILES(a_state_db_that_is_taken_away_meanwhile_is_made_anew),
 	};
