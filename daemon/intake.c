@@ -221,8 +221,9 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 	const struct lk_msg_pub_hello *hello = &message->pub_hello;
 	uint8_t epoch[LK_DIGEST];
 
-	/* What waits is committed first, as much as one commit takes: what is left of it is asked for again, and ends the bite, so
+	/* What waits is committed first, as much as one commit takes; what is left of it is asked for again. It ends the bite, so
 	 * that many hellos are not as many commits in one. The acknowledgement may find nobody. */
+	bool commits = intake->merge.waiting != NULL;
 	commit_next(intake);
 	const struct lane_sender now = lane_sender_now(intake->lane, from);
 	from = &now;
@@ -240,7 +241,7 @@ static bool take_hello(struct intake *intake, const struct lane_sender *from,
 		lane_error(intake->lane, from, LANE_BUSY, "the store cannot answer now");
 	else
 		subscribe(intake, from, hello, epoch);
-	return !batch_is_held(intake->batch) && intake->merge.waiting == NULL;
+	return !batch_is_held(intake->batch) && !commits;
 }
 
 /* ---- Events ---- */
