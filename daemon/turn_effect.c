@@ -149,14 +149,16 @@ static int find_link(struct turn *t, const struct lk_event *e, struct lk_error *
 }
 
 /* 1: it changes neither link nor family before its case opens, as whatever else is said of that (a no of the pair is not
- * asked for: it undoes what was said before it). Else each of many such words would read all those before it. */
+ * asked for: it undoes what was said before it). Else each of many such words would read all those before it. A family that is
+ * behind is not asked: its state may lack an opening that the log has. */
 static int is_waiting_yes(struct turn *t, const struct lk_event *e, struct lk_error *err)
 {
 	struct home *h;
 	int rc = e->type == LK_LINK_CONFIRMED && !links_are_behind(t)
 			 ? home_at_hand(t, (struct case_key){ (int)e->agency, e->subject }, &h, err)
 			 : 0;
-	return rc <= 0 ? rc : !h->is_stale && is_waiting(&h->f, e);
+	bool is_behind = rc > 0 && (h->is_stale || memcmp(h->policy, t->revision, LK_DIGEST) != 0);
+	return rc <= 0 ? rc : !is_behind && is_waiting(&h->f, e);
 }
 
 static int effect_of_link(struct turn *t, const struct lk_event *e, struct touched *touched,

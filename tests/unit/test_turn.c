@@ -1870,6 +1870,41 @@ static void what_a_damage_took_comes_back_and_nobody_hears_of_it(void **state)
 	assert_true(turn_next_wake(o->turn) > story_instant(SUMMER));
 }
 
+/* The family is put behind, and its state does not say that the case is open: the word is of a case that is. */
+static void a_link_said_while_a_log_with_holes_in_it_waits_is_kept(void **state)
+{
+	struct archive *a = *state;
+	struct office *o = &a->o;
+	const char *role = "'data':{'role':'social_worker','worker':'lopez'}";
+
+	says_part(o, 'C', "2026-03-02T10:45:00-08:00");
+	says_part(o, 'W', "2026-03-02T10:45:00-08:00");
+	o->made = 50;
+	assert_int_equal(says_more(o, "2026-03-02T10:46:00-08:00", "2026-03-02T10:46:00-08:00",
+				   "C-9", "worker.assigned", role),
+			 TURN_APPLIED);
+	loses_the_log(a);
+	says_part(o, 'C', "2026-03-02T10:50:00-08:00");
+	o->made = 50;
+	assert_int_equal(says_more(o, "2026-03-02T10:50:01-08:00", "2026-03-02T10:46:00-08:00",
+				   "C-9", "worker.assigned", role),
+			 TURN_APPLIED);
+	assert_true(turn_awaits(o->turn));
+	assert_int_equal(says_more(o, "2026-03-02T10:50:02-08:00", "2026-03-02T10:47:00-08:00",
+				   "C-9", "case.opened", "'data':{'status':'er'}"),
+			 TURN_APPLIED);
+	assert_true(turn_awaits(o->turn));
+	assert_int_equal(says_more(o, "2026-03-02T10:50:03-08:00", "2026-03-02T10:48:00-08:00",
+				   "C-9", "link.confirmed",
+				   "'data':{'other':{'agency':'calworks','case':'W-1'}}"),
+			 TURN_APPLIED);
+	assert_true(turn_awaits(o->turn));
+	says_part(o, 'W', "2026-03-02T10:50:04-08:00");
+	assert_int_equal(pass(o, "2026-03-02T10:50:05-08:00"), 0);
+	assert_false(turn_awaits(o->turn));
+	assert_non_null(strstr(heard(o), "new status.changed garcia\nnew status.changed jones\n"));
+}
+
 /* Its state is to be had from the log alone: it is folded before anything of it is shown, whoever asks first. */
 static void a_family_without_a_state_is_folded_before_it_is_shown(void **state)
 {
@@ -2763,6 +2798,9 @@ int main(void)
 			close_archive),
 		cmocka_unit_test_setup_teardown(
 			what_was_told_in_a_mailbox_that_is_lost_is_taken_back, open_archive,
+			close_archive),
+		cmocka_unit_test_setup_teardown(
+			a_link_said_while_a_log_with_holes_in_it_waits_is_kept, open_archive,
 			close_archive),
 		cmocka_unit_test_setup_teardown(a_notice_whose_row_was_damaged_can_be_answered,
 						open_archive, close_archive),
