@@ -207,7 +207,8 @@ static int indexes_make(struct store *copy, struct lk_error *err)
  * are many; these are few. */
 static int small_indexes_make(struct store *copy, struct lk_error *err)
 {
-	int rc = sqlite3_exec(copy->db, "REINDEX source; REINDEX stream", NULL, NULL, NULL);
+	int rc = sqlite3_exec(copy->db, "REINDEX source; REINDEX stream; REINDEX policy", NULL,
+			      NULL, NULL);
 
 	return rc == SQLITE_OK ? 0 : store_fault(copy, copy->db, rc, "rebuild: indexes", err);
 }

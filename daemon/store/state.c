@@ -13,7 +13,7 @@
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* 0: it may be used; 1: it is of another store or older than linkages.db remembers. */
+/* 0: it may be used; 1: it is of another store, older than linkages.db remembers, or cannot say. */
 static int state_fits(struct store *s, struct lk_error *err)
 {
 	sqlite3_stmt *statement = NULL;
@@ -24,7 +24,10 @@ static int state_fits(struct store *s, struct lk_error *err)
 		return rc;
 	rc = sqlite3_prepare_v2(s->state, "SELECT store, fillings FROM standing", -1, &statement,
 				NULL);
-	if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+	int step = rc == SQLITE_OK ? sqlite3_step(statement) : SQLITE_DONE;
+	if ((step & 0xff) == SQLITE_CORRUPT)
+		rc = step; /* whatever asked it next would fail, and with it the start */
+	if (step == SQLITE_ROW) {
 		const void *store = sqlite3_column_blob(statement, 0);
 
 		rc = sqlite3_column_bytes(statement, 0) != LK_DIGEST ||
