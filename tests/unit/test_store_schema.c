@@ -626,11 +626,32 @@ static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 	family_free(&f);
 }
 
+/* Where a table or an index begins; at its first byte. */
+static FILE *page_open(const struct place *place, const char *file, const char *name)
+{
+	char sql[128];
+	FILE *at = fopen(path_in(place, file), "r+b");
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT 4096 * (rootpage - 1) FROM sqlite_schema WHERE name = '%s'", name);
+	assert_non_null(at);
+	assert_int_equal(fseek(at, (long)ask(place, file, sql), SEEK_SET), 0);
+	return at;
+}
+
+static void page_clear(const struct place *place, const char *table)
+{
+	static const char zeros[4096];
+	FILE *file = page_open(place, "state.db", table);
+
+	assert_int_equal(fwrite(zeros, sizeof(zeros), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
 /* A page of zeros where a table begins: nothing could be filled in for good, and what comes after it when nobody waits would
  * never have its turn. */
 static void a_state_db_with_a_damaged_page_is_made_anew(void **state)
 {
-	static const char zeros[4096];
 	struct place *place = *state;
 	struct family f;
 
@@ -638,13 +659,7 @@ static void a_state_db_with_a_damaged_page_is_made_anew(void **state)
 	put_family(place->store, family_a);
 	fill(place->store, family_a, &f);
 	place_close(place);
-	int64_t page = ask(place, "state.db",
-			   "SELECT rootpage FROM sqlite_schema WHERE name = 'kept_case'");
-	FILE *file = fopen(path_in(place, "state.db"), "r+b");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)(page - 1) * 4096, SEEK_SET), 0);
-	assert_int_equal(fwrite(zeros, sizeof(zeros), 1, file), 1);
-	assert_int_equal(fclose(file), 0);
+	page_clear(place, "kept_case");
 	GOOD(place_open(place));
 	GOOD(store_begin(place->store, &err));
 	REFUSED(store_project(place->store, family_a, &f, &err), LK_ESTORE, "malformed");
@@ -660,18 +675,11 @@ static void a_state_db_with_a_damaged_page_is_made_anew(void **state)
 /* Nor does what it says of itself make sense: a start must not fail for that. */
 static void a_state_db_that_cannot_say_whose_it_is_is_made_anew(void **state)
 {
-	static const char zeros[4096];
 	struct place *place = *state;
 
 	put_family(place->store, family_a);
 	place_close(place);
-	int64_t page = ask(place, "state.db",
-			   "SELECT rootpage FROM sqlite_schema WHERE name = 'standing'");
-	FILE *file = fopen(path_in(place, "state.db"), "r+b");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)(page - 1) * 4096, SEEK_SET), 0);
-	assert_int_equal(fwrite(zeros, sizeof(zeros), 1, file), 1);
-	assert_int_equal(fclose(file), 0);
+	page_clear(place, "standing");
 	GOOD(place_open(place));
 	SAW("fa", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
 }
@@ -680,16 +688,9 @@ static void a_state_db_that_cannot_say_whose_it_is_is_made_anew(void **state)
 static void mislead_policy(struct place *place, const uint8_t revision[LK_DIGEST])
 {
 	uint8_t page[4096];
-	int64_t at =
-		4096 *
-		(ask(place, "linkages.db",
-		     "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_policy_1'") -
-		 1);
-	FILE *file = fopen(path_in(place, "linkages.db"), "r+b");
+	FILE *file = page_open(place, "linkages.db", "sqlite_autoindex_policy_1");
 	int n = 0;
 
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
 	assert_int_equal(fread(page, sizeof(page), 1, file), 1);
 	for (size_t i = 4; i + LK_DIGEST < sizeof(page); i++)
 		if (memcmp(page + i, revision, LK_DIGEST) == 0) {
@@ -697,7 +698,7 @@ static void mislead_policy(struct place *place, const uint8_t revision[LK_DIGEST
 			n++;
 		}
 	assert_int_equal(n, 1);
-	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+	assert_int_equal(fseek(file, -(long)sizeof(page), SEEK_CUR), 0);
 	assert_int_equal(fwrite(page, sizeof(page), 1, file), 1);
 	assert_int_equal(fclose(file), 0);
 }
