@@ -426,7 +426,7 @@ struct store {
 	bool named;       /* a name was interned in this transaction */
 	bool changed;     /* a family was changed in this transaction */
 	bool filling;     /* state.db has a transaction of its own within this one */
-	bool state_damaged; /* a page of state.db makes no sense: it is made anew when nobody waits */
+	bool state_damaged; /* state.db makes no sense, or was not made anew in whole: it is, when nobody waits */
 	int64_t fillings; /* of state.db so far */
 	/* kept_manner.ref of what many rows of what was told say; 0: not known. By kind, level, side + 1, standing. */
 	uint32_t manners[lk_notice_kind_count][lk_level_count][lk_agency_count + 1][2];

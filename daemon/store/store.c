@@ -313,8 +313,9 @@ static int state_renew(struct store *s, struct lk_error *err)
 	rc = s->state_damaged ? file_remove(s, &state_file, err) : 0;
 	if (rc < 0)
 		return rc;
-	s->state_damaged = false;
 	rc = store_load_state(s, err);
+	s->state_damaged =
+		rc < 0; /* the next file may get the number of the one that was watched */
 	if (rc == 0)
 		state_watch(s);
 	return rc;
