@@ -68,9 +68,9 @@ def event(n, families, workers):
 class Server:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="beside-redis.")
-        self.port = harness.free_ports(1)[0]
+        self.address = harness.free_addresses(1)[0].split(":")
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "", "--appendonly",
+            ["redis-server", "--bind", self.address[0], "--port", self.address[1], "--dir", self.folder, "--save", "", "--appendonly",
              "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0", "--daemonize", "no"],
             stdout=subprocess.DEVNULL)
 
@@ -78,7 +78,7 @@ class Server:
         until = time.monotonic() + 20
         while True:
             try:
-                s = socket.create_connection(("127.0.0.1", self.port))
+                s = socket.create_connection(self.address)
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return s
             except ConnectionRefusedError:

@@ -22,6 +22,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN = os.environ.get("LINKAGES_BIN", os.path.join(ROOT, "build", "bin"))
 READY_S = 60
 STOP_S = 30
+# Of this process alone: whoever connects does so from 127.0.0.1, and other tests listen elsewhere, so a port that was free
+# stays free until it is bound.
+HOST = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
 
 
 def program(name):
@@ -44,22 +47,13 @@ def preloaded(tool, **environment):
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
 
 
-def free_ports(n):
-    """Below those that the kernel gives to whoever connects: another test's connection would take one before it is bound."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
-        end = max(int(f.read().split()[0]), 20000)
-    held = []
-    while len(held) < n:
-        s = socket.socket()
-        try:
-            s.bind(("127.0.0.1", random.randrange(10000, end)))
-            held.append(s)
-        except OSError:
-            s.close()
-    ports = [s.getsockname()[1] for s in held]
+def free_addresses(n):
+    """Of ports that nobody has, at HOST."""
+    held = [socket.create_server((HOST, 0)) for _ in range(n)]
+    addresses = [f"{HOST}:{s.getsockname()[1]}" for s in held]
     for s in held:
         s.close()
-    return ports
+    return addresses
 
 
 def screen(columns, *words):
@@ -103,10 +97,8 @@ class Daemon:
         self.folder = tempfile.mkdtemp(prefix="linkages-test.")
         self.context = zmq.Context()
         self.pairs = {name: zmq.curve_keypair() for name, _, _ in clients}
-        feed, intake, inbox, http = free_ports(4)
-        self.lanes = {"feed": f"tcp://127.0.0.1:{feed}", "intake": f"tcp://127.0.0.1:{intake}",
-                      "inbox": f"tcp://127.0.0.1:{inbox}"}
-        self.http = f"127.0.0.1:{http}"
+        *lanes, self.http = free_addresses(4)
+        self.lanes = {name: f"tcp://{address}" for name, address in zip(("feed", "intake", "inbox"), lanes)}
         self.write("linkages.yaml", self.configuration(sources, clock))
         self.write("clients.yaml", "".join(self.entry(*c) for c in clients))
         for name, pair in self.pairs.items():

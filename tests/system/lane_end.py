@@ -8,6 +8,8 @@ import os
 import msgpack
 import zmq
 
+import harness
+
 LIMIT_MS = 20_000
 
 
@@ -16,7 +18,7 @@ class LaneEnd:
         self.public, self.secret = zmq.curve_keypair()
         with open(os.path.join(folder, "server.pub"), "wb") as f:
             f.write(self.public + b"\n")
-        self.port = self.peer = None
+        self.address, self.peer = f"tcp://{harness.HOST}:*", None
         self.start()
 
     def start(self):
@@ -25,10 +27,8 @@ class LaneEnd:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.CURVE_SERVER, 1)
         self.socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
-        if self.port is None:
-            self.port = self.socket.bind_to_random_port("tcp://127.0.0.1")
-        else:
-            self.socket.bind(f"tcp://127.0.0.1:{self.port}")
+        self.socket.bind(self.address)
+        self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def stop(self):
         self.socket.close()

@@ -151,9 +151,8 @@ class FirstHour(unittest.TestCase):
 
     def start(self, text):
         """The folder as it is, with this configuration on other ports, and a daemon in it."""
-        ports = harness.free_ports(4)
-        for known, port in zip((5561, 5562, 5563, 5564), ports):
-            text = text.replace(f"tcp://127.0.0.1:{known}", f"tcp://127.0.0.1:{port}")
+        for known, address in zip((5561, 5562, 5563, 5564), harness.free_addresses(4)):
+            text = text.replace(f"tcp://127.0.0.1:{known}", f"tcp://{address}")
         with open(self.path("linkages.yaml"), "w", encoding="utf-8") as f:
             f.write(text)
         daemon = harness.Daemon(())

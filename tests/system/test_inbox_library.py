@@ -107,7 +107,7 @@ class InboxLibrary(unittest.TestCase):
 
     def follow(self, *arguments, workers=("garcia",), out=subprocess.PIPE):
         process = subprocess.Popen(
-            [os.path.join(BIN, "linkages-sub"), "--server", f"tcp://127.0.0.1:{self.daemon.port}",
+            [os.path.join(BIN, "linkages-sub"), "--server", self.daemon.address,
              "--server-key", os.path.join(self.folder, "server.pub"), "--key", self.key,
              "--store", os.path.join(self.folder, "garcia.inbox"), *arguments, *workers],
             stdout=out, stderr=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})

@@ -167,7 +167,7 @@ class Rotation(Letter):
     def configure(self):
         d = self.daemon
         names = ("feed", "intake", "inbox")
-        self.second = dict(zip(names, (f"tcp://127.0.0.1:{port}" for port in harness.free_ports(3))))
+        self.second = dict(zip(names, (f"tcp://{address}" for address in harness.free_addresses(3))))
         with open(d.path("linkages.yaml"), encoding="utf-8") as f:
             self.plain = f.read()
         lines = [f"rotation:\n  key: {d.path('next.key')}\n", *(f"  {name}: {self.second[name]}\n" for name in names)]

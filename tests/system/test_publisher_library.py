@@ -81,7 +81,7 @@ class PublisherLibrary(unittest.TestCase):
             f.writelines((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
         process = subprocess.Popen(
             [os.path.join(BIN, "linkages-pub"), "--source", "calsaws", "--outbox", self.outbox,
-             "--server", f"tcp://127.0.0.1:{self.daemon.port}",
+             "--server", self.daemon.address,
              "--server-key", os.path.join(self.folder, "server.pub"), "--key", self.key, *options, path],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.running.append(process)
