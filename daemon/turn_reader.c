@@ -23,6 +23,7 @@
 #define BITE 32u
 #define READINGS 128u
 #define LEAST 32u
+#define EXPECT_BEFORE 8u /* events: memory answers meanwhile */
 /* Families are read ahead, too, while one in so many events is of a family that is not in memory. */
 #define RARE 8u
 
@@ -81,7 +82,7 @@ struct stored_event reading_row(const struct turn_event *in, const struct lk_eve
 static void read_event(struct turn *t, const struct turn_event *in, struct event_reading *out)
 {
 	memset(&out->refused, 0, sizeof(out->refused));
-	out->is_packed = false;
+	out->is_packed = out->is_expected = false;
 	out->is_read = lk_event_decode(in->bytes, in->len, turn_agency_of, t, &out->event,
 				       &out->refused) == 0;
 }
@@ -225,14 +226,38 @@ static const struct event_reading *take(const struct reader *r, size_t slot)
 	return reading;
 }
 
+static bool is_finished(const struct reader *r, size_t i)
+{
+	return i < r->n && atomic_load_explicit(&r->ring[i % READINGS].whose,
+						memory_order_acquire) == r->first + i;
+}
+
+/* Hardly anything of the families of the next events is in the processor's cache, but those of the last ones. */
+static void expect_from(struct reader *r, size_t i)
+{
+	struct case_key cases[STORE_EXPECTED];
+	uint8_t families[STORE_EXPECTED][LK_DIGEST];
+	uint32_t n = 0;
+	for (size_t end = i + STORE_EXPECTED; i < end && is_finished(r, i); i++) {
+		struct event_reading *next = &r->ring[i % READINGS].reading;
+		next->is_expected = next->is_read;
+		if (next->is_read)
+			cases[n++] =
+				(struct case_key){ (int)next->event.agency, next->event.subject };
+	}
+	n = store_cases_expect(r->turn->store, cases, n, families);
+	homes_expect(r->turn, families, n);
+}
+
 const struct event_reading *reader_take(struct turn *t, const struct turn_event *events, size_t i)
 {
 	struct reader *r = t->reader;
 	bool has_thread = r != NULL && r->n > 0;
 	if (has_thread && i % BITE == 0)
 		come_to(r, i);
-	if (has_thread && atomic_load_explicit(&r->ring[i % READINGS].whose,
-					       memory_order_acquire) == r->first + i)
+	if (has_thread && i % STORE_EXPECTED == 0)
+		expect_from(r, i + EXPECT_BEFORE);
+	if (has_thread && is_finished(r, i))
 		return take(r, i % READINGS);
 	store_ahead_leave(t->store);
 	read_event(t, &events[i], &t->reading);
