@@ -35,7 +35,7 @@ static bool is_whole(const struct gathering *g)
 
 void gathering_free(struct gathering *g)
 {
-	for (uint32_t i = 0; is_whole(g) && i < g->cases_n; i++)
+	for (uint32_t i = 0; is_whole(g) && i < g->cases_n && i < HAND_CASES; i++)
 		give_back(g, i);
 	for (uint32_t i = 0; i < g->cases_n; i++)
 		free((char *)(uintptr_t)g->cases[i].key.number.at);
@@ -44,10 +44,47 @@ void gathering_free(struct gathering *g)
 	free(g->cases);
 	free(g->events);
 	free(g->families);
+	free(g->slots);
+}
+
+#define FEW 16 /* cases, through which one looks faster than by a hash */
+
+/* The slot that names the case, or would: 0 there. */
+static uint32_t *slot_of(const struct gathering *g, struct case_key key)
+{
+	uint32_t hash = 2166136261 + (uint32_t)key.agency; /* FNV-1a */
+	for (size_t i = 0; i < key.number.len; i++)
+		hash = (hash ^ (uint8_t)key.number.at[i]) * 16777619;
+	for (;; hash++) {
+		uint32_t *slot = &g->slots[hash & (g->slots_n - 1)];
+		if (*slot == 0 || case_is(g->cases[*slot - 1].key, key))
+			return slot;
+	}
+}
+
+/* The newest case gets its slot, and where they have become scarce all cases get others. */
+static int give_slot(struct gathering *g)
+{
+	uint32_t from = g->cases_n - 1;
+	if (g->cases_n > FEW && g->cases_n * 2 > g->slots_n) {
+		uint32_t n = g->slots_n > 0 ? g->slots_n * 2 : 4 * FEW;
+		uint32_t *slots = calloc(n, sizeof(*slots));
+		if (slots == NULL)
+			return lk_fail(g->err, LK_EMEMORY, "no memory for a family's cases");
+		free(g->slots);
+		g->slots = slots;
+		g->slots_n = n;
+		from = 0;
+	}
+	for (; g->slots != NULL && from < g->cases_n; from++)
+		*slot_of(g, g->cases[from].key) = from + 1;
+	return 0;
 }
 
 uint32_t gathered(const struct gathering *g, struct case_key key)
 {
+	if (g->slots != NULL)
+		return *slot_of(g, key) - 1; /* NONE, where it is 0 */
 	for (uint32_t i = 0; i < g->cases_n; i++)
 		if (case_is(g->cases[i].key, key))
 			return i;
@@ -73,7 +110,7 @@ int gathering_add(struct gathering *g, struct case_key key)
 		.family = NONE,
 	};
 	g->cases_n++;
-	return 0;
+	return give_slot(g);
 }
 
 static int visit_case(void *context, struct case_key key)
@@ -389,7 +426,7 @@ static int join_part(void *context, struct case_key other, lk_instant since)
 				 : 0; /* each pair is there both ways */
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < j->g->cases_n; i++)
+	for (uint32_t i = 0; from != to && i < j->g->cases_n; i++)
 		if (j->g->cases[i].part == from)
 			j->g->cases[i].part = to;
 	return 0;
@@ -442,7 +479,7 @@ static int link_holds(struct gathering *g, const struct gathered_event *e,
 	int rc = store_link_between(g->t->store, g->cases[e->kase].key, other, &since, g->err);
 	if (rc != 1 || since > e->key.at)
 		return rc < 0 ? rc : 0;
-	return !gathered_is_void(g, e, gathered(g, other));
+	return !gathered_is_void(g, e, e->other);
 }
 
 /* Where to, under which policy, and up to when. */

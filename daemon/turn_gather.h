@@ -23,6 +23,8 @@ struct gathering {
 	lk_instant known_at; /* only what had come in by then; LK_NO_INSTANT: all */
 	struct gathered_case *cases;
 	uint32_t cases_n, cases_room;
+	uint32_t *slots; /* a case's index + 1, by a hash of its key; 0: free. NULL: few cases */
+	uint32_t slots_n; /* a power of two */
 	struct gathered_event **events;
 	uint32_t events_n, events_room;
 	uint8_t (*families)[LK_DIGEST]; /* that the cases belonged to */

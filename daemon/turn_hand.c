@@ -82,7 +82,6 @@ int gathered_decode(struct turn *t, struct gathered_event *e, struct lk_event *o
 
 /* ---- Cases at hand --------------------------------------------------------------------------- */
 
-#define HAND_CASES 32
 #define HAND_EVENTS 8192
 
 struct hand_case {

@@ -325,6 +325,7 @@ void gathered_free(struct gathered_event *e);                        /* NULL-saf
 /* Texts of the event live as long as e. */
 int gathered_decode(struct turn *t, struct gathered_event *e, struct lk_event *out, struct lk_error *err);
 
+#define HAND_CASES 32 /* at hand at one time */
 /* While events are taken: the case's events that count now, all of them. The taker has them alone, and gives them back. */
 bool hand_take(struct turn *t, struct case_key key, struct gathered_list *out);
 void hand_give(struct turn *t, struct case_key key, const struct gathered_list *list);
