@@ -81,11 +81,10 @@ static int look_at_all(struct mending *m, struct lk_error *err)
 	while (more > 0)
 		more = store_check(m->store, &m->check, ROWS_A_STEP, err);
 	if (more == 0 && m->check.is_torn)
-		return lk_fail(err, LK_ESTORE,
-			       "linkages.db is damaged beyond a rebuild (%s): restore a backup",
+		return lk_fail(err, LK_ESTORE, "%s",
 			       m->n > 0 ? m->rows[m->n - 1].what : "its pages");
 	if (more == 0 && m->is_short)
-		return lk_fail(err, LK_ESTORE, "rebuild: too much is damaged: restore a backup");
+		return lk_fail(err, LK_ESTORE, "too much is damaged");
 	return more;
 }
 

@@ -116,6 +116,12 @@ int rebuild_is_due(struct store *s, struct lk_error *err)
 
 /* ---- The copy -------------------------------------------------------------------------------- */
 
+static int beyond_rebuild(const char *why, struct lk_error *err)
+{
+	return lk_fail(err, LK_ESTORE,
+		       "linkages.db is damaged beyond a rebuild (%.150s): restore a backup", why);
+}
+
 /* All tables, row by row, and their indexes as they are. */
 static int copy_fill(struct store *s, const char *path, struct lk_error *err)
 {
@@ -133,9 +139,7 @@ static int copy_fill(struct store *s, const char *path, struct lk_error *err)
 	if (rc == SQLITE_DONE || rc == SQLITE_OK)
 		return 0;
 	if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
-		return lk_fail(err, LK_ESTORE,
-			       "linkages.db is damaged beyond a rebuild (%s): restore a backup",
-			       sqlite3_errmsg(s->db));
+		return beyond_rebuild(sqlite3_errmsg(s->db), err);
 	return store_fault(s, s->db, rc, "rebuild", err);
 }
 
@@ -244,17 +248,21 @@ static int copy_make(struct store *s, const char *path, bool has_indexes, bool *
 }
 
 /* Where it does not come out sound, an index may be what is damaged: those say nothing that the tables do not. They are made
- * anew only then, for they are sorted in memory. */
+ * anew only then, for they are sorted in memory. Where that is no help either, a record of a table makes no sense, and the
+ * next start would come no further. */
 int rebuild_make(struct store *s, struct lk_error *err)
 {
 	struct place path = place_of(s, COPY);
-	struct lk_error again = { 0 };
+	struct lk_error why = { 0 };
 	bool damaged;
-	int rc = copy_make(s, path.at, true, &damaged, err);
+	int rc = copy_make(s, path.at, true, &damaged, &why);
 
-	if (damaged && copy_make(s, path.at, false, &damaged, &again) == 0)
-		rc = 0;
-	return rc == 0 ? copy_keep(s, path.at, err) : rc;
+	if (damaged)
+		rc = copy_make(s, path.at, false, &damaged, &why);
+	if (damaged)
+		return beyond_rebuild(why.text, err);
+	return rc == 0 ? copy_keep(s, path.at, err)
+		       : lk_fail(err, (enum lk_fault)rc, "%s", why.text);
 }
 
 /* ---- Changing places ------------------------------------------------------------------------- */

@@ -126,6 +126,18 @@ static int tips_load(struct store *s, struct lk_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* What cannot be loaded cannot be copied either. */
+static int no_rebuild(struct lk_error *err)
+{
+	struct lk_error why;
+
+	if (err == NULL)
+		return LK_ESTORE;
+	why = *err;
+	return lk_fail(err, LK_ESTORE, "linkages.db is damaged (%.200s): restore a backup",
+		       why.text);
+}
+
 int store_load(struct store *s, const struct file_kind *kind, struct lk_error *err)
 {
 	int rc = file_open(s, kind, &s->db, err);
@@ -140,7 +152,7 @@ int store_load(struct store *s, const struct file_kind *kind, struct lk_error *e
 	    (rc = blocks_open(&s->blocks, s->db)) != SQLITE_OK)
 		return store_fault(s, s->db, rc, "store: tables are not as they should be", err);
 	if ((rc = statements_prepare(s, s->db, 0, STATE_FIRST, err)) < 0)
-		return rc;
+		return sqlite3_errcode(s->db) == SQLITE_ERROR ? no_rebuild(err) : rc;
 	if ((rc = identity_load(s, err)) < 0)
 		return rc;
 	if ((rc = tips_load(s, err)) < 0)
@@ -321,18 +333,6 @@ static int state_renew(struct store *s, struct lk_error *err)
 	return rc;
 }
 
-/* What cannot be loaded cannot be copied either. */
-static int beyond_rebuild(struct lk_error *err)
-{
-	struct lk_error why;
-
-	if (err == NULL)
-		return LK_ESTORE;
-	why = *err;
-	return lk_fail(err, LK_ESTORE, "linkages.db is damaged (%.200s): restore a backup",
-		       why.text);
-}
-
 static int store_start(struct store *s, struct lk_error *err)
 {
 	/* Or a change of places was cut short. */
@@ -350,7 +350,7 @@ static int store_start(struct store *s, struct lk_error *err)
 	if (rc == 0)
 		rc = rebuild_is_due(s, err);
 	if (rc == LK_ESTORE && s->suspect)
-		rc = beyond_rebuild(err);
+		rc = no_rebuild(err);
 	if (rc == 1)
 		rc = store_rebuild(s, err);
 	if (rc == 0)
