@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define SECTOR 512
-#define FILES_MAX 32
+#define FILES_MAX 64
 #define NAMES_MAX 32
 #define RENAMES_MAX 256
 #define PATH_MAX_LEN 128

@@ -1192,6 +1192,116 @@ static void an_entry_that_leads_elsewhere_is_made_anew(void **state)
 	script_free(script);
 }
 
+/* ---- All at once ---------------------------------------------------------------------------------------------------- */
+
+/* Somewhere in the log, where there is one and the dice say so; else in the database. */
+static void flip_anywhere(uint64_t seed)
+{
+	struct dice dice = { seed };
+	bool has_log = crash_size(DATABASE "-wal") > 0;
+	const char *path = has_log && dice_percent(&dice, 50) ? DATABASE "-wal" : DATABASE;
+	int64_t page = dice_from(&dice, 0, (int)(crash_size(path) / PAGE) - 1);
+
+	flip_one(path, page * PAGE, PAGE, dice_next(&dice));
+}
+
+#define STARTS 4 /* that a damage may take until it is found and made good */
+
+/* What is damaged there nobody makes good: 1; negative where it cannot be read. */
+static int ledger_is_broken(struct rig *r)
+{
+	struct ledger_check check = { 0 };
+	int more = 1;
+
+	while (more > 0)
+		more = store_ledger_check(r->store, &check, 1000, &r->err);
+	return more < 0 ? more : check.broken != 0;
+}
+
+/* From start to start, until nothing is found any more; or what is damaged is named, and only a backup has it. */
+static enum found live_on(struct rig *r, const struct course *c)
+{
+	enum found found = FOUND_NOTHING;
+
+	for (int i = 0; i < STARTS; i++) {
+		struct store_rebuild rebuilt;
+		int rc = rig_open(r);
+
+		if (rc < 0)
+			return strstr(r->err.text, "linkages.db is ") != NULL ? FOUND_REFUSED
+									      : FOUNDS;
+		store_rebuild_found(r->store, &rebuilt);
+		rc = rig_replay(r);
+		if (rc >= 0)
+			rc = rig_go(r, c->until);
+		if (rc >= 0)
+			rc = idle_until_found(r);
+		if (rc >= 0)
+			rc = ledger_is_broken(r);
+		rig_close(r);
+		if (rc > 0)
+			return FOUND_REFUSED;
+		if (rc < 0 || rebuilt.why[0] != '\0')
+			found = FOUND_NOTICED;
+		else
+			return found;
+	}
+	return FOUNDS;
+}
+
+/* The power went; a bit flips before it comes back; and the publishers start again, too: they say how far they were
+ * acknowledged, or their outboxes are new. Nobody has asked for a mailbox yet. */
+static enum found begin_again(struct rig *r, const struct course *c, uint64_t seed)
+{
+	memset(r->outside.mailbox, 0, sizeof(r->outside.mailbox));
+	if (seed % 2 == 0)
+		rig_renew(r);
+	flip_anywhere(seed);
+
+	enum found found = live_on(r, c);
+
+	if (found == FOUND_NOTICED || found == FOUND_NOTHING)
+		finish_with_replay(r, c);
+	return found;
+}
+
+static void begin_again_everywhere(uint64_t seed, long n[FOUNDS])
+{
+	struct script *script = script_of(seed);
+	struct course c = course_on(script, true);
+	long step = stride() > 1 ? 11 : 1;
+	struct rig r;
+
+	c.asks_again = true;
+	for (long at = 1; cut_at(&c, at, seed + (uint64_t)at, &r); at += step) {
+		enum found found = begin_again(&r, &c, seed + (uint64_t)at);
+
+		if (found == FOUNDS)
+			fail_msg("seed %llu, cut at step %ld: it comes to no end: %s",
+				 (unsigned long long)seed, at, r.err.text);
+		if (r.wrong > 0)
+			fail_msg("seed %llu, cut at step %ld: %s", (unsigned long long)seed, at,
+				 r.what);
+		n[found]++;
+	}
+	course_free(&c);
+	script_free(script);
+}
+
+static void power_cut_bit_flip_and_publishers_anew(void **state)
+{
+	uint64_t scripts = stride() > 1 ? 1 : 5;
+	long n[FOUNDS] = { 0 };
+
+	(void)state;
+	for (uint64_t i = 0; i < scripts; i++)
+		begin_again_everywhere(first_seed + 9 + i, n);
+	assert_true(n[FOUND_NOTICED] > 0 && n[FOUND_NOTHING] > 0);
+	printf("power cut, a bit flips, publishers start again: %ld times, %ld refused by name, %ld noticed and made good, %ld without effect, 0 lost\n",
+	       n[FOUND_REFUSED] + n[FOUND_NOTICED] + n[FOUND_NOTHING], n[FOUND_REFUSED],
+	       n[FOUND_NOTICED], n[FOUND_NOTHING]);
+}
+
 /* ---- Files that are not what they should be ------------------------------------------------------------------------ */
 
 static void expect_refused(const struct course *c, const char *words)
@@ -1313,6 +1423,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_old_copy_is_noticed),
 		cmocka_unit_test(a_bit_flips),
 		cmocka_unit_test(an_entry_that_leads_elsewhere_is_made_anew),
+		cmocka_unit_test(power_cut_bit_flip_and_publishers_anew),
 		cmocka_unit_test(files_are_refused_by_name),
 		cmocka_unit_test(loss_is_found),
 	};
