@@ -24,6 +24,9 @@
 #define READINGS 128u
 #define LEAST 32u
 #define EXPECT_BEFORE 8u /* events: memory answers meanwhile */
+/* Where the loop overtakes it, it goes on so many events farther on: what it has not finished when the loop comes was for
+ * nothing. */
+#define LEAD 4u
 /* Families are read ahead, too, while one in so many events is of a family that is not in memory. */
 #define RARE 8u
 
@@ -39,11 +42,12 @@ struct reader {
 	bool ends;
 	bool is_asked; /* to share, and has not begun */
 	bool is_sharing;
-	bool looks_ahead;    /* at families, in this batch */
-	atomic_bool is_over; /* nobody waits for the rest of the batch */
-	size_t was_n;        /* of the batch before */
-	uint64_t reads;      /* of families, before this one */
-	uint64_t first;      /* the batch's, counted from the first of all */
+	bool looks_ahead;             /* at families, in this batch */
+	atomic_bool is_over;          /* nobody waits for the rest of the batch */
+	size_t was_n;                 /* of the batch before */
+	uint64_t reads;               /* of families, before this one */
+	uint64_t first;               /* the batch's, counted from the first of all */
+	atomic_uint_fast64_t resumes; /* counted likewise: the loop reads those before */
 	/* The thread's: */
 	size_t next;
 	bool is_reading;
@@ -110,6 +114,8 @@ static void read_bite(struct reader *r, size_t from, size_t end)
 {
 	for (size_t i = from; i < end && !atomic_load(&r->is_over); i++) {
 		struct event_reading *out = &r->ring[i % READINGS].reading;
+		if (r->first + i < atomic_load_explicit(&r->resumes, memory_order_relaxed))
+			continue;
 		read_event(r->turn, &r->events[i], out);
 		if (out->is_read && out->event.is_canonical)
 			pack(r->turn, &r->events[i], out);
@@ -249,6 +255,13 @@ static void expect_from(struct reader *r, size_t i)
 	homes_expect(r->turn, families, n);
 }
 
+/* One that was left to it is no reason to go farther on once more. */
+static void overtake(struct reader *r, size_t i)
+{
+	if (atomic_load_explicit(&r->resumes, memory_order_relaxed) <= r->first + i)
+		atomic_store_explicit(&r->resumes, r->first + i + LEAD, memory_order_relaxed);
+}
+
 const struct event_reading *reader_take(struct turn *t, const struct turn_event *events, size_t i)
 {
 	struct reader *r = t->reader;
@@ -259,6 +272,8 @@ const struct event_reading *reader_take(struct turn *t, const struct turn_event 
 		expect_from(r, i + EXPECT_BEFORE);
 	if (has_thread && is_finished(r, i))
 		return take(r, i % READINGS);
+	if (has_thread)
+		overtake(r, i);
 	store_ahead_leave(t->store);
 	read_event(t, &events[i], &t->reading);
 	return &t->reading;
