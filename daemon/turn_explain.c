@@ -523,7 +523,8 @@ static int put_ledger_row(void *context, const struct ledger_row *row)
 	return 0;
 }
 
-/* What the ledger says of each telling: when it was made, and each hand-out after a pause. */
+/* What the ledger says of each telling with something of the other side: when it was made, and each hand-out after a pause. The
+ * row of a hand-out covers whatever lay between its first place and its last, and so also what disclosed nothing. */
 static int put_disclosure(struct why *w)
 {
 	struct listing list = { .n = 0 };
@@ -535,6 +536,8 @@ static int put_disclosure(struct why *w)
 	put_disclosure_now(w);
 	for (uint32_t i = 0; rc >= 0 && i < w->history_n; i++) {
 		struct ledger l = { w, &w->history[i], &list };
+		if (w->history[i].level < LK_REGISTRY)
+			continue;
 		rc = store_ledger_of(w->t->store, w->row.worker, w->history[i].seq, put_ledger_row,
 				     &l, w->err);
 	}

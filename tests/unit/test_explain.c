@@ -464,6 +464,32 @@ static void a_standing_notice_names_its_place_events_and_values(void **state)
 	why_says(o, "disclosure.basis", NULL);
 }
 
+static int shown(void *context, int64_t seq, const void *text, size_t len)
+{
+	(void)context, (void)seq, (void)text, (void)len;
+	return 0;
+}
+
+/* One row of the ledger covers a whole catch-up; it says nothing of what disclosed nothing. */
+static void a_hand_out_that_disclosed_nothing_is_not_in_its_ledger(void **state)
+{
+	struct office *o = *state;
+
+	two_linked(o);
+	listen_for(o, "sanction.review", "jones");
+	says(o, DAY("03", "09"), "C-1", "case.status", "'data':{'status':'ifs'}");
+	says(o, DAY("03", "10"), "W-1", "case.status", "'data':{'status':'sanctioned'}");
+	says(o, DAY("03", "11"), "W-1", "worker.assigned",
+	     "'data':{'role':'supervisor','worker':'okafor'}");
+	says(o, DAY("03", "12"), "C-1", "worker.assigned",
+	     "'data':{'role':'supervisor','worker':'ito'}");
+	assert_true(turn_mailbox(o->turn, LK_TEXT("jones"), 0, 100, LK_TEXT("s1"), o->now, shown,
+				 NULL, &o->err) > 2);
+	ask_why(o, o->id);
+	why_says(o, "disclosure.level", "signal");
+	assert_string_equal(listed(o, "disclosure.ledger", "basis"), "");
+}
+
 static void the_first_digits_will_do(void **state)
 {
 	struct office *o = *state;
@@ -844,6 +870,7 @@ int main(void)
 		TEST(what_is_to_come_is_told_with_its_time),
 		TEST(asking_changes_nothing),
 		TEST(a_standing_notice_names_its_place_events_and_values),
+		TEST(a_hand_out_that_disclosed_nothing_is_not_in_its_ledger),
 		TEST(the_first_digits_will_do),
 		TEST(content_names_the_consent_then_and_now),
 		TEST(a_withdrawn_notice_is_explained_as_it_was),
