@@ -532,13 +532,13 @@ int yaml_quantity(const struct yaml_value *value, const char *const *words, int3
 				     words[0]);
 	number = (struct lk_text){ text.at, (uint32_t)(space - text.at) };
 	word = (struct lk_text){ space + 1, text.len - number.len - 1 };
-	if (!parse_number(number, &count) || count > INT32_MAX)
-		return yaml_complain(value, err, "must begin with a whole number, as in '7 %s'",
-				     words[0]);
 	*unit = find_unit(word, words);
+	if (!parse_number(number, &count))
+		return yaml_complain(value, err, "must begin with a whole number, as in '7 %s'",
+				     words[*unit < 0 ? 0 : *unit]);
 	if (*unit < 0)
 		return yaml_complain(value, err, "'%.*s' is no unit here", LK_PRINT(word));
-	*n = (int32_t)count;
+	*n = count < INT32_MAX ? (int32_t)count : INT32_MAX; /* more than any caller allows */
 	return 0;
 }
 

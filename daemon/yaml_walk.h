@@ -70,7 +70,8 @@ size_t yaml_count(const struct yaml_value *list); /* its items; 0 for what is no
 
 /* The text of a plain or quoted value, borrowed; a list, a mapping and a text with control characters are refused. */
 int yaml_text(const struct yaml_value *value, struct lk_text *out, struct lk_error *err) LK_MUST_CHECK;
-/* A number and a word: '7 days', '1 month'. The words are plural, NULL at the end; *unit is the word's index. */
+/* A number and a word: '7 days', '1 month'. The words are plural, NULL at the end; *unit is the word's index. A number beyond
+ * INT32_MAX is INT32_MAX. */
 int yaml_quantity(const struct yaml_value *value, const char *const *words, int32_t *n, int *unit,
 		  struct lk_error *err) LK_MUST_CHECK;
 /* A text of 1..max characters, letters, digits and those of `others`. */

@@ -361,9 +361,9 @@ static void durations_are_positive_and_keep_their_unit(void **state)
 	assert_refused("feeds: {silence: 0 hours}", "must be from 1 to");
 	assert_refused("visits: {told_before: 0 days}", "must be from 1 to");
 	assert_refused("meetings: {buffer: -1 minutes}", "must begin with a whole number");
-	assert_refused("feeds: {silence: -1 hours}", "whole number");
+	assert_refused("feeds: {silence: -1 hours}", "whole number, as in '7 hours'");
 	assert_refused("feeds: {silence: 1.5 hours}", "whole number");
-	assert_refused("feeds: {silence: 99999999999 hours}", "whole number");
+	assert_refused("feeds: {silence: 99999999999 hours}", "must be from 1 to 876600 hours");
 	assert_refused("feeds: {silence: 900000 hours}", "must be from 1 to 876600 hours");
 	assert_refused("feeds: {silence: 1 fortnight}", "no unit");
 	assert_refused("feeds: {silence: 24}", "number and a unit");
