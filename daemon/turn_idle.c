@@ -185,6 +185,8 @@ int home_project(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *e
 static int project_some(struct turn *t, struct lk_error *err)
 {
 	struct bite bite = { .n = 0 };
+	if (store_state_waits(t->store))
+		return 0;
 	int rc = store_dirty_families(t->store, t->fill_most, note_dirty, &bite, err);
 	if (rc < 0 || bite.n == 0)
 		return rc < 0 ? rc : 0;

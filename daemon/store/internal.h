@@ -426,6 +426,7 @@ struct store {
 	bool named;       /* a name was interned in this transaction */
 	bool changed;     /* a family was changed in this transaction */
 	bool filling;     /* state.db has a transaction of its own within this one */
+	int64_t state_wait_ns, state_due_ns; /* how long, and until when, state.db is left alone where it is damaged again */
 	bool state_damaged; /* state.db makes no sense, or was not made anew in whole: it is, when nobody waits */
 	int64_t fillings; /* of state.db so far */
 	/* kept_manner.ref of what many rows of what was told say; 0: not known. By kind, level, side + 1, standing. */

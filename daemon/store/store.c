@@ -307,14 +307,35 @@ static bool state_is_there(const struct store *s)
 				    file_named(s, STATE_LOG_NAME) == s->state_log_id);
 }
 
+#define STATE_WAIT_LEAST 1000000000ll
+#define STATE_WAIT_MOST (1024 * STATE_WAIT_LEAST)
+
+/* A disk that damages it each time must not have all families filled in again without end. */
+static void state_put_off(struct store *s)
+{
+	s->state_wait_ns *= 2;
+	if (s->state_wait_ns < STATE_WAIT_LEAST)
+		s->state_wait_ns = STATE_WAIT_LEAST;
+	if (s->state_wait_ns > STATE_WAIT_MOST)
+		s->state_wait_ns = STATE_WAIT_MOST;
+	s->state_due_ns = now_ns() + s->state_wait_ns;
+}
+
+bool store_state_waits(const struct store *s)
+{
+	return s->state_damaged;
+}
+
 /* It may be deleted at any time: then it is made anew, and all families wait for it. Where a page of it makes no sense we
  * delete it: whatever is to be filled in there would fail each time. */
 static int state_renew(struct store *s, struct lk_error *err)
 {
 	int rc;
 
-	if (state_is_there(s) && !s->state_damaged)
+	if (state_is_there(s) && (!s->state_damaged || now_ns() < s->state_due_ns))
 		return 0;
+	if (s->state_damaged)
+		state_put_off(s);
 	for (int i = STATE_FIRST; i < STATEMENT_COUNT; i++) {
 		(void)sqlite3_finalize(s->statement[i]);
 		s->statement[i] = NULL;

@@ -47,6 +47,9 @@ int store_commit(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 void store_rollback(struct store *store);
 /* One bite (at most about 10 ms) of checkpointing. 1: there is more to do; 0: idle. Not within a transaction. */
 int store_idle(struct store *store, struct lk_error *err) LK_MUST_CHECK;
+/* True: state.db is damaged, and store_idle() will make it anew; after the first time it waits before it does, up to 17 minutes.
+ * Until then nothing is to be filled in. The thread that has the store. */
+bool store_state_waits(const struct store *s);
 /* A checkpoint where the write-ahead log has become so long that it cannot wait for quiet. Not within a transaction. */
 int store_relieve(struct store *store, struct lk_error *err) LK_MUST_CHECK;
 /* Families' own rows follow what was committed of them: held.c. One bite, in a transaction of its own; the store does it

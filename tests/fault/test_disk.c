@@ -457,6 +457,43 @@ static void a_start_without_state_db_ends_early(void **state)
 	script_free(script);
 }
 
+static void idle_to_the_end(struct rig *r)
+{
+	int more = 1;
+
+	while (more > 0)
+		more = turn_idle(r->turn, &r->err);
+	assert_int_equal(more, 0);
+}
+
+/* As a disk does that spoils each new one: the first is made anew at once, the others after a wait, and nothing else waits for that. */
+static void a_state_db_that_is_damaged_again_is_left_alone_for_a_while(void **state)
+{
+	struct script *script = script_of(first_seed + 7);
+	struct course c = course_without_state(script);
+	struct rig r = rig_for(&c);
+	int made = 0;
+
+	(void)state;
+	crash_load(c.before);
+	assert_int_equal(rig_open(&r), 0);
+	idle_to_the_end(&r);
+	for (int i = 0; i < 3; i++) {
+		(void)store_fault(r.store, r.store->state, SQLITE_CORRUPT, "a test", &r.err);
+		idle_to_the_end(&r);
+		made += !store_state_waits(r.store);
+	}
+	assert_int_equal(made, 1);
+	r.store->state_due_ns = 0;
+	idle_to_the_end(&r);
+	assert_false(store_state_waits(r.store));
+	rig_check_state(&r);
+	rig_close(&r);
+	expect_fine(&r);
+	course_free(&c);
+	script_free(script);
+}
+
 /* ---- Calls that fail ----------------------------------------------------------------------------------------------- */
 
 /* The nth call that this fault can befall fails. The daemon tries again, or ends and is started again. False: there are not
@@ -1409,6 +1446,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_cuts),
 		cmocka_unit_test(random_cuts_beside),
 		cmocka_unit_test(a_start_without_state_db_ends_early),
+		cmocka_unit_test(a_state_db_that_is_damaged_again_is_left_alone_for_a_while),
 		cmocka_unit_test(a_call_fails),
 		cmocka_unit_test(a_call_fails_beside),
 		cmocka_unit_test(the_disk_is_full),
