@@ -287,7 +287,7 @@ static int keep_event(struct admission *a)
 	int known = store_case_family(a->t->store, key, family, a->err);
 	if (known < 0)
 		return known;
-	if (known > 0 && !a->reading->is_expected)
+	if (known > 0)
 		home_expect(a->t, family);
 	int rc = store_event_add(a->t->store, &row, &row.position, a->err);
 	if (rc <= 0)

@@ -73,7 +73,6 @@ struct event_reading {
 	struct lk_event event; /* where it is; borrows from the bytes that came */
 	bool is_packed; /* for its row, as it came, which is the canonical form then */
 	struct stored_packed packed;
-	bool is_expected; /* the processor was told what it will read of its family */
 	bool is_foreseen; /* what the store knows of its case's family is in the slot of its reading */
 };
 

@@ -23,7 +23,6 @@
 #define BITE 32u
 #define READINGS 128u
 #define LEAST 32u
-#define EXPECT_BEFORE 8u /* events: memory answers meanwhile */
 /* Where the loop overtakes it, it goes on so many events farther on: what it has not finished when the loop comes was for
  * nothing. */
 #define LEAD 4u
@@ -86,7 +85,7 @@ struct stored_event reading_row(const struct turn_event *in, const struct lk_eve
 static void read_event(struct turn *t, const struct turn_event *in, struct event_reading *out)
 {
 	memset(&out->refused, 0, sizeof(out->refused));
-	out->is_packed = out->is_expected = false;
+	out->is_packed = false;
 	out->is_read = lk_event_decode(in->bytes, in->len, turn_agency_of, t, &out->event,
 				       &out->refused) == 0;
 }
@@ -232,29 +231,6 @@ static const struct event_reading *take(const struct reader *r, size_t slot)
 	return reading;
 }
 
-static bool is_finished(const struct reader *r, size_t i)
-{
-	return i < r->n && atomic_load_explicit(&r->ring[i % READINGS].whose,
-						memory_order_acquire) == r->first + i;
-}
-
-/* Hardly anything of the families of the next events is in the processor's cache, but those of the last ones. */
-static void expect_from(struct reader *r, size_t i)
-{
-	struct case_key cases[STORE_EXPECTED];
-	uint8_t families[STORE_EXPECTED][LK_DIGEST];
-	uint32_t n = 0;
-	for (size_t end = i + STORE_EXPECTED; i < end && is_finished(r, i); i++) {
-		struct event_reading *next = &r->ring[i % READINGS].reading;
-		next->is_expected = next->is_read;
-		if (next->is_read)
-			cases[n++] =
-				(struct case_key){ (int)next->event.agency, next->event.subject };
-	}
-	n = store_cases_expect(r->turn->store, cases, n, families);
-	homes_expect(r->turn, families, n);
-}
-
 /* One that was left to it is no reason to go farther on once more. */
 static void overtake(struct reader *r, size_t i)
 {
@@ -268,9 +244,8 @@ const struct event_reading *reader_take(struct turn *t, const struct turn_event 
 	bool has_thread = r != NULL && r->n > 0;
 	if (has_thread && i % BITE == 0)
 		come_to(r, i);
-	if (has_thread && i % STORE_EXPECTED == 0)
-		expect_from(r, i + EXPECT_BEFORE);
-	if (has_thread && is_finished(r, i))
+	if (has_thread && atomic_load_explicit(&r->ring[i % READINGS].whose,
+					       memory_order_acquire) == r->first + i)
 		return take(r, i % READINGS);
 	if (has_thread)
 		overtake(r, i);

@@ -74,11 +74,6 @@ static bool slot_holds(const struct name_slot *slot, const struct name *name, ui
 	       slot->kind == (uint8_t)name->kind && memcmp(slot->at, name->at, name->len) == 0;
 }
 
-static void slots_expect(const struct store *s, uint64_t hash)
-{
-	lines_expect(&s->names[hash >> 32 & (NAME_SETS - 1)], sizeof(*s->names));
-}
-
 static bool slot_find(const struct store *s, const struct name *name, uint64_t hash, int64_t *ref)
 {
 	const struct name_set *set = &s->names[hash >> 32 & (NAME_SETS - 1)];
@@ -166,28 +161,6 @@ int name_seek(struct store *s, struct name name, int64_t *ref, struct lk_error *
 	uint64_t hash = hash_of(&name);
 
 	return slot_find(s, &name, hash, ref) ? 1 : name_ask(s, &name, hash, ref, err);
-}
-
-/* Each round reads what the one before has asked for. */
-uint32_t store_cases_expect(struct store *s, const struct case_key *keys, uint32_t n,
-			    uint8_t families[STORE_EXPECTED][LK_DIGEST])
-{
-	uint64_t hash[STORE_EXPECTED];
-	int64_t ref[STORE_EXPECTED];
-	uint32_t named = 0, known = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct name name = name_of_case(keys[i]);
-		slots_expect(s, hash[i] = hash_of(&name));
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct name name = name_of_case(keys[i]);
-		if (slot_find(s, &name, hash[i], &ref[named]))
-			case_expect(s, ref[named++]);
-	}
-	for (uint32_t i = 0; i < named; i++)
-		known += case_family_known(s, ref[i], families[known]);
-	return known;
 }
 
 int name_intern(struct store *s, struct name name, int64_t *ref, struct lk_error *err)

@@ -404,9 +404,6 @@ static inline void lines_expect(const void *at, size_t len)
 #define STORE_EXPECTED 16
 uint32_t store_notices_expect(struct store *s, struct lk_text worker, int64_t after,
 			      uint8_t families[STORE_EXPECTED][LK_DIGEST]);
-/* Likewise of n cases, STORE_EXPECTED at most, of which events will be stored soon. */
-uint32_t store_cases_expect(struct store *s, const struct case_key *keys, uint32_t n,
-			    uint8_t families[STORE_EXPECTED][LK_DIGEST]);
 /* From now on notices that are told wait to be encoded by a thread beside the store's own. LK_EMEMORY. */
 int store_encoding_begin(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 /* These two are that thread's: whether some wait; a bite of them. */
