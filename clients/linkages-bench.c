@@ -90,10 +90,11 @@ struct bench {
 	uint8_t *received; /* notices of each event */
 	int64_t *took_ns;  /* of each notice; paced only */
 	size_t took_n;
-	int64_t received_n;       /* notices of events */
-	int64_t strange;          /* notices of nothing that was published */
-	int64_t now_ns;           /* when the notices at hand came in */
-	struct lk_bytes wire;     /* the event being made */
+	int64_t spoken_n;     /* milestones of earlier runs, and so many more, always the same */
+	int64_t received_n;   /* notices of events */
+	int64_t strange;      /* notices of nothing that was published */
+	int64_t now_ns;       /* when the notices at hand came in */
+	struct lk_bytes wire; /* the event being made */
 	struct cost begun, ended; /* with the stretch that is timed */
 	struct lk_error err;
 };
@@ -201,9 +202,9 @@ static int append_consent(struct bench *b, int family, lk_instant at)
 	return append(b, LK_CWS);
 }
 
-/* The nth event of the measurement: the agencies take turns, and so do the families. The agencies are half the county
- * apart: where both spoke of one family at once, the slower publisher's events would be late, and that is another
- * measurement. */
+/* The nth event of the measurement: the agencies take turns, and so do the families, from where the last measurement of a
+ * folder that is kept has ended. The agencies are half the county apart: where both spoke of one family at once, the slower
+ * publisher's events would be late, and that is another measurement. */
 static int append_milestone(struct bench *b, int n)
 {
 	static const char note[] =
@@ -211,7 +212,8 @@ static int append_milestone(struct bench *b, int n)
 		"complete in all twelve weeks, and the next course begins in the autumn.";
 	char id[ID_MAX];
 	int agency = n % lk_agency_count;
-	int family = (n / lk_agency_count + agency * settings.families / 2) % settings.families;
+	int64_t turn = (b->spoken_n + n) / lk_agency_count;
+	int family = (int)((turn + agency * settings.families / 2) % settings.families);
 
 	(void)snprintf(id, sizeof(id), "%s-%07d", b->run, n);
 	begin_event(b, agency, "milestone.reached", id, family, wall_clock(), 2);
@@ -697,8 +699,10 @@ static int measure(struct bench *b)
 {
 	struct cost before = cost_now(b);
 	int64_t took = 0;
-	int code = settings.paced > 0 ? paced(b, &took) : flood(b, &took);
+	int code;
 
+	b->spoken_n = places_sum(b) / NOTICES_AN_EVENT;
+	code = settings.paced > 0 ? paced(b, &took) : flood(b, &took);
 	progress_end();
 	if (code >= 0) {
 		tell(b, took);
