@@ -1264,9 +1264,12 @@ static enum found live_on(struct rig *r, const struct course *c)
 		struct store_rebuild rebuilt;
 		int rc = rig_open(r);
 
-		if (rc < 0)
-			return strstr(r->err.text, "linkages.db is ") != NULL ? FOUND_REFUSED
-									      : FOUNDS;
+		if (rc < 0 && strstr(r->err.text, "linkages.db is ") != NULL)
+			return FOUND_REFUSED;
+		if (rc < 0) { /* remembered: the next start makes the store anew */
+			found = FOUND_NOTICED;
+			continue;
+		}
 		store_rebuild_found(r->store, &rebuilt);
 		rc = rig_replay(r);
 		if (rc >= 0)
