@@ -734,7 +734,6 @@ static void an_index_of_policies_that_leads_astray_is_made_anew(void **state)
 	GOOD(put_under(place->store, policies[2]));
 }
 
-/* How often it was filled is counted on after a start: else a copy from before that passes for a newer one. */
 /* The last entry of an index is said to be longer than it is, and so is what a copy has of it. */
 static void lengthen_last(const struct place *place, const char *index)
 {
@@ -785,6 +784,7 @@ static void an_index_of_few_rows_that_leads_astray_is_made_anew(void **state)
 	}
 }
 
+/* How often it was filled is counted on after a start: else a copy from before that passes for a newer one. */
 static void an_old_state_db_is_noticed_after_a_restart(void **state)
 {
 	struct place *place = *state;
