@@ -877,6 +877,8 @@ uint32_t recent_before(const struct recent *r, uint32_t i);
 /* All of the list, after damage. */
 int recent_rebuild(struct store *s, enum recent_list which, struct lk_error *err) LK_MUST_CHECK;
 int recent_flush(struct store *s, struct lk_error *err) LK_MUST_CHECK; /* before COMMIT */
+/* A bite of what lists lack, when nobody waits; in a transaction of its own. 1: there may be more; 0: nothing is due. */
+int recent_follow(struct store *s, struct lk_error *err) LK_MUST_CHECK;
 void recent_commit(struct store *s);                                   /* after it */
 void recent_rollback(struct store *s);
 

@@ -62,6 +62,21 @@ static void recent_cut(struct recent *r, uint32_t n)
 		*bucket_of(r, r->at[r->n - 1].key) = r->at[r->n - 1].before;
 }
 
+/* Room for many, which a start has read behind a list that was far back, is given up as they go. */
+static void recent_narrow(struct recent *r)
+{
+	uint32_t room = r->room / 2;
+	struct recent_row *fewer;
+
+	if (room < r->n || room < 2 * r->lag)
+		return;
+	fewer = realloc(r->at, room * sizeof(*fewer));
+	if (fewer == NULL)
+		return;
+	r->at = fewer;
+	r->room = room;
+}
+
 /* The first `gone` have found their place in the list. */
 static void recent_shift(struct recent *r, uint32_t gone)
 {
@@ -78,6 +93,7 @@ static void recent_shift(struct recent *r, uint32_t gone)
 	}
 	r->committed = left;
 	r->run = r->moved = r->moved_committed = 0;
+	recent_narrow(r);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -298,6 +314,39 @@ int recent_flush(struct store *s, struct lk_error *err)
 	for (int i = 0; rc == 0 && i < RECENT_LISTS; i++)
 		rc = list_flush(s, (enum recent_list)i, err);
 	return rc;
+}
+
+static bool list_is_due(const struct recent *r)
+{
+	return r->bucket != NULL && (r->run > 0 || r->committed >= r->lag);
+}
+
+static bool recent_is_due(const struct store *s)
+{
+	for (int i = 0; i < RECENT_LISTS; i++)
+		if (list_is_due(&s->recent[i]))
+			return true;
+	return false;
+}
+
+/* A start begins a run anew, and where less than one comes until the next start, none would ever come to its end. */
+int recent_follow(struct store *s, struct lk_error *err)
+{
+	int rc;
+
+	if (!recent_is_due(s))
+		return 0;
+	if ((rc = store_begin(s, err)) < 0)
+		return rc;
+	for (int i = 0; rc == 0 && i < RECENT_LISTS; i++) {
+		struct recent *r = &s->recent[i];
+
+		rc = recent_ready(s, (enum recent_list)i, err);
+		if (list_is_due(r) && r->owed < MOVE_LEAST)
+			r->owed = MOVE_LEAST; /* COMMIT moves them */
+	}
+	rc = store_end(s, rc, err);
+	return rc < 0 ? rc : 1;
 }
 
 /* As much at a time as is kept back else. */

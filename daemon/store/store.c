@@ -637,7 +637,8 @@ int store_idle(struct store *s, struct lk_error *err)
 		return 0;
 	if ((rc = state_renew(s, err)) < 0)
 		return rc;
-	return held_is_due(s) ? store_write_back(s, err) : 0;
+	rc = held_is_due(s) ? store_write_back(s, err) : 0;
+	return rc == 0 ? recent_follow(s, err) : rc;
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */

@@ -281,6 +281,34 @@ static void a_case_has_its_events_wherever_they_are_listed(void **state)
 	free(l);
 }
 
+/* A run that a start finds half moved begins anew: where less than a run comes from start to start, none would come to its end
+ * if it were not moved while nobody waits, too, and each start would read all events since. */
+static void what_a_list_lacks_is_bounded_from_start_to_start(void **state)
+{
+	struct place *place = *state;
+	struct listed *l = calloc(1, sizeof(*l));
+
+	place->lag = 40;
+	for (int n = 0; n < LISTED_EVENTS;) {
+		place_close(place);
+		GOOD(place_open(place));
+		GOOD(store_begin(place->store, &err));
+		for (int last = n + 15; n < last; n++)
+			add_listed(place->store, l, n);
+		GOOD(store_commit(place->store, &err));
+		while (store_idle(place->store, &err) > 0)
+			continue;
+		check_listed(place->store, l);
+	}
+	place_close(place);
+	assert_true(ask(place, "linkages.db",
+			"SELECT value > (SELECT max(position) FROM event) - 80 FROM value "
+			"WHERE name = 'event_case.upto'") == 1);
+	assert_int_equal(ask(place, "linkages.db", listed_wrongly), 0);
+	GOOD(place_open(place));
+	free(l);
+}
+
 static void a_visitor_can_stop_the_walk(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -833,6 +861,7 @@ int main(void)
 		FILES(every_word_of_an_event_is_known),
 		MEMORY(a_case_has_its_events_in_order_of_arrival),
 		FILES(a_case_has_its_events_wherever_they_are_listed),
+		FILES(what_a_list_lacks_is_bounded_from_start_to_start),
 		MEMORY(a_visitor_can_stop_the_walk),
 		MEMORY(one_event_is_stored_once),
 		FILES(an_event_is_new_once_whatever_its_id_is),
