@@ -161,6 +161,18 @@ static void say_lanes(struct output *out, struct lk_span body)
 	say_count(out, ", ", inbox, "mailboxes", "mailbox open", "mailboxes open");
 }
 
+/* While another policy makes its way through all families. Nil: it has just begun. */
+static void say_behind(struct output *out, struct lk_span behind)
+{
+	int64_t n = 0;
+	bool counted = lk_as_int(behind, &n);
+
+	if (!counted)
+		output_word(out, ", being derived again");
+	else if (n > 0)
+		say(out, ", %" PRId64 " of them yet to be derived under this policy", n);
+}
+
 /* Waiting notices are counted at intervals only, since counting is dear: the label says how old the numbers may be. */
 static void say_waiting(struct output *out, struct lk_span waiting)
 {
@@ -169,6 +181,7 @@ static void say_waiting(struct output *out, struct lk_span waiting)
 		  "notices that nobody has acknowledged");
 	label(out, "every 15 s");
 	say_count(out, "", waiting, "families", "family", "families");
+	say_behind(out, lk_get(waiting, "behind"));
 	say_count(out, "; ", waiting, "notices", "notice waits in ", "notices wait in ");
 	say_count(out, "", waiting, "mailboxes", "mailbox", "mailboxes");
 	if (number_at(waiting, "notices") > 0) {

@@ -26,6 +26,7 @@
 #define READY_MS 60000
 #define START_TRIES 3
 #define STOP_MS 60000
+#define ANSWER_MS 10000
 #define DEFAULT_DAYS 14 /* consent.expiring_before of the built-in policy */
 
 /* ---- Files ---------------------------------------------------------------------------------- */
@@ -147,6 +148,8 @@ static int write_clients(const struct host *host, struct lk_error *err)
 		code = enroll(host, table, "calsaws", "role: publisher\n  sources: [calsaws]", err);
 	if (code == 0)
 		code = enroll(host, table, "workers", "role: worker\n  workers: ['*']", err);
+	if (code == 0)
+		code = enroll(host, table, "operator", "role: operator", err);
 	written = file_done(table, "clients.yaml", code == 0 ? err : NULL);
 	return code < 0 ? code : written;
 }
@@ -347,6 +350,34 @@ int host_peer(const struct host *host, const char *client, const char *address, 
 	if (code == 0)
 		code = path_of(host, key, path, err);
 	return code < 0 ? code : lk_keypair_read(path, &out->keys, err);
+}
+
+static int note_behind(void *context, struct lk_span body)
+{
+	int64_t *behind = context;
+
+	if (!lk_as_int(lk_get(lk_get(body, "waiting"), "behind"), behind))
+		*behind = HOST_SOME;
+	return 0;
+}
+
+int64_t host_behind(const struct host *host, struct lk_error *err)
+{
+	char address[HOST_PATH + 32];
+	struct lk_asker *asker = NULL;
+	struct lk_peer peer;
+	int64_t behind = HOST_SOME;
+	int code;
+
+	(void)snprintf(address, sizeof(address), "ipc://%s/run/control", host->folder);
+	code = host_peer(host, "operator", address, &peer, err);
+	if (code == 0)
+		code = lk_asker_create(&peer, &asker, err);
+	if (code == 0)
+		code = lk_asker_ask(asker, "status", (struct lk_span){ 0 }, ANSWER_MS, note_behind,
+				    &behind, err);
+	lk_asker_destroy(asker);
+	return code < 0 ? code : behind;
 }
 
 static int64_t peak_bytes(pid_t pid)

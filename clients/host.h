@@ -17,7 +17,8 @@ struct host {
 	pid_t pid;                  /* 0: not running */
 };
 
-/* Configuration, table of clients and keys: two publishers, cws-cms and calsaws, and `workers`, who reads every mailbox.
+/* Configuration, table of clients and keys: two publishers, cws-cms and calsaws, `workers`, who reads every mailbox, and
+ * an operator.
  * `folder` NULL: a temporary one. One that has them already is used as it is. `program` NULL: the linkagesd beside this
  * program. `credit`: events a publisher may have on the way. */
 int host_make(struct host *host, const char *folder, const char *program, int credit,
@@ -35,6 +36,10 @@ void host_unmake(struct host *host);
 /* The daemon's intake or inbox, with the keys of this client. */
 int host_peer(const struct host *host, const char *client, const char *address, struct lk_peer *out,
 	      struct lk_error *err) LK_MUST_CHECK;
+
+/* Families that are yet to be derived again under its policy: how many, HOST_SOME while it has not counted them, or an error. */
+#define HOST_SOME INT64_MAX
+int64_t host_behind(const struct host *host, struct lk_error *err) LK_MUST_CHECK;
 
 /* What it has used so far: processor time of all its threads, and memory at its height. */
 struct host_usage {

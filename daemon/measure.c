@@ -84,6 +84,7 @@ static void measure_store(struct daemon *d, lk_instant now)
 	if (!census_count(d->census, &count))
 		return;
 	metric_set(METRIC_FAMILIES, "", count.families);
+	metric_set(METRIC_BEHIND, "", turn_is_behind(d->turn) ? count.behind : 0);
 	metric_set(METRIC_MAILBOX_WAITING, "", count.notices);
 	metric_set(METRIC_MAILBOX_BEHIND, "", count.mailboxes);
 	metric_set(METRIC_MAILBOX_AGE, "", since(now, count.oldest_at));

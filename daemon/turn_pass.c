@@ -247,6 +247,17 @@ int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
 	return rc < 0 ? rc : more;
 }
 
+bool turn_is_behind(const struct turn *t)
+{
+	return t->is_behind;
+}
+
+int turn_count_behind(const struct turn *t, struct behind_place *place, int limit, int64_t *n,
+		      struct lk_error *err)
+{
+	return t->is_behind ? store_count_behind(t->store, t->revision, place, limit, n, err) : 0;
+}
+
 lk_instant turn_now(const struct turn *t)
 {
 	return t->now;

@@ -798,3 +798,42 @@ int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, s
 	query_end(&q);
 	return rc < 0 ? rc : n;
 }
+
+/* 1: to the first family of the next policy that some were derived under, but one; 0: there is none. */
+static int next_policy(struct store *s, int64_t but, struct behind_place *place,
+		       struct lk_error *err)
+{
+	int64_t next = place->policy;
+	int rc;
+
+	do {
+		struct query q = query_begin(s, SQL_family_policy_next);
+		bind_int(&q, next);
+		rc = query_number(&q, &next, err);
+	} while (rc == 1 && next == but);
+	if (rc == 1)
+		*place = (struct behind_place){ next, 0 };
+	return rc;
+}
+
+int store_count_behind(struct store *s, const uint8_t policy[LK_DIGEST], struct behind_place *place,
+		       int limit, int64_t *n, struct lk_error *err)
+{
+	int64_t ref = 0;
+	int rc = name_seek(s, name_of_policy(policy), &ref, err), found = 0;
+	struct query q;
+
+	if (rc < 0)
+		return rc;
+	q = query_begin(s, SQL_family_of_policy);
+	bind_int(&q, place->policy);
+	bind_int(&q, place->family);
+	bind_int(&q, limit);
+	for (; (rc = query_step(&q, err)) == 1; found++)
+		place->family = column_int(&q);
+	query_end(&q);
+	*n += found;
+	if (rc < 0 || found == limit)
+		return rc < 0 ? rc : 1;
+	return next_policy(s, ref, place, err);
+}

@@ -187,6 +187,10 @@ UPDATE agency_case SET family = ?2, family_ref = (SELECT ref FROM family WHERE i
 
 -- name: family_ids
 SELECT id FROM family WHERE id > ?1 ORDER BY id LIMIT ?2
+-- name: family_policy_next
+SELECT min(policy) FROM family WHERE policy > ?1
+-- name: family_of_policy
+SELECT ref FROM family WHERE policy = ?1 AND ref > ?2 ORDER BY ref LIMIT ?3
 -- name: mailbox_depth
 SELECT ref, name, next - 1 - received, (SELECT told_at FROM notice
 	WHERE serial = serial_of((ref << 32) + received + 1) AND number = (ref << 32) + received + 1)

@@ -689,6 +689,12 @@ int store_value_put(struct store *s, const char *name, int64_t value, struct lk_
 /* For a look at all of it in bites: at most `limit` rows behind a place, and the place to go on from; 0 rows: the end.
  * Families, by id. */
 int store_count_families(struct store *s, uint8_t after[LK_DIGEST], int limit, struct lk_error *err) LK_MUST_CHECK;
+/* Families derived under another policy, each added to *n. 1: there is more behind the place, which begins as zeroes; 0: the end. */
+struct behind_place {
+	int64_t policy, family; /* numbers of the store's own */
+};
+int store_count_behind(struct store *s, const uint8_t policy[LK_DIGEST], struct behind_place *place, int limit, int64_t *n,
+		       struct lk_error *err) LK_MUST_CHECK;
 /* Mailboxes, by a number of the store's own: what of each no client has stored yet, and when its oldest was told. */
 struct mailbox_depth {
 	struct lk_text worker;

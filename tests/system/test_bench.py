@@ -52,4 +52,6 @@ with tempfile.TemporaryDirectory() as folder:
         spoken = db.execute("SELECT count(*) FROM event WHERE type = (SELECT type FROM event ORDER BY position DESC LIMIT 1) "
                             "GROUP BY case_ref").fetchall()
     assert spoken == [(1,)] * 20, "the second run speaks of the cases that the first has left out"
+    other = bench(folder, *words, "--paced", "200", "--reload")
+    assert other.returncode == 0 and "every family derived again within" in other.stderr, other.stderr
 print("ok")

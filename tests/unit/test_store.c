@@ -43,6 +43,19 @@ static void a_family_row_is_replaced_as_a_whole(void **state)
 	assert_int_equal(store_family_get(s, family_a, check_family, &f, &err), 0);
 }
 
+/* So many a bite. */
+static int64_t behind(struct store *s, const uint8_t policy[LK_DIGEST], int bite)
+{
+	struct behind_place place = { 0 };
+	int64_t n = 0;
+	int more;
+
+	while ((more = store_count_behind(s, policy, &place, bite, &n, &err)) > 0)
+		;
+	assert_int_equal(more, 0);
+	return n;
+}
+
 static void families_wake_in_order(void **state)
 {
 	struct store *s = ((struct place *)*state)->store;
@@ -65,6 +78,10 @@ static void families_wake_in_order(void **state)
 	SAW("fa", store_families_behind(s, policy_b, 10, see_family_id, &seen, &err));
 	SAW("fa fb", store_families_behind(s, epoch, 10, see_family_id, &seen, &err));
 	SAW("fa", store_families_behind(s, epoch, 1, see_family_id, &seen, &err));
+	assert_int_equal(behind(s, policy_a, 1), 1);
+	assert_int_equal(behind(s, policy_b, 10), 1);
+	assert_int_equal(behind(s, epoch, 1), 2);
+	assert_int_equal(behind(s, epoch, 10), 2);
 }
 
 static void cases_belong_to_one_family(void **state)

@@ -735,6 +735,18 @@ static void another_policy_publishes_only_differences(void **state)
 	assert_string_equal(heard(o), "new consent.needed jones\n");
 }
 
+static int64_t counted_behind(struct office *o)
+{
+	struct behind_place place = { 0 };
+	int64_t n = 0;
+	int more;
+
+	while ((more = turn_count_behind(o->turn, &place, 1, &n, &o->err)) > 0)
+		;
+	assert_int_equal(more, 0);
+	return n;
+}
+
 /* What comes in before its family's turn is folded onto what another policy has folded: the family has its turn all the same. */
 static void another_policy_is_taken_on_by_a_family_that_was_settled_meanwhile(void **state)
 {
@@ -752,8 +764,12 @@ static void another_policy_is_taken_on_by_a_family_that_was_settled_meanwhile(vo
 	assert_null(strstr(heard(o), "service.credit"));
 	assert_int_equal(turn_policy(o->turn, &story_policy, &o->err), 0);
 	calls(o, "meanwhile", "2026-03-02T10:03:00-08:00");
+	assert_true(turn_is_behind(o->turn));
+	assert_int_equal(counted_behind(o), 2); /* with the row for silent sources */
 	assert_int_equal(pass(o, "2026-03-02T10:04:00-08:00"), 0);
 	assert_non_null(strstr(heard(o), "new service.credit jones\n"));
+	assert_false(turn_is_behind(o->turn));
+	assert_int_equal(counted_behind(o), 0);
 }
 
 #define OF_ONE_CHILD(status) \
