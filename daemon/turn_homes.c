@@ -141,6 +141,18 @@ static void home_remove(struct turn *t, const uint8_t id[LK_DIGEST])
 	home_free(h);
 }
 
+bool home_is_here(const struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	return home_find(t, id) != NULL;
+}
+
+void home_let_go(struct turn *t, const uint8_t id[LK_DIGEST])
+{
+	const struct home *h = home_find(t, id);
+	if (h != NULL && !h->is_dirty)
+		home_remove(t, id);
+}
+
 struct reading {
 	struct home *h;
 	struct lk_error *err;

@@ -194,9 +194,13 @@ static int project_some(struct turn *t, struct lk_error *err)
 	if (rc < 0)
 		return rc;
 	int done = 0;
-	for (int i = 0; rc >= 0 && i < bite.n; i++)
+	for (int i = 0; rc >= 0 && i < bite.n; i++) {
+		bool was_here = home_is_here(t, bite.ids[i]);
 		if ((rc = home_project(t, bite.ids[i], err)) > 0)
 			done++;
+		if (!was_here)
+			home_let_go(t, bite.ids[i]);
+	}
 	if (rc >= 0)
 		rc = store_commit(t->store, err);
 	if (rc < 0)

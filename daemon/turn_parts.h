@@ -206,6 +206,10 @@ int homes_flush(struct turn *t, struct lk_error *err); /* writes what is dirty, 
 int homes_flush_last(struct turn *t, struct lk_error *err);
 void packers_free(struct turn *t);
 void homes_forget(struct turn *t);                      /* all, after a rollback */
+/* Of work that goes through all families: one that was not at hand before it was asked for does not stay, so that those that are spoken
+ * of do. One that is changed stays. */
+bool home_is_here(const struct turn *t, const uint8_t id[LK_DIGEST]);
+void home_let_go(struct turn *t, const uint8_t id[LK_DIGEST]);
 void homes_trim(struct turn *t);                        /* back to homes_most, between transactions: of those used last more stays */
 /* The id a family has: of its first case, by agency and number. */
 void home_id(const struct case_key *first, uint8_t out[LK_DIGEST]);

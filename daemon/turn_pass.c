@@ -11,6 +11,7 @@
 struct due {
 	uint8_t ids[TURN_FAMILIES_MAX][LK_DIGEST];
 	lk_instant at[TURN_FAMILIES_MAX];
+	bool was_here[TURN_FAMILIES_MAX];
 	int n;
 };
 
@@ -148,12 +149,17 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 	lk_instant at = t->now != LK_NO_INSTANT ? t->now : now;
 	int rc =
 		store_families_behind(t->store, t->revision, t->families_most, note_due, &due, err);
+	for (int i = 0; i < due.n; i++)
+		due.was_here[i] = home_is_here(t, due.ids[i]);
 	for (int i = 0; rc >= 0 && i < due.n; i++)
 		rc = pass_anew(t, due.ids[i], at, err);
 	if (rc >= 0)
 		rc = links_note(t, due.n == 0, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
+	for (int i = 0; i < due.n; i++)
+		if (!due.was_here[i])
+			home_let_go(t, due.ids[i]);
 	t->is_behind = rc < 0 || due.n > 0;
 	return rc < 0 ? rc : due.n;
 }

@@ -1103,6 +1103,36 @@ static void a_family_that_does_not_come_back_is_let_go_whole(void **state)
 	assert_non_null(strstr(opened(o, "garcia", 0, NULL), "new milestone.reached\n"));
 }
 
+static uint32_t families_here(const struct office *o)
+{
+	uint32_t n = 0;
+
+	for (const struct home *h = o->turn->newest; h != NULL; h = h->older)
+		n++;
+	return n;
+}
+
+/* Whatever goes through all families finds those that were let go, and those that are at hand stay. */
+static void only_families_that_are_spoken_of_stay_at_hand(void **state)
+{
+	struct office *o = *state;
+	static struct policy other;
+
+	a_family(o);
+	says(o, "2026-03-02T10:50:00-08:00", "W-7", "case.opened", "{'status':'active'}");
+	other = story_policy;
+	other.revision[0] ^= 1;
+	assert_int_equal(turn_policy(o->turn, &other, &o->err), 0);
+	says(o, "2026-03-02T10:51:00-08:00", "W-7", "milestone.reached", "{'milestone':'job'}");
+	assert_int_equal(pass(o, "2026-03-02T10:52:00-08:00"), 0);
+	assert_int_equal(counted_behind(o), 0);
+	assert_int_equal(families_here(o), 1);
+	while (turn_idle(o->turn, &o->err) > 0)
+		;
+	assert_int_equal(families_here(o), 1);
+	assert_true(family_case(&o->turn->newest->f, LK_CALWORKS, lk_text_of("W-7")) != NONE);
+}
+
 /* It crossed as the latest one when consent began, and follows from then on; its event's own time is older. */
 static void a_status_stays_shown_that_a_consent_let_cross(void **state)
 {
@@ -2870,6 +2900,7 @@ int main(void)
 		IN_OFFICE(a_moment_is_shown_by_the_time_that_it_has_now),
 		IN_OFFICE(a_moment_of_long_ago_is_shown_by_its_record),
 		IN_OFFICE(a_family_that_does_not_come_back_is_let_go_whole),
+		IN_OFFICE(only_families_that_are_spoken_of_stay_at_hand),
 		IN_OFFICE(a_status_stays_shown_that_a_consent_let_cross),
 		IN_OFFICE(the_next_consent_shows_the_latest_status_again),
 		IN_OFFICE(nothing_of_an_undone_link_is_shown),
