@@ -354,9 +354,12 @@ int host_peer(const struct host *host, const char *client, const char *address, 
 
 static int note_behind(void *context, struct lk_span body)
 {
+	struct lk_span said = lk_get(lk_get(body, "waiting"), "behind");
 	int64_t *behind = context;
 
-	if (!lk_as_int(lk_get(lk_get(body, "waiting"), "behind"), behind))
+	if (said.at == NULL)
+		*behind = 0; /* an older daemon's: nobody knows */
+	else if (!lk_as_int(said, behind))
 		*behind = HOST_SOME;
 	return 0;
 }
