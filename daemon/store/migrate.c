@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -364,6 +365,41 @@ static int file_in_memory(struct store *s, const struct file_kind *kind, sqlite3
 	return rc == SQLITE_OK ? 0 : file_refused(s, kind, *db, rc, err);
 }
 
+/* All that a schema says, in one text. NULL: it cannot be read, or there is no memory. */
+static char *schema_text(sqlite3 *db)
+{
+	static const char *const sql =
+		"SELECT group_concat(type || name || tbl_name || coalesce(sql, ''), char(10)) "
+		"FROM (SELECT * FROM sqlite_schema ORDER BY name)";
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+	const unsigned char *text = rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW
+					    ? sqlite3_column_text(statement, 0)
+					    : NULL;
+	char *copy = text != NULL ? strdup((const char *)text) : NULL;
+
+	(void)sqlite3_finalize(statement);
+	return copy;
+}
+
+/* A damage may leave a schema that can be read, but is another one. 0; 1: it is to be made anew. */
+static int schema_check(struct store *s, const struct file_kind *kind, sqlite3 *db,
+			struct lk_error *err)
+{
+	sqlite3 *made = NULL;
+	int rc = file_in_memory(s, kind, &made, err);
+	char *is = schema_text(db), *should = rc == 0 ? schema_text(made) : NULL;
+
+	if (rc == 0 && should == NULL)
+		rc = lk_fail(err, LK_EMEMORY, "store: no memory");
+	if (rc == 0)
+		rc = is == NULL || strcmp(is, should) != 0;
+	free(is);
+	free(should);
+	(void)sqlite3_close(made);
+	return rc;
+}
+
 /* A copy, where it is and as it is called. */
 static int file_alone(struct store *s, const struct file_kind *kind, sqlite3 **db,
 		      struct lk_error *err)
@@ -395,7 +431,10 @@ static int file_connect(struct store *s, const struct file_kind *kind, const cha
 			       kind->name);
 	if (rc == SQLITE_OK && !s->read_only)
 		rc = file_settings(*db, is_shared ? "NORMAL" : kind->locking, kind->cache_kib);
-	return rc == SQLITE_OK ? file_take(s, kind, *db, err) : file_refused(s, kind, *db, rc, err);
+	if (rc != SQLITE_OK)
+		return file_refused(s, kind, *db, rc, err);
+	rc = file_take(s, kind, *db, err);
+	return rc == 0 && kind->remade ? schema_check(s, kind, *db, err) : rc;
 }
 
 int file_open(struct store *s, const struct file_kind *kind, sqlite3 **db, struct lk_error *err)

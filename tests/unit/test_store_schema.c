@@ -591,6 +591,8 @@ static void state_db_can_be_filled_anew(void **state)
 	family_free(&f);
 }
 
+#define MEDDLE_SCHEMA "PRAGMA writable_schema = ON; "
+
 /* What keeps state.db from being the projection of this linkages.db: it is made anew, and all
  * families wait for it. */
 static void a_state_db_that_does_not_fit_is_made_anew(void **state)
@@ -599,17 +601,25 @@ static void a_state_db_that_does_not_fit_is_made_anew(void **state)
 		"UPDATE standing SET store = zeroblob(16)",    /* another store's */
 		"UPDATE standing SET fillings = fillings - 1", /* an old copy */
 		"PRAGMA user_version = 900",                   /* another version's */
+		/* damage that still reads as a schema */
+		MEDDLE_SCHEMA "DELETE FROM sqlite_schema WHERE name = 'kept_told'",
+		MEDDLE_SCHEMA "DELETE FROM sqlite_schema WHERE name = 'caseload'",
+		MEDDLE_SCHEMA "UPDATE sqlite_schema SET sql = replace(sql, 'unit', 'unot')",
+		MEDDLE_SCHEMA
+		"UPDATE sqlite_schema SET sql = replace(sql, 'NULL', 'NULL CHECK (1 = 0)')"
+		" WHERE name = 'kept_case'",
 	};
+	const size_t n = sizeof(offences) / sizeof(offences[0]);
 	struct place *place = *state;
 	struct family f;
 
 	a_mutual_family(&f);
 	put_family(place->store, family_a);
-	for (size_t i = 0; i <= 3; i++) {
+	for (size_t i = 0; i <= n; i++) {
 		fill(place->store, family_a, &f);
 		SAW("", store_dirty_families(place->store, 9, see_family_id, &seen, &err));
 		place_close(place);
-		if (i < 3)
+		if (i < n)
 			meddle(place, "state.db", offences[i]);
 		else
 			assert_int_equal(truncate(path_in(place, "state.db"), 8192),
