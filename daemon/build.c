@@ -328,7 +328,7 @@ static int build_http(struct daemon *d, struct lk_error *err)
 		.obstacle = obstacle,
 		.context = d,
 	};
-	int rc = census_create(d->loop, d->store, d->turn, &d->census, err);
+	int rc = census_create(d->loop, d->store, &d->census, err);
 
 	daemon_measure_first(d);
 	if (rc < 0 || d->config.http[0] == '\0')

@@ -7,7 +7,6 @@
 
 #include "loop.h"
 #include "store/store.h"
-#include "turn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +17,11 @@
 
 struct census {
 	struct store *store;
-	const struct turn *turn;
 	struct loop_timer *beat, *bite;
 	bool ever;
 	struct census_count last, now;
-	uint8_t family[LK_DIGEST];  /* where the look at families stands */
-	struct behind_place behind; /* that at those that are behind a policy */
-	bool families_done, behind_done;
+	uint8_t family[LK_DIGEST]; /* where the look at families stands */
+	bool families_done;
 	int64_t mailbox; /* and that at mailboxes */
 };
 
@@ -36,14 +33,6 @@ static int look_at_families(struct census *c)
 		c->now.families += n;
 	c->families_done = n < FAMILIES_A_BITE;
 	return n < 0 ? n : 1;
-}
-
-static int look_at_behind(struct census *c)
-{
-	int rc = turn_count_behind(c->turn, &c->behind, FAMILIES_A_BITE, &c->now.behind, NULL);
-
-	c->behind_done = rc == 0;
-	return rc < 0 ? rc : 1;
 }
 
 static int add_mailbox(void *context, const struct mailbox_depth *depth)
@@ -71,8 +60,6 @@ static int look_at_mailboxes(struct census *c)
 
 static void finish(struct census *c)
 {
-	if (c->now.behind > c->now.families)
-		c->now.behind = c->now.families; /* the row for silent sources is none */
 	c->last = c->now;
 	c->ever = true;
 }
@@ -80,9 +67,7 @@ static void finish(struct census *c)
 static void bitten(void *context)
 {
 	struct census *c = context;
-	int rc = !c->families_done ? look_at_families(c)
-		 : !c->behind_done ? look_at_behind(c)
-				   : look_at_mailboxes(c);
+	int rc = c->families_done ? look_at_mailboxes(c) : look_at_families(c);
 
 	if (rc > 0) {
 		loop_timer_in(c->bite, 0);
@@ -99,8 +84,7 @@ static void beaten(void *context)
 
 	c->now = (struct census_count){ .oldest_at = LK_NO_INSTANT };
 	memset(c->family, 0, sizeof(c->family));
-	memset(&c->behind, 0, sizeof(c->behind));
-	c->families_done = c->behind_done = false;
+	c->families_done = false;
 	c->mailbox = 0;
 	loop_timer_in(c->bite, 0);
 }
@@ -111,8 +95,7 @@ bool census_count(const struct census *census, struct census_count *out)
 	return census->ever;
 }
 
-int census_create(struct loop *loop, struct store *store, const struct turn *turn,
-		  struct census **out, struct lk_error *err)
+int census_create(struct loop *loop, struct store *store, struct census **out, struct lk_error *err)
 {
 	struct census *c = calloc(1, sizeof(*c));
 	int rc;
@@ -120,7 +103,6 @@ int census_create(struct loop *loop, struct store *store, const struct turn *tur
 	if (c == NULL)
 		return lk_fail(err, LK_EMEMORY, "no memory for counting");
 	c->store = store;
-	c->turn = turn;
 	rc = loop_timer_create(loop, LOOP_PROMPT, beaten, c, &c->beat, err);
 	if (rc == 0)
 		rc = loop_timer_create(loop, LOOP_IDLE, bitten, c, &c->bite, err);

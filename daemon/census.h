@@ -9,16 +9,15 @@
 struct census;
 struct loop;
 struct store;
-struct turn;
 
-/* Starts at once. Store and turn are borrowed. */
-int census_create(struct loop *loop, struct store *store, const struct turn *turn, struct census **out,
+/* Starts at once. The store is borrowed. */
+int census_create(struct loop *loop, struct store *store, struct census **out,
 		  struct lk_error *err) LK_MUST_CHECK;
 void census_destroy(struct census *census); /* NULL-safe */
 
 /* As the last look that came to its end found it. False until there was one. */
 struct census_count {
-	int64_t families, behind;   /* of all, those that are derived under another policy */
+	int64_t families;
 	int64_t mailboxes, notices; /* in which something waits, and how much */
 	lk_instant oldest_at;       /* LK_NO_INSTANT: nothing waits */
 };

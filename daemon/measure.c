@@ -84,7 +84,6 @@ static void measure_store(struct daemon *d, lk_instant now)
 	if (!census_count(d->census, &count))
 		return;
 	metric_set(METRIC_FAMILIES, "", count.families);
-	metric_set(METRIC_BEHIND, "", turn_is_behind(d->turn) ? count.behind : 0);
 	metric_set(METRIC_MAILBOX_WAITING, "", count.notices);
 	metric_set(METRIC_MAILBOX_BEHIND, "", count.mailboxes);
 	metric_set(METRIC_MAILBOX_AGE, "", since(now, count.oldest_at));
@@ -126,6 +125,8 @@ void daemon_measure(struct daemon *d)
 	measure_process();
 	metric_set(METRIC_WAKE_LAG, "", since(now, wake));
 	metric_set(METRIC_UNANSWERED, "", turn_unanswered(d->turn));
+	if (turn_behind(d->turn) != TURN_UNCOUNTED)
+		metric_set(METRIC_BEHIND, "", turn_behind(d->turn));
 }
 
 static int note_backup(void *context, const struct stored_backup *backup)

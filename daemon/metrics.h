@@ -121,7 +121,7 @@ enum metric_kind {
 	M(METRIC_FAMILIES, METRIC_GAUGE, "linkages_families", "", \
 	  "families that are kept; counted every 15 s") \
 	M(METRIC_BEHIND, METRIC_GAUGE, "linkages_families_behind", "", \
-	  "families that are yet to be derived again under the policy in force; counted every 15 s") \
+	  "families that are yet to be derived again under the policy in force; counted every few seconds meanwhile") \
 	M(METRIC_CASES, METRIC_GAUGE, "linkages_cases", "", "cases that were ever named") \
 	M(METRIC_EVENTS, METRIC_GAUGE, "linkages_log_events", "", "events in the log") \
 	M(METRIC_LETTERS, METRIC_GAUGE, "linkages_dead_letters", "", "dead letters kept") \

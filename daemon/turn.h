@@ -130,11 +130,10 @@ lk_instant turn_now(const struct turn *t);
 /* Outboxes are asked for what a damage has taken out of the log: no family is folded, and nothing falls due, until they have said
  * it, or for a while. */
 bool turn_awaits(const struct turn *t);
-/* Families may be derived under another policy than the one in force: turn_pass() derives them again, or finds that there are none. */
-bool turn_is_behind(const struct turn *t);
-/* A bite of counting them: store_count_behind(). */
-int turn_count_behind(const struct turn *t, struct behind_place *place, int limit, int64_t *n,
-		      struct lk_error *err) LK_MUST_CHECK;
+/* Families that are derived under another policy than the one in force, as turn_pass() counted them last while it derives them
+ * again; TURN_UNCOUNTED: some, or it has not looked yet. */
+#define TURN_UNCOUNTED (-1)
+int64_t turn_behind(const struct turn *t);
 /* The next instant at which turn_pass() has something to do. */
 lk_instant turn_next_wake(const struct turn *t);
 /* From now on this policy. Families are re-derived by the following turn_pass() calls. On failure the one before stays, and

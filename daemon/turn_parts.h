@@ -131,6 +131,11 @@ struct turn {
 	bool is_told_by_events;     /* the events of this transaction say in their rows when it was */
 	bool feeds_due;             /* nobody has looked yet whether what is told of sources is so */
 	bool is_behind;             /* some family was derived under another revision */
+	struct behind {
+		struct behind_place place; /* where counting them stands */
+		int64_t so_far, n;         /* n: as counted last */
+		bool is_counted;
+	} behind;
 	bool retells;               /* while families are gathered: they may have been folded without events that are back now */
 	const bool *apart;          /* while a family is gathered: which of its cases have lost others by a link that was undone; or NULL */
 	struct waiting waiting;

@@ -141,6 +141,18 @@ static int pass_anew(struct turn *t, const uint8_t id[LK_DIGEST], lk_instant now
 	return refold(t, &first.key, 1, now, err);
 }
 
+#define COUNTED 1024 /* entries of an index, a pass */
+
+/* Over and over, a bite each pass: the loop has no quiet moment meanwhile. */
+static int count_behind(struct turn *t, struct lk_error *err)
+{
+	int rc = store_count_behind(t->store, t->revision, &t->behind.place, COUNTED,
+				    &t->behind.so_far, err);
+	if (rc == 0)
+		t->behind = (struct behind){ .n = t->behind.so_far, .is_counted = true };
+	return rc;
+}
+
 /* Families derived under another revision: as many as one turn bears, as of the last instant; what has fallen due since
  * comes after it, in its order. The number done. */
 static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
@@ -157,6 +169,8 @@ static int pass_behind(struct turn *t, lk_instant now, struct lk_error *err)
 		rc = links_note(t, due.n == 0, err);
 	if (rc >= 0)
 		rc = homes_flush(t, err);
+	if (rc >= 0 && due.n > 0)
+		rc = count_behind(t, err);
 	for (int i = 0; i < due.n; i++)
 		if (!due.was_here[i])
 			home_let_go(t, due.ids[i]);
@@ -253,15 +267,9 @@ int turn_pass(struct turn *t, lk_instant now, struct lk_error *err)
 	return rc < 0 ? rc : more;
 }
 
-bool turn_is_behind(const struct turn *t)
+int64_t turn_behind(const struct turn *t)
 {
-	return t->is_behind;
-}
-
-int turn_count_behind(const struct turn *t, struct behind_place *place, int limit, int64_t *n,
-		      struct lk_error *err)
-{
-	return t->is_behind ? store_count_behind(t->store, t->revision, place, limit, n, err) : 0;
+	return !t->is_behind ? 0 : t->behind.is_counted ? t->behind.n : TURN_UNCOUNTED;
 }
 
 lk_instant turn_now(const struct turn *t)

@@ -143,6 +143,7 @@ int revision_set(struct turn *t, struct lk_error *err)
 		return rc;
 	lk_digest(&both, sizeof(both), NULL, t->revision);
 	t->is_behind = true; /* the first pass finds out */
+	t->behind = (struct behind){ 0 };
 	rc = store_value_get(t->store, STORE_LINKS_BY, &t->links_by, err);
 	if (rc == 0) /* a new store has no links yet */
 		t->links_by = (int64_t)t->policy->links_automatic;

@@ -87,6 +87,7 @@ int waiting_look(struct turn *t, lk_instant now, struct lk_error *err)
 		return 1;
 	t->waiting.is_on = t->waiting.lacks_events = false;
 	t->is_behind = true;
+	t->behind = (struct behind){ 0 };
 	return 0;
 }
 

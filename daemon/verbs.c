@@ -128,24 +128,17 @@ static void put_counts(struct lk_bytes *out, const struct store_counts *c)
 		lk_member_int(out, counts[i].name, counts[i].value);
 }
 
-/* 0 is never old; nil: it has just begun, and is not counted yet. */
-static void put_behind(struct daemon *d, struct lk_bytes *body, int64_t counted)
-{
-	bool is_behind = turn_is_behind(d->turn);
-
-	put_known(body, "behind", !is_behind || counted > 0, is_behind ? counted : 0);
-}
-
 /* As the last look in idle bites found it; nil before there was one. */
 static void put_waiting(struct daemon *d, struct lk_bytes *body)
 {
 	struct census_count count;
 	bool known = census_count(d->census, &count);
+	int64_t behind = turn_behind(d->turn);
 
 	lk_put_map(body, 6);
 	lk_member_int(body, "unanswered", turn_unanswered(d->turn));
 	put_known(body, "families", known, count.families);
-	put_behind(d, body, known ? count.behind : 0);
+	put_known(body, "behind", behind != TURN_UNCOUNTED, behind);
 	put_known(body, "mailboxes", known, count.mailboxes);
 	put_known(body, "notices", known, count.notices);
 	verb_put_instant(body, "oldest", known ? count.oldest_at : LK_NO_INSTANT);

@@ -302,7 +302,7 @@ static void build_lanes(struct daemon *d)
 						 .verbs_n = verbs_played(verbs),
 						 .verbs_context = d };
 
-	must(census_create(d->loop, d->store, d->turn, &d->census, NULL) == 0);
+	must(census_create(d->loop, d->store, &d->census, NULL) == 0);
 	must(feed_create(&feed, &d->feed, NULL) == 0);
 	must(intake_create(&intake, &d->intake, NULL) == 0);
 	must(inbox_create(&inbox, &d->inbox, NULL) == 0);

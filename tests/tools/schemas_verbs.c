@@ -252,7 +252,7 @@ static const struct member waiting[] = {
 	MAY("families", "that are kept; this and the rest: counted every 15 s, null before",
 	    FIELD_IS_NUMBER),
 	MAY("behind",
-	    "of these families, yet to be derived again under the policy in force; 0 is never old; null: not counted yet",
+	    "of these families, yet to be derived again under the policy in force, as counted last; null: not counted yet",
 	    FIELD_IS_NUMBER),
 	MAY("mailboxes", "in which something waits", FIELD_IS_NUMBER),
 	MAY("notices", "that no client has stored yet", FIELD_IS_NUMBER),
