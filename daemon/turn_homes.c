@@ -178,14 +178,19 @@ static int read_row(void *context, const struct stored_family *row)
 	return 0;
 }
 
-/* Its history may be away. */
+static bool home_is_whole(const struct home *h)
+{
+	return h->f.moments_away == 0 && h->told.away == 0;
+}
+
+/* Its history may be away: then its row is what the next one is packed onto. */
 static struct home *home_seek(struct turn *t, const uint8_t id[LK_DIGEST], struct lk_error *err)
 {
 	struct home *h = home_find(t, id);
 	if (h != NULL) {
 		use_end(t, h);
 		use_begin(t, h);
-		return h;
+		return home_is_whole(h) || store_ahead_keep(t->store, id, err) == 0 ? h : NULL;
 	}
 	h = home_make(t, id);
 	if (h == NULL) {
@@ -212,7 +217,7 @@ static int fetch_from(void *context, const struct stored_family *row)
 int home_fetch(struct turn *t, struct home *h, struct lk_error *err)
 {
 	struct reading r = { h, err };
-	if (h->f.moments_away == 0 && h->told.away == 0)
+	if (home_is_whole(h))
 		return 0;
 	int rc = store_family_get(t->store, h->id, fetch_from, &r, err);
 	home_weigh(t, h);

@@ -356,6 +356,14 @@ int held_get(struct store *s, const uint8_t id[LK_DIGEST], const struct family_v
 	return (*out)->ref != 0;
 }
 
+int store_ahead_keep(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err)
+{
+	struct held *h;
+	int rc = ahead_family(s, id) != NULL ? held_open(s, id, &h, err) : 0;
+
+	return rc < 0 ? rc : 0;
+}
+
 int64_t held_unmarked(const struct store *s, const uint8_t id[LK_DIGEST])
 {
 	const struct held *h = held_find(&s->held, id);

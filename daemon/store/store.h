@@ -110,6 +110,9 @@ void store_ahead_read(struct store *s, size_t slot, struct case_key key);
 /* In the same transaction: what the slot holds is used instead of reading it, until the next is used or store_ahead_leave(). */
 void store_ahead_use(struct store *s, size_t slot);
 void store_ahead_leave(struct store *s);
+/* The family's row will be asked for when the slot is left: it is taken into memory, if the slot in use holds it; else nothing is
+ * done. 0; LK_EMEMORY, LK_ESTORE. */
+int store_ahead_keep(struct store *s, const uint8_t id[LK_DIGEST], struct lk_error *err) LK_MUST_CHECK;
 /* How many families have been read from their rows since the store was opened. */
 uint64_t store_family_reads(const struct store *s);
 /* Whether it is worth while to keep as many as possible in memory; else each is asked for once in a long while. */

@@ -132,6 +132,34 @@ static void what_was_read_is_not_asked_for(void **state)
 	assert_state(two, 4);
 }
 
+/* A family whose history is away is packed onto its row when its event is long left behind. */
+static void what_is_kept_is_there_when_the_slot_is_left(void **state)
+{
+	sqlite3_stmt *at = take_away(SQL_family_at), *get = take_away(SQL_family_get);
+
+	(void)state;
+	foresee(ours);
+	GOOD(store_ahead_keep(s, one, &err));
+	store_ahead_leave(s);
+	assert_state(one, sizeof(bytes));
+	s->statement[SQL_family_at] = at;
+	s->statement[SQL_family_get] = get;
+}
+
+/* Nothing is read for it. */
+static void what_was_not_read_ahead_is_not_kept(void **state)
+{
+	uint64_t reads = store_family_reads(s);
+
+	(void)state;
+	foresee(ours);
+	GOOD(store_ahead_keep(s, two, &err));
+	store_ahead_leave(s);
+	GOOD(store_ahead_keep(s, one, &err));
+	assert_int_equal(store_family_reads(s), reads);
+	assert_state(two, 4);
+}
+
 /* Held in memory it is what the transaction made of it. */
 static void what_the_transaction_changed_is_what_it_made(void **state)
 {
@@ -269,6 +297,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_read_is_not_asked_for, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_kept_is_there_when_the_slot_is_left, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_was_not_read_ahead_is_not_kept, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_transaction_changed_is_what_it_made, begin,
 						end),
 		cmocka_unit_test_setup_teardown(a_case_that_has_joined_another_family_is_of_that,
