@@ -201,7 +201,7 @@ static int serve(const char *path)
 	rc = daemon_load(&d, path, &err);
 	if (rc == 0)
 		rc = run(&d, &err);
-	if (rc < 0)
+	if (store_outlook(d.store, rc, &err) < 0)
 		rc = complain(&err);
 	loop_timer_destroy(d.beat);
 	daemon_unwind(&d);

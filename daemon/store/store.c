@@ -354,7 +354,19 @@ static int state_renew(struct store *s, struct lk_error *err)
 	return rc;
 }
 
-static int store_start(struct store *s, struct lk_error *err)
+int store_outlook(const struct store *s, int rc, struct lk_error *err)
+{
+	struct lk_error why;
+
+	if (s == NULL || err == NULL || rc != LK_ESTORE || !s->suspect)
+		return rc;
+	why = *err;
+	return lk_fail(err, LK_ESYNC,
+		       "linkages.db is damaged (%.200s): the next start rebuilds it where it can",
+		       why.text);
+}
+
+static int store_come_up(struct store *s, struct lk_error *err)
 {
 	/* Or a change of places was cut short. */
 	bool is_whole = s->directory == NULL || s->read_only;
@@ -372,10 +384,13 @@ static int store_start(struct store *s, struct lk_error *err)
 		rc = rebuild_is_due(s, err);
 	if (rc == LK_ESTORE && s->suspect)
 		rc = no_rebuild(err);
-	if (rc == 1)
-		rc = store_rebuild(s, err);
-	if (rc == 0)
-		rc = store_load_state(s, err);
+	return rc == 1 ? store_rebuild(s, err) : rc;
+}
+
+static int store_get_ready(struct store *s, struct lk_error *err)
+{
+	int rc = store_load_state(s, err);
+
 	if (rc == 0)
 		file_watch(s);
 	if (rc == 0)
@@ -392,7 +407,9 @@ int store_open(const struct store_options *options, struct store **out, struct l
 
 	*out = NULL;
 	if (rc == 0)
-		rc = store_start(s, err);
+		rc = store_come_up(s, err);
+	if (rc == 0)
+		rc = store_outlook(s, store_get_ready(s, err), err);
 	if (rc < 0)
 		store_close(s);
 	else

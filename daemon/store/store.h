@@ -36,6 +36,9 @@ struct store_options {
  * (store_rebuild_found()); that takes as long as it takes to write the database anew. Refuses by name: a newer file, a foreign file, a
  * damaged one, one that another process holds. */
 int store_open(const struct store_options *options, struct store **out, struct lk_error *err) LK_MUST_CHECK;
+/* Of a start that failed with rc and err: the same, or, where damage was met that the next start rebuilds where it can, LK_ESYNC
+ * and words that say so. store_open() asks it of its own. */
+int store_outlook(const struct store *store, int rc, struct lk_error *err) LK_MUST_CHECK; /* NULL-safe */
 void store_close(struct store *store); /* NULL-safe; checkpoints */
 
 int store_begin(struct store *store, struct lk_error *err) LK_MUST_CHECK;

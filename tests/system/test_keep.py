@@ -637,6 +637,47 @@ class Keep(unittest.TestCase):
         self.assertLessEqual(read, {(n["to"], n["id"].upper(), n["rev"]) for n in got})
         self.assertTrue(read)
 
+    def test_a_page_without_anything_in_it_is_made_good_or_named(self):
+        """Whichever table it is the first page of: a start comes through, says that the next one tries, or what there is to do."""
+        self.publish((0, 1))
+        self.daemon.stop()
+        shutil.copytree(self.state(""), self.path("kept"))
+        ends = set()
+        for page in self.pages():
+            shutil.rmtree(self.state(""))
+            shutil.copytree(self.path("kept"), self.state(""))
+            with open(self.state("linkages.db"), "r+b") as f:
+                f.seek((page - 1) * 4096)
+                f.write(bytes(4096))
+            with self.subTest(page=page):
+                ends.add(self.starts_with_damage())
+        self.assertEqual(ends, {"serves", "tries", "names"})
+
+    def pages(self):
+        with contextlib.closing(sqlite3.connect(self.path("kept/linkages.db"))) as base:
+            return [row[0] for row in base.execute("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY 1")]
+
+    def starts_with_damage(self):
+        status, said = self.start_or_end()
+        if status == 75:
+            self.assertIn("linkages.db is damaged (", said)
+            self.assertIn("): the next start rebuilds it where it can", said)
+            self.assertNotEqual(self.start_or_end()[0], 75)
+            return "tries"
+        if status != 0:
+            self.assertEqual(status, 74)
+            self.assertIn(": restore a backup", said)
+        return "serves" if status == 0 else "names"
+
+    def start_or_end(self):
+        """What it ends with, and the last it says; 0 where it serves."""
+        try:
+            self.daemon.start()
+        except harness.Ended:
+            return self.daemon.process.wait(harness.STOP_S), self.daemon.said().strip().splitlines()[-2]
+        self.daemon.kill()
+        return 0, ""
+
     def damage(self, *queries):
         """Of a daemon that is stopped. What is done to a copy leaves nothing else behind beside the database."""
         shutil.copy(self.state("linkages.db"), self.path("linkages.db"))
