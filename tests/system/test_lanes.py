@@ -4,6 +4,7 @@
 In: a daemon with CURVE on and a clock that is moved by hand. Out: what each sentence of the protocol promises of credit,
 gaps, sessions, identity, roles, reloads and draining. Promise: every wait is for a condition; nothing sleeps.
 """
+import json
 import os
 import signal
 import stat
@@ -106,6 +107,14 @@ class LaneTest(unittest.TestCase):
 
     def counter(self, name):
         return self.asker().ok("status")["counters"][name]
+
+    def until(self, asker, path, value):
+        while True:
+            at = asker.ok("status")
+            for key in path:
+                at = at[key]
+            if at == value:
+                return
 
     def cross(self):
         self.publisher(OTHER_SIDE, "cws", "cws-cms", OTHER_EPOCH).publish_all()
@@ -331,14 +340,6 @@ class Feed(LaneTest):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
 
-    def until(self, asker, path, value):
-        while True:
-            at = asker.ok("status")
-            for key in path:
-                at = at[key]
-            if at == value:
-                return
-
     def test_gaps_of_a_dense_source_are_counted(self):
         asker, feed = self.asker(), self.open(peer.Feed, "feed", "cws", "cws-cms")
         for n in (1, 2, 5):
@@ -552,6 +553,48 @@ class Identity(LaneTest):
         d.write("clients.yaml", "".join(d.entry(*c) for c in harness.CLIENTS).replace(mine, mine + "  revoked: true\n"))
         self.asker().ok("reload")
         self.assertIn("this key was revoked", " ".join(self.tool("linkages-pub", "intake", "calworks", *outbox)[1]))
+
+    def follow(self, tool, lane, key, *words):
+        """A tool that goes on until it is stopped, or told to: its input and its standard error are ours."""
+        d = self.daemon
+        self.running.append(subprocess.Popen(
+            [harness.program(tool), "--server", d.lanes[lane], "--server-key", d.path("state/server.pub"), "--key",
+             d.path(key), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return self.running[-1]
+
+    def feed(self, tool, *events):
+        tool.stdin.write("".join(json.dumps(event) + "\n" for event in events))
+        tool.stdin.flush()
+
+    def test_keys_are_rotated_under_tools_that_are_connected(self):
+        """As the runbook has it: who is connected ends with a sentence, who comes with the old key waits, and whoever is
+        started with the new one goes on where it was."""
+        d, events = self.daemon, contacts(3)
+        agency = ("linkages-pub", "intake"), ("--follow", "--timeout", "0", "--source", "calsaws", "--outbox", d.path("outbox"))
+        desk = ("linkages-sub", "inbox"), ("--json", "--client", "desk", "--store", d.path("inbox"), "garcia")
+        self.running = harness.processes(self)
+        publisher = self.follow(*agency[0], "calworks.key", *agency[1])
+        self.feed(publisher, events[0])
+        reader = self.follow(*desk[0], "district.key", *desk[1])
+        self.assertIn("caughtup", json.loads(reader.stdout.readline()))
+        self.until(self.asker(), ["store", "events"], 1)
+        for name in ("calworks", "district"):
+            d.pairs[name] = zmq.curve_keypair()
+            d.write(name + ".new.key", "{}\n{}\n".format(*(half.decode() for half in d.pairs[name])), 0o600)
+        d.write("clients.yaml", "".join(d.entry(*c) for c in harness.CLIENTS))
+        self.asker().ok("reload")
+        for tool in (publisher, reader):
+            self.assertEqual(tool.wait(harness.STOP_S), 2)
+            self.assertIn("(forbidden: this key is not enrolled any more)", tool.stderr.read())
+        kept_out = self.follow(*agency[0], "calworks.key", *agency[1])
+        self.feed(kept_out, events[1])
+        self.assertIn("waiting: ", kept_out.stderr.readline())
+        kept_out.send_signal(signal.SIGTERM)
+        kept_out.wait(harness.STOP_S)
+        self.feed(self.follow(*agency[0], "calworks.new.key", *agency[1]), events[2])
+        self.until(self.asker(), ["store", "events"], 3)
+        self.assertEqual(self.counter("events_repeated"), 0)
+        self.assertIn("caughtup", json.loads(self.follow(*desk[0], "district.new.key", *desk[1]).stdout.readline()))
 
     def test_a_tool_with_a_key_that_nobody_knows_hears_of_the_table(self):
         """Also where libzmq leaves it waiting, and it gives up before the daemon does."""
